@@ -1,0 +1,10 @@
+// Activation density: the loss that lowers it and the instrument that measures it.
+// Takes activation taps, gives a loss value or a report. Never: decides the task loss.
+export {
+  DEAD_THRESHOLD,
+  type Density,
+  type DensityReport,
+  type LayerDensity,
+  type StackName,
+  THRESHOLDS,
+} from "./report.ts";

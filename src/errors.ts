@@ -1,0 +1,227 @@
+// Every error class of the system, split by what the reader can do about it.
+
+/** One mistake in a settings file or on the command line. */
+export interface ConfigIssue {
+  readonly path: string;
+  readonly expected: string;
+  readonly got: string;
+  readonly didYouMean?: string;
+}
+
+/** One tensor of a checkpoint that does not fit. */
+export interface CheckpointIssue {
+  readonly name: string;
+  readonly expected: string;
+  readonly got: string;
+}
+
+export interface DeftErrorOptions {
+  readonly hint?: string;
+  readonly cause?: unknown;
+}
+
+/** Root of all errors thrown on purpose; `code` is stable, `hint` says how to mend it. */
+export class DeftError extends Error {
+  override readonly name: string = "DeftError";
+  readonly code: string;
+  readonly hint: string | undefined;
+
+  constructor(code: string, message: string, { hint, cause }: DeftErrorOptions = {}) {
+    super(hint === undefined ? message : `${message}\n${hint}`, cause === undefined ? undefined : { cause });
+    this.code = code;
+    this.hint = hint;
+  }
+}
+
+/** An op met shapes or dtypes it cannot take. */
+export class ShapeError extends DeftError {
+  override readonly name = "ShapeError";
+  readonly op: string;
+  readonly expected: string;
+  readonly got: readonly string[];
+  readonly site: string;
+
+  constructor(op: string, expected: string, got: readonly string[], site = "") {
+    super("shape", `${op}${site ? ` at ${site}` : ""}: expected ${expected}, got ${got.join(" · ")}`);
+    this.op = op;
+    this.expected = expected;
+    this.got = got;
+    this.site = site;
+  }
+}
+
+/** No gradient can be had: an op without a rule, or a target the loss does not depend on. */
+export class GradientError extends DeftError {
+  override readonly name = "GradientError";
+  readonly op: string;
+  readonly site: string;
+
+  constructor(op: string, site: string, message: string, options: DeftErrorOptions = {}) {
+    super("gradient", `${op}${site ? ` at ${site}` : ""}: ${message}`, options);
+    this.op = op;
+    this.site = site;
+  }
+}
+
+/** `verify` found an illegal graph. */
+export class GraphError extends DeftError {
+  override readonly name = "GraphError";
+  readonly issues: readonly string[];
+
+  constructor(issues: readonly string[]) {
+    super(
+      "graph",
+      `graph: expected a legal graph, got ${issues.length} fault(s)\n${issues.map((i) => `  ${i}`).join("\n")}`,
+    );
+    this.issues = issues;
+  }
+}
+
+/** A checkpoint is damaged, or its names or shapes do not fit the model. */
+export class CheckpointError extends DeftError {
+  override readonly name = "CheckpointError";
+  readonly file: string;
+  readonly issues: readonly CheckpointIssue[];
+
+  constructor(file: string, issues: readonly CheckpointIssue[], options: DeftErrorOptions = {}) {
+    const lines = issues.map((i) => `  ${i.name}: expected ${i.expected}, got ${i.got}`);
+    super(
+      "checkpoint",
+      `${file}: does not fit (${issues.length} problem${issues.length === 1 ? "" : "s"})\n${lines.join("\n")}`,
+      options,
+    );
+    this.file = file;
+    this.issues = issues;
+  }
+}
+
+/** The user's settings are wrong: every mistake, each with its path. */
+export class ConfigError extends DeftError {
+  override readonly name = "ConfigError";
+  readonly issues: readonly ConfigIssue[];
+
+  constructor(issues: readonly ConfigIssue[], options: DeftErrorOptions = {}) {
+    const lines = issues.map(
+      (i) => `${i.path}: expected ${i.expected}, got ${i.got}${i.didYouMean ? ` (did you mean ${i.didYouMean}?)` : ""}`,
+    );
+    super("config", lines.join("\n"), options);
+    this.issues = issues;
+  }
+}
+
+/** A data file is wrong at a place that is named; lines and columns count from 1. */
+export class DataError extends DeftError {
+  override readonly name = "DataError";
+  readonly file: string;
+  readonly line: number | undefined;
+  readonly column: string | undefined;
+
+  constructor(
+    file: string,
+    {
+      line,
+      column,
+      expected,
+      got,
+      ...options
+    }: { line?: number; column?: string; expected: string; got: string } & DeftErrorOptions,
+  ) {
+    const place = `${file}${line === undefined ? "" : `:${line}`}${column === undefined ? "" : `, column ${column}`}`;
+    super("data", `${place}: expected ${expected}, got ${got}`, options);
+    this.file = file;
+    this.line = line;
+    this.column = column;
+  }
+}
+
+/** ONNX Runtime refused or failed; `cause` is its own error. */
+export class BackendError extends DeftError {
+  override readonly name = "BackendError";
+  readonly backend: string;
+  readonly phase: "load" | "compile" | "run";
+  readonly site: string;
+
+  constructor(
+    backend: string,
+    phase: "load" | "compile" | "run",
+    message: string,
+    { site = "", ...options }: DeftErrorOptions & { site?: string } = {},
+  ) {
+    super("backend", `${backend} (${phase})${site ? ` at ${site}` : ""}: ${message}`, options);
+    this.backend = backend;
+    this.phase = phase;
+    this.site = site;
+  }
+}
+
+/** Known, but not built: a model type, an op, a dtype. */
+export class UnsupportedError extends DeftError {
+  override readonly name = "UnsupportedError";
+  readonly what: string;
+  readonly supported: readonly string[];
+
+  constructor(what: string, supported: readonly string[], options: DeftErrorOptions = {}) {
+    super("unsupported", `${what}: not supported; expected one of ${supported.join(", ")}`, options);
+    this.what = what;
+    this.supported = supported;
+  }
+}
+
+/** A file or folder cannot be read or written: missing, no permission, disk full, already taken. */
+export class FileError extends DeftError {
+  override readonly name = "FileError";
+  readonly file: string;
+
+  constructor(file: string, message: string, options: DeftErrorOptions = {}) {
+    super("file", `${file}: ${message}`, options);
+    this.file = file;
+  }
+}
+
+/** Training cannot go on, for a reason that lies in the run: a loss that is not finite. */
+export class TrainingError extends DeftError {
+  override readonly name = "TrainingError";
+  readonly step: number;
+
+  constructor(step: number, message: string, options: DeftErrorOptions = {}) {
+    super("training", `step ${step}: ${message}`, options);
+    this.step = step;
+  }
+}
+
+/** Our bug. */
+export class InternalError extends DeftError {
+  override readonly name = "InternalError";
+
+  constructor(message: string, options: DeftErrorOptions = {}) {
+    super("internal", `internal: ${message}`, { hint: "This is a fault in deft; please report it.", ...options });
+  }
+}
+
+/** Throws an `InternalError` when a fact the code relies on does not hold. */
+export function invariant(fact: unknown, message: string): asserts fact {
+  if (!fact) throw new InternalError(message);
+}
+
+/** The candidate nearest to `word` by edit distance, if near enough to be a slip of the hand. */
+export function nearest(word: string, candidates: readonly string[]): string | undefined {
+  let best: string | undefined;
+  let bestDistance = Math.max(2, Math.floor(word.length / 3)) + 1;
+  for (const candidate of candidates) {
+    const distance = editDistance(word.toLowerCase(), candidate.toLowerCase());
+    if (distance < bestDistance) [best, bestDistance] = [candidate, distance];
+  }
+  return best;
+}
+
+function editDistance(a: string, b: string): number {
+  let row = Array.from({ length: b.length + 1 }, (_, j) => j);
+  for (let i = 1; i <= a.length; i++) {
+    const next = [i];
+    for (let j = 1; j <= b.length; j++) {
+      next.push(Math.min(row[j]! + 1, next[j - 1]! + 1, row[j - 1]! + (a[i - 1] === b[j - 1] ? 0 : 1)));
+    }
+    row = next;
+  }
+  return row[b.length]!;
+}

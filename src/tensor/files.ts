@@ -1,0 +1,42 @@
+// The files a room may need, as an interface: rooms stay free of node:fs and run in a browser.
+
+export interface FileStat {
+  readonly sizeBytes: number;
+  readonly isFolder: boolean;
+}
+
+/** Byte and text access by path; `/` separates folders. Failures are `FileError`s that name the path and the mend. */
+export interface Files {
+  /** Null when nothing is there. */
+  stat(path: string): Promise<FileStat | null>;
+  /** Names in a folder, sorted. */
+  list(folder: string): Promise<string[]>;
+  read(path: string): Promise<Uint8Array>;
+  /** `length` bytes from `offset`. */
+  readRange(path: string, offset: number, length: number): Promise<Uint8Array>;
+  /** The whole file as UTF-8; throws a `DataError` with the line when it is not UTF-8. */
+  readText(path: string): Promise<string>;
+  /** The file in chunks, for streaming. */
+  stream(path: string): AsyncIterable<Uint8Array>;
+  /** Whole or not at all: written beside, flushed to disk, then renamed. Makes parent folders. */
+  write(path: string, content: string | Uint8Array | AsyncIterable<Uint8Array>): Promise<void>;
+  /** Adds to the end; a line is on disk when this returns. */
+  append(path: string, content: string | Uint8Array): Promise<void>;
+  makeFolder(path: string): Promise<void>;
+  /** Moves a file or folder; atomic on one file system. */
+  rename(from: string, to: string): Promise<void>;
+  /** Removes a file or a whole folder; nothing happens when it is not there. */
+  remove(path: string): Promise<void>;
+  /** Flushes a file or folder entry to the disk. */
+  sync(path: string): Promise<void>;
+  /** The absolute path, symbolic links resolved. */
+  realPath(path: string): Promise<string>;
+}
+
+/** Joins path parts with `/`. */
+export function joinPath(...parts: readonly string[]): string {
+  return parts
+    .filter((part) => part !== "")
+    .join("/")
+    .replace(/\/{2,}/g, "/");
+}

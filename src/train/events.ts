@@ -1,0 +1,88 @@
+// The one definition of what a training run says; printers, files and charts are readers of it.
+import type { DensityReport } from "../density/index.ts";
+
+export interface StartEvent {
+  readonly type: "start";
+  /** Milliseconds since the epoch, as in every event. */
+  readonly time: number;
+  readonly task: string;
+  readonly model: string;
+  readonly method: string;
+  readonly totalSteps: number;
+  readonly epochs: number;
+  readonly batchSize: number;
+  readonly trainExamples: number;
+  readonly evalExamples: number;
+  readonly trainableParameters: number;
+  readonly totalParameters: number;
+  /** The first step of this process: 0, or the step resumed from. */
+  readonly fromStep: number;
+  readonly seed: number;
+  readonly backend: string;
+  readonly threads: number;
+}
+
+export interface StepEvent {
+  readonly type: "step";
+  readonly time: number;
+  readonly step: number;
+  readonly epoch: number;
+  /** `taskLoss + weight · densityLoss`. */
+  readonly loss: number;
+  readonly taskLoss: number;
+  /** 0 without a density loss. */
+  readonly densityLoss: number;
+  readonly densityWeight: number;
+  readonly epsilon: number;
+  readonly learningRate: number;
+  /** Global L2 norm of the gradients, before clipping. */
+  readonly gradNorm: number;
+  /** Attended tokens per second of this step. */
+  readonly tokensPerSecond: number;
+  readonly stepMs: number;
+  readonly rssBytes: number;
+}
+
+export interface EvalEvent {
+  readonly type: "eval";
+  readonly time: number;
+  readonly step: number;
+  readonly epoch: number;
+  readonly split: string;
+  readonly examples: number;
+  readonly loss: number;
+  readonly metrics: Readonly<Record<string, number>>;
+  readonly density: DensityReport;
+  readonly durationMs: number;
+  /** True when the task's main metric is the best so far. */
+  readonly best: boolean;
+}
+
+export interface CheckpointEvent {
+  readonly type: "checkpoint";
+  readonly time: number;
+  readonly step: number;
+  readonly folder: string;
+}
+
+export interface WarningEvent {
+  readonly type: "warning";
+  readonly time: number;
+  readonly step: number;
+  /** Stable, machine-readable: `collapse`, `truncated`, … */
+  readonly code: string;
+  readonly message: string;
+}
+
+export interface EndEvent {
+  readonly type: "end";
+  readonly time: number;
+  readonly step: number;
+  readonly reason: "finished" | "early-stopping" | "interrupted";
+  readonly bestStep: number | null;
+  readonly bestMetric: number | null;
+  readonly metricName: string;
+  readonly durationMs: number;
+}
+
+export type TrainEvent = StartEvent | StepEvent | EvalEvent | CheckpointEvent | WarningEvent | EndEvent;
