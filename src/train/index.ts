@@ -1,0 +1,11 @@
+// Training: a configuration becomes a stream of events and checkpoints.
+// Takes a model, data and settings, gives events. Never: prints.
+export type {
+  CheckpointEvent,
+  EndEvent,
+  EvalEvent,
+  StartEvent,
+  StepEvent,
+  TrainEvent,
+  WarningEvent,
+} from "./events.ts";
