@@ -1,0 +1,62 @@
+// Reverse-mode differentiation: new values in the same graph, only on paths from the targets to the loss.
+import { GradientError, ShapeError } from "../errors.ts";
+import { add, type Node, type Op, printShape, reachable, type Value } from "../graph/index.ts";
+import { type Rule, rules } from "./rules.ts";
+
+/**
+ * The gradients of a scalar `loss` with respect to each value of `wrt`, in the same graph.
+ * @throws {ShapeError} when the loss is not a scalar.
+ * @throws {GradientError} when the loss does not depend on a target, naming all such targets.
+ * @see Griewank & Walther, Evaluating Derivatives (2008), ch. 3: reverse mode.
+ */
+export function backward(loss: Value, wrt: readonly Value[]): Value[] {
+  if (loss.shape.length !== 0)
+    throw new ShapeError("backward", "a scalar loss", [printShape(loss.shape)], loss.node.site);
+  const order = reachable([loss]);
+  const onPath = nodesOnPath(order, wrt);
+  const cotangents = new Map<Value, Value>([[loss, loss.graph.scalar(1, loss.dtype)]]);
+  for (const node of [...order].reverse()) {
+    if (!onPath.has(node) || node.inputs.length === 0) continue;
+    const dys = node.outputs.map((output) => cotangents.get(output) ?? null);
+    if (dys.every((dy) => dy === null)) continue;
+    const needs = (i: number) => onPath.has(node.inputs[i]!.node) || wrt.includes(node.inputs[i]!);
+    const dxs = loss.graph.at(`${node.site}/grad`, () => vjp(node, dys, needs));
+    node.inputs.forEach((input, i) => {
+      const dx = dxs[i];
+      if (!dx || !needs(i)) return;
+      const before = cotangents.get(input);
+      cotangents.set(input, before ? loss.graph.at(`${input.node.site}/grad`, () => add(before, dx)) : dx);
+    });
+  }
+  return collect(wrt, cotangents);
+}
+
+function vjp(node: Node, dys: readonly (Value | null)[], needs: (i: number) => boolean): readonly (Value | null)[] {
+  // the table pairs each op with a rule for that op's node
+  return (rules[node.op] as Rule<Op>)(node, dys, needs);
+}
+
+/** Nodes with a target among their ancestors, or that make a target. */
+function nodesOnPath(order: readonly Node[], wrt: readonly Value[]): ReadonlySet<Node> {
+  const targets = new Set(wrt.map((value) => value.node));
+  const onPath = new Set<Node>();
+  for (const node of order) {
+    if (targets.has(node) || node.inputs.some((input) => onPath.has(input.node))) onPath.add(node);
+  }
+  return onPath;
+}
+
+function collect(wrt: readonly Value[], cotangents: ReadonlyMap<Value, Value>): Value[] {
+  const missing = wrt.filter((value) => !cotangents.has(value));
+  if (missing.length > 0) {
+    const names = missing.map((v) =>
+      "name" in v.node.attributes ? String(v.node.attributes.name) : `${v.node.op}#${v.id}`,
+    );
+    throw new GradientError(
+      "backward",
+      "",
+      `expected a loss that depends on every target, got none for ${names.join(", ")}`,
+    );
+  }
+  return wrt.map((value) => cotangents.get(value)!);
+}

@@ -1,0 +1,63 @@
+// The symbolic graph: immutable values with shape and dtype known at once.
+// Takes op calls, gives interned `Value`s. Never: holds weights, runs anything, is edited in place.
+export {
+  addDims,
+  broadcastShapes,
+  type Dim,
+  dimTerms,
+  evaluateDim,
+  multiplyDims,
+  normalizeAxis,
+  printShape,
+  type Shape,
+  sameShape,
+  shapeSize,
+  subtractDims,
+} from "./dim.ts";
+export { Graph, isOp, type OutputType } from "./graph.ts";
+export {
+  abs,
+  add,
+  and,
+  bitXor,
+  cast,
+  constantNumber,
+  cos,
+  describe,
+  div,
+  equal,
+  erf,
+  exp,
+  floor,
+  gelu,
+  greater,
+  less,
+  lessEqual,
+  log,
+  max,
+  min,
+  mul,
+  neg,
+  not,
+  or,
+  pow,
+  reciprocal,
+  relu,
+  shiftRight,
+  sigmoid,
+  sign,
+  sin,
+  sqrt,
+  square,
+  sub,
+  tanh,
+  where,
+} from "./ops/elementwise.ts";
+export { gather, scatterAdd } from "./ops/gather.ts";
+export { matmul } from "./ops/matmul.ts";
+export { concat, dimension, expand, iota, pad, reshape, select, slice, sliceFrom, transpose } from "./ops/movement.ts";
+export { layerNorm, logSoftmax, type Normalized, softmax } from "./ops/normalize.ts";
+export { argMax, cumSum, reduceMax, reduceMean, reduceSum } from "./ops/reduce.ts";
+export { printGraph } from "./print.ts";
+export type { Node, Op, OpAttributes, Operand, Value } from "./value.ts";
+export { reachable, verify } from "./verify.ts";

@@ -1,0 +1,35 @@
+// Rows by index, and their gradient.
+import { ShapeError } from "../../errors.ts";
+import { type Dim, printShape, sameShape } from "../dim.ts";
+import type { Value } from "../value.ts";
+
+/**
+ * Rows of `data` `[N, …]` at integer `indices`: `[…indices, …]`.
+ * @throws {ShapeError} when the indices are not int32 or int64.
+ */
+export function gather(data: Value, indices: Value): Value {
+  checkIndices("gather", indices);
+  const shape = [...indices.shape, ...data.shape.slice(1)];
+  return data.graph.apply("gather", [data, indices], {}, [{ dtype: data.dtype, shape }])[0]!;
+}
+
+/** Zeros `[rows, …]` with rows of `updates` `[…indices, …]` added at `indices`; equal indices add up. */
+export function scatterAdd(updates: Value, indices: Value, rows: Dim): Value {
+  checkIndices("scatterAdd", indices);
+  if (!sameShape(updates.shape.slice(0, indices.shape.length), indices.shape)) {
+    throw new ShapeError(
+      "scatterAdd",
+      "updates that begin with the indices' shape",
+      [printShape(updates.shape), printShape(indices.shape)],
+      updates.graph.site,
+    );
+  }
+  const shape = [rows, ...updates.shape.slice(indices.shape.length)];
+  return updates.graph.apply("scatterAdd", [updates, indices], { rows }, [{ dtype: updates.dtype, shape }])[0]!;
+}
+
+function checkIndices(op: string, indices: Value): void {
+  if (indices.dtype !== "int64" && indices.dtype !== "int32") {
+    throw new ShapeError(op, "int32 or int64 indices", [indices.dtype], indices.graph.site);
+  }
+}

@@ -1,0 +1,138 @@
+// A growing ONNX graph: unique names, attributes by JavaScript type, shared small constants.
+import { create } from "@bufbuild/protobuf";
+import { UnsupportedError } from "../errors.ts";
+import type { DType, Tensor } from "../tensor/index.ts";
+import {
+  type AttributeProto,
+  AttributeProtoSchema,
+  AttributeProto_AttributeType as AttributeType,
+  TensorProto_DataType as DataType,
+  type NodeProto,
+  NodeProtoSchema,
+  type TensorProto,
+  TensorProtoSchema,
+} from "./generated/onnx_pb.js";
+
+/** Marks a number that ONNX wants as a float attribute although it may be whole. */
+export interface FloatAttribute {
+  readonly float: number;
+}
+export type AttributeValue = number | string | readonly number[] | FloatAttribute;
+
+const DATA_TYPES: { readonly [D in DType]: DataType } = {
+  float32: DataType.FLOAT,
+  float16: DataType.FLOAT16,
+  bfloat16: DataType.BFLOAT16,
+  float64: DataType.DOUBLE,
+  int64: DataType.INT64,
+  int32: DataType.INT32,
+  int16: DataType.INT16,
+  int8: DataType.INT8,
+  uint64: DataType.UINT64,
+  uint32: DataType.UINT32,
+  uint16: DataType.UINT16,
+  uint8: DataType.UINT8,
+  bool: DataType.BOOL,
+};
+
+/** ONNX's number for a dtype. */
+export function dataType(dtype: DType): DataType {
+  return DATA_TYPES[dtype];
+}
+
+/** Collects nodes and initializers; every call gives the ONNX name of its result. */
+export class Builder {
+  readonly nodes: NodeProto[] = [];
+  readonly initializers: TensorProto[] = [];
+  /** The site new ONNX nodes carry in their name. */
+  site = "";
+  /** ONNX node name → site, for profiles and errors. */
+  readonly sites = new Map<string, string>();
+  readonly #constants = new Map<string, string>();
+  #count = 0;
+
+  /** One node with one output. */
+  node(
+    type: string,
+    inputs: readonly string[],
+    attributes: Readonly<Record<string, AttributeValue>> = {},
+    domain = "",
+  ): string {
+    return this.nodeWith(type, inputs, 1, attributes, domain)[0]!;
+  }
+
+  /** One node with `outputs` outputs. */
+  nodeWith(
+    type: string,
+    inputs: readonly string[],
+    outputs: number,
+    attributes: Readonly<Record<string, AttributeValue>> = {},
+    domain = "",
+  ): string[] {
+    const id = this.#count++;
+    const names = Array.from({ length: outputs }, (_, i) => (i === 0 ? `v${id}` : `v${id}_${i}`));
+    const name = `${this.site || "graph"}/${type}_${id}`;
+    this.sites.set(name, this.site);
+    this.nodes.push(
+      create(NodeProtoSchema, {
+        name,
+        opType: type,
+        domain,
+        input: [...inputs],
+        output: names,
+        attribute: Object.entries(attributes).map(([key, value]) => attribute(key, value)),
+      }),
+    );
+    return names;
+  }
+
+  /** A constant `[values.length]` int64 tensor. */
+  int64s(values: readonly number[]): string {
+    return this.constant({
+      dtype: "int64",
+      shape: [values.length],
+      data: BigInt64Array.from(values, (v) => BigInt(v)),
+    });
+  }
+
+  /** A float32 constant of rank 0. */
+  float(value: number): string {
+    return this.constant({ dtype: "float32", shape: [], data: Float32Array.of(value) });
+  }
+
+  /** A small tensor inside the model file; equal small ones are shared. */
+  constant(value: Tensor): string {
+    const bytes = new Uint8Array(value.data.buffer, value.data.byteOffset, value.data.byteLength);
+    const key = bytes.length <= 64 ? `${value.dtype}[${value.shape.join()}]${bytes.join()}` : undefined;
+    const known = key === undefined ? undefined : this.#constants.get(key);
+    if (known) return known;
+    const name = `c${this.#count++}`;
+    if (key !== undefined) this.#constants.set(key, name);
+    this.initializers.push(
+      create(TensorProtoSchema, {
+        name,
+        dataType: dataType(value.dtype),
+        dims: value.shape.map((dim) => BigInt(dim)),
+        rawData: bytes.slice(),
+      }),
+    );
+    return name;
+  }
+}
+
+function attribute(name: string, value: AttributeValue): AttributeProto {
+  if (typeof value === "string")
+    return create(AttributeProtoSchema, { name, type: AttributeType.STRING, s: new TextEncoder().encode(value) });
+  if (typeof value === "number") {
+    if (!Number.isInteger(value))
+      throw new UnsupportedError(`attribute ${name} = ${value}`, [
+        "whole numbers",
+        "{ float }",
+        "text",
+        "lists of whole numbers",
+      ]);
+    return create(AttributeProtoSchema, { name, type: AttributeType.INT, i: BigInt(value) });
+  }
+  if ("float" in value) return create(AttributeProtoSchema, { name, type: AttributeType.FLOAT, f: value.float });
+  return create(AttributeProtoSchema, { name, type: AttributeType.INTS, ints: value.map((v) => BigInt(v)) });
+}

@@ -1,0 +1,170 @@
+// From a graph to the bytes of an ONNX model; frozen parameters are external data, so no model meets protobuf's 2 GB limit.
+import { create, toBinary } from "@bufbuild/protobuf";
+import { UnsupportedError } from "../errors.ts";
+import { isOp, type Node, type Op, reachable, type Shape, type Value, verify } from "../graph/index.ts";
+import type { DType, FileSpan } from "../tensor/index.ts";
+import { Builder, dataType } from "./builder.ts";
+import {
+  TensorProto_DataLocation as DataLocation,
+  ModelProtoSchema,
+  StringStringEntryProtoSchema,
+  type TensorProto,
+  TensorProtoSchema,
+  type ValueInfoProto,
+  ValueInfoProtoSchema,
+} from "./generated/onnx_pb.js";
+import { type EmitRule, emitRules, MICROSOFT } from "./rules.ts";
+import { SizeEmitter } from "./shapes.ts";
+
+const OPSET = 21n;
+const IR_VERSION = 10n;
+
+/** A frozen parameter that the model file refers to but does not hold. */
+export interface ExternalWeight {
+  readonly name: string;
+  readonly dtype: DType;
+  readonly shape: readonly number[];
+}
+
+export interface EmittedModel {
+  readonly bytes: Uint8Array;
+  /** What must be fed: graph inputs and trainable parameters, in order. */
+  readonly inputs: readonly { readonly name: string; readonly dtype: DType; readonly shape: Shape }[];
+  readonly outputs: readonly { readonly name: string; readonly dtype: DType; readonly shape: Shape }[];
+  readonly external: readonly ExternalWeight[];
+  /** ONNX node name → site. */
+  readonly sites: ReadonlyMap<string, string>;
+}
+
+/** Where a frozen parameter's bytes lie: a span of a file beside the model, or the bytes themselves. */
+export type Placement = Pick<FileSpan, "name" | "byteOffset" | "byteLength"> | Uint8Array;
+
+export interface EmitOptions {
+  /** Bytes are written into the model (small weights, tests); a span's `name` becomes the ONNX location. */
+  readonly place: (weight: ExternalWeight) => Placement;
+}
+
+/**
+ * The ONNX model (opset 21, com.microsoft 1) that computes `outputs` by name.
+ * Dead code is left out: only what the outputs need is emitted.
+ * @throws {GraphError} when the graph is not legal.
+ */
+export function emit(outputs: Readonly<Record<string, Value>>, { place }: EmitOptions): EmittedModel {
+  const values = Object.values(outputs);
+  verify(values);
+  const nodes = reachable(values);
+  const builder = new Builder();
+  const names = new Map<Value, string>();
+  const inputs: { name: string; dtype: DType; shape: Shape }[] = [];
+  const external: ExternalWeight[] = [];
+  const sources = new Map<string, { input: string; axis: number }>();
+  for (const node of nodes) declare(node, { names, inputs, external, sources });
+  const sizes = new SizeEmitter(builder, sources);
+  for (const node of nodes) {
+    if (node.op === "input" || node.op === "parameter") continue;
+    builder.site = node.site;
+    // the table pairs each op with a rule for that op's node
+    const rule = emitRules[node.op] as EmitRule<Op>;
+    const made = rule(node, { builder, sizes, inputs: node.inputs.map((input) => names.get(input)!) });
+    for (const output of node.outputs) names.set(output, typeof made === "string" ? made : made[output.index]!);
+  }
+  builder.site = "outputs";
+  const taken = new Set<string>();
+  const renamed = new Map<string, string>();
+  const outputInfos = Object.entries(outputs).map(([name, value]) => {
+    nameOutput(builder, name, renamed.get(names.get(value)!) ?? names.get(value)!, taken);
+    if (!renamed.has(names.get(value)!)) renamed.set(names.get(value)!, name);
+    return { name, dtype: value.dtype, shape: value.shape };
+  });
+  const initializers = [...builder.initializers, ...external.map((weight) => parameterTensor(weight, place(weight)))];
+  const model = create(ModelProtoSchema, {
+    irVersion: IR_VERSION,
+    producerName: "deft",
+    opsetImport: [
+      { domain: "", version: OPSET },
+      { domain: MICROSOFT, version: 1n },
+    ],
+    graph: {
+      name: "deft",
+      node: builder.nodes,
+      initializer: initializers,
+      input: inputs.map(valueInfo),
+      output: outputInfos.map(valueInfo),
+    },
+  });
+  return { bytes: toBinary(ModelProtoSchema, model), inputs, outputs: outputInfos, external, sites: builder.sites };
+}
+
+interface Declarations {
+  readonly names: Map<Value, string>;
+  readonly inputs: { name: string; dtype: DType; shape: Shape }[];
+  readonly external: ExternalWeight[];
+  readonly sources: Map<string, { input: string; axis: number }>;
+}
+
+function declare(node: Node, { names, inputs, external, sources }: Declarations): void {
+  const value = node.outputs[0]!;
+  const { dtype, shape } = value;
+  if (isOp(node, "input") || (isOp(node, "parameter") && node.attributes.trainable)) {
+    const { name } = node.attributes;
+    names.set(value, name);
+    inputs.push({ name, dtype, shape });
+    shape.forEach((dim, axis) => {
+      if (typeof dim === "string" && /^\w+$/.test(dim) && !sources.has(dim)) sources.set(dim, { input: name, axis });
+    });
+  } else if (isOp(node, "parameter")) {
+    const { name } = node.attributes;
+    names.set(value, name);
+    external.push({ name, dtype, shape: shape.map((dim) => staticDim(name, dim)) });
+  }
+}
+
+function staticDim(name: string, dim: number | string): number {
+  if (typeof dim === "number") return dim;
+  throw new UnsupportedError(`parameter ${name} with the open size ${dim}`, ["sizes known when the graph is built"]);
+}
+
+/** Gives an output its public name: on the node that makes it when that is free, else through an Identity. */
+function nameOutput(builder: Builder, name: string, source: string, taken: Set<string>): void {
+  const maker = builder.nodes.find((node) => node.output.includes(source));
+  if (!maker || taken.has(source)) {
+    builder.nodeWith("Identity", [source], 1);
+    builder.nodes.at(-1)!.output[0] = name;
+    return;
+  }
+  maker.output[maker.output.indexOf(source)] = name;
+  for (const node of builder.nodes)
+    node.input.forEach((input, i) => {
+      if (input === source) node.input[i] = name;
+    });
+  taken.add(name);
+}
+
+function parameterTensor({ name, dtype, shape }: ExternalWeight, placement: Placement): TensorProto {
+  const tensor = create(TensorProtoSchema, { name, dataType: dataType(dtype), dims: shape.map((dim) => BigInt(dim)) });
+  if (placement instanceof Uint8Array) {
+    tensor.rawData = placement;
+    return tensor;
+  }
+  tensor.dataLocation = DataLocation.EXTERNAL;
+  tensor.externalData = [
+    entry("location", placement.name),
+    entry("offset", String(placement.byteOffset)),
+    entry("length", String(placement.byteLength)),
+  ];
+  return tensor;
+}
+
+const entry = (key: string, value: string) => create(StringStringEntryProtoSchema, { key, value });
+
+function valueInfo({ name, dtype, shape }: { name: string; dtype: DType; shape: Shape }): ValueInfoProto {
+  const dim = shape.map((size) =>
+    typeof size === "number"
+      ? { value: { case: "dimValue" as const, value: BigInt(size) } }
+      : { value: { case: "dimParam" as const, value: size } },
+  );
+  return create(ValueInfoProtoSchema, {
+    name,
+    type: { value: { case: "tensorType", value: { elemType: dataType(dtype), shape: { dim } } } },
+  });
+}

@@ -1,0 +1,145 @@
+// How each op of the graph is said in ONNX (opset 21 and com.microsoft), in a table no op can be missing from.
+import { invariant, UnsupportedError } from "../errors.ts";
+import { addDims, type Node, type Op } from "../graph/index.ts";
+import { type Builder, dataType } from "./builder.ts";
+import type { SizeEmitter } from "./shapes.ts";
+
+/** What a rule may use: the builder, sizes, and the ONNX names of the node's inputs. */
+export interface EmitContext {
+  readonly builder: Builder;
+  readonly sizes: SizeEmitter;
+  readonly inputs: readonly string[];
+}
+
+/** Gives the ONNX names of the node's outputs. */
+export type EmitRule<O extends Op> = (node: Node<O>, context: EmitContext) => string | readonly string[];
+
+/** ONNX Runtime's own operator domain. */
+export const MICROSOFT = "com.microsoft";
+
+const simple =
+  (type: string) =>
+  (_: Node, { builder, inputs }: EmitContext) =>
+    builder.node(type, inputs);
+const declared = (): never => {
+  throw new UnsupportedError("emission of a declaration by rule", ["emit"]);
+};
+
+/** One rule for each op of the graph. */
+export const emitRules: { readonly [O in Op]: EmitRule<O> } = {
+  input: declared,
+  parameter: declared,
+  constant: (node, { builder }) => builder.constant(node.attributes.tensor),
+  dimension: (node, { builder, sizes }) => builder.node("Squeeze", [sizes.size(node.attributes.dim)]),
+  iota: (node, { builder, sizes }) => {
+    const zero = builder.constant({ dtype: "int64", shape: [], data: BigInt64Array.of(0n) });
+    const one = builder.constant({ dtype: "int64", shape: [], data: BigInt64Array.of(1n) });
+    return builder.node("Range", [zero, builder.node("Squeeze", [sizes.size(node.attributes.length)]), one]);
+  },
+
+  neg: simple("Neg"),
+  exp: simple("Exp"),
+  log: simple("Log"),
+  sqrt: simple("Sqrt"),
+  reciprocal: simple("Reciprocal"),
+  abs: simple("Abs"),
+  sign: simple("Sign"),
+  tanh: simple("Tanh"),
+  erf: simple("Erf"),
+  sigmoid: simple("Sigmoid"),
+  relu: simple("Relu"),
+  floor: simple("Floor"),
+  sin: simple("Sin"),
+  cos: simple("Cos"),
+  not: simple("Not"),
+  gelu: simple("Gelu"),
+  cast: (node, { builder, inputs }) => builder.node("Cast", inputs, { to: dataType(node.attributes.to) }),
+
+  add: simple("Add"),
+  sub: simple("Sub"),
+  mul: simple("Mul"),
+  div: simple("Div"),
+  pow: simple("Pow"),
+  max: simple("Max"),
+  min: simple("Min"),
+  less: simple("Less"),
+  lessEqual: simple("LessOrEqual"),
+  equal: simple("Equal"),
+  and: simple("And"),
+  or: simple("Or"),
+  bitXor: simple("BitwiseXor"),
+  shiftRight: (_, { builder, inputs }) => builder.node("BitShift", inputs, { direction: "RIGHT" }),
+  where: simple("Where"),
+
+  matmul: (node, { builder, inputs }) => {
+    const { transA, transB, alpha } = node.attributes;
+    if (!transA && !transB && alpha === 1) return builder.node("MatMul", inputs);
+    return builder.node(
+      "FusedMatMul",
+      inputs,
+      { transA: Number(transA), transB: Number(transB), alpha: { float: alpha } },
+      MICROSOFT,
+    );
+  },
+
+  // allowzero: a 0 in the shape is a size, not "copy from the input"
+  reshape: (node, { builder, sizes, inputs }) =>
+    builder.node("Reshape", [inputs[0]!, sizes.shape(node.attributes.shape)], { allowzero: 1 }),
+  transpose: (node, { builder, inputs }) => builder.node("Transpose", inputs, { perm: node.attributes.perm }),
+  expand: (node, { builder, sizes, inputs }) =>
+    builder.node("Expand", [inputs[0]!, sizes.shape(node.attributes.shape)]),
+  concat: (node, { builder, inputs }) => builder.node("Concat", inputs, { axis: node.attributes.axis }),
+  slice: (node, { builder, sizes, inputs }) => {
+    const { axis, start, length } = node.attributes;
+    return builder.node("Slice", [
+      inputs[0]!,
+      sizes.size(start),
+      sizes.size(addDims(start, length)),
+      builder.int64s([axis]),
+    ]);
+  },
+  pad: (node, { builder, sizes, inputs }) => {
+    const { axis, before, after } = node.attributes;
+    const value = node.outputs[0]!;
+    const zero = builder.node("CastLike", [builder.float(0), inputs[0]!]);
+    const amounts = sizes.shape([before, after]);
+    invariant(value.shape.length > 0, "pad of a scalar");
+    return builder.node("Pad", [inputs[0]!, amounts, zero, builder.int64s([axis])]);
+  },
+
+  reduceSum: (node, context) => reduce("ReduceSum", node, context),
+  reduceMean: (node, context) => reduce("ReduceMean", node, context),
+  reduceMax: (node, context) => reduce("ReduceMax", node, context),
+  argMax: (node, { builder, inputs }) => builder.node("ArgMax", inputs, { axis: node.attributes.axis, keepdims: 0 }),
+  cumSum: (node, { builder, inputs }) =>
+    builder.node("CumSum", [
+      inputs[0]!,
+      builder.constant({ dtype: "int64", shape: [], data: BigInt64Array.of(BigInt(node.attributes.axis)) }),
+    ]),
+
+  gather: (_, { builder, inputs }) => builder.node("Gather", inputs, { axis: 0 }),
+  scatterAdd: (node, { builder, sizes, inputs }) => {
+    const [updates, indices] = inputs as readonly [string, string];
+    const output = node.outputs[0]!;
+    const zero = { dtype: output.dtype, shape: [1], data: Float32Array.of(0) } as const;
+    const zeros = builder.node("Expand", [builder.constant(zero), sizes.shape(output.shape)]);
+    // ScatterND wants each index as a row of its own
+    const column = builder.node("Unsqueeze", [indices, builder.int64s([-1])]);
+    const wide = node.inputs[1]!.dtype === "int64" ? column : builder.node("Cast", [column], { to: dataType("int64") });
+    return builder.node("ScatterND", [zeros, wide, updates], { reduction: "add" });
+  },
+
+  softmax: (node, { builder, inputs }) => builder.node("Softmax", inputs, { axis: node.attributes.axis }),
+  logSoftmax: (node, { builder, inputs }) => builder.node("LogSoftmax", inputs, { axis: node.attributes.axis }),
+  layerNorm: (node, { builder, inputs }) =>
+    builder.nodeWith("LayerNormalization", inputs, 3, { axis: -1, epsilon: { float: node.attributes.epsilon } }),
+};
+
+function reduce(
+  type: string,
+  node: Node<"reduceSum"> | Node<"reduceMean"> | Node<"reduceMax">,
+  { builder, inputs }: EmitContext,
+): string {
+  const { axes, keepDims } = node.attributes;
+  return builder.node(type, [inputs[0]!, builder.int64s(axes)], { keepdims: Number(keepDims) });
+}

@@ -1,0 +1,4 @@
+// Programs: graph + weights → something that runs.
+// Takes graph outputs and weights, gives `Program`s. Never: knows tasks. The backends themselves are behind the doors.
+export type { Backend, CompileOptions, Feeds, Outputs, Program } from "./backend.ts";
+export { type Ort, openProgram, prepare } from "./program.ts";

@@ -1,0 +1,59 @@
+// ONNX Runtime in Node: CPU, and WebGPU or CUDA where a device and the user's installation allow.
+import { availableParallelism } from "node:os";
+import type { InferenceSession as OrtSession } from "onnxruntime-common";
+import * as ort from "onnxruntime-node";
+import { UnsupportedError } from "../errors.ts";
+import type { Backend, CompileOptions } from "./backend.ts";
+import { type Ort, openProgram, prepare } from "./program.ts";
+
+export interface NodeBackendOptions {
+  readonly device?: "cpu" | "webgpu" | "cuda";
+  /** Threads inside one op; all cores by default. */
+  readonly threads?: number;
+}
+
+const DEVICES = ["cpu", "webgpu", "cuda"];
+
+/**
+ * The backend for Node.
+ * @throws {UnsupportedError} when the device is not one that onnxruntime-node knows.
+ */
+export function nodeBackend({ device = "cpu", threads = availableParallelism() }: NodeBackendOptions = {}): Backend {
+  if (!DEVICES.includes(device)) throw new UnsupportedError(`backend ${device}`, DEVICES);
+  return {
+    name: device,
+    threads,
+    async compile(outputs, options = {}) {
+      const prepared = await prepare(outputs, options.weights ?? new Map(), true);
+      return openProgram(
+        ort as unknown as Ort,
+        device,
+        prepared,
+        sessionOptions(device, threads, prepared.folder, options),
+      );
+    },
+  };
+}
+
+function sessionOptions(
+  device: string,
+  threads: number,
+  folder: string | undefined,
+  options: CompileOptions,
+): OrtSession.SessionOptions {
+  const session: Record<string, string> = {};
+  if (folder !== undefined) session["model_external_initializers_file_folder_path"] = folder;
+  if (options.mapWeights) session["disable_prepacking"] = "1";
+  return {
+    executionProviders: device === "cpu" ? ["cpu"] : [device, "cpu"],
+    intraOpNumThreads: threads,
+    interOpNumThreads: 1,
+    executionMode: "sequential",
+    graphOptimizationLevel: "all",
+    enableMemPattern: options.memoryPattern ?? false,
+    enableCpuMemArena: options.memoryArena ?? true,
+    logSeverityLevel: 3,
+    extra: { session },
+    ...(options.profilePrefix === undefined ? {} : { enableProfiling: true, profileFilePrefix: options.profilePrefix }),
+  };
+}

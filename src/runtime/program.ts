@@ -1,0 +1,147 @@
+// The one place where a graph and weights meet: placement of weights, the session, feeds and outputs.
+import type { InferenceSession as OrtSession, Tensor as OrtTensor } from "onnxruntime-common";
+import { BackendError, CheckpointError, type CheckpointIssue } from "../errors.ts";
+import { printShape, type Value } from "../graph/index.ts";
+import { type EmittedModel, type ExternalWeight, emit, type Placement } from "../onnx/index.ts";
+import { type DType, elementBytes, sizeOf, type Tensor, type TypedArray, type Weights } from "../tensor/index.ts";
+import type { Backend, Feeds, Outputs, Program } from "./backend.ts";
+
+/** The part of ONNX Runtime's API that its node and web packages share. */
+export interface Ort {
+  readonly InferenceSession: { create(model: Uint8Array, options?: OrtSession.SessionOptions): Promise<OrtSession> };
+  readonly Tensor: new (type: OrtTensor.Type, data: OrtTensor.DataType, dims: readonly number[]) => OrtTensor;
+}
+
+/** Weights up to this size are written into the model itself. */
+const INLINE_BYTES = 1024;
+
+export interface Prepared {
+  readonly model: EmittedModel;
+  /** Folder that external locations are relative to; absent when nothing is external. */
+  readonly folder: string | undefined;
+}
+
+/**
+ * Emits the graph with each frozen parameter placed: mapped from its file where `mapFiles` allows, else written into the model.
+ * @throws {CheckpointError} naming every parameter that is missing or does not fit.
+ */
+export async function prepare(
+  outputs: Readonly<Record<string, Value>>,
+  weights: Weights,
+  mapFiles: boolean,
+): Promise<Prepared> {
+  const wanted: ExternalWeight[] = [];
+  emit(outputs, { place: (weight) => (wanted.push(weight), { name: "none", byteOffset: 0, byteLength: 0 }) });
+  checkFit(wanted, weights);
+  const folder = mapFiles ? commonFolder(wanted, weights) : undefined;
+  const placements = new Map<string, Placement>();
+  for (const { name } of wanted) {
+    const weight = weights.get(name)!;
+    const mapped = folder !== undefined && weight.span?.folder === folder && weight.span.byteLength > INLINE_BYTES;
+    placements.set(name, mapped ? weight.span : bytesOf((await weight.read()).data));
+  }
+  return { model: emit(outputs, { place: ({ name }) => placements.get(name)! }), folder };
+}
+
+/** A program over a session of either package. */
+export async function openProgram(
+  ort: Ort,
+  backend: Backend["name"],
+  { model }: Prepared,
+  options: OrtSession.SessionOptions,
+): Promise<Program> {
+  let session: OrtSession;
+  try {
+    session = await ort.InferenceSession.create(model.bytes, options);
+  } catch (cause) {
+    throw new BackendError(backend, "compile", messageOf(cause), {
+      cause,
+      site: siteIn(messageOf(cause), model.sites),
+    });
+  }
+  return {
+    inputs: model.inputs,
+    outputs: model.outputs,
+    sites: model.sites,
+    run: (feeds, into) => run(ort, backend, session, model, feeds, into),
+    endProfiling: () => session.endProfiling(),
+    dispose: () => session.release(),
+  };
+}
+
+async function run(
+  ort: Ort,
+  backend: Backend["name"],
+  session: OrtSession,
+  model: EmittedModel,
+  feeds: Feeds,
+  into?: Outputs,
+): Promise<Outputs> {
+  const ortFeeds: Record<string, OrtTensor> = {};
+  for (const { name, dtype } of model.inputs) {
+    const feed = feeds[name];
+    if (!feed || feed.dtype !== dtype) {
+      throw new BackendError(backend, "run", `input ${name}: expected ${dtype}, got ${feed ? feed.dtype : "nothing"}`);
+    }
+    ortFeeds[name] = toOrt(ort, feed);
+  }
+  const fetches: Record<string, OrtTensor | null> = {};
+  for (const { name } of model.outputs) {
+    const target = into?.[name];
+    fetches[name] = target ? toOrt(ort, target) : null;
+  }
+  let results: Readonly<Record<string, OrtTensor>>;
+  try {
+    results = await session.run(ortFeeds, fetches);
+  } catch (cause) {
+    throw new BackendError(backend, "run", messageOf(cause), { cause, site: siteIn(messageOf(cause), model.sites) });
+  }
+  const outputs: Record<string, Tensor> = {};
+  for (const { name, dtype } of model.outputs) outputs[name] = into?.[name] ?? fromOrt(results[name]!, dtype);
+  return outputs;
+}
+
+function toOrt(ort: Ort, { dtype, data, shape }: Tensor): OrtTensor {
+  return new ort.Tensor(dtype as OrtTensor.Type, data as OrtTensor.DataType, shape);
+}
+
+function fromOrt(value: OrtTensor, dtype: DType): Tensor {
+  return { dtype, shape: value.dims, data: value.data as TypedArray };
+}
+
+function checkFit(wanted: readonly ExternalWeight[], weights: Weights): void {
+  const issues: CheckpointIssue[] = [];
+  for (const { name, dtype, shape } of wanted) {
+    const expected = `${dtype}${printShape(shape)}`;
+    const weight = weights.get(name);
+    if (!weight) issues.push({ name, expected, got: "nothing" });
+    else if (weight.dtype !== dtype || weight.shape.join() !== shape.join()) {
+      issues.push({ name, expected, got: `${weight.dtype}${printShape(weight.shape)}` });
+    }
+  }
+  if (issues.length > 0) throw new CheckpointError("weights", issues);
+}
+
+/** The folder that holds most bytes: one session can map files of one folder only. */
+function commonFolder(wanted: readonly ExternalWeight[], weights: Weights): string | undefined {
+  const bytes = new Map<string, number>();
+  for (const { name, dtype, shape } of wanted) {
+    const span = weights.get(name)?.span;
+    if (span) bytes.set(span.folder, (bytes.get(span.folder) ?? 0) + sizeOf(shape) * elementBytes(dtype));
+  }
+  return [...bytes].sort(([, a], [, b]) => b - a)[0]?.[0];
+}
+
+function bytesOf(data: TypedArray): Uint8Array {
+  return new Uint8Array(data.buffer, data.byteOffset, data.byteLength);
+}
+
+function messageOf(cause: unknown): string {
+  return cause instanceof Error ? cause.message : String(cause);
+}
+
+/** ORT names the failing node in its message; the node's name begins with its site. */
+function siteIn(message: string, sites: ReadonlyMap<string, string>): string {
+  for (const [name, site] of sites) if (message.includes(`'${name}'`)) return site;
+  return "";
+}

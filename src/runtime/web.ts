@@ -1,0 +1,26 @@
+// ONNX Runtime for the web: wasm in browsers and, for conformance, in plain Node; WebGPU in browsers.
+import * as ort from "onnxruntime-web";
+import type { Backend } from "./backend.ts";
+import { type Ort, openProgram, prepare } from "./program.ts";
+
+export interface WebBackendOptions {
+  readonly device?: "wasm" | "webgpu";
+  readonly threads?: number;
+}
+
+/** The backend for browsers; weights are copied into the session, since wasm cannot map files. */
+export function webBackend({ device = "wasm", threads = 1 }: WebBackendOptions = {}): Backend {
+  return {
+    name: device,
+    threads,
+    async compile(outputs, options = {}) {
+      ort.env.wasm.numThreads = threads;
+      const prepared = await prepare(outputs, options.weights ?? new Map(), false);
+      return openProgram(ort as unknown as Ort, device, prepared, {
+        executionProviders: [device],
+        graphOptimizationLevel: "all",
+        logSeverityLevel: 3,
+      });
+    },
+  };
+}
