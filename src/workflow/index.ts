@@ -1,0 +1,44 @@
+// Whole jobs: settings, loading, training, comparing, evaluating, predicting, profiling.
+// Takes settings and an environment (files, backend, hub), gives events and records. Never: prints.
+export type {
+  CompareEvent,
+  DemoResult,
+  PredictInput,
+  Prediction,
+  Profile,
+  Running,
+  RunOverrides,
+  RunTarget,
+  Stoppable,
+  TrainEstimate,
+  TrainedRun,
+  Workflow,
+} from "./api.ts";
+export {
+  type Comparison,
+  type ComparisonRow,
+  comparisonRow,
+  type DensityChange,
+  densityBy,
+  densityDefinitions,
+  HEADLINE_DEFINITION,
+} from "./comparison.ts";
+export type { RunRecord } from "./run-record.ts";
+export {
+  type AdapterSettings,
+  type ComparisonCell,
+  type DataSettings,
+  type DensitySettings,
+  type LoraSettings,
+  type MethodName,
+  type MethodSettings,
+  type OptimSettings,
+  resolveComparison,
+  resolvePartial,
+  resolveSettings,
+  type Settings,
+  type SettingsSources,
+  type TaskName,
+} from "./settings.ts";
+export { DEFAULTS, PRESETS } from "./settings-defaults.ts";
+export { METHODS, SETTINGS_KEYS, type SettingsInput, type SettingsKey, TASKS } from "./settings-schema.ts";

@@ -1,0 +1,23 @@
+// `run.json`: what a run was made from and what came out of it.
+import type { Evaluation } from "../infer/index.ts";
+import type { Settings } from "./settings.ts";
+
+/** The content of `run.json`; written at the start without a result, and again at the end. */
+export interface RunRecord {
+  readonly schema: 1;
+  /** ISO 8601, UTC. */
+  readonly createdAt: string;
+  readonly settings: Settings;
+  /** Versions by name: `deft-tune`, `node`, `onnxruntime`. */
+  readonly versions: Readonly<Record<string, string>>;
+  /** SHA-256 by part, in hex: `base`, `train`, `eval`. */
+  readonly fingerprints: Readonly<Record<string, string>>;
+  /** The main metric's name. */
+  readonly metricName: string;
+  /** Class names in the order of logits; empty for regression. */
+  readonly labels: readonly string[];
+  /** The best checkpoint on the evaluation split; null until the run has ended. */
+  readonly result: Evaluation | null;
+  /** The base model before training, when it was measured. */
+  readonly before?: Evaluation;
+}

@@ -1,0 +1,40 @@
+// Settings that contradict each other: each rule names the one to change.
+import type { SettingsInput, SettingsKey } from "./settings-schema.ts";
+
+/** A given setting that has no place beside the others. */
+export interface Conflict {
+  readonly key: SettingsKey;
+  readonly expected: string;
+  readonly got: string;
+}
+
+const LORA_KEYS = ["rank", "alpha", "dropout", "targets", "bias", "rslora"] as const;
+const ADAPTER_KEYS = ["adapter-kind", "reduction-factor"] as const;
+const DENSITY_KEYS = ["epsilon", "positions", "density-warmup-ratio"] as const;
+
+/** Contradictions among the settings that were given; `methods` are those that will run. */
+export function conflicts(given: SettingsInput, methods: readonly string[]): Conflict[] {
+  const found: Conflict[] = [];
+  const add = (key: SettingsKey, expected: string, got: string) => {
+    if (given[key] !== undefined) found.push({ key, expected, got });
+  };
+  const unused = (keys: readonly SettingsKey[], method: string) => {
+    if (methods.includes(method)) return;
+    for (const key of keys) add(key, `--method ${method}, which alone uses it`, `--method ${methods.join(",")}`);
+  };
+  unused(LORA_KEYS, "lora");
+  unused(ADAPTER_KEYS, "adapter");
+  if (given["density-weight"] === 0) {
+    for (const key of DENSITY_KEYS) add(key, "--density-weight above 0, without which it means nothing", "0");
+  }
+  if (given.resume === true && given.output === undefined) {
+    found.push({ key: "resume", expected: "--output RUN, the run to resume", got: "no --output" });
+  }
+  if (given.task === "text-classification") add("pair-column", "--task text-pair", "--task text-classification");
+  if (given.method !== undefined) add("methods", "either --method or --methods", "both");
+  if (given.seed !== undefined) add("seeds", "either --seed or --seeds", "both");
+  if (given.schedule === "constant" && given["warmup-ratio"] === 1) {
+    add("warmup-ratio", "less than 1 with --schedule constant", "1");
+  }
+  return found;
+}

@@ -1,0 +1,62 @@
+// Every default value, written once, and the named sets laid over it.
+import type { SettingsInput } from "./settings-schema.ts";
+
+/** What a run is made from where nobody says otherwise. */
+export const DEFAULTS = {
+  method: "lora",
+  rank: 8,
+  alpha: 16,
+  dropout: 0.1,
+  targets: ["query", "value"],
+  bias: "none",
+  rslora: false,
+  "adapter-kind": "pfeiffer",
+  "reduction-factor": 16,
+  "density-weight": 1,
+  "density-warmup-ratio": 0.25,
+  epsilon: { from: 1e-2, to: 1e-3 },
+  positions: "attended",
+  epochs: 3,
+  "batch-size": 32,
+  accumulate: 1,
+  "learning-rate": 3e-4,
+  schedule: "linear",
+  "warmup-ratio": 0.06,
+  "weight-decay": 0.01,
+  "max-length": 128,
+  padding: "longest",
+  seed: 42,
+  resume: false,
+  backend: "cpu",
+} as const satisfies SettingsInput;
+
+/** What a method changes in the defaults. */
+export const METHOD_DEFAULTS: Readonly<Record<"lora" | "adapter" | "head" | "full", SettingsInput>> = {
+  lora: {},
+  adapter: {},
+  head: { "learning-rate": 1e-3 },
+  full: { "learning-rate": 2e-5 },
+};
+
+/** Named sets of values; `paper` is RoBERTa-large on GLUE as arXiv 2402.01911 and its public code have it. */
+export const PRESETS: Readonly<Record<"paper", SettingsInput>> = {
+  paper: {
+    "density-weight": 1,
+    "density-warmup-ratio": 0,
+    epsilon: { from: 1e-7, to: 1e-7 },
+    positions: "all",
+    padding: "max",
+    "max-length": 128,
+    "batch-size": 64,
+    "learning-rate": 3e-4,
+    epochs: 10,
+    "weight-decay": 0.01,
+    schedule: "linear",
+    "warmup-ratio": 0.06,
+    rank: 8,
+    alpha: 16,
+    dropout: 0.1,
+    targets: ["query", "value"],
+    "reduction-factor": 16,
+  },
+};

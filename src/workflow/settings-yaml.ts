@@ -1,0 +1,40 @@
+// A settings file in YAML, with the line and column of each mistake.
+import { isMap, isScalar, LineCounter, parseDocument } from "yaml";
+import type { ConfigIssue } from "../errors.ts";
+import { type Checked, checkInput } from "./settings-schema.ts";
+
+/** A YAML file's checked values, and where each key stands: `file:line:column (key)`. */
+export interface CheckedFile extends Checked {
+  readonly places: ReadonlyMap<string, string>;
+}
+
+/** Checks the text of a settings file; keys are the flags' names without `--`. */
+export function checkYaml(name: string, text: string): CheckedFile {
+  const lines = new LineCounter();
+  const document = parseDocument(text, { lineCounter: lines, prettyErrors: false });
+  const at = (offset: number) => {
+    const { line, col } = lines.linePos(offset);
+    return `${name}:${line}:${col}`;
+  };
+  const issues: ConfigIssue[] = document.errors.map((error) => ({
+    path: at(error.pos[0]),
+    expected: "YAML",
+    got: error.message.replace(/\s+/g, " "),
+  }));
+  const root = document.contents;
+  if (issues.length === 0 && root !== null && !isMap(root)) {
+    issues.push({ path: at(root.range?.[0] ?? 0), expected: "settings as `key: value` lines", got: "something else" });
+  }
+  if (issues.length > 0 || !isMap(root)) return { values: {}, issues, badKeys: new Set(), places: new Map() };
+  const places = new Map<string, string>();
+  for (const { key } of root.items) {
+    if (isScalar(key)) places.set(String(key.value), `${at(key.range?.[0] ?? 0)} (${String(key.value)})`);
+  }
+  const values = document.toJS() as Record<string, unknown>;
+  return { ...checkInput(nullsDropped(values), (key) => places.get(key) ?? name), places };
+}
+
+// `patience:` with nothing behind it means "leave it to the default"
+function nullsDropped(values: Readonly<Record<string, unknown>>): Record<string, unknown> {
+  return Object.fromEntries(Object.entries(values).filter(([, value]) => value !== null));
+}

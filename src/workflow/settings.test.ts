@@ -1,0 +1,156 @@
+import { describe, expect, test } from "vitest";
+import { ConfigError } from "../errors.ts";
+import { resolveComparison, resolvePartial, resolveSettings, type SettingsSources } from "./settings.ts";
+import { DEFAULTS, PRESETS } from "./settings-defaults.ts";
+
+const NEEDED = { model: "bert-base-uncased", task: "sst2", data: "data/SST-2" };
+
+function mistakes(sources: SettingsSources): string {
+  try {
+    resolveSettings(sources);
+  } catch (error) {
+    if (error instanceof ConfigError)
+      return error.issues.map((i) => `${i.path}: ${i.expected} / ${i.got} / ${i.didYouMean ?? "-"}`).join("\n");
+    throw error;
+  }
+  return "no mistake";
+}
+
+describe("resolveSettings", () => {
+  test("lays flags over the file over the preset over the method over the defaults", () => {
+    const file = { name: "c.yaml", text: "preset: paper\nepochs: 4\nbatch-size: 7\ntask: cola\n" };
+    const settings = resolveSettings({ flags: { ...NEEDED, epochs: 5 }, file });
+    expect(settings.optim.epochs).toBe(5);
+    expect(settings.optim.batchSize).toBe(7);
+    expect(settings.task).toBe("sst2");
+    expect(settings.density).toEqual({
+      weight: 1,
+      warmupRatio: 0,
+      epsilon: { from: 1e-7, to: 1e-7 },
+      positions: "all",
+    });
+    expect(settings.data.padding).toBe("max");
+    expect(settings.seed).toBe(DEFAULTS.seed);
+    expect(resolveSettings({ flags: { ...NEEDED, method: "full" } }).optim.learningRate).toBe(2e-5);
+    expect(resolveSettings({ flags: { ...NEEDED, method: "head", preset: "paper" } }).optim.learningRate).toBe(
+      PRESETS.paper["learning-rate"],
+    );
+  });
+
+  test("reads each method's own settings", () => {
+    const lora = resolveSettings({ flags: { ...NEEDED, rank: 4, targets: "query, key" } }).method;
+    expect(lora).toEqual({
+      kind: "lora",
+      rank: 4,
+      alpha: 16,
+      dropout: 0.1,
+      targets: ["query", "key"],
+      bias: "none",
+      rslora: false,
+    });
+    expect(resolveSettings({ flags: { ...NEEDED, targets: "all-linear" } }).method).toMatchObject({
+      targets: "all-linear",
+    });
+    expect(resolveSettings({ flags: { ...NEEDED, method: "adapter", "adapter-kind": "houlsby" } }).method).toEqual({
+      kind: "adapter",
+      adapterKind: "houlsby",
+      reductionFactor: 16,
+    });
+  });
+
+  test.each([
+    ["1e-3", { from: 1e-3, to: 1e-3 }],
+    ["1e-2:1e-4", { from: 1e-2, to: 1e-4 }],
+    [0.5, { from: 0.5, to: 0.5 }],
+    [
+      { from: 1, to: 0.1 },
+      { from: 1, to: 0.1 },
+    ],
+  ])("reads epsilon %j", (epsilon, expected) => {
+    expect(resolveSettings({ flags: { ...NEEDED, epsilon } }).density.epsilon).toEqual(expected);
+  });
+
+  test.each([["0"], ["-1"], ["1:2:3"], ["1:"], ["x"], [null], [{ from: 0, to: 1 }]])(
+    "refuses epsilon %j",
+    (epsilon) => {
+      expect(mistakes({ flags: { ...NEEDED, epsilon } })).toContain("a number > 0, or FROM:TO to anneal it");
+    },
+  );
+
+  test("lists every mistake at once, of flags and file, with its place", () => {
+    const text = "model: m\nepochs: -1\nlerning-rate: 1\npatience: 1.5\nmethod: qlora\nrslora: maybe\ntargets: 3\n";
+    const flags = { task: "sst", padding: "", "batch-size": "many", dropout: 1, seed: 2 ** 32 };
+    expect(mistakes({ flags, file: { name: "c.yaml", text } })).toMatchInlineSnapshot(`
+      "c.yaml:2:1 (epochs): a number > 0 / -1 / -
+      c.yaml:3:1 (lerning-rate): a known setting / "lerning-rate" / learning-rate
+      c.yaml:4:1 (patience): a whole number / 1.5 / -
+      c.yaml:5:1 (method): one of lora, adapter, head, full / "qlora", which is planned and not built yet / -
+      c.yaml:6:1 (rslora): true or false / "maybe" / -
+      c.yaml:7:1 (targets): a list, or words joined by commas / 3 / -
+      --task: one of cola, mnli, mrpc, qnli, qqp, rte, sst2, stsb, wnli, text-classification, text-pair / "sst" / sst2
+      --padding: one of longest, max / nothing / -
+      --batch-size: a number / "many" / -
+      --dropout: a number < 1 / 1 / -
+      --seed: a number ≤ 4294967295 / 4294967296 / -
+      --data: a GLUE folder, or a CSV, TSV, JSONL or Parquet file / nothing / -"
+    `);
+  });
+
+  test("says where YAML itself is wrong", () => {
+    expect(mistakes({ flags: NEEDED, file: { name: "c.yaml", text: "epochs: 3\nseed: [1\n" } })).toMatch(
+      /^c\.yaml:3:\d+: YAML /,
+    );
+    expect(mistakes({ flags: NEEDED, file: { name: "c.yaml", text: "- 1\n" } })).toMatch(/^c\.yaml:1:1: settings/);
+    expect(mistakes({ flags: NEEDED, file: { name: "c.yaml", text: "seed: 1\nseed: 2\n" } })).toMatch(/unique/);
+    expect(mistakes({ flags: NEEDED, file: { name: "c.yaml", text: "" } })).toBe("no mistake");
+    expect(mistakes({ flags: NEEDED, file: { name: "c.yaml", text: "patience:\n" } })).toBe("no mistake");
+  });
+
+  test("refuses contradictions, at the place they were written", () => {
+    const contradiction = (flags: Record<string, unknown>) => mistakes({ flags: { ...NEEDED, ...flags } });
+    expect(contradiction({ method: "adapter", rank: 4 })).toMatch(/^--rank: --method lora/);
+    expect(contradiction({ "reduction-factor": 4 })).toMatch(/^--reduction-factor: --method adapter/);
+    expect(contradiction({ "density-weight": 0, epsilon: 1, positions: "all" }).split("\n")).toHaveLength(2);
+    expect(contradiction({ resume: true })).toMatch(/^--resume: --output RUN/);
+    expect(contradiction({ resume: true, output: "runs/a" })).toBe("no mistake");
+    expect(contradiction({ task: "text-classification", "pair-column": "b" })).toMatch(
+      /^--pair-column: --task text-pair/,
+    );
+    expect(contradiction({ patience: 2 })).toBe("no mistake");
+    expect(mistakes({ flags: NEEDED, file: { name: "c.yaml", text: "method: head\nalpha: 3\n" } })).toMatch(
+      /^c\.yaml:2:1 \(alpha\)/,
+    );
+  });
+});
+
+describe("resolveComparison", () => {
+  test("makes a PEFT and a DEFT run a method and seed, equal but for the weight and the folder", () => {
+    const flags = { ...NEEDED, methods: "lora,adapter", seeds: "1,2", rank: 4, output: "runs/c" };
+    const cells = resolveComparison({ flags });
+    expect(cells.map((cell) => [cell.method, cell.seed])).toEqual([
+      ["lora", 1],
+      ["lora", 2],
+      ["adapter", 1],
+      ["adapter", 2],
+    ]);
+    for (const { peft, deft } of cells) {
+      expect(peft.density.weight).toBe(0);
+      expect(deft.density.weight).toBe(DEFAULTS["density-weight"]);
+      expect({ ...peft, density: deft.density, output: deft.output }).toEqual(deft);
+      expect(peft.output).not.toBe(deft.output);
+    }
+  });
+
+  test("refuses weight 0, unknown methods and seeds that are no numbers", () => {
+    expect(() => resolveComparison({ flags: { ...NEEDED, "density-weight": 0 } })).toThrow("--density-weight");
+    expect(() => resolveComparison({ flags: { ...NEEDED, methods: "lora,adaptor" } })).toThrow("did you mean adapter");
+    expect(() => resolveComparison({ flags: { ...NEEDED, seeds: "1,x" } })).toThrow(
+      '--seeds: expected a number, got "x"',
+    );
+  });
+});
+
+test("resolvePartial asks for nothing, and still checks", () => {
+  expect(resolvePartial({ flags: { threads: 2 } })).toEqual({ threads: 2 });
+  expect(() => resolvePartial({ flags: { threads: 0 } })).toThrow("--threads: expected a number ≥ 1, got 0");
+});

@@ -1,0 +1,253 @@
+// The settings of a run: one record, resolved from flags, a YAML file, a preset and the defaults.
+import { ConfigError, type ConfigIssue } from "../errors.ts";
+import { conflicts } from "./settings-conflicts.ts";
+import { DEFAULTS, METHOD_DEFAULTS, PRESETS } from "./settings-defaults.ts";
+import { checkInput, type METHODS, type SettingsInput, type SettingsKey, type TASKS } from "./settings-schema.ts";
+import { checkYaml } from "./settings-yaml.ts";
+
+export type TaskName = (typeof TASKS)[number];
+export type MethodName = (typeof METHODS)[number];
+
+/** LoRA on the named linears of every block, or on all of them. */
+export interface LoraSettings {
+  readonly kind: "lora";
+  readonly rank: number;
+  readonly alpha: number;
+  readonly dropout: number;
+  /** Last parts of sites, as in peft's `target_modules`. */
+  readonly targets: readonly string[] | "all-linear";
+  readonly bias: "none" | "lora_only";
+  /** Scale alpha/√rank instead of alpha/rank. */
+  readonly rslora: boolean;
+}
+
+/** Bottleneck adapters after the MLP (`pfeiffer`), or after attention and MLP (`houlsby`). */
+export interface AdapterSettings {
+  readonly kind: "adapter";
+  readonly adapterKind: "pfeiffer" | "houlsby";
+  /** Hidden size over bottleneck size. */
+  readonly reductionFactor: number;
+}
+
+/** What is trained besides the head. */
+export type MethodSettings = LoraSettings | AdapterSettings | { readonly kind: "head" } | { readonly kind: "full" };
+
+/** The density loss; `weight` 0 is plain fine-tuning. */
+export interface DensitySettings {
+  readonly weight: number;
+  /** Share of all steps over which the weight grows from 0, in [0, 1]. */
+  readonly warmupRatio: number;
+  /** ε of `a² / (a² + ε)`, annealed geometrically from `from` to `to`; equal when fixed. */
+  readonly epsilon: { readonly from: number; readonly to: number };
+  readonly positions: "attended" | "all";
+}
+
+/** Where examples come from and how they become token ids. */
+export interface DataSettings {
+  readonly path: string;
+  /** Null: the task's own column, or `text`, `pair`, `label`. */
+  readonly textColumn: string | null;
+  readonly pairColumn: string | null;
+  readonly labelColumn: string | null;
+  readonly maxLength: number;
+  readonly padding: "longest" | "max";
+  readonly limitTrain: number | null;
+  readonly limitEval: number | null;
+}
+
+/** AdamW and its schedule. */
+export interface OptimSettings {
+  readonly epochs: number;
+  /** Stops after this many steps, however many `epochs` would give. */
+  readonly maxSteps: number | null;
+  readonly batchSize: number;
+  /** Micro-batches added up into one step. */
+  readonly accumulate: number;
+  readonly learningRate: number;
+  readonly schedule: "linear" | "cosine" | "constant";
+  /** Share of all steps, in [0, 1]. */
+  readonly warmupRatio: number;
+  readonly weightDecay: number;
+  /** Global norm to clip to; null: no clipping. */
+  readonly maxGradNorm: number | null;
+}
+
+/** Everything a run is made from; written whole into `run.json`. */
+export interface Settings {
+  readonly model: string;
+  readonly task: TaskName;
+  readonly data: DataSettings;
+  readonly method: MethodSettings;
+  readonly density: DensitySettings;
+  readonly optim: OptimSettings;
+  /** Steps between evaluations; null: at the end of each epoch. */
+  readonly evalSteps: number | null;
+  /** Steps between checkpoints; null: at each evaluation. */
+  readonly saveSteps: number | null;
+  /** Evaluations without a better score before stopping; null: never stops early. */
+  readonly patience: number | null;
+  readonly seed: number;
+  /** Null: nothing is written to disk. */
+  readonly output: string | null;
+  readonly resume: boolean;
+  readonly backend: "cpu" | "webgpu" | "cuda";
+  /** Null: one a physical core. */
+  readonly threads: number | null;
+}
+
+/** Where settings come from: values by key as flags gave them, and a file's name and text. */
+export interface SettingsSources {
+  readonly flags: Readonly<Record<string, unknown>>;
+  readonly file?: { readonly name: string; readonly text: string };
+}
+
+/** One cell of a comparison: the same run without and with the density loss. */
+export interface ComparisonCell {
+  readonly method: MethodName;
+  readonly seed: number;
+  readonly peft: Settings;
+  readonly deft: Settings;
+}
+
+const TRAIN_NEEDS = ["model", "task", "data"] as const;
+type NeededKey = (typeof TRAIN_NEEDS)[number];
+
+/**
+ * Flags over the file over the preset over the defaults, checked and complete.
+ *
+ * @throws {ConfigError} with every mistake of both sources, each with its place.
+ */
+export function resolveSettings(sources: SettingsSources): Settings {
+  const given = collect(sources, TRAIN_NEEDS, (values) => [values.method ?? DEFAULTS.method]);
+  return assemble(given, given.method ?? DEFAULTS.method);
+}
+
+/**
+ * The cells of a comparison, methods outermost; PEFT runs are the DEFT runs with density weight 0.
+ *
+ * @throws {ConfigError} with every mistake, also a density weight of 0, which leaves nothing to compare.
+ */
+export function resolveComparison(sources: SettingsSources): ComparisonCell[] {
+  const methodsOf = (values: SettingsInput) => values.methods ?? [values.method ?? DEFAULTS.method];
+  const given = collect(sources, TRAIN_NEEDS, methodsOf);
+  if (given["density-weight"] === 0) {
+    throw new ConfigError([{ path: "--density-weight", expected: "a weight above 0 to compare with 0", got: "0" }]);
+  }
+  const seeds = given.seeds ?? [given.seed ?? DEFAULTS.seed];
+  return methodsOf(given).flatMap((method) =>
+    seeds.map((seed) => {
+      const output = (variant: string) =>
+        given.output === undefined ? {} : { output: `${given.output}/${method}-seed${seed}-${variant}` };
+      const deft = assemble({ ...given, seed, ...output("deft") }, method);
+      const peft = assemble({ ...given, seed, ...output("peft"), "density-weight": 0 }, method);
+      return { method, seed, peft, deft };
+    }),
+  );
+}
+
+/**
+ * The checked values alone, for commands that take a RUN and only a few settings.
+ *
+ * @throws {ConfigError} with every mistake.
+ */
+export function resolvePartial(sources: SettingsSources): SettingsInput {
+  return collect(sources, [], () => []);
+}
+
+function collect(
+  { flags, file }: SettingsSources,
+  needs: readonly NeededKey[],
+  methodsOf: (values: SettingsInput) => readonly string[],
+): SettingsInput {
+  const written = file === undefined ? undefined : checkYaml(file.name, file.text);
+  const flagged = checkInput(flags, (key) => `--${key}`);
+  const given: SettingsInput = { ...written?.values, ...flagged.values };
+  const bad = new Set([...(written?.badKeys ?? []), ...flagged.badKeys]);
+  const placeOf = (key: SettingsKey) => (key in flagged.values ? `--${key}` : (written?.places.get(key) ?? `--${key}`));
+  const issues: ConfigIssue[] = [...(written?.issues ?? []), ...flagged.issues];
+  for (const key of needs) {
+    if (given[key] === undefined && !bad.has(key))
+      issues.push({ path: `--${key}`, expected: NEEDED[key], got: "nothing" });
+  }
+  const methods = methodsOf(given);
+  if (methods.length > 0 && !bad.has("method") && !bad.has("methods")) {
+    for (const { key, expected, got } of conflicts(given, methods)) issues.push({ path: placeOf(key), expected, got });
+  }
+  if (issues.length > 0) throw new ConfigError(issues, { hint: "`deft train --help` lists every setting." });
+  return given;
+}
+
+const NEEDED: Readonly<Record<NeededKey, string>> = {
+  model: "a Hugging Face id or a model's folder",
+  task: "a GLUE task, text-classification or text-pair",
+  data: "a GLUE folder, or a CSV, TSV, JSONL or Parquet file",
+};
+
+function assemble(given: SettingsInput, method: MethodName): Settings {
+  const preset = given.preset === undefined ? {} : PRESETS[given.preset];
+  const v = { ...DEFAULTS, ...METHOD_DEFAULTS[method], ...preset, ...given };
+  return {
+    model: v.model ?? "",
+    task: v.task ?? "text-classification",
+    data: {
+      path: v.data ?? "",
+      textColumn: v["text-column"] ?? null,
+      pairColumn: v["pair-column"] ?? null,
+      labelColumn: v["label-column"] ?? null,
+      maxLength: v["max-length"],
+      padding: v.padding,
+      limitTrain: v["limit-train"] ?? null,
+      limitEval: v["limit-eval"] ?? null,
+    },
+    method: assembleMethod(v, method),
+    density: {
+      weight: v["density-weight"],
+      warmupRatio: v["density-warmup-ratio"],
+      epsilon: v.epsilon,
+      positions: v.positions,
+    },
+    optim: {
+      epochs: v.epochs,
+      maxSteps: v["max-steps"] ?? null,
+      batchSize: v["batch-size"],
+      accumulate: v.accumulate,
+      learningRate: v["learning-rate"],
+      schedule: v.schedule,
+      warmupRatio: v["warmup-ratio"],
+      weightDecay: v["weight-decay"],
+      maxGradNorm: v["max-grad-norm"] ?? null,
+    },
+    evalSteps: v["eval-steps"] ?? null,
+    saveSteps: v["save-steps"] ?? null,
+    patience: v.patience ?? null,
+    seed: v.seed,
+    output: v.output ?? null,
+    resume: v.resume,
+    backend: v.backend,
+    threads: v.threads ?? null,
+  };
+}
+
+function assembleMethod(
+  v: { readonly [K in keyof typeof DEFAULTS]: NonNullable<SettingsInput[K]> },
+  method: MethodName,
+): MethodSettings {
+  switch (method) {
+    case "lora": {
+      const targets = v.targets.length === 1 && v.targets[0] === "all-linear" ? "all-linear" : v.targets;
+      return {
+        kind: "lora",
+        rank: v.rank,
+        alpha: v.alpha,
+        dropout: v.dropout,
+        targets,
+        bias: v.bias,
+        rslora: v.rslora,
+      };
+    }
+    case "adapter":
+      return { kind: "adapter", adapterKind: v["adapter-kind"], reductionFactor: v["reduction-factor"] };
+    default:
+      return { kind: method };
+  }
+}
