@@ -1,7 +1,8 @@
 import { describe, expect, test } from "vitest";
 import { ConfigError } from "../errors.ts";
-import { resolveComparison, resolvePartial, resolveSettings, type SettingsSources } from "./settings.ts";
+import { resolveComparison, resolvePartial, resolveSettings, type SettingsSources, settingsInput } from "./settings.ts";
 import { DEFAULTS, PRESETS } from "./settings-defaults.ts";
+import { settingsInput, trainCommand } from "./settings-text.ts";
 
 const NEEDED = { model: "bert-base-uncased", task: "sst2", data: "data/SST-2" };
 
@@ -153,4 +154,30 @@ describe("resolveComparison", () => {
 test("resolvePartial asks for nothing, and still checks", () => {
   expect(resolvePartial({ flags: { threads: 2 } })).toEqual({ threads: 2 });
   expect(() => resolvePartial({ flags: { threads: 0 } })).toThrow("--threads: expected a number ≥ 1, got 0");
+});
+
+describe("settingsInput and trainCommand", () => {
+  const cases: Record<string, unknown>[] = [
+    {},
+    { preset: "paper", output: "runs/a", threads: 2 },
+    { method: "adapter", "reduction-factor": 4, "density-weight": 0, "text-column": "t" },
+    { method: "full", patience: 2, "max-steps": 10, "eval-steps": 5, "max-grad-norm": 1 },
+    { targets: "all-linear", rslora: true, epsilon: "1e-2:1e-4", seed: 0 },
+  ];
+  test.each(cases)("give the same settings back: %j", (flags) => {
+    const settings = resolveSettings({ flags: { ...NEEDED, ...flags } });
+    const same = { ...settings, density: expect.objectContaining({ weight: settings.density.weight }) };
+    expect(resolveSettings({ flags: settingsInput(settings) })).toEqual(
+      flags["density-weight"] === 0 ? same : settings,
+    );
+  });
+
+  test("leave out what is a default", () => {
+    const words = trainCommand(
+      resolveSettings({ flags: { ...NEEDED, epsilon: "1e-2:1e-4", rslora: true, epochs: 3 } }),
+    );
+    expect(words.join(" ")).toBe(
+      "deft train --model bert-base-uncased --task sst2 --data data/SST-2 --rslora --epsilon 0.01:0.0001",
+    );
+  });
 });

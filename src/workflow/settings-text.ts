@@ -1,0 +1,76 @@
+// Settings written back: as keys of a file, and as the command line that gives them.
+import type { AdapterSettings, LoraSettings, Settings } from "./settings.ts";
+import { DEFAULTS, METHOD_DEFAULTS } from "./settings-defaults.ts";
+import type { SettingsInput, SettingsKey } from "./settings-schema.ts";
+
+/** Settings as flags and files spell them; `resolveSettings` gives the same settings back. */
+export function settingsInput(settings: Settings): SettingsInput {
+  const { data, method, density, optim } = settings;
+  const { kind, ...methodValues } = method;
+  const { adapterKind, reductionFactor, targets, ...rest } = { ...BLANK_METHOD, ...methodValues };
+  const all = {
+    model: settings.model,
+    task: settings.task,
+    data: data.path,
+    "text-column": data.textColumn,
+    "pair-column": data.pairColumn,
+    "label-column": data.labelColumn,
+    "max-length": data.maxLength,
+    padding: data.padding,
+    "limit-train": data.limitTrain,
+    "limit-eval": data.limitEval,
+    method: kind,
+    ...rest,
+    targets: targets === "all-linear" ? [targets] : targets,
+    "adapter-kind": adapterKind,
+    "reduction-factor": reductionFactor,
+    "density-weight": density.weight,
+    // without a density loss the rest of it means nothing and would be refused
+    ...(density.weight === 0
+      ? {}
+      : { "density-warmup-ratio": density.warmupRatio, epsilon: density.epsilon, positions: density.positions }),
+    epochs: optim.epochs,
+    "max-steps": optim.maxSteps,
+    "batch-size": optim.batchSize,
+    accumulate: optim.accumulate,
+    "learning-rate": optim.learningRate,
+    schedule: optim.schedule,
+    "warmup-ratio": optim.warmupRatio,
+    "weight-decay": optim.weightDecay,
+    "max-grad-norm": optim.maxGradNorm,
+    "eval-steps": settings.evalSteps,
+    "save-steps": settings.saveSteps,
+    patience: settings.patience,
+    seed: settings.seed,
+    output: settings.output,
+    resume: settings.resume,
+    backend: settings.backend,
+    threads: settings.threads,
+  };
+  return Object.fromEntries(Object.entries(all).filter(([, value]) => value !== null && value !== undefined));
+}
+
+const BLANK_METHOD: Partial<Omit<LoraSettings, "kind"> & Omit<AdapterSettings, "kind">> = {};
+
+/**
+ * The shortest `deft train` command line that gives these settings.
+ *
+ * Values that are defaults are left out; `--resume` is not part of how a run is made.
+ */
+export function trainCommand(settings: Settings): string[] {
+  const { kind } = settings.method;
+  const usual: SettingsInput = { ...DEFAULTS, ...METHOD_DEFAULTS[kind] };
+  const words = Object.entries(settingsInput({ ...settings, resume: false })).flatMap(([key, value]) => {
+    if (JSON.stringify(value) === JSON.stringify(usual[key as SettingsKey])) return [];
+    return value === true ? [`--${key}`] : [`--${key}`, flagText(value)];
+  });
+  return ["deft", "train", ...words];
+}
+
+function flagText(value: unknown): string {
+  if (Array.isArray(value)) return value.join(",");
+  if (typeof value === "object" && value !== null && "from" in value && "to" in value) {
+    return value.from === value.to ? String(value.from) : `${String(value.from)}:${String(value.to)}`;
+  }
+  return String(value);
+}
