@@ -1,0 +1,65 @@
+// What was trained, in our own names, whatever format it is stored in.
+import type { Tensor } from "../tensor/index.ts";
+
+/** Tensors of an adapter by our names. */
+export type AdapterTensors = ReadonlyMap<string, Tensor>;
+
+/**
+ * LoRA: `<site>.lora_A.weight` [R, in] and `<site>.lora_B.weight` [out, R]; heads and trained biases under their
+ * checkpoint names (`classifier.dense.weight`).
+ */
+export interface LoraAdapter {
+  readonly method: "lora";
+  readonly config: LoraAdapterConfig;
+  readonly tensors: AdapterTensors;
+}
+
+export interface LoraAdapterConfig {
+  readonly rank: number;
+  readonly alpha: number;
+  readonly dropout: number;
+  /** Scale by alpha/√rank in place of alpha/rank. */
+  readonly rsLora: boolean;
+  readonly bias: "none" | "all" | "lora_only";
+  /** Last parts of the adapted sites' names: `query`, `value`. */
+  readonly targets: readonly string[];
+  /** Modules trained and stored whole: `classifier`. */
+  readonly modulesToSave: readonly string[];
+  /** As peft spells it: `SEQ_CLS`. */
+  readonly taskType: string | null;
+  readonly baseModel: string | null;
+}
+
+/**
+ * A bottleneck adapter: `<site>.adapter_down.{weight [D/reduction, D], bias}` and
+ * `<site>.adapter_up.{weight [D, D/reduction], bias}`, the site being `….output` (Pfeiffer), and for Houlsby
+ * `….attention.output` too; heads under their checkpoint names.
+ */
+export interface BottleneckAdapter {
+  readonly method: "adapter";
+  readonly config: BottleneckAdapterConfig;
+  readonly tensors: AdapterTensors;
+}
+
+export interface BottleneckAdapterConfig {
+  readonly placement: "pfeiffer" | "houlsby";
+  readonly reductionFactor: number;
+  /** As AdapterHub spells it: `relu`, `swish`, `gelu`. */
+  readonly nonLinearity: string;
+  readonly scaling: number;
+  readonly dropout: number;
+  readonly originalLnBefore: boolean;
+  readonly originalLnAfter: boolean;
+  readonly residualBeforeLn: boolean;
+  /** The adapter's name inside its tensors' names. */
+  readonly name: string;
+  readonly hiddenSize: number;
+  readonly modelType: string;
+  readonly modelClass: string;
+  readonly baseModel: string | null;
+  /** Class names in the order of logits; null when no head is stored. */
+  readonly labels: readonly string[] | null;
+}
+
+/** An adapter of a kind that has a public format. */
+export type Adapter = LoraAdapter | BottleneckAdapter;

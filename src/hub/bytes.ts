@@ -1,0 +1,31 @@
+// Byte arrays joined and seen as numbers.
+import { type DType, sizeOf, type Tensor, type TypedArray, wrap } from "../tensor/index.ts";
+
+/** The chunks one after another in one array. */
+export function joinBytes(chunks: readonly Uint8Array[]): Uint8Array<ArrayBuffer> {
+  const bytes = new Uint8Array(chunks.reduce((size, chunk) => size + chunk.length, 0));
+  let position = 0;
+  for (const chunk of chunks) {
+    bytes.set(chunk, position);
+    position += chunk.length;
+  }
+  return bytes;
+}
+
+/** Lower-case hexadecimal digits of bytes. */
+export function hexOf(bytes: Uint8Array): string {
+  return Array.from(bytes, (byte) => byte.toString(16).padStart(2, "0")).join("");
+}
+
+/** The elements of `shape` over little-endian `bytes`, copied only when they are not aligned for `dtype`. */
+export function numbersOf(dtype: DType, shape: readonly number[], bytes: Uint8Array): TypedArray {
+  const length = sizeOf(shape);
+  if (length === 0) return wrap(dtype, new ArrayBuffer(0), 0, 0);
+  const aligned = bytes.byteOffset % (bytes.byteLength / length) === 0 ? bytes : bytes.slice();
+  return wrap(dtype, aligned.buffer, aligned.byteOffset, length);
+}
+
+/** A tensor's bytes, little endian, not copied. */
+export function tensorBytes({ data }: Tensor): Uint8Array {
+  return new Uint8Array(data.buffer, data.byteOffset, data.byteLength);
+}

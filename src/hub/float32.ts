@@ -1,0 +1,94 @@
+// 16-bit checkpoints as float32 files that a runtime can map: converted once, then found again.
+import {
+  bfloat16ToFloat32,
+  type DType,
+  elementBytes,
+  type Files,
+  float16ToFloat32,
+  joinPath,
+  sizeOf,
+  type Tensor,
+  type Weight,
+  type Weights,
+} from "../tensor/index.ts";
+import { hexOf, tensorBytes } from "./bytes.ts";
+import { openSafetensors, writeSafetensors } from "./safetensors.ts";
+
+/** What `float32Checkpoint` made: the weights, and the file it wrote or found, if one was needed. */
+export interface Float32Checkpoint {
+  readonly weights: Weights;
+  readonly file: string | null;
+  readonly wasCached: boolean;
+}
+
+const CONVERTED: ReadonlySet<DType> = new Set<DType>(["float16", "bfloat16", "float64"]);
+
+/**
+ * The same weights with every float tensor a float32 tensor that lies in a file. Tensors that already are stay where
+ * they are; the others are converted once into `cacheFolder`, under a name made from the identity of their files
+ * (real path, size, time of change, places of the tensors), and found there the next time.
+ * float64 is rounded to the nearest float32; the 16-bit formats convert exactly.
+ * @throws {FileError} when the cache folder cannot be written, for instance on a full disk.
+ */
+export async function float32Checkpoint(
+  files: Files,
+  weights: Weights,
+  cacheFolder: string,
+): Promise<Float32Checkpoint> {
+  const stored = [...weights].filter(([, weight]) => CONVERTED.has(weight.dtype) || weight.span === undefined);
+  if (stored.length === 0) return { weights, file: null, wasCached: false };
+  const file = joinPath(cacheFolder, `${await identity(files, stored)}.safetensors`);
+  const wasCached = (await files.stat(file)) !== null;
+  if (!wasCached) {
+    await files.write(file, writeSafetensors(new Map(stored.map(([name, weight]) => [name, asFloat32(weight)]))));
+  }
+  return { weights: new Map([...weights, ...(await openSafetensors(files, file))]), file, wasCached };
+}
+
+function asFloat32(weight: Weight): Weight {
+  if (!CONVERTED.has(weight.dtype)) return weight;
+  return { dtype: "float32", shape: weight.shape, read: async () => toFloat32(await weight.read()) };
+}
+
+/** A float tensor's numbers as float32: exact from the 16-bit formats, rounded from float64. */
+export function toFloat32({ dtype, shape, data }: Tensor): Tensor {
+  if (dtype === "float32") return { dtype, shape, data };
+  const numbers =
+    dtype === "float16"
+      ? float16ToFloat32(data as Uint16Array)
+      : dtype === "bfloat16"
+        ? bfloat16ToFloat32(data as Uint16Array)
+        : Float32Array.from(data as Float64Array);
+  return { dtype: "float32", shape, data: numbers };
+}
+
+async function identity(files: Files, stored: readonly (readonly [string, Weight])[]): Promise<string> {
+  const parts: string[] = [];
+  const seen = new Map<string, boolean>();
+  for (const [name, { dtype, shape, span, read }] of stored) {
+    parts.push(JSON.stringify([name, dtype, shape, span ?? null]));
+    const path = span === undefined ? null : joinPath(span.folder, span.name);
+    if (path !== null && !seen.has(path)) {
+      const stat = await files.stat(path);
+      const modified = stat !== null && "modifiedMs" in stat ? stat.modifiedMs : null;
+      seen.set(path, modified !== null);
+      parts.push(JSON.stringify([path, stat?.sizeBytes, modified]));
+    }
+    // without a date only the numbers themselves tell whether a file is still the same
+    if (path === null || seen.get(path) === false) parts.push(await digest(tensorBytes(await read())));
+  }
+  return (await digest(new TextEncoder().encode(parts.join("\n")))).slice(0, 40);
+}
+
+async function digest(bytes: Uint8Array): Promise<string> {
+  return hexOf(new Uint8Array(await crypto.subtle.digest("SHA-256", bytes as Uint8Array<ArrayBuffer>)));
+}
+
+/** Bytes a float32 copy of the weights takes that have to be converted; 0 when none has. */
+export function conversionBytes(weights: Weights): number {
+  let bytes = 0;
+  for (const { dtype, shape } of weights.values()) {
+    if (CONVERTED.has(dtype)) bytes += sizeOf(shape) * elementBytes("float32");
+  }
+  return bytes;
+}
