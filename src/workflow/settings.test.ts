@@ -1,6 +1,6 @@
 import { describe, expect, test } from "vitest";
 import { ConfigError } from "../errors.ts";
-import { resolveComparison, resolvePartial, resolveSettings, type SettingsSources, settingsInput } from "./settings.ts";
+import { resolveComparison, resolvePartial, resolveSettings, type SettingsSources } from "./settings.ts";
 import { DEFAULTS, PRESETS } from "./settings-defaults.ts";
 import { settingsInput, trainCommand } from "./settings-text.ts";
 
