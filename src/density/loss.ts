@@ -1,0 +1,71 @@
+// The density loss: a smooth stand-in for the share of non-zero MLP activations.
+import { ConfigError } from "../errors.ts";
+import { add, cast, mul, reciprocal, reduceMean, reduceSum, square, sub, type Value } from "../graph/index.ts";
+import type { Hooks, Site } from "../nn/index.ts";
+import type { StackName } from "./report.ts";
+
+/** One MLP's activations as they passed by. */
+export interface Tap {
+  readonly site: string;
+  readonly stack: StackName;
+  readonly layer: number;
+  /** After the nonlinearity, `[B, S, F]`. */
+  readonly activation: Value;
+}
+
+/** A hook that only reads: records the activations of every MLP in order. */
+export function activationTap(): { readonly hooks: Hooks; readonly taps: readonly Tap[] } {
+  const taps: Tap[] = [];
+  return {
+    taps,
+    hooks: {
+      activation(site: Site, a: Value) {
+        const stack = /(^|\.)decoder\./.test(site.path) ? "decoder" : "encoder";
+        taps.push({ site: site.path, stack, layer: taps.filter((tap) => tap.stack === stack).length, activation: a });
+        return a;
+      },
+    },
+  };
+}
+
+export interface DensityLossOptions {
+  /** ε of the surrogate: a scalar value, so that a schedule can feed it. */
+  readonly epsilon: Value | number;
+  /** Weight of each position, `[B, S]`: the attention mask for `attended`, ones for `all`. */
+  readonly positions: Value;
+  /** One over the number of counted positions of the whole step, a scalar. */
+  readonly scale: Value;
+}
+
+/**
+ * `mean(a² / (a² + ε))` over neurons and counted positions of each tap, then over the taps of a stack; stacks are added (T5).
+ *
+ * Each tap is `[B, S, F]`; the result is a scalar in [0, 1] for each stack, when `scale` is one over the count of this very
+ * batch; with a step's count, micro-batches add up to the step's loss. Computed in float32.
+ * @throws {ConfigError} when no tap was recorded.
+ * @see arXiv 2402.01911, the density loss.
+ */
+export function densityLoss(taps: readonly Tap[], { epsilon, positions, scale }: DensityLossOptions): Value {
+  const first = taps[0];
+  if (!first) throw new ConfigError([{ path: "density", expected: "a model with MLP activations", got: "no tap" }]);
+  const weights = cast(positions, "float32");
+  const stacks = [...new Set(taps.map((tap) => tap.stack))].map((stack) => {
+    const layers = taps.filter((tap) => tap.stack === stack).map((tap) => layerLoss(tap, weights, scale, epsilon));
+    return mul(
+      layers.reduce((a, b) => add(a, b)),
+      1 / layers.length,
+    );
+  });
+  return stacks.reduce((a, b) => add(a, b));
+}
+
+function layerLoss(tap: Tap, weights: Value, scale: Value, epsilon: Value | number): Value {
+  const { graph } = tap.activation;
+  return graph.at(`${tap.site}/density`, () => {
+    const a = cast(tap.activation, "float32");
+    // a² / (a² + ε) = 1 − ε / (a² + ε): one division fewer, and its gradient needs no second quotient
+    const missing = reduceMean(reciprocal(add(square(a), epsilon)), { axes: [-1] });
+    const perToken = sub(1, mul(missing, epsilon));
+    return mul(reduceSum(mul(perToken, weights)), scale);
+  });
+}

@@ -1,0 +1,70 @@
+// BERT: absolute positions from 0, segments, and a head over a tanh pooler.
+import { add, addDims, iota, select, slice, tanh, type Value } from "../graph/index.ts";
+import { additiveMask, dropout, type Embedded, embedding, layerNorm, linear, type Scope } from "../nn/index.ts";
+import type { EncoderConfig } from "./config.ts";
+import type { EncoderInputs, Hidden } from "./encoder.ts";
+
+/** Word, position and segment embeddings, normalised; `scope` stands at `bert`. @see transformers `BertEmbeddings`. */
+export function bertEmbeddings(config: EncoderConfig, root: Scope, inputs: EncoderInputs): Hidden {
+  const scope = root.child("embeddings");
+  const embedded = embedWords(config, scope, inputs);
+  return embedPositions(config, scope, embedded, (length) =>
+    positionRows(config, scope, length, embedded.positionOffset),
+  );
+}
+
+/** Word embeddings with the hooks' virtual tokens in front. */
+export function embedWords(
+  config: EncoderConfig,
+  scope: Scope,
+  { tokenIds, attentionMask, typeIds }: EncoderInputs,
+): Embedded {
+  const words = embedding(scope.child("word_embeddings"), tokenIds, config.vocabSize, config.hiddenSize);
+  const plain: Embedded = { words, attentionMask, typeIds, positionOffset: 0, numVirtualTokens: 0 };
+  return scope.hooks.inputs?.(scope, plain) ?? plain;
+}
+
+/** Adds segments and the given positions, normalises and drops out. */
+export function embedPositions(
+  config: EncoderConfig,
+  scope: Scope,
+  embedded: Embedded,
+  positions: (length: Value["shape"][number]) => Value,
+): Hidden {
+  const { words, typeIds, attentionMask } = embedded;
+  let sum = words;
+  if (typeIds)
+    sum = add(sum, embedding(scope.child("token_type_embeddings"), typeIds, config.typeVocabSize, config.hiddenSize));
+  sum = scope.at(() => add(sum, positions(words.shape[1]!)));
+  const states = dropout(
+    scope,
+    layerNorm(scope.child("LayerNorm"), sum, config.layerNormEpsilon),
+    config.hiddenDropout,
+  );
+  // hooks may have made the sequence longer: the mask covers what they made
+  return { states, mask: scope.at(() => additiveMask(attentionMask)) };
+}
+
+function positionRows(config: EncoderConfig, scope: Scope, length: Value["shape"][number], offset: number): Value {
+  const site = scope.child("position_embeddings");
+  const positions = site.at(() => slice(iota(scope.graph, addDims(length, offset)), 0, offset, length));
+  return embedding(site, positions, config.maxPositions, config.hiddenSize);
+}
+
+/** `classifier(dropout(tanh(pooler(h₀))))`: `[B, C]`. @see transformers `BertForSequenceClassification`. */
+export function bertHead(
+  config: EncoderConfig,
+  root: Scope,
+  { states }: Hidden,
+  numLabels: number,
+  firstToken: number,
+): Value {
+  const first = root.child("bert.pooler").at(() => select(states, 1, firstToken));
+  const pooled = tanh(
+    linear(root.child("bert.pooler.dense"), first, config.hiddenSize, { init: { kind: "normal", std: 0.02 } }),
+  );
+  const classifier = root.child("classifier");
+  return linear(classifier, dropout(classifier, pooled, config.classifierDropout), numLabels, {
+    init: { kind: "normal", std: 0.02 },
+  });
+}

@@ -1,0 +1,96 @@
+// What an encoder's config.json says, in our names, with every mistake of the file at once.
+import { CheckpointError, type CheckpointIssue, UnsupportedError } from "../errors.ts";
+
+export interface EncoderConfig {
+  readonly modelType: "bert" | "roberta";
+  readonly vocabSize: number;
+  readonly hiddenSize: number;
+  readonly intermediateSize: number;
+  readonly numLayers: number;
+  readonly numHeads: number;
+  readonly maxPositions: number;
+  readonly typeVocabSize: number;
+  readonly padTokenId: number;
+  readonly layerNormEpsilon: number;
+  readonly hiddenAct: string;
+  readonly hiddenDropout: number;
+  readonly attentionDropout: number;
+  readonly classifierDropout: number;
+  /** Names of the classes; one name for regression. */
+  readonly labels: readonly string[];
+}
+
+const MODEL_TYPES = ["bert", "roberta"] as const;
+
+/**
+ * An encoder's configuration from its config.json.
+ * @throws {UnsupportedError} when `model_type` is not one of ours, or positions are not absolute.
+ * @throws {CheckpointError} naming every key that is missing or of the wrong kind.
+ */
+export function parseEncoderConfig(json: unknown, file = "config.json"): EncoderConfig {
+  const source = (typeof json === "object" && json !== null ? json : {}) as Readonly<Record<string, unknown>>;
+  const modelType = MODEL_TYPES.find((type) => type === source["model_type"]);
+  if (!modelType)
+    throw new UnsupportedError(`${file}: model_type ${JSON.stringify(source["model_type"])}`, MODEL_TYPES);
+  const positions = source["position_embedding_type"] ?? "absolute";
+  if (positions !== "absolute")
+    throw new UnsupportedError(`${file}: position_embedding_type ${JSON.stringify(positions)}`, ["absolute"]);
+  const issues: CheckpointIssue[] = [];
+  const problem = (name: string, expected: string, got: unknown) =>
+    issues.push({ name, expected, got: JSON.stringify(got) ?? "nothing" });
+  const whole = (key: string, fallback?: number, least = 1): number => {
+    const value = source[key] ?? fallback;
+    if (typeof value === "number" && Number.isInteger(value) && value >= least) return value;
+    problem(key, `a whole number ≥ ${least}`, source[key]);
+    return least;
+  };
+  const rate = (key: string, fallback: number): number => {
+    const value = source[key] ?? fallback;
+    if (typeof value === "number" && value >= 0 && value < 1) return value;
+    problem(key, "a probability in [0, 1)", source[key]);
+    return 0;
+  };
+  const hiddenSize = whole("hidden_size");
+  const numHeads = whole("num_attention_heads");
+  if (hiddenSize % numHeads !== 0) problem("num_attention_heads", `a divisor of hidden_size ${hiddenSize}`, numHeads);
+  const epsilon = source["layer_norm_eps"] ?? 1e-12;
+  if (typeof epsilon !== "number" || !(epsilon > 0)) problem("layer_norm_eps", "a positive number", epsilon);
+  const hiddenAct = source["hidden_act"] ?? "gelu";
+  if (typeof hiddenAct !== "string") problem("hidden_act", "the name of an activation", hiddenAct);
+  const hiddenDropout = rate("hidden_dropout_prob", 0.1);
+  const config: EncoderConfig = {
+    modelType,
+    vocabSize: whole("vocab_size"),
+    hiddenSize,
+    intermediateSize: whole("intermediate_size"),
+    numLayers: whole("num_hidden_layers", undefined, 0),
+    numHeads,
+    maxPositions: whole("max_position_embeddings"),
+    typeVocabSize: whole("type_vocab_size", 2),
+    padTokenId: whole("pad_token_id", modelType === "roberta" ? 1 : 0, 0),
+    layerNormEpsilon: Number(epsilon),
+    hiddenAct: String(hiddenAct),
+    hiddenDropout,
+    attentionDropout: rate("attention_probs_dropout_prob", 0.1),
+    classifierDropout: rate("classifier_dropout", hiddenDropout),
+    labels: labelsOf(source),
+  };
+  if (issues.length > 0) throw new CheckpointError(file, issues);
+  return config;
+}
+
+/** The most tokens a sequence may have. RoBERTa counts positions from behind the padding id. */
+export function maxSequenceLength(config: EncoderConfig): number {
+  return config.modelType === "roberta" ? config.maxPositions - config.padTokenId - 1 : config.maxPositions;
+}
+
+function labelsOf(source: Readonly<Record<string, unknown>>): readonly string[] {
+  const map = source["id2label"];
+  if (typeof map === "object" && map !== null) {
+    return Object.entries(map)
+      .sort(([a], [b]) => Number(a) - Number(b))
+      .map(([, label]) => String(label));
+  }
+  const count = typeof source["num_labels"] === "number" ? source["num_labels"] : 2;
+  return Array.from({ length: count }, (_, i) => `LABEL_${i}`);
+}

@@ -1,0 +1,55 @@
+// RoBERTa: positions counted over non-padding tokens from behind the padding id, and a two-layer head.
+import { add, addDims, cast, cumSum, equal, iota, mul, not, select, slice, tanh, type Value } from "../graph/index.ts";
+import { dropout, embedding, linear, type Scope } from "../nn/index.ts";
+import { embedPositions, embedWords } from "./bert.ts";
+import type { EncoderConfig } from "./config.ts";
+import type { EncoderInputs, Hidden } from "./encoder.ts";
+
+/** Word, position and segment embeddings, normalised; `scope` stands at `roberta`. @see transformers `RobertaEmbeddings`. */
+export function robertaEmbeddings(config: EncoderConfig, root: Scope, inputs: EncoderInputs): Hidden {
+  const scope = root.child("embeddings");
+  const embedded = embedWords(config, scope, inputs);
+  const site = scope.child("position_embeddings");
+  return embedPositions(config, scope, embedded, (length) => {
+    const positions = site.at(() =>
+      embedded.numVirtualTokens > 0
+        ? sequentialPositions(config, scope, length)
+        : tokenPositions(config, inputs.tokenIds, embedded.positionOffset),
+    );
+    return embedding(site, positions, config.maxPositions, config.hiddenSize);
+  });
+}
+
+/** `padTokenId + 1 + count of tokens before`, padding at `padTokenId`. @see transformers `create_position_ids_from_input_ids`. */
+function tokenPositions(config: EncoderConfig, tokenIds: Value, offset: number): Value {
+  const isToken = cast(not(equal(tokenIds, config.padTokenId)), "int64");
+  return add(mul(add(cumSum(isToken, 1), offset), isToken), config.padTokenId);
+}
+
+/** With embeddings given instead of ids there is no padding to see: positions run on. @see `create_position_ids_from_inputs_embeds`. */
+function sequentialPositions(config: EncoderConfig, scope: Scope, length: Value["shape"][number]): Value {
+  const first = config.padTokenId + 1;
+  return slice(iota(scope.graph, addDims(length, first)), 0, first, length);
+}
+
+/** `out_proj(dropout(tanh(dense(dropout(h₀)))))`: `[B, C]`. @see transformers `RobertaClassificationHead`. */
+export function robertaHead(
+  config: EncoderConfig,
+  root: Scope,
+  { states }: Hidden,
+  numLabels: number,
+  firstToken: number,
+): Value {
+  const scope = root.child("classifier");
+  const init = { kind: "normal", std: 0.02 } as const;
+  const first = scope.at(() => select(states, 1, firstToken));
+  const dense = linear(
+    scope.child("dense"),
+    dropout(scope, first, config.classifierDropout, "dropout"),
+    config.hiddenSize,
+    { init },
+  );
+  return linear(scope.child("out_proj"), dropout(scope, tanh(dense), config.classifierDropout, "dropout2"), numLabels, {
+    init,
+  });
+}

@@ -1,0 +1,41 @@
+// The activation functions that checkpoints name in `hidden_act`.
+import { UnsupportedError } from "../errors.ts";
+import { add, exp, gelu, log, max, min, mul, relu, sigmoid, square, tanh, type Value } from "../graph/index.ts";
+
+const SQRT_2_OVER_PI = Math.sqrt(2 / Math.PI);
+
+/** `½ x (1 + tanh(√(2/π) (x + 0.044715 x³)))`. */
+const geluTanh = (x: Value): Value =>
+  mul(mul(x, 0.5), add(tanh(mul(mul(x, add(mul(square(x), 0.044715), 1)), SQRT_2_OVER_PI)), 1));
+
+/** By transformers' names (`ACT2FN`). */
+const ACTIVATIONS: Readonly<Record<string, (x: Value) => Value>> = {
+  gelu,
+  gelu_python: gelu,
+  gelu_new: geluTanh,
+  gelu_fast: geluTanh,
+  gelu_pytorch_tanh: geluTanh,
+  gelu_accurate: geluTanh,
+  quick_gelu: (x) => mul(x, sigmoid(mul(x, 1.702))),
+  relu,
+  relu2: (x) => square(relu(x)),
+  relu6: (x) => min(relu(x), 6),
+  leaky_relu: (x) => max(x, mul(x, 0.01)),
+  sigmoid,
+  silu: (x) => mul(x, sigmoid(x)),
+  swish: (x) => mul(x, sigmoid(x)),
+  tanh,
+  // log(1 + eˣ) = max(x, 0) + log(1 + e^−|x|)
+  mish: (x) => mul(x, tanh(add(relu(x), log(add(exp(min(x, mul(x, -1))), 1))))),
+  linear: (x) => x,
+};
+
+/**
+ * The activation function called `name` in a model's config.
+ * @throws {UnsupportedError} when there is none, listing those there are.
+ */
+export function activation(name: string): (x: Value) => Value {
+  const found = ACTIVATIONS[name];
+  if (!found) throw new UnsupportedError(`hidden_act ${name}`, Object.keys(ACTIVATIONS));
+  return found;
+}

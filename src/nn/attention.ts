@@ -1,0 +1,42 @@
+// Multi-head attention over given projections, and the additive mask every model needs.
+import { add, cast, matmul, mul, reshape, softmax, sub, transpose, type Value } from "../graph/index.ts";
+import { dropout } from "./dropout.ts";
+import type { KeyValue } from "./hooks.ts";
+import type { Scope } from "./scope.ts";
+
+/** The most negative float32, as transformers masks with: its softmax is exactly 0 beside any attended score. */
+const MASKED = -3.4028234663852886e38;
+
+/** 0 where attended and the most negative float where not: `[B, T]` int64 → `[B, 1, 1, T]` float32. */
+export function additiveMask(attentionMask: Value): Value {
+  const [batch, length] = attentionMask.shape;
+  return reshape(mul(sub(1, cast(attentionMask, "float32")), MASKED), [batch!, 1, 1, length!]);
+}
+
+/** `[B, S, D]` → `[B, H, S, K]`. */
+export function splitHeads(x: Value, numHeads: number): Value {
+  const [batch, length, hiddenSize] = x.shape;
+  return transpose(reshape(x, [batch!, length!, numHeads, Number(hiddenSize) / numHeads]), [0, 2, 1, 3]);
+}
+
+/** `[B, H, S, K]` → `[B, S, D]`. */
+export function mergeHeads(x: Value): Value {
+  const [batch, numHeads, length, headDim] = x.shape;
+  return reshape(transpose(x, [0, 2, 1, 3]), [batch!, length!, Number(numHeads) * Number(headDim)]);
+}
+
+/**
+ * `softmax(scale · Q Kᵀ + mask) V`: query `[B, H, S, K]` → `[B, H, S, K]`.
+ * @see Vaswani et al. 2017, eq. 1.
+ */
+export function attention(
+  scope: Scope,
+  query: Value,
+  { key, value, mask }: KeyValue,
+  { scale, dropoutRate }: { readonly scale: number; readonly dropoutRate: number },
+): Value {
+  return scope.at(() => {
+    const scores = add(matmul(query, key, { transB: true, alpha: scale }), mask);
+    return matmul(dropout(scope, softmax(scores), dropoutRate), value);
+  });
+}

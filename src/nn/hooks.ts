@@ -1,0 +1,73 @@
+// Middleware of the forward pass: what a PEFT method, a tap or a quantiser may do at a site, and how several compose.
+import type { Value } from "../graph/index.ts";
+import type { Scope } from "./scope.ts";
+
+/** A named place of the model: path and the right to add parameters there. */
+export type Site = Scope;
+
+/** A sequence on its way into the embeddings. */
+export interface Embedded {
+  /** Word embeddings `[B, S, D]`. */
+  readonly words: Value;
+  /** 1 for attended positions, `[B, S]` int64. */
+  readonly attentionMask: Value;
+  /** `[B, S]` int64, or null for models without segments. */
+  readonly typeIds: Value | null;
+  /** Position of the first token, counted from the model's own first; not 0 behind prefix keys. */
+  readonly positionOffset: number;
+  /** Virtual tokens in front of the text. */
+  readonly numVirtualTokens: number;
+}
+
+/** Keys and values of one attention with the mask over them. */
+export interface KeyValue {
+  /** `[B, H, T, K]` */
+  readonly key: Value;
+  /** `[B, H, T, K]` */
+  readonly value: Value;
+  /** Additive, `[B, 1, 1, T]`. */
+  readonly mask: Value;
+}
+
+/** A sublayer's normalisation as a function; identity for pre-norm models. */
+export type Norm = (x: Value) => Value;
+
+/** What middleware may change; an absent hook changes nothing. */
+export interface Hooks {
+  /** A stored weight before its use: dequantise, mask. */
+  readonly weight?: (site: Site, stored: Value) => Value;
+  /** After a linear layer: x `[…, in]`, y `[…, out]`. */
+  readonly linear?: (site: Site, x: Value, y: Value) => Value;
+  /** Before positions are added. */
+  readonly inputs?: (site: Site, input: Embedded) => Embedded;
+  /** Before attention scores. */
+  readonly keyValue?: (site: Site, kv: KeyValue) => KeyValue;
+  /** After the MLP's nonlinearity, `[B, S, F]`. */
+  readonly activation?: (site: Site, a: Value) => Value;
+  /** After a sublayer with output h and residual input x; null skips the sublayer. */
+  readonly sublayer?: (site: Site, x: Value, h: Value, norm: Norm) => Value | null;
+}
+
+/** Hooks that change nothing. */
+export const none: Hooks = {};
+
+/** Several hooks as one, applied in order; a skipped sublayer stays skipped. */
+export function compose(...all: readonly Hooks[]): Hooks {
+  const having = <K extends keyof Hooks>(key: K) =>
+    all.flatMap((hooks) => (hooks[key] ? [hooks[key]] : [])) as NonNullable<Hooks[K]>[];
+  const weight = having("weight");
+  const linear = having("linear");
+  const inputs = having("inputs");
+  const keyValue = having("keyValue");
+  const activation = having("activation");
+  const sublayer = having("sublayer");
+  return {
+    weight: (site, stored) => weight.reduce((value, hook) => hook(site, value), stored),
+    linear: (site, x, y) => linear.reduce((value, hook) => hook(site, x, value), y),
+    inputs: (site, input) => inputs.reduce((value, hook) => hook(site, value), input),
+    keyValue: (site, kv) => keyValue.reduce((value, hook) => hook(site, value), kv),
+    activation: (site, a) => activation.reduce((value, hook) => hook(site, value), a),
+    sublayer: (site, x, h, norm) =>
+      sublayer.reduce<Value | null>((value, hook) => (value === null ? null : hook(site, x, value, norm)), h),
+  };
+}

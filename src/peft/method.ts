@@ -1,0 +1,65 @@
+// What a PEFT method is: hooks for the forward pass, and the model's own parameters it trains.
+import { ConfigError, nearest } from "../errors.ts";
+import type { Hooks } from "../nn/index.ts";
+
+/** Settings of a method, as stored beside an adapter. */
+export type MethodSettings =
+  | {
+      readonly kind: "lora";
+      readonly rank: number;
+      readonly alpha: number;
+      readonly dropout: number;
+      readonly targets: readonly string[] | "all-linear";
+      readonly bias: "none" | "all" | "lora_only";
+      readonly rslora: boolean;
+    }
+  | { readonly kind: "adapter"; readonly style: "pfeiffer" | "houlsby"; readonly reductionFactor: number }
+  | { readonly kind: "head" }
+  | { readonly kind: "full" };
+
+/** A PEFT method: options → this. */
+export interface Method {
+  readonly settings: MethodSettings;
+  readonly hooks: Hooks;
+  /** Whether the method trains this parameter of the model itself. */
+  readonly trains: (name: string) => boolean;
+  /** Checks the settings against the model's linear sites. @throws {ConfigError} when a target names nothing. */
+  readonly check: (linearSites: readonly string[]) => void;
+}
+
+/** The task head, which every method trains (`modules_to_save` in peft). */
+export function isHead(name: string): boolean {
+  return /^(classifier|score|qa_outputs)\./.test(name);
+}
+
+/** Only the task head. */
+export function headOnly(): Method {
+  return { settings: { kind: "head" }, hooks: {}, trains: isHead, check: () => {} };
+}
+
+/** Every parameter. */
+export function full(): Method {
+  return { settings: { kind: "full" }, hooks: {}, trains: () => true, check: () => {} };
+}
+
+/** Whether a site is one of `targets`: the whole path, or its last parts. As peft's suffix rule. */
+export function matchesTarget(site: string, targets: readonly string[]): boolean {
+  return targets.some((target) => site === target || site.endsWith(`.${target}`));
+}
+
+/** @throws {ConfigError} naming each target that no site has, with a near one. */
+export function checkTargets(targets: readonly string[], sites: readonly string[]): void {
+  const names = [...new Set(sites.flatMap((site) => [site.split(".").at(-1)!, site.split(".").slice(-2).join(".")]))];
+  const issues = targets
+    .filter((target) => !sites.some((site) => matchesTarget(site, [target])))
+    .map((target) => {
+      const near = nearest(target, names);
+      return {
+        path: "targets",
+        expected: `linear layers of the model (${names.join(", ")})`,
+        got: JSON.stringify(target),
+        ...(near ? { didYouMean: near } : {}),
+      };
+    });
+  if (issues.length > 0) throw new ConfigError(issues);
+}
