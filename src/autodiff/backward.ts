@@ -1,26 +1,33 @@
 // Reverse-mode differentiation: new values in the same graph, only on paths from the targets to the loss.
 import { GradientError, ShapeError } from "../errors.ts";
-import { add, type Node, type Op, printShape, reachable, type Value } from "../graph/index.ts";
+import { add, describe, expand, type Node, type Op, reachable, sameShape, type Value } from "../graph/index.ts";
 import { type Rule, rules } from "./rules.ts";
 
 /**
  * The gradients of a scalar `loss` with respect to each value of `wrt`, in the same graph.
- * @throws {ShapeError} when the loss is not a scalar.
+ * @throws {ShapeError} when the loss is not a scalar of a float dtype.
  * @throws {GradientError} when the loss does not depend on a target, naming all such targets.
  * @see Griewank & Walther, Evaluating Derivatives (2008), ch. 3: reverse mode.
  */
 export function backward(loss: Value, wrt: readonly Value[]): Value[] {
-  if (loss.shape.length !== 0)
-    throw new ShapeError("backward", "a scalar loss", [printShape(loss.shape)], loss.node.site);
+  if (loss.shape.length !== 0 || !loss.dtype.startsWith("float")) {
+    throw new ShapeError("backward", "a scalar loss of a float dtype", [describe(loss)], loss.node.site);
+  }
   const order = reachable([loss]);
   const onPath = nodesOnPath(order, wrt);
   const cotangents = new Map<Value, Value>([[loss, loss.graph.scalar(1, loss.dtype)]]);
   for (const node of [...order].reverse()) {
     if (!onPath.has(node) || node.inputs.length === 0) continue;
-    const dys = node.outputs.map((output) => cotangents.get(output) ?? null);
-    if (dys.every((dy) => dy === null)) continue;
-    const needs = (i: number) => onPath.has(node.inputs[i]!.node) || wrt.includes(node.inputs[i]!);
-    const dxs = loss.graph.at(`${node.site}/grad`, () => vjp(node, dys, needs));
+    if (node.outputs.every((output) => !cotangents.has(output))) continue;
+    const needs = (i: number) => onPath.has(node.inputs[i]!.node);
+    const dxs = loss.graph.at(`${node.site}/grad`, () => {
+      const lazy = keepsLazy(node, needs);
+      const dys = node.outputs.map((output) => {
+        const dy = cotangents.get(output);
+        return dy && !lazy ? expand(dy, output.shape) : (dy ?? null);
+      });
+      return vjp(node, dys, needs);
+    });
     node.inputs.forEach((input, i) => {
       const dx = dxs[i];
       if (!dx || !needs(i)) return;
@@ -30,6 +37,40 @@ export function backward(loss: Value, wrt: readonly Value[]): Value[] {
   }
   return collect(wrt, cotangents);
 }
+
+/**
+ * A cotangent may stay smaller than its value (the gradient of a sum is one number) through ops that work on each
+ * element alone; it is repeated in memory only where an op needs the whole.
+ */
+function keepsLazy(node: Node, needs: (i: number) => boolean): boolean {
+  const { shape } = node.outputs[0]!;
+  return ELEMENTWISE.has(node.op) && node.inputs.every((input, i) => !needs(i) || sameShape(input.shape, shape));
+}
+
+const ELEMENTWISE: ReadonlySet<Op> = new Set<Op>([
+  "neg",
+  "exp",
+  "log",
+  "sqrt",
+  "reciprocal",
+  "abs",
+  "tanh",
+  "erf",
+  "sigmoid",
+  "relu",
+  "sin",
+  "cos",
+  "gelu",
+  "cast",
+  "add",
+  "sub",
+  "mul",
+  "div",
+  "pow",
+  "max",
+  "min",
+  "where",
+]);
 
 function vjp(node: Node, dys: readonly (Value | null)[], needs: (i: number) => boolean): readonly (Value | null)[] {
   // the table pairs each op with a rule for that op's node
@@ -58,5 +99,5 @@ function collect(wrt: readonly Value[], cotangents: ReadonlyMap<Value, Value>): 
       `expected a loss that depends on every target, got none for ${names.join(", ")}`,
     );
   }
-  return wrt.map((value) => cotangents.get(value)!);
+  return wrt.map((value) => expand(cotangents.get(value)!, value.shape));
 }

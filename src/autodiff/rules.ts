@@ -1,10 +1,11 @@
 // Every op's vector–Jacobian product, one line a rule where it can be, in a table no op can be missing from.
-import { invariant } from "../errors.ts";
 import {
   add,
   addDims,
   cast,
+  constantNumber,
   cos,
+  type Dim,
   dimension,
   div,
   equal,
@@ -98,7 +99,7 @@ export const rules: { readonly [O in Op]: Rule<O> } = {
   sub: binary((_a, _b, dy) => [() => dy, () => neg(dy)]),
   mul: binary((a, b, dy) => [() => mul(dy, b), () => mul(dy, a)]),
   div: binary((_a, b, dy, y) => [() => div(dy, b), () => neg(div(mul(dy, y), b))]),
-  pow: binary((a, b, dy, y) => [() => mul(dy, mul(b, pow(a, sub(b, 1)))), () => mul(dy, mul(y, log(a)))]),
+  pow: binary((a, b, dy, y) => [() => mul(dy, powerSlope(a, b)), () => mul(dy, mul(y, safeLog(a)))]),
   // where both are equal each gets half, as in torch.maximum and torch.minimum
   max: binary((a, b, dy) => [() => mul(dy, share(b, a)), () => mul(dy, share(a, b))]),
   min: binary((a, b, dy) => [() => mul(dy, share(a, b)), () => mul(dy, share(b, a))]),
@@ -154,9 +155,7 @@ export const rules: { readonly [O in Op]: Rule<O> } = {
   reduceMean: (node, [dy]) => {
     const { shape } = node.inputs[0]!;
     const count = node.attributes.axes.reduce((size, axis) => multiplyDims(size, shape[axis]!), 1 as Shape[number]);
-    const scaled =
-      typeof count === "number" ? mul(dy!, 1 / count) : div(dy!, cast(dimension(dy!.graph, count), dy!.dtype));
-    return [expand(restoreAxes(node, scaled), shape)];
+    return [expand(restoreAxes(node, divideBySize(dy!, count)), shape)];
   },
   reduceMax: stops,
   argMax: stops,
@@ -192,6 +191,18 @@ function geluDerivative(x: Value): Value {
   return add(cdf, mul(x, mul(exp(mul(square(x), -0.5)), 1 / Math.sqrt(2 * Math.PI))));
 }
 
+/** `b·aᵇ⁻¹`, and 0 where b is 0 although aᵇ⁻¹ may be infinite there. */
+function powerSlope(a: Value, b: Value): Value {
+  const slope = mul(b, pow(a, sub(b, 1)));
+  const known = constantNumber(b);
+  return known === undefined || known === 0 ? where(equal(b, 0), 0, slope) : slope;
+}
+
+/** `log x`, and 0 at x = 0, where `xᵇ` does not move with a positive b. */
+function safeLog(x: Value): Value {
+  return where(equal(x, 0), 0, log(x));
+}
+
 /** 1 where `small < large`, ½ where equal, else 0. */
 function share(small: Value, large: Value): Value {
   const { graph, dtype } = small;
@@ -199,6 +210,11 @@ function share(small: Value, large: Value): Value {
 }
 
 const isFloat = (dtype: string): boolean => dtype.startsWith("float") || dtype.startsWith("bfloat");
+
+function divideBySize(x: Value, size: Dim): Value {
+  if (typeof size === "number") return size === 0 ? x : mul(x, 1 / size);
+  return div(x, cast(dimension(x.graph, size), x.dtype));
+}
 
 function restoreAxes(node: Node<"reduceSum"> | Node<"reduceMean">, dy: Value): Value {
   if (node.attributes.keepDims) return dy;
@@ -242,18 +258,26 @@ function layerNormRule(
   needs: (i: number) => boolean,
 ): readonly (Value | null)[] {
   const [x, gamma, beta] = node.inputs as readonly [Value, Value, Value];
-  const [, mean, invStd] = node.outputs as readonly [Value, Value, Value];
+  const { dtype } = x;
+  const [mean, invStd] = node.outputs.slice(1).map((output) => cast(output, dtype)) as [Value, Value];
   const [dy, dMean, dInvStd] = dys;
-  invariant(!dMean && !dInvStd, "layerNorm statistics are not differentiable outputs");
   const normal = mul(sub(x, mean), invStd);
-  const dNormal = mul(dy!, gamma);
-  // dx = invStd · (g − mean(g) − x̂ · mean(g · x̂)),  g = dy · γ
   const last = { axes: [-1], keepDims: true };
-  const dx = () =>
-    mul(invStd, sub(sub(dNormal, reduceMean(dNormal, last)), mul(normal, reduceMean(mul(dNormal, normal), last))));
+  // dx = invStd · (g − mean(g) − x̂ · mean(g · x̂)),  g = dy · γ
+  const throughY = () => {
+    const g = mul(dy!, gamma);
+    return mul(invStd, sub(sub(g, reduceMean(g, last)), mul(normal, reduceMean(mul(g, normal), last))));
+  };
+  // each x moves the mean by 1/D, and invStd by −invStd² · x̂ / D
+  const spread = (statistic: Value) => divideBySize(cast(statistic, dtype), x.shape.at(-1)!);
+  const parts = () => [
+    ...(dy ? [throughY()] : []),
+    ...(dMean ? [expand(spread(dMean), x.shape)] : []),
+    ...(dInvStd ? [neg(mul(mul(spread(dInvStd), square(invStd)), normal))] : []),
+  ];
   return [
-    needs(0) ? dx() : null,
-    needs(1) ? unbroadcast(mul(dy!, normal), gamma.shape) : null,
-    needs(2) ? unbroadcast(dy!, beta.shape) : null,
+    needs(0) ? parts().reduce((sum, part) => add(sum, part)) : null,
+    needs(1) && dy ? unbroadcast(mul(dy, normal), gamma.shape) : null,
+    needs(2) && dy ? unbroadcast(dy, beta.shape) : null,
   ];
 }

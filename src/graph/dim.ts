@@ -10,7 +10,18 @@ export type Shape = readonly Dim[];
 
 type Polynomial = ReadonlyMap<string, number>;
 
+const NAME = /^[A-Za-z_]\w*$/;
 const parsed = new Map<string, Polynomial>();
+
+/**
+ * A size in its canonical text, so that `"S*B"` and `"B*S"` are one.
+ * @throws {ShapeError} when it is neither a whole number ≥ 0 nor a polynomial over names.
+ */
+export function canonicalDim(dim: Dim): Dim {
+  if (typeof dim === "string") return NAME.test(dim) ? dim : print(parse(dim));
+  if (!Number.isSafeInteger(dim) || dim < 0) throw new ShapeError("dim", "a whole number from 0 up", [`${dim}`]);
+  return dim;
+}
 
 /** The sum of two sizes. */
 export function addDims(a: Dim, b: Dim): Dim {
@@ -116,7 +127,7 @@ function parse(dim: Dim): Polynomial {
     const names: string[] = [];
     for (const part of term.split("*")) {
       if (/^-?\d+$/.test(part)) factor *= Number(part);
-      else if (/^[A-Za-z_]\w*$/.test(part)) names.push(part);
+      else if (NAME.test(part)) names.push(part);
       else throw new ShapeError("dim", "a number or a name such as B or B*S", [dim]);
     }
     const monomial = names.sort().join("*");

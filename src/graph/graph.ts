@@ -1,7 +1,8 @@
 // The owner of nodes: interns pure applications, so that equal work exists once, and remembers where each came from.
 import { GraphError, invariant, ShapeError } from "../errors.ts";
-import { type DType, sizeOf, type Tensor, tensor, wrap } from "../tensor/index.ts";
-import type { Shape } from "./dim.ts";
+import { allocate, type DType, float32ToFloat16, type Tensor, type TypedArray, tensor } from "../tensor/index.ts";
+import { canonicalDim, type Shape } from "./dim.ts";
+import { checkDtypes } from "./dtypes.ts";
 import type { Node, Op, OpAttributes, Value } from "./value.ts";
 
 /** What an op gives: dtype and shape of each output. */
@@ -15,8 +16,10 @@ export class Graph {
   readonly #nodes: Node[] = [];
   readonly #interned = new Map<string, Node>();
   readonly #named = new Map<string, Node>();
+  readonly #identities = new WeakMap<object, number>();
   #site = "";
   #values = 0;
+  #identityCount = 0;
 
   /** All nodes in the order they were made, which is a topological order. */
   get nodes(): readonly Node[] {
@@ -54,12 +57,12 @@ export class Graph {
     return this.apply("constant", [], { tensor: value }, [{ dtype: value.dtype, shape: value.shape }])[0]!;
   }
 
-  /** A fixed number as a tensor of rank 0. */
+  /**
+   * A fixed number as a tensor of rank 0.
+   * @throws {ShapeError} when an integer dtype cannot hold the number.
+   */
   scalar(value: number, dtype: DType = "float32"): Value {
-    const data = wrap(dtype, new ArrayBuffer(8), 0, 1);
-    if (data instanceof BigInt64Array || data instanceof BigUint64Array) data[0] = BigInt(value);
-    else data[0] = value;
-    return this.constant(tensor(dtype, [], data));
+    return this.constant(tensor(dtype, [], scalarData(value, dtype, this.#site)));
   }
 
   /** The node for `op`, made or found. Only op constructors call this; they have checked and inferred already. */
@@ -72,7 +75,8 @@ export class Graph {
     for (const value of inputs) {
       if (value.graph !== this) throw new GraphError([`${op}: an input belongs to another graph`]);
     }
-    const key = `${op}(${inputs.map((v) => v.id).join(",")})${attributeKey(attributes)}`;
+    checkDtypes(op, inputs, this.#site);
+    const key = `${op}(${inputs.map((v) => v.id).join(",")})${this.#attributeKey(attributes)}`;
     const known = this.#interned.get(key);
     if (known) return known.outputs;
     const node = this.#add(op, inputs, attributes, outputs);
@@ -83,9 +87,10 @@ export class Graph {
   #declare(
     op: "input" | "parameter",
     attributes: OpAttributes["input"] | OpAttributes["parameter"],
-    type: OutputType,
+    { dtype, shape }: OutputType,
   ): Value {
     const key = attributes.name;
+    const type = { dtype, shape: shape.map(canonicalDim) };
     const known = this.#named.get(key);
     if (known) {
       const value = known.outputs[0]!;
@@ -105,12 +110,27 @@ export class Graph {
     return node.outputs[0]!;
   }
 
+  #attributeKey(attributes: object): string {
+    if (!("tensor" in attributes)) return JSON.stringify(attributes);
+    const { dtype, shape, data } = attributes.tensor as Tensor;
+    const type = `${dtype}[${shape.join()}]`;
+    // large constants are compared by identity: hashing them would cost more than a duplicate
+    if (data.length > 4096) return `${type}#${this.#identity(data)}`;
+    return type + Array.from(data as ArrayLike<number | bigint>, (v) => (Object.is(v, -0) ? "-0" : String(v))).join();
+  }
+
+  #identity(object: object): number {
+    const id = this.#identities.get(object) ?? this.#identityCount++;
+    this.#identities.set(object, id);
+    return id;
+  }
+
   #add<O extends Op>(op: O, inputs: readonly Value[], attributes: OpAttributes[O], types: readonly OutputType[]): Node {
     invariant(types.length > 0, `${op} gives nothing`);
     const outputs: Value[] = [];
     const node: Node = { id: this.#nodes.length, op, inputs, attributes, site: this.#site, outputs };
     types.forEach(({ dtype, shape }, index) => {
-      outputs.push({ id: this.#values++, graph: this, node, index, dtype, shape });
+      outputs.push({ id: this.#values++, graph: this, node, index, dtype, shape: shape.map(canonicalDim) });
     });
     this.#nodes.push(node);
     return node;
@@ -122,22 +142,15 @@ export function isOp<O extends Op>(node: Node, op: O): node is Node<O> {
   return node.op === op;
 }
 
-function attributeKey(attributes: object): string {
-  if (!("tensor" in attributes)) return JSON.stringify(attributes);
-  const { dtype, shape, data } = attributes.tensor as Tensor;
-  // large constants are compared by identity: hashing them would cost more than a duplicate
-  if (sizeOf(shape) > 4096) return `#${identity(data)}`;
-  return `${dtype}[${shape.join()}]${Array.from(data as ArrayLike<number | bigint>, (v) => (Object.is(v, -0) ? "-0" : String(v))).join()}`;
-}
-
-const identities = new WeakMap<object, number>();
-let nextIdentity = 0;
-
-function identity(object: object): number {
-  let id = identities.get(object);
-  if (id === undefined) {
-    id = nextIdentity++;
-    identities.set(object, id);
+function scalarData(value: number, dtype: DType, site: string): TypedArray {
+  // float16 is held as its bits, so the number itself must not be stored
+  if (dtype === "float16") return float32ToFloat16(Float32Array.of(value));
+  const data = allocate(dtype, 1);
+  const whole = Number.isSafeInteger(value);
+  if (data instanceof BigInt64Array || data instanceof BigUint64Array) data[0] = whole ? BigInt(value) : 0n;
+  else data[0] = value;
+  if (dtype === "bfloat16" || (!dtype.startsWith("float") && Number(data[0]) !== value)) {
+    throw new ShapeError("constant", `a number that ${dtype} can hold`, [`${value}`], site);
   }
-  return id;
+  return data;
 }

@@ -1,5 +1,6 @@
 // What a legal graph is; run after every build in tests and before every emission.
 import { GraphError } from "../errors.ts";
+import type { Dim } from "./dim.ts";
 import { isOp } from "./graph.ts";
 import type { Node, Value } from "./value.ts";
 
@@ -38,15 +39,22 @@ export function verify(outputs: readonly Value[]): void {
   }
   const unbound = new Set<string>();
   for (const node of nodes) {
-    for (const output of node.outputs) {
-      for (const dim of output.shape) for (const name of namesOf(dim)) if (!bound.has(name)) unbound.add(name);
-    }
+    for (const dim of sizesOf(node)) for (const name of namesOf(dim)) if (!bound.has(name)) unbound.add(name);
   }
   for (const name of unbound) issues.push(`size ${name}: no input has an axis of exactly this size`);
   if (issues.length > 0) throw new GraphError(issues);
 }
 
-function namesOf(dim: number | string): string[] {
+/** Every size the node speaks of: those of its outputs, and those its attributes hold. */
+function sizesOf(node: Node): readonly Dim[] {
+  const sizes: Dim[] = node.outputs.flatMap((output) => output.shape);
+  if (isOp(node, "dimension")) sizes.push(node.attributes.dim);
+  if (isOp(node, "slice")) sizes.push(node.attributes.start, node.attributes.length);
+  if (isOp(node, "pad")) sizes.push(node.attributes.before, node.attributes.after);
+  return sizes;
+}
+
+function namesOf(dim: Dim): string[] {
   return typeof dim === "number" ? [] : (dim.match(/[A-Za-z_]\w*/g) ?? []);
 }
 

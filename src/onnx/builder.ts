@@ -19,6 +19,9 @@ export interface FloatAttribute {
 }
 export type AttributeValue = number | string | readonly number[] | FloatAttribute;
 
+/** Begins every name the builder makes, so that no input, parameter or output can meet one. */
+export const OWN_NAME = "%";
+
 const DATA_TYPES: { readonly [D in DType]: DataType } = {
   float32: DataType.FLOAT,
   float16: DataType.FLOAT16,
@@ -70,7 +73,7 @@ export class Builder {
     domain = "",
   ): string[] {
     const id = this.#count++;
-    const names = Array.from({ length: outputs }, (_, i) => (i === 0 ? `v${id}` : `v${id}_${i}`));
+    const names = Array.from({ length: outputs }, (_, i) => `${OWN_NAME}${id}${i === 0 ? "" : `_${i}`}`);
     const name = `${this.site || "graph"}/${type}_${id}`;
     this.sites.set(name, this.site);
     this.nodes.push(
@@ -106,7 +109,7 @@ export class Builder {
     const key = bytes.length <= 64 ? `${value.dtype}[${value.shape.join()}]${bytes.join()}` : undefined;
     const known = key === undefined ? undefined : this.#constants.get(key);
     if (known) return known;
-    const name = `c${this.#count++}`;
+    const name = `${OWN_NAME}c${this.#count++}`;
     if (key !== undefined) this.#constants.set(key, name);
     this.initializers.push(
       create(TensorProtoSchema, {

@@ -1,9 +1,9 @@
 // From a graph to the bytes of an ONNX model; frozen parameters are external data, so no model meets protobuf's 2 GB limit.
 import { create, toBinary } from "@bufbuild/protobuf";
-import { UnsupportedError } from "../errors.ts";
+import { GraphError, UnsupportedError } from "../errors.ts";
 import { isOp, type Node, type Op, reachable, type Shape, type Value, verify } from "../graph/index.ts";
 import type { DType, FileSpan } from "../tensor/index.ts";
-import { Builder, dataType } from "./builder.ts";
+import { Builder, dataType, OWN_NAME } from "./builder.ts";
 import {
   TensorProto_DataLocation as DataLocation,
   ModelProtoSchema,
@@ -59,6 +59,7 @@ export function emit(outputs: Readonly<Record<string, Value>>, { place }: EmitOp
   const external: ExternalWeight[] = [];
   const sources = new Map<string, { input: string; axis: number }>();
   for (const node of nodes) declare(node, { names, inputs, external, sources });
+  checkNames(Object.keys(outputs), nodes);
   const sizes = new SizeEmitter(builder, sources);
   for (const node of nodes) {
     if (node.op === "input" || node.op === "parameter") continue;
@@ -69,13 +70,7 @@ export function emit(outputs: Readonly<Record<string, Value>>, { place }: EmitOp
     for (const output of node.outputs) names.set(output, typeof made === "string" ? made : made[output.index]!);
   }
   builder.site = "outputs";
-  const taken = new Set<string>();
-  const renamed = new Map<string, string>();
-  const outputInfos = Object.entries(outputs).map(([name, value]) => {
-    nameOutput(builder, name, renamed.get(names.get(value)!) ?? names.get(value)!, taken);
-    if (!renamed.has(names.get(value)!)) renamed.set(names.get(value)!, name);
-    return { name, dtype: value.dtype, shape: value.shape };
-  });
+  const outputInfos = nameOutputs(builder, outputs, names);
   const initializers = [...builder.initializers, ...external.map((weight) => parameterTensor(weight, place(weight)))];
   const model = create(ModelProtoSchema, {
     irVersion: IR_VERSION,
@@ -119,25 +114,48 @@ function declare(node: Node, { names, inputs, external, sources }: Declarations)
   }
 }
 
+/** ONNX has one name space: an output may not bear the name of an input or parameter. */
+function checkNames(outputs: readonly string[], nodes: readonly Node[]): void {
+  const declared = new Set(
+    nodes.flatMap((node) => (isOp(node, "input") || isOp(node, "parameter") ? [node.attributes.name] : [])),
+  );
+  const issues = outputs
+    .filter((name) => declared.has(name))
+    .map((name) => `output ${name}: an input or parameter has this name; name the output otherwise`);
+  for (const name of [...declared, ...outputs]) {
+    if (name === "" || name.startsWith(OWN_NAME))
+      issues.push(`${name || "the empty name"}: kept for values without a name`);
+  }
+  if (issues.length > 0) throw new GraphError(issues);
+}
+
 function staticDim(name: string, dim: number | string): number {
   if (typeof dim === "number") return dim;
   throw new UnsupportedError(`parameter ${name} with the open size ${dim}`, ["sizes known when the graph is built"]);
 }
 
-/** Gives an output its public name: on the node that makes it when that is free, else through an Identity. */
-function nameOutput(builder: Builder, name: string, source: string, taken: Set<string>): void {
-  const maker = builder.nodes.find((node) => node.output.includes(source));
-  if (!maker || taken.has(source)) {
-    builder.nodeWith("Identity", [source], 1);
-    builder.nodes.at(-1)!.output[0] = name;
-    return;
-  }
-  maker.output[maker.output.indexOf(source)] = name;
-  for (const node of builder.nodes)
+/** Gives each output its public name: on the node that makes it where that is free, else through an Identity. */
+function nameOutputs(builder: Builder, outputs: Readonly<Record<string, Value>>, names: ReadonlyMap<Value, string>) {
+  const makers = new Map(builder.nodes.flatMap((node) => node.output.map((name) => [name, node] as const)));
+  const renamed = new Map<string, string>();
+  const infos = Object.entries(outputs).map(([name, value]) => {
+    const source = names.get(value)!;
+    const maker = makers.get(source);
+    if (maker && !renamed.has(source)) {
+      maker.output[maker.output.indexOf(source)] = name;
+      renamed.set(source, name);
+    } else {
+      builder.nodeWith("Identity", [source], 1);
+      builder.nodes.at(-1)!.output[0] = name;
+    }
+    return { name, dtype: value.dtype, shape: value.shape };
+  });
+  for (const node of builder.nodes) {
     node.input.forEach((input, i) => {
-      if (input === source) node.input[i] = name;
+      node.input[i] = renamed.get(input) ?? input;
     });
-  taken.add(name);
+  }
+  return infos;
 }
 
 function parameterTensor({ name, dtype, shape }: ExternalWeight, placement: Placement): TensorProto {

@@ -1,6 +1,7 @@
 // How each op of the graph is said in ONNX (opset 21 and com.microsoft), in a table no op can be missing from.
 import { invariant, UnsupportedError } from "../errors.ts";
-import { addDims, type Node, type Op } from "../graph/index.ts";
+import { addDims, type Dim, type Node, type Op, shapeSize, type Value } from "../graph/index.ts";
+import { allocate } from "../tensor/index.ts";
 import { type Builder, dataType } from "./builder.ts";
 import type { SizeEmitter } from "./shapes.ts";
 
@@ -118,16 +119,7 @@ export const emitRules: { readonly [O in Op]: EmitRule<O> } = {
     ]),
 
   gather: (_, { builder, inputs }) => builder.node("Gather", inputs, { axis: 0 }),
-  scatterAdd: (node, { builder, sizes, inputs }) => {
-    const [updates, indices] = inputs as readonly [string, string];
-    const output = node.outputs[0]!;
-    const zero = { dtype: output.dtype, shape: [1], data: Float32Array.of(0) } as const;
-    const zeros = builder.node("Expand", [builder.constant(zero), sizes.shape(output.shape)]);
-    // ScatterND wants each index as a row of its own
-    const column = builder.node("Unsqueeze", [indices, builder.int64s([-1])]);
-    const wide = node.inputs[1]!.dtype === "int64" ? column : builder.node("Cast", [column], { to: dataType("int64") });
-    return builder.node("ScatterND", [zeros, wide, updates], { reduction: "add" });
-  },
+  scatterAdd: scatterAddRule,
 
   softmax: (node, { builder, inputs }) => builder.node("Softmax", inputs, { axis: node.attributes.axis }),
   logSoftmax: (node, { builder, inputs }) => builder.node("LogSoftmax", inputs, { axis: node.attributes.axis }),
@@ -142,4 +134,19 @@ function reduce(
 ): string {
   const { axes, keepDims } = node.attributes;
   return builder.node(type, [inputs[0]!, builder.int64s(axes)], { keepdims: Number(keepDims) });
+}
+
+function scatterAddRule(node: Node<"scatterAdd">, { builder, sizes, inputs }: EmitContext): string {
+  const [updates, indices] = inputs as readonly [string, string];
+  const [values, places] = node.inputs as readonly [Value, Value];
+  const output = node.outputs[0]!;
+  const zero = { dtype: output.dtype, shape: [1], data: allocate(output.dtype, 1) };
+  const zeros = builder.node("Expand", [builder.constant(zero), sizes.shape(output.shape)]);
+  // ScatterND with "add" loses updates of equal indices when it runs on several threads; ScatterElements is sequential
+  const wide = output.shape.slice(1).map((): Dim => 1);
+  const rows = shapeSize(places.shape);
+  const flat = builder.node("Reshape", [updates, sizes.shape([rows, ...output.shape.slice(1)])], { allowzero: 1 });
+  const column = builder.node("Reshape", [indices, sizes.shape([rows, ...wide])], { allowzero: 1 });
+  const full = builder.node("Expand", [column, sizes.shape([rows, ...values.shape.slice(places.shape.length)])]);
+  return builder.node("ScatterElements", [zeros, full, flat], { axis: 0, reduction: "add" });
 }

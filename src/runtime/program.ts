@@ -43,12 +43,13 @@ export async function prepare(
   return { model: emit(outputs, { place: ({ name }) => placements.get(name)! }), folder };
 }
 
-/** A program over a session of either package. */
+/** A program over a session of either package; `fetchesInPlace` says whether `run` writes into tensors it is given. */
 export async function openProgram(
   ort: Ort,
   backend: Backend["name"],
   { model }: Prepared,
   options: OrtSession.SessionOptions,
+  { fetchesInPlace = true } = {},
 ): Promise<Program> {
   let session: OrtSession;
   try {
@@ -63,7 +64,10 @@ export async function openProgram(
     inputs: model.inputs,
     outputs: model.outputs,
     sites: model.sites,
-    run: (feeds, into) => run(ort, backend, session, model, feeds, into),
+    run: async (feeds, into) => {
+      if (fetchesInPlace) return run(ort, backend, session, model, feeds, into);
+      return copyInto(backend, await run(ort, backend, session, model, feeds), into);
+    },
     endProfiling: () => session.endProfiling(),
     dispose: () => session.release(),
   };
@@ -99,6 +103,21 @@ async function run(
   const outputs: Record<string, Tensor> = {};
   for (const { name, dtype } of model.outputs) outputs[name] = into?.[name] ?? fromOrt(results[name]!, dtype);
   return outputs;
+}
+
+function copyInto(backend: Backend["name"], outputs: Outputs, into: Outputs = {}): Outputs {
+  const placed = Object.entries(outputs).map(([name, made]) => {
+    const target = into[name];
+    if (!target) return [name, made] as const;
+    if (target.dtype !== made.dtype || target.shape.join() !== made.shape.join()) {
+      const [expected, got] = [made, target].map(({ dtype, shape }) => `${dtype}${printShape(shape)}`);
+      throw new BackendError(backend, "run", `output ${name}: expected a tensor ${expected} to write into, got ${got}`);
+    }
+    // both arrays have the dtype's type, which the union of typed arrays cannot express
+    (target.data as Float32Array).set(made.data as Float32Array);
+    return [name, target] as const;
+  });
+  return Object.fromEntries(placed);
 }
 
 function toOrt(ort: Ort, { dtype, data, shape }: Tensor): OrtTensor {
@@ -140,8 +159,11 @@ function messageOf(cause: unknown): string {
   return cause instanceof Error ? cause.message : String(cause);
 }
 
-/** ORT names the failing node in its message; the node's name begins with its site. */
+/** The site of the node that ORT's message names, as `Name:'…'` when it ran or `node (…)` when it was refused. */
 function siteIn(message: string, sites: ReadonlyMap<string, string>): string {
-  for (const [name, site] of sites) if (message.includes(`'${name}'`)) return site;
+  for (const match of message.matchAll(/'([^']+)'|\bnode ?\(([^()]+)\)/gi)) {
+    const site = sites.get(match[1] ?? match[2] ?? "");
+    if (site !== undefined) return site;
+  }
   return "";
 }

@@ -1,4 +1,5 @@
 // ONNX Runtime for the web: wasm in browsers and, for conformance, in plain Node; WebGPU in browsers.
+import type { InferenceSession as OrtSession } from "onnxruntime-common";
 import * as ort from "onnxruntime-web";
 import type { Backend } from "./backend.ts";
 import { type Ort, openProgram, prepare } from "./program.ts";
@@ -13,14 +14,16 @@ export function webBackend({ device = "wasm", threads = 1 }: WebBackendOptions =
   return {
     name: device,
     threads,
-    async compile(outputs, options = {}) {
+    async compile(outputs, { weights = new Map() } = {}) {
       ort.env.wasm.numThreads = threads;
-      const prepared = await prepare(outputs, options.weights ?? new Map(), false);
-      return openProgram(ort as unknown as Ort, device, prepared, {
+      const prepared = await prepare(outputs, weights, false);
+      const options: OrtSession.SessionOptions = {
         executionProviders: [device],
         graphOptimizationLevel: "all",
         logSeverityLevel: 3,
-      });
+      };
+      // onnxruntime-web leaves tensors it is given to fetch into untouched (1.30), so results are copied
+      return openProgram(ort as unknown as Ort, device, prepared, options, { fetchesInPlace: false });
     },
   };
 }

@@ -1,6 +1,6 @@
 // Ops that work on each element alone, with NumPy broadcasting.
 import { ShapeError } from "../../errors.ts";
-import type { DType } from "../../tensor/index.ts";
+import { type DType, float16ToFloat32 } from "../../tensor/index.ts";
 import { broadcastShapes, printShape } from "../dim.ts";
 import { isOp } from "../graph.ts";
 import type { Op, Operand, Value } from "../value.ts";
@@ -167,7 +167,9 @@ export const square = (x: Value): Value => mul(x, x);
 /** The number a value is known to be when the graph is built, else undefined. */
 export function constantNumber(x: Value): number | undefined {
   if (!isOp(x.node, "constant") || x.node.attributes.tensor.data.length !== 1) return undefined;
-  return Number(x.node.attributes.tensor.data[0]);
+  const { dtype, data } = x.node.attributes.tensor;
+  if (dtype === "bfloat16") return undefined;
+  return Number(dtype === "float16" ? float16ToFloat32(data as Uint16Array)[0] : data[0]);
 }
 
 /** Says which shapes met, for messages. */

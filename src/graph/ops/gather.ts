@@ -5,10 +5,11 @@ import type { Value } from "../value.ts";
 
 /**
  * Rows of `data` `[N, …]` at integer `indices`: `[…indices, …]`.
- * @throws {ShapeError} when the indices are not int32 or int64.
+ * @throws {ShapeError} when the indices are not int32 or int64, or `data` has no axis.
  */
 export function gather(data: Value, indices: Value): Value {
   checkIndices("gather", indices);
+  if (data.shape.length === 0) throw new ShapeError("gather", "data of rank 1 or more", ["[]"], data.graph.site);
   const shape = [...indices.shape, ...data.shape.slice(1)];
   return data.graph.apply("gather", [data, indices], {}, [{ dtype: data.dtype, shape }])[0]!;
 }

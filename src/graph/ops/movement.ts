@@ -85,12 +85,9 @@ export function concat(values: readonly Value[], axis: number): Value {
 export function slice(x: Value, axis: number, start: Dim, length: Dim): Value {
   const at = normalizeAxis("slice", axis, x.shape.length, x.graph.site);
   const size = x.shape[at]!;
-  if (
-    typeof size === "number" &&
-    typeof start === "number" &&
-    typeof length === "number" &&
-    (start < 0 || start + length > size)
-  ) {
+  const negative = [start, length].some((dim) => typeof dim === "number" && dim < 0);
+  const end = addDims(start, length);
+  if (negative || (typeof size === "number" && typeof end === "number" && end > size)) {
     throw new ShapeError("slice", `a range inside ${size} elements`, [`${start} + ${length}`], x.graph.site);
   }
   if (start === 0 && length === size) return x;
@@ -110,6 +107,9 @@ export function select(x: Value, axis: number, index: number): Value {
 /** Zeros before and after along `axis`. */
 export function pad(x: Value, axis: number, before: Dim, after: Dim): Value {
   const at = normalizeAxis("pad", axis, x.shape.length, x.graph.site);
+  if ([before, after].some((dim) => typeof dim === "number" && dim < 0)) {
+    throw new ShapeError("pad", "amounts from 0 up", [`${before} and ${after}`], x.graph.site);
+  }
   if (before === 0 && after === 0) return x;
   const shape = x.shape.map((dim, i) => (i === at ? addDims(addDims(before, dim), after) : dim));
   return x.graph.apply("pad", [x], { axis: at, before, after }, [{ dtype: x.dtype, shape }])[0]!;

@@ -30,11 +30,11 @@ export interface Normalized {
 export function layerNorm(x: Value, gamma: Value, beta: Value, { epsilon = 1e-5 } = {}): Normalized {
   const size = x.shape.at(-1);
   for (const factor of [gamma, beta]) {
-    if (factor.shape.length !== 1 || factor.shape[0] !== size) {
+    if (factor.shape.length !== 1 || factor.shape[0] !== size || factor.dtype !== x.dtype) {
       throw new ShapeError(
         "layerNorm",
-        `γ and β of ${printShape([size ?? 0])}`,
-        [printShape(factor.shape)],
+        `γ and β of ${x.dtype}${printShape(x.shape.slice(-1))}`,
+        [`${factor.dtype}${printShape(factor.shape)}`],
         x.graph.site,
       );
     }
