@@ -37,8 +37,9 @@ export function dropout(scope: Scope, x: Value, rate: number, name = "dropout"):
     const salt = (part: string) => streamSeed(0, scope.path, name, part) >>> 0;
     const rows = reshape(oddWords(noise.seed, shapeSize(lead), salt("rows")), [...lead, 1]);
     const words = mul(rows, oddWords(noise.seed, x.shape.at(-1)!, salt("columns")));
-    const dropped = less(words, Math.round(rate * 2 ** 32));
-    return mul(x, where(dropped, x.graph.scalar(0), x.graph.scalar(1 / (1 - rate))));
+    // Cast, not Where: ONNX Runtime's Where is not vectorised
+    const kept = cast(lessEqual(x.graph.scalar(Math.round(rate * 2 ** 32), "uint32"), words), "float32");
+    return mul(mul(x, kept), 1 / (1 - rate));
   });
 }
 

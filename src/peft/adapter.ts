@@ -1,7 +1,7 @@
 // Bottleneck adapters behind sublayers: Pfeiffer (`seq_bn`) and Houlsby (`double_seq_bn`), as AdapterHub defines them.
 import { ConfigError } from "../errors.ts";
-import { add, relu } from "../graph/index.ts";
-import { linear } from "../nn/index.ts";
+import { add } from "../graph/index.ts";
+import { activation, linear } from "../nn/index.ts";
 import { isHead, type Method } from "./method.ts";
 
 export interface AdapterOptions {
@@ -9,20 +9,22 @@ export interface AdapterOptions {
   readonly style?: "pfeiffer" | "houlsby";
   /** Hidden size divided by the bottleneck's. */
   readonly reductionFactor?: number;
+  /** The bottleneck's nonlinearity; `relu` for Pfeiffer and `swish` for Houlsby by default, as in AdapterHub. */
+  readonly nonLinearity?: string;
 }
 
 /**
  * Pfeiffer: `h + U · relu(D · LN(x + h))`, so that the sublayer gives `LN(x + h + U · relu(D · LN(x + h)))`.
- * Houlsby: `h + U · relu(D · h)` behind both sublayers. Parameters `adapter_down` `[D/f, D]`, `adapter_up` `[D, D/f]` with biases.
+ * Houlsby: `h + U · silu(D · h)` behind both sublayers. Parameters `adapter_down` `[D/f, D]`, `adapter_up` `[D, D/f]` with biases.
  * @throws {ConfigError} when the reduction factor is not a number ≥ 1.
  * @see AdapterHub `adapters` 1.3: `SeqBnConfig` (`original_ln_before`, `residual_before_ln` true), `DoubleSeqBnConfig` (`original_ln_before` false).
  */
-export function adapter({ style = "pfeiffer", reductionFactor = 16 }: AdapterOptions = {}): Method {
+export function adapter({ style = "pfeiffer", reductionFactor = 16, nonLinearity = style === "pfeiffer" ? "relu" : "swish" }: AdapterOptions = {}): Method {
   if (!(reductionFactor >= 1)) {
     throw new ConfigError([{ path: "reductionFactor", expected: "a number ≥ 1", got: String(reductionFactor) }]);
   }
   return {
-    settings: { kind: "adapter", style, reductionFactor },
+    settings: { kind: "adapter", style, reductionFactor, nonLinearity },
     hooks: {
       sublayer(site, x, h, norm) {
         if (style === "pfeiffer" && site.path.endsWith("attention.output")) return h;
@@ -30,7 +32,7 @@ export function adapter({ style = "pfeiffer", reductionFactor = 16 }: AdapterOpt
         const bottleneck = Math.max(1, Math.floor(size / reductionFactor));
         const input = style === "pfeiffer" ? norm(site.at(() => add(x, h))) : h;
         const init = { kind: "normal", std: 0.02 } as const;
-        const down = relu(added(site.child("adapter_down"), input, bottleneck, init));
+        const down = activation(nonLinearity)(added(site.child("adapter_down"), input, bottleneck, init));
         return site.at(() => add(h, added(site.child("adapter_up"), down, size, init)));
       },
     },
