@@ -1,0 +1,50 @@
+// Character classes as the Rust tokenizers see them, so that ids do not depend on the JavaScript engine's Unicode version.
+import { CHINESE, LETTER, MARK, NUMBER, PUNCTUATION, REMOVED, UNKNOWN_TO_NFD, WHITESPACE } from "./unicode-tables.ts";
+
+/** Bits of a character's class. */
+export const CharClass = {
+  removed: 1,
+  whitespace: 2,
+  mark: 4,
+  punctuation: 8,
+  letter: 16,
+  number: 32,
+  chinese: 64,
+  unknownToNfd: 128,
+} as const;
+
+/** The class bits of every code point, one byte each. */
+export function charClasses(): Uint8Array {
+  return (table ??= buildTable());
+}
+
+let table: Uint8Array | undefined;
+
+function buildTable(): Uint8Array {
+  const out = new Uint8Array(0x110000);
+  mark(out, REMOVED, CharClass.removed);
+  mark(out, WHITESPACE, CharClass.whitespace);
+  mark(out, MARK, CharClass.mark);
+  mark(out, PUNCTUATION, CharClass.punctuation);
+  mark(out, LETTER, CharClass.letter);
+  mark(out, NUMBER, CharClass.number);
+  mark(out, CHINESE, CharClass.chinese);
+  mark(out, UNKNOWN_TO_NFD, CharClass.unknownToNfd);
+  return out;
+}
+
+function mark(out: Uint8Array, ranges: string, bit: number): void {
+  const numbers = ranges.split(" ").map((n) => Number.parseInt(n, 36));
+  let at = 0;
+  for (let i = 0; i < numbers.length; i += 2) {
+    at += numbers[i]!;
+    for (const end = at + numbers[i + 1]!; at < end; at++) out[at]! |= bit;
+  }
+}
+
+const LONE_SURROGATE = /\p{Surrogate}/gu;
+
+/** The text with every lone surrogate replaced by U+FFFD, as UTF-8 encoders do. */
+export function wellFormed(text: string): string {
+  return LONE_SURROGATE.test(text) ? text.replace(LONE_SURROGATE, "\ufffd") : text;
+}
