@@ -4,14 +4,13 @@ import {
   bitXor,
   cast,
   iota,
-  less,
+  lessEqual,
   mul,
   reshape,
   type Shape,
   shapeSize,
   shiftRight,
   type Value,
-  where,
 } from "../graph/index.ts";
 import { streamSeed } from "../tensor/index.ts";
 import type { Scope } from "./scope.ts";
