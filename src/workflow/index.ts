@@ -42,4 +42,4 @@ export {
 } from "./settings.ts";
 export { DEFAULTS, PRESETS } from "./settings-defaults.ts";
 export { METHODS, SETTINGS_KEYS, type SettingsInput, type SettingsKey, TASKS } from "./settings-schema.ts";
-export { settingsInput, trainCommand } from "./settings-text.ts";
+export { settingsInput, settingText, trainCommand } from "./settings-text.ts";

@@ -62,12 +62,13 @@ export function trainCommand(settings: Settings): string[] {
   const usual: SettingsInput = { ...DEFAULTS, ...METHOD_DEFAULTS[kind] };
   const words = Object.entries(settingsInput({ ...settings, resume: false })).flatMap(([key, value]) => {
     if (JSON.stringify(value) === JSON.stringify(usual[key as SettingsKey])) return [];
-    return value === true ? [`--${key}`] : [`--${key}`, flagText(value)];
+    return value === true ? [`--${key}`] : [`--${key}`, settingText(value)];
   });
   return ["deft", "train", ...words];
 }
 
-function flagText(value: unknown): string {
+/** A setting's value as a flag takes it: `query,value`, `0.01:0.001`. */
+export function settingText(value: unknown): string {
   if (Array.isArray(value)) return value.join(",");
   if (typeof value === "object" && value !== null && "from" in value && "to" in value) {
     return value.from === value.to ? String(value.from) : `${String(value.from)}:${String(value.to)}`;

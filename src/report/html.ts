@@ -1,0 +1,193 @@
+// `report.html`: one self-contained page for one run, several runs or a comparison.
+import type { TrainEvent } from "../train/index.ts";
+import { type Comparison, type RunRecord, settingsInput, settingText, trainCommand } from "../workflow/index.ts";
+import type { Figure } from "./chart.ts";
+import {
+  densityOverStepsFigure,
+  layerFigure,
+  learningRateFigure,
+  lossFigure,
+  type NamedEvents,
+  pairedFigure,
+  scoreFigure,
+  thresholdFigure,
+  tradeOffFigure,
+} from "./figures.ts";
+import { duration, percent } from "./format.ts";
+import { effectiveEvents } from "./history.ts";
+import { factsHtml, figureHtml, html, type Markup, raw, shellLine, tableHtml } from "./page.ts";
+import { PAPER_CAVEAT, PAPER_FIGURES } from "./paper.ts";
+import { PAGE_CSS } from "./style.ts";
+import {
+  comparisonSentences,
+  comparisonTable,
+  definitionsTable,
+  evaluationFacts,
+  layersTable,
+  runsTable,
+} from "./tables.ts";
+
+/** A run as a report needs it: its name, `run.json` and the events of `events.jsonl`. */
+export interface RunReport {
+  readonly name: string;
+  readonly record: RunRecord;
+  readonly events: readonly TrainEvent[];
+}
+
+/** What a page is made of; at least one of `runs` and `comparison` says something. */
+export interface ReportContent {
+  readonly title: string;
+  /** Sentences under the title. */
+  readonly lead?: readonly string[];
+  readonly runs: readonly RunReport[];
+  readonly comparison?: Comparison | null;
+  /** How the page was made, as a command line. */
+  readonly command?: string;
+}
+
+/** The page as HTML; it opens without a server and fetches nothing. */
+export function reportHtml({ title, lead = [], runs, comparison = null, command }: ReportContent): string {
+  const shown = runs.map((run) => ({ ...run, events: effectiveEvents(run.events) }));
+  const [only] = shown;
+  const single = shown.length === 1 && only !== undefined ? only : null;
+  const page = html`<!doctype html>
+<html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">
+<title>${title}</title><style>${raw(PAGE_CSS)}</style></head><body><main>
+<header><h1>${title}</h1>${lead.map((sentence) => html`<p class="lead">${sentence}</p>`)}
+${comparison === null ? null : comparisonSentences(comparison).map((sentence) => html`<p class="lead">${sentence}</p>`)}
+${single === null ? null : singleHead(single)}</header>
+${comparison === null ? null : comparisonSection(comparison)}
+${shown.length > 1 ? runsSection(shown, comparison === null) : null}
+${shown.length > 0 ? trainingSection(shown) : null}
+${single === null ? null : densitySection(single)}
+${shown.length > 0 ? settingsSection(shown) : null}
+${shown.length > 0 ? reproduceSection(shown) : null}
+${definitionsSection()}
+<footer>Made by deft${command === undefined ? "." : html` with <code>${command}</code>.`}</footer>
+</main></body></html>
+`;
+  return page.markup;
+}
+
+function figures(list: readonly (Figure | null)[]): Markup {
+  return html`<div class="figures">${list.filter((figure) => figure !== null).map(figureHtml)}</div>`;
+}
+
+function singleHead({ record, events }: RunReport): Markup {
+  const { settings, result } = record;
+  const density = settings.density.weight === 0 ? "without the density loss" : "with the density loss";
+  const end = events.findLast((event) => event.type === "end");
+  const start = events.findLast((event) => event.type === "start");
+  const facts: [string, string][] = [
+    ...(result === null ? [] : evaluationFacts(result)),
+    ...(start === undefined
+      ? []
+      : [["Trained parameters", percent(start.trainableParameters / start.totalParameters, 2)] as [string, string]]),
+    ...(end === undefined ? [] : [["Time", duration(end.durationMs)] as [string, string]]),
+  ];
+  return html`<p class="lead">${settings.method.kind} on ${settings.model}, ${settings.task}, ${density}.</p>
+${result === null ? html`<p class="warning">This run has not ended: the numbers are those so far.</p>` : null}
+<dl class="tiles">${facts.map(([name, value]) => html`<div><dt>${name}</dt><dd>${value}</dd></div>`)}</dl>`;
+}
+
+function comparisonSection(comparison: Comparison): Markup {
+  const methods = [...new Set(comparison.rows.map((row) => row.method))];
+  const curves = methods.flatMap((method, color) => {
+    const row = comparison.rows.find((of) => of.method === method);
+    return row === undefined
+      ? []
+      : [
+          { name: `${method} PEFT`, density: row.peft.density.encoder, color, hollow: true },
+          { name: `${method} DEFT`, density: row.deft.density.encoder, color },
+        ];
+  });
+  return html`<section><h2>PEFT against DEFT</h2>
+<p>The same method, data and seed, without (PEFT) and with (DEFT) the density loss.</p>
+${tableHtml(comparisonTable(comparison), (row) => row[1] === "mean")}
+${figures([tradeOffFigure(comparison), thresholdFigure(curves), ...methods.map((method) => pairedFigure(comparison.rows, method))])}
+<h3>Every definition of density</h3>${tableHtml(definitionsTable(comparison))}
+<h3>The paper’s numbers</h3><p class="note">${PAPER_CAVEAT}</p>
+${tableHtml({
+  head: ["experiment", "what", "stack", "value", "note"],
+  align: ["left", "left", "left", "right", "left"],
+  rows: PAPER_FIGURES.map(({ what, where, stack, value, note }) => [
+    where,
+    what,
+    stack ?? "",
+    percent(value, 2),
+    note ?? "",
+  ]),
+})}</section>`;
+}
+
+function runsSection(runs: readonly RunReport[], withCurve: boolean): Markup {
+  const named = runs.map(({ name, record }) => ({ name, result: record.result }));
+  const densities = named.flatMap(({ name, result }) =>
+    result === null ? [] : [{ name, density: result.density.encoder }],
+  );
+  return html`<section><h2>Runs</h2>${tableHtml(runsTable(named))}${withCurve ? figures([thresholdFigure(densities)]) : null}</section>`;
+}
+
+function trainingSection(runs: readonly RunReport[]): Markup | null {
+  const named: NamedEvents[] = runs.map(({ name, events }) => ({ name, events }));
+  const metric = runs[0]?.record.metricName ?? "accuracy";
+  const warnings = runs.flatMap(({ name, events }) =>
+    events.flatMap((event) => (event.type === "warning" ? [{ name, event }] : [])),
+  );
+  const drawn = [
+    lossFigure(named),
+    scoreFigure(named, metric),
+    densityOverStepsFigure(named),
+    learningRateFigure(named),
+  ];
+  if (drawn.every((figure) => figure === null) && warnings.length === 0) return null;
+  return html`<section><h2>Training</h2>
+${warnings.map(({ name, event }) => html`<p class="warning">${runs.length > 1 ? `${name}, ` : ""}step ${event.step}: ${event.message}</p>`)}
+${figures(drawn)}</section>`;
+}
+
+function densitySection({ record: { result } }: RunReport): Markup | null {
+  if (result === null) return null;
+  return html`<section><h2>Density</h2>
+${figures([layerFigure(result.density), thresholdFigure([{ name: "encoder", density: result.density.encoder }])])}
+${tableHtml(layersTable(result.density), (row) => row[0]?.endsWith("all") ?? false)}</section>`;
+}
+
+function settingsSection(runs: readonly RunReport[]): Markup {
+  const inputs = runs.map(({ record }) => settingsInput(record.settings) as Readonly<Record<string, unknown>>);
+  const keys = [...new Set(inputs.flatMap((input) => Object.keys(input)))];
+  const text = (value: unknown) => (value === undefined ? "–" : settingText(value));
+  const same = keys.filter((key) => inputs.every((input) => text(input[key]) === text(inputs[0]?.[key])));
+  const different = keys.filter((key) => !same.includes(key));
+  return html`<section><h2>Settings</h2>
+${
+  different.length === 0
+    ? null
+    : tableHtml({
+        head: ["run", ...different],
+        align: ["left", ...different.map(() => "left" as const)],
+        rows: runs.map(({ name }, index) => [name, ...different.map((key) => text(inputs[index]?.[key]))]),
+      })
+}
+${runs.length > 1 ? html`<p class="note">The same in all runs:</p>` : null}
+${factsHtml(same.map((key) => [key, text(inputs[0]?.[key])]))}</section>`;
+}
+
+function reproduceSection(runs: readonly RunReport[]): Markup {
+  const commands = runs.map(({ record }) => shellLine(trainCommand(record.settings)));
+  const record = runs[0]?.record;
+  const versions = Object.entries(record?.versions ?? {});
+  const prints = Object.entries(record?.fingerprints ?? {});
+  return html`<section><h2>Reproduce</h2><pre>${commands.join("\n\n")}</pre>
+${factsHtml([...versions, ...prints.map(([name, hash]) => [`SHA-256 of ${name}`, hash.slice(0, 16)] as const)])}</section>`;
+}
+
+function definitionsSection(): Markup {
+  return html`<section><h2>How density is measured</h2>
+<p>An activation is the output a of an MLP’s activation function, before the second linear layer. <b>Density</b> is a share of
+activations over the attended tokens of the evaluation split: those that are not exactly zero (<b>non-zero</b>), or whose
+magnitude is above a threshold (<code>|a| &gt; τ</code>). “With padding” counts padding too, as the paper does. A <b>dead</b>
+neuron is never above 0.01, a <b>rare</b> one on fewer than 1 % of tokens.</p>
+<p>With GELU an exact zero is where a float rounds to it, so thresholds say more than exact counts. <b>Removed</b> is
+(PEFT − DEFT) / PEFT: positive is sparser.</p></section>`;
+}

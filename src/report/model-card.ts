@@ -1,0 +1,194 @@
+// The model card: `README.md` of a run, with the front matter the Hugging Face hub reads.
+import { stringify } from "yaml";
+import type { Evaluation } from "../infer/index.ts";
+import {
+  comparisonRow,
+  densityBy,
+  HEADLINE_DEFINITION,
+  type RunRecord,
+  settingsInput,
+  settingText,
+  trainCommand,
+} from "../workflow/index.ts";
+import { definitionLabel, metricLabel, percent, score, scoreChange } from "./format.ts";
+import { shellLine } from "./page.ts";
+import type { Table } from "./table.ts";
+import { comparisonTable, evaluationFacts, layersTable } from "./tables.ts";
+
+/** What a card may say beyond the record. */
+export interface CardOptions {
+  /** The same run without the density loss, to compare with. */
+  readonly baseline?: Evaluation;
+  /** SPDX id of the trained part's licence, as the base model and data allow. */
+  readonly license?: string;
+  /** A figure beside the card, as a relative path. */
+  readonly figure?: string;
+}
+
+/** The card as Markdown. */
+export function modelCard(record: RunRecord, options: CardOptions = {}): string {
+  return `---\n${stringify(frontMatter(record, options), { lineWidth: 0 })}---\n\n${body(record, options)}`;
+}
+
+const GLUE_NAMES: Readonly<Record<string, string>> = {
+  cola: "CoLA",
+  mnli: "MNLI",
+  mrpc: "MRPC",
+  qnli: "QNLI",
+  qqp: "QQP",
+  rte: "RTE",
+  sst2: "SST-2",
+  stsb: "STS-B",
+  wnli: "WNLI",
+};
+
+function isLocal(model: string): boolean {
+  return /^[./~]|^[A-Za-z]:[\\/]/.test(model) || model.split("/").length > 2;
+}
+
+function frontMatter({ settings, result, labels }: RunRecord, { license }: CardOptions): Record<string, unknown> {
+  const glue = GLUE_NAMES[settings.task];
+  const peft = settings.method.kind === "lora";
+  const task = { type: "text-classification", name: labels.length === 0 ? "Text regression" : "Text classification" };
+  const metrics = Object.entries(result?.metrics ?? {}).map(([type, value]) => ({
+    type,
+    value: round(value),
+    name: metricLabel(type),
+  }));
+  return {
+    ...(isLocal(settings.model)
+      ? {}
+      : { base_model: settings.model, base_model_relation: settings.method.kind === "full" ? "finetune" : "adapter" }),
+    ...(peft
+      ? { library_name: "peft" }
+      : settings.method.kind === "adapter"
+        ? { library_name: "adapter-transformers" }
+        : {}),
+    pipeline_tag: "text-classification",
+    ...(license === undefined ? {} : { license }),
+    ...(glue === undefined ? {} : { datasets: ["nyu-mll/glue"], language: ["en"] }),
+    metrics: Object.keys(result?.metrics ?? {}),
+    tags: [
+      settings.method.kind,
+      "deft-tune",
+      "activation-sparsity",
+      ...(peft && !isLocal(settings.model) ? [`base_model:adapter:${settings.model}`] : []),
+    ],
+    ...(glue === undefined || result === null
+      ? {}
+      : {
+          "model-index": [
+            {
+              name: settings.output?.split("/").at(-1) ?? `${settings.method.kind}-${settings.task}`,
+              results: [
+                {
+                  task,
+                  dataset: { name: `GLUE ${glue}`, type: "nyu-mll/glue", config: settings.task, split: "validation" },
+                  metrics,
+                },
+              ],
+            },
+          ],
+        }),
+  };
+}
+
+function round(value: number): number {
+  return Math.round(value * 1e6) / 1e6;
+}
+
+function body(record: RunRecord, { baseline, figure }: CardOptions): string {
+  const { settings, result } = record;
+  const name = settings.model.replace(/\/+$/, "").split("/").at(-1) ?? settings.model;
+  const weight = settings.density.weight;
+  const parts = [
+    `# ${name}, ${GLUE_NAMES[settings.task] ?? settings.task}, ${METHOD_NAMES[settings.method.kind]}${weight === 0 ? "" : " + density loss"}`,
+    `\`${settings.model}\` fine-tuned with ${METHOD_NAMES[settings.method.kind]} on ${GLUE_NAMES[settings.task] ?? settings.task}` +
+      (weight === 0
+        ? ", without a density loss."
+        : `, with a loss of weight ${weight} on the density of its MLP activations ([arXiv 2402.01911](https://arxiv.org/abs/2402.01911)), so that fewer of them are active.`),
+    ...(result === null
+      ? ["The run has not ended: no results yet."]
+      : [
+          "## Results",
+          markdownTable({ head: ["", "value"], rows: evaluationFacts(result) }),
+          ...densityParts(record, result, baseline, figure),
+        ]),
+    "## How it was trained",
+    markdownTable({
+      head: ["setting", "value"],
+      align: ["left", "left"],
+      rows: Object.entries(settingsInput(settings))
+        .filter(([key]) => !["resume", "output"].includes(key))
+        .map(([key, value]) => [key, settingText(value)]),
+    }),
+    "Reproduce:",
+    `\`\`\`sh\n${shellLine(trainCommand(settings))}\n\`\`\``,
+    "## Use",
+    usage(settings.method.kind),
+    "## Environment",
+    Object.entries(record.versions)
+      .map(([what, version]) => `- ${what} ${version}`)
+      .join("\n"),
+    "## Limits",
+    "Measured on one evaluation split with one seed; densities and scores of other data differ. Fewer active neurons make inference faster only after " +
+      "the model is compressed for it: an ordinary dense matrix product takes the same time. The biases of the base model and of the data are inherited.",
+  ];
+  return `${parts.join("\n\n")}\n`;
+}
+
+const METHOD_NAMES = { lora: "LoRA", adapter: "Adapter", head: "head only", full: "full fine-tuning" } as const;
+
+function densityParts(
+  { metricName, settings, before }: RunRecord,
+  result: Evaluation,
+  baseline: Evaluation | undefined,
+  figure: string | undefined,
+): string[] {
+  const reference = baseline ?? before;
+  const headline = (of: Evaluation) => percent(densityBy(of.density.encoder, HEADLINE_DEFINITION));
+  const parts = ["## Density of MLP activations"];
+  if (baseline !== undefined) {
+    const row = comparisonRow(
+      { method: settings.method.kind, seed: settings.seed, peft: baseline, deft: result },
+      metricName,
+    );
+    parts.push(
+      `Against the same run without the density loss: density (${definitionLabel(HEADLINE_DEFINITION)}) ${headline(baseline)} → ${headline(result)}, ` +
+        `${metricLabel(metricName)} ${score(metricName, baseline.metrics[metricName] ?? Number.NaN)} → ${score(metricName, result.metrics[metricName] ?? Number.NaN)} ` +
+        `(${scoreChange(metricName, row.scoreChange)}).`,
+      markdownTable(comparisonTable({ task: settings.task, metricName, rows: [row] })),
+    );
+  } else if (reference !== undefined) {
+    parts.push(
+      `Before training ${headline(reference)}, after ${headline(result)} (${definitionLabel(HEADLINE_DEFINITION)}).`,
+    );
+  }
+  if (figure !== undefined) parts.push(`![Density per layer](${figure})`);
+  parts.push(
+    markdownTable(layersTable(result.density)),
+    "Shares of activations over attended tokens; “with padding” over all positions, as the paper counts. Dead: never above 0.01.",
+  );
+  return parts;
+}
+
+function usage(kind: RunRecord["settings"]["method"]["kind"]): string {
+  const own = "```sh\ndeft predict . --text 'a gripping, funny film'\n```";
+  if (kind === "lora") {
+    return `${own}\n\n\`adapter/\` is in Hugging Face PEFT's format: \`PeftModel.from_pretrained(model, "adapter")\`. The density loss is described in \`adapter/deft.json\`; it changes nothing at inference.`;
+  }
+  if (kind === "adapter") {
+    return `${own}\n\n\`adapter/\` is in AdapterHub's format: \`model.load_adapter("adapter", use_safetensors=True)\` (without that argument the library looks for \`.bin\` files).`;
+  }
+  return own;
+}
+
+/** A table in GitHub's Markdown. */
+export function markdownTable({ head, rows, align = [] }: Table): string {
+  const cell = (text: string) => text.replaceAll("|", "\\|").replaceAll("\n", " ");
+  const line = (cells: readonly string[]) => `| ${cells.map(cell).join(" | ")} |`;
+  const rule = head.map((_, column) =>
+    (align[column] ?? (column === 0 ? "left" : "right")) === "right" ? "--:" : ":--",
+  );
+  return [line(head), `| ${rule.join(" | ")} |`, ...rows.map(line)].join("\n");
+}

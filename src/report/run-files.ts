@@ -1,0 +1,33 @@
+// The files a finished run's folder gets from its records; a face writes them.
+import type { Evaluation } from "../infer/index.ts";
+import { standaloneSvg } from "./chart.ts";
+import { layerFigure } from "./figures.ts";
+import { effectiveEvents } from "./history.ts";
+import { type RunReport, reportHtml } from "./html.ts";
+import { modelCard } from "./model-card.ts";
+import { trainerResults } from "./results.ts";
+
+/** A file by its path inside the run's folder. */
+export interface RunFile {
+  readonly path: string;
+  readonly content: string;
+}
+
+/** `report.html`, `README.md` with its figure, and the Trainer's result files. */
+export function runFiles(run: RunReport, { baseline }: { baseline?: Evaluation } = {}): RunFile[] {
+  const { record } = run;
+  const events = effectiveEvents(run.events);
+  const figure = record.result === null ? null : layerFigure(record.result.density);
+  const figurePath = "figures/density-per-layer.svg";
+  const card = modelCard(record, {
+    ...(baseline === undefined ? {} : { baseline }),
+    ...(figure === null ? {} : { figure: figurePath }),
+  });
+  const results = Object.entries(trainerResults(events, record.result));
+  return [
+    { path: "report.html", content: reportHtml({ title: run.name, runs: [{ ...run, events }] }) },
+    { path: "README.md", content: card },
+    ...(figure === null ? [] : [{ path: figurePath, content: standaloneSvg(figure) }]),
+    ...results.map(([path, json]) => ({ path, content: `${JSON.stringify(json, null, 2)}\n` })),
+  ];
+}
