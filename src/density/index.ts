@@ -2,6 +2,7 @@
 // Takes activation taps, gives a loss value or a report. Never: decides the task loss.
 
 export { activationTap, type DensityLossOptions, densityLoss, type Tap } from "./loss.ts";
+export { DensityMeter, densityCounts, type TapShape, tapShapes } from "./measure.ts";
 export {
   DEAD_THRESHOLD,
   type Density,

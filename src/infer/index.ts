@@ -1,5 +1,7 @@
 // Inference: predictions, metrics and evaluations of a program.
 // Takes a program and text, gives predictions and scores. Never: trains.
+
+export { buildClassifier, type Classifier, type ClassifierOptions, type HeadKind, numLogits } from "./classifier.ts";
 export type { Evaluation } from "./evaluation.ts";
 export {
   accuracy,

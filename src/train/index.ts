@@ -9,3 +9,4 @@ export type {
   TrainEvent,
   WarningEvent,
 } from "./events.ts";
+export { buildStep, SCALAR_FEEDS, type ScalarFeed, type StepGraph, type StepOptions } from "./step.ts";

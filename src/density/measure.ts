@@ -1,0 +1,174 @@
+// The instrument: counts of active neurons inside the graph, added up over a data set in bounded memory.
+import {
+  abs,
+  cast,
+  concat,
+  type Dim,
+  less,
+  matmul,
+  mul,
+  multiplyDims,
+  reduceSum,
+  reshape,
+  type Value,
+} from "../graph/index.ts";
+import type { Tensor } from "../tensor/index.ts";
+import type { Tap } from "./loss.ts";
+import {
+  DEAD_THRESHOLD,
+  type Density,
+  type DensityReport,
+  type LayerDensity,
+  type StackName,
+  THRESHOLDS,
+} from "./report.ts";
+
+/** Share of attended tokens below which a neuron counts as rare. */
+const RARE_SHARE = 0.01;
+
+/** What a meter must know of a tap, without its graph. */
+export type TapShape = Pick<Tap, "site" | "stack" | "layer"> & { readonly neurons: number };
+
+/** The shape of each tap, for `DensityMeter`. */
+export function tapShapes(taps: readonly Tap[]): TapShape[] {
+  return taps.map(({ site, stack, layer, activation }) => ({
+    site,
+    stack,
+    layer,
+    neurons: Number(activation.shape.at(-1)),
+  }));
+}
+
+/**
+ * Counts to fetch beside a forward pass. For tap i: `density.i.counts` `[B, 2 + thresholds]` float32 (non-zeros at all
+ * positions, non-zeros at attended ones, then |a| > τ at attended ones) and `density.i.neurons` `[F]` (attended tokens
+ * on which |a| exceeds `DEAD_THRESHOLD`). Whole numbers, exact while a sample has fewer than 2²⁴ activations.
+ */
+export function densityCounts(taps: readonly Tap[], attentionMask: Value): Record<string, Value> {
+  const outputs: Record<string, Value> = {};
+  taps.forEach(({ activation, site }, i) => {
+    const { graph } = activation;
+    graph.at(`${site}/measure`, () => {
+      const [batch, length, neurons] = activation.shape as readonly [Dim, Dim, number];
+      const magnitude = abs(activation);
+      const attended = cast(attentionMask, "float32"); // [B, S]
+      const active = (threshold: number) => cast(less(graph.scalar(threshold), magnitude), "float32");
+      const perToken = (threshold: number) => reduceSum(active(threshold), { axes: [-1] }); // [B, S]
+      const perSample = (counts: Value) => reshape(reduceSum(counts, { axes: [-1] }), [batch, 1]);
+      const nonZero = perToken(0);
+      outputs[`density.${i}.counts`] = concat(
+        [
+          perSample(nonZero),
+          perSample(mul(nonZero, attended)),
+          ...THRESHOLDS.map((t) => perSample(mul(perToken(t), attended))),
+        ],
+        1,
+      );
+      const rows = reshape(active(DEAD_THRESHOLD), [multiplyDims(batch, length), neurons]);
+      outputs[`density.${i}.neurons`] = reshape(matmul(reshape(attended, [1, multiplyDims(batch, length)]), rows), [
+        neurons,
+      ]);
+    });
+  });
+  return outputs;
+}
+
+interface Counts {
+  /** Sum over samples of the share of exact non-zeros over all positions. */
+  paper: number;
+  exact: number;
+  readonly above: number[];
+  /** Attended tokens on which each neuron was active. */
+  readonly neurons: Float64Array;
+}
+
+/** Adds up the counts of batches; its size depends on the model only. */
+export class DensityMeter {
+  readonly #shapes: readonly TapShape[];
+  readonly #counts: readonly Counts[];
+  #samples = 0;
+  #tokens = 0;
+
+  constructor(shapes: readonly TapShape[]) {
+    this.#shapes = shapes;
+    this.#counts = shapes.map(({ neurons }) => ({
+      paper: 0,
+      exact: 0,
+      above: THRESHOLDS.map(() => 0),
+      neurons: new Float64Array(neurons),
+    }));
+  }
+
+  /** Attended tokens measured so far. */
+  get tokens(): number {
+    return this.#tokens;
+  }
+
+  /** Adds one batch: the outputs of `densityCounts`, its padded length and its attended tokens. */
+  add(
+    outputs: Readonly<Record<string, Tensor>>,
+    { length, attendedTokens }: { readonly length: number; readonly attendedTokens: number },
+  ): void {
+    const columns = 2 + THRESHOLDS.length;
+    this.#shapes.forEach(({ neurons }, i) => {
+      const { data } = outputs[`density.${i}.counts`]!;
+      const sum = this.#counts[i]!;
+      const batch = data.length / columns;
+      for (let b = 0; b < batch; b++) {
+        sum.paper += Number(data[b * columns]) / (length * neurons);
+        sum.exact += Number(data[b * columns + 1]);
+        for (let t = 0; t < THRESHOLDS.length; t++) sum.above[t]! += Number(data[b * columns + 2 + t]);
+      }
+      const active = outputs[`density.${i}.neurons`]!.data;
+      for (let n = 0; n < neurons; n++) sum.neurons[n]! += Number(active[n]);
+      if (i === 0) this.#samples += batch;
+    });
+    this.#tokens += attendedTokens;
+  }
+
+  /** The report over everything added. Stacks are means over their layers; neurons are added up. */
+  report(): DensityReport {
+    const layers = this.#shapes.map(
+      (shape, i): LayerDensity => ({ stack: shape.stack, layer: shape.layer, site: shape.site, ...this.#layer(i) }),
+    );
+    const stack = (name: StackName) => {
+      const own = layers.filter((layer) => layer.stack === name);
+      return own.length > 0 ? meanDensity(own) : undefined;
+    };
+    const decoder = stack("decoder");
+    const generation = stack("generation");
+    return {
+      encoder: stack("encoder") ?? meanDensity(layers),
+      ...(decoder ? { decoder } : {}),
+      ...(generation ? { generation } : {}),
+      layers,
+    };
+  }
+
+  #layer(i: number): Density {
+    const { neurons } = this.#shapes[i]!;
+    const { paper, exact, above, neurons: active } = this.#counts[i]!;
+    const total = this.#tokens * neurons;
+    return {
+      paper: paper / this.#samples,
+      exact: exact / total,
+      thresholds: Object.fromEntries(THRESHOLDS.map((threshold, t) => [String(threshold), above[t]! / total])),
+      deadNeurons: active.filter((count) => count === 0).length,
+      rareNeurons: active.filter((count) => count < RARE_SHARE * this.#tokens).length,
+      neurons,
+    };
+  }
+}
+
+function meanDensity(layers: readonly Density[]): Density {
+  const mean = (of: (layer: Density) => number) => layers.reduce((sum, layer) => sum + of(layer), 0) / layers.length;
+  const total = (of: (layer: Density) => number) => layers.reduce((sum, layer) => sum + of(layer), 0);
+  return {
+    paper: mean((layer) => layer.paper),
+    exact: mean((layer) => layer.exact),
+    thresholds: Object.fromEntries(THRESHOLDS.map((t) => [String(t), mean((layer) => layer.thresholds[String(t)]!)])),
+    deadNeurons: total((layer) => layer.deadNeurons),
+    rareNeurons: total((layer) => layer.rareNeurons),
+    neurons: total((layer) => layer.neurons),
+  };
+}

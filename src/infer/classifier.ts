@@ -1,0 +1,67 @@
+// A sequence classifier as a graph: model, method and tap composed, for training, scoring and measuring alike.
+import { activationTap, type Tap } from "../density/index.ts";
+import { Graph, type Value } from "../graph/index.ts";
+import { type EncoderInputs, type EncoderModel, encoderLogits } from "../models/index.ts";
+import { compose, crossEntropy, type DropoutNoise, type ParameterSpec, Scope, squaredError } from "../nn/index.ts";
+import type { Method } from "../peft/index.ts";
+
+/** Classification over classes, or regression to one number. */
+export type HeadKind =
+  | { readonly kind: "classification"; readonly numLabels: number }
+  | { readonly kind: "regression" };
+
+export interface ClassifierOptions {
+  readonly model: EncoderModel;
+  readonly method: Method;
+  readonly head: HeadKind;
+  /** Parameters to train besides the method's: parts of the head that the checkpoint lacks. */
+  readonly alsoTrains?: ReadonlySet<string>;
+  /** With dropout as the model's config and the method say. */
+  readonly training?: boolean;
+}
+
+export interface Classifier {
+  readonly graph: Graph;
+  readonly inputs: EncoderInputs;
+  /** `[B]` int64, or float32 for regression. */
+  readonly labels: Value;
+  /** `[B, C]` */
+  readonly logits: Value;
+  /** Task loss of each example, `[B]`. */
+  readonly losses: Value;
+  readonly taps: readonly Tap[];
+  readonly parameters: readonly ParameterSpec[];
+  /** The trained ones among `parameters`, as values. */
+  readonly trainable: readonly { readonly spec: ParameterSpec; readonly value: Value }[];
+}
+
+/** Number of logits of a head. */
+export function numLogits(head: HeadKind): number {
+  return head.kind === "regression" ? 1 : head.numLabels;
+}
+
+/** Builds the forward pass once. Feeds: `tokenIds`, `attentionMask`, `typeIds` `[B, S]`, `labels` `[B]`, in training `dropoutSeed`. */
+export function buildClassifier({ model, method, head, alsoTrains, training = false }: ClassifierOptions): Classifier {
+  const graph = new Graph();
+  const inputs: EncoderInputs = {
+    tokenIds: graph.input("tokenIds", "int64", ["B", "S"]),
+    attentionMask: graph.input("attentionMask", "int64", ["B", "S"]),
+    typeIds: graph.input("typeIds", "int64", ["B", "S"]),
+  };
+  const tap = activationTap();
+  const noise: DropoutNoise | undefined = training ? { seed: graph.input("dropoutSeed", "uint32", []) } : undefined;
+  const root = Scope.root(graph, {
+    hooks: compose(method.hooks, tap.hooks),
+    trains: (name) => method.trains(name) || (alsoTrains?.has(name) ?? false),
+    ...(noise ? { noise } : {}),
+  });
+  const logits = encoderLogits(model, root, inputs, numLogits(head));
+  const regression = head.kind === "regression";
+  const labels = graph.input("labels", regression ? "float32" : "int64", ["B"]);
+  const losses = regression ? squaredError(logits, labels) : crossEntropy(logits, labels);
+  const { parameters } = root;
+  const trainable = parameters
+    .filter((spec) => spec.trainable)
+    .map((spec) => ({ spec, value: graph.parameter(spec.name, spec.shape, { trainable: true }) }));
+  return { graph, inputs, labels, logits, losses, taps: tap.taps, parameters, trainable };
+}
