@@ -1,5 +1,6 @@
 // TensorBoard event files: TFRecord framing around `Event` messages that hold scalars.
 import type { TrainEvent } from "../train/index.ts";
+import { densityBy, HEADLINE_DEFINITION } from "../workflow/index.ts";
 
 /** The bytes of an event file's first record: its format version. */
 export function tensorBoardHeader(timeMs: number): Uint8Array {
@@ -47,7 +48,10 @@ function scalars(event: TrainEvent): [tag: string, value: number][] {
     ["density/exact", encoder.exact],
     ...Object.entries(encoder.thresholds).map(([tau, value]): [string, number] => [`density/above_${tau}`, value]),
     ["density/dead_neurons", encoder.deadNeurons],
-    ...layers.map((layer): [string, number] => [`density_layers/${layer.stack}_${layer.layer}`, layer.exact]),
+    ...layers.map((layer): [string, number] => [
+      `density_layers/${layer.stack}_${layer.layer}`,
+      densityBy(layer, HEADLINE_DEFINITION),
+    ]),
   ];
 }
 

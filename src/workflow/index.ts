@@ -25,13 +25,10 @@ export {
 } from "./comparison.ts";
 export type { RunRecord } from "./run-record.ts";
 export {
-  type AdapterSettings,
   type ComparisonCell,
   type DataSettings,
   type DensitySettings,
-  type LoraSettings,
   type MethodName,
-  type MethodSettings,
   type OptimSettings,
   resolveComparison,
   resolvePartial,

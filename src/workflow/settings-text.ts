@@ -1,13 +1,11 @@
 // Settings written back: as keys of a file, and as the command line that gives them.
-import type { AdapterSettings, LoraSettings, Settings } from "./settings.ts";
+import type { Settings } from "./settings.ts";
 import { DEFAULTS, METHOD_DEFAULTS } from "./settings-defaults.ts";
 import type { SettingsInput, SettingsKey } from "./settings-schema.ts";
 
 /** Settings as flags and files spell them; `resolveSettings` gives the same settings back. */
 export function settingsInput(settings: Settings): SettingsInput {
   const { data, method, density, optim } = settings;
-  const { kind, ...methodValues } = method;
-  const { adapterKind, reductionFactor, targets, ...rest } = { ...BLANK_METHOD, ...methodValues };
   const all = {
     model: settings.model,
     task: settings.task,
@@ -19,11 +17,8 @@ export function settingsInput(settings: Settings): SettingsInput {
     padding: data.padding,
     "limit-train": data.limitTrain,
     "limit-eval": data.limitEval,
-    method: kind,
-    ...rest,
-    targets: targets === "all-linear" ? [targets] : targets,
-    "adapter-kind": adapterKind,
-    "reduction-factor": reductionFactor,
+    method: method.kind,
+    ...methodInput(method),
     "density-weight": density.weight,
     // without a density loss the rest of it means nothing and would be refused
     ...(density.weight === 0
@@ -50,7 +45,12 @@ export function settingsInput(settings: Settings): SettingsInput {
   return Object.fromEntries(Object.entries(all).filter(([, value]) => value !== null && value !== undefined));
 }
 
-const BLANK_METHOD: Partial<Omit<LoraSettings, "kind"> & Omit<AdapterSettings, "kind">> = {};
+function methodInput(method: Settings["method"]): SettingsInput {
+  if (method.kind === "adapter") return { "adapter-kind": method.style, "reduction-factor": method.reductionFactor };
+  if (method.kind !== "lora") return {};
+  const { kind: _kind, targets, ...rest } = method;
+  return { ...rest, targets: targets === "all-linear" ? [targets] : [...targets] };
+}
 
 /**
  * The shortest `deft train` command line that gives these settings.

@@ -54,8 +54,9 @@ describe("resolveSettings", () => {
     });
     expect(resolveSettings({ flags: { ...NEEDED, method: "adapter", "adapter-kind": "houlsby" } }).method).toEqual({
       kind: "adapter",
-      adapterKind: "houlsby",
+      style: "houlsby",
       reductionFactor: 16,
+      nonLinearity: "swish",
     });
   });
 

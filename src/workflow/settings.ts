@@ -1,5 +1,6 @@
 // The settings of a run: one record, resolved from flags, a YAML file, a preset and the defaults.
 import { ConfigError, type ConfigIssue } from "../errors.ts";
+import { adapter, full, headOnly, lora, type MethodSettings } from "../peft/index.ts";
 import { conflicts } from "./settings-conflicts.ts";
 import { DEFAULTS, METHOD_DEFAULTS, PRESETS } from "./settings-defaults.ts";
 import { checkInput, type METHODS, type SettingsInput, type SettingsKey, type TASKS } from "./settings-schema.ts";
@@ -7,30 +8,6 @@ import { checkYaml } from "./settings-yaml.ts";
 
 export type TaskName = (typeof TASKS)[number];
 export type MethodName = (typeof METHODS)[number];
-
-/** LoRA on the named linears of every block, or on all of them. */
-export interface LoraSettings {
-  readonly kind: "lora";
-  readonly rank: number;
-  readonly alpha: number;
-  readonly dropout: number;
-  /** Last parts of sites, as in peft's `target_modules`. */
-  readonly targets: readonly string[] | "all-linear";
-  readonly bias: "none" | "lora_only";
-  /** Scale alpha/√rank instead of alpha/rank. */
-  readonly rslora: boolean;
-}
-
-/** Bottleneck adapters after the MLP (`pfeiffer`), or after attention and MLP (`houlsby`). */
-export interface AdapterSettings {
-  readonly kind: "adapter";
-  readonly adapterKind: "pfeiffer" | "houlsby";
-  /** Hidden size over bottleneck size. */
-  readonly reductionFactor: number;
-}
-
-/** What is trained besides the head. */
-export type MethodSettings = LoraSettings | AdapterSettings | { readonly kind: "head" } | { readonly kind: "full" };
 
 /** The density loss; `weight` 0 is plain fine-tuning. */
 export interface DensitySettings {
@@ -235,19 +212,14 @@ function assembleMethod(
   switch (method) {
     case "lora": {
       const targets = v.targets.length === 1 && v.targets[0] === "all-linear" ? "all-linear" : v.targets;
-      return {
-        kind: "lora",
-        rank: v.rank,
-        alpha: v.alpha,
-        dropout: v.dropout,
-        targets,
-        bias: v.bias,
-        rslora: v.rslora,
-      };
+      const { rank, alpha, dropout, bias, rslora } = v;
+      return lora({ rank, alpha, dropout, targets, bias, rslora }).settings;
     }
     case "adapter":
-      return { kind: "adapter", adapterKind: v["adapter-kind"], reductionFactor: v["reduction-factor"] };
-    default:
-      return { kind: method };
+      return adapter({ style: v["adapter-kind"], reductionFactor: v["reduction-factor"] }).settings;
+    case "head":
+      return headOnly().settings;
+    case "full":
+      return full().settings;
   }
 }
