@@ -159,13 +159,13 @@ async function explain(path: string, purpose: Purpose, cause: unknown): Promise<
   if (cause instanceof DeftError || code === undefined) return cause;
   const wanted = `cannot ${purpose}: expected ${purpose === "list" ? "a folder" : "a file or folder one may use"}`;
   if (code === "ENOENT")
-    return new FileError(path, `${wanted}, got nothing there`, { hint: await missing(path), cause });
+    return new FileError(path, `${wanted}, got nothing there`, { hint: await missingHint(path), cause });
   const [got, hint] = REASONS[code] ?? [code, ""];
   return new FileError(path, `${wanted}, got ${got}`, hint === "" ? { cause } : { hint, cause });
 }
 
-/** Names the first part of a path that is missing, and the nearest name that is there. */
-async function missing(path: string): Promise<string> {
+/** A sentence that names the first part of a path that is missing, and the nearest name that is there. */
+export async function missingHint(path: string): Promise<string> {
   let folder = dirname(resolve(path));
   let name = basename(resolve(path));
   let entries = await entriesOf(folder);

@@ -16,6 +16,15 @@ export { type Checkpoint, fingerprint, openCheckpoint, WEIGHT_FILES } from "./ch
 export { memoryFiles } from "./files-memory.ts";
 export { type FolderHandle, type WebSource, webFiles } from "./files-web.ts";
 export { conversionBytes, type Float32Checkpoint, float32Checkpoint, toFloat32 } from "./float32.ts";
+export {
+  type Environment,
+  type HubEvent,
+  type HubSettings,
+  hubSettings,
+  type ModelReference,
+  parseModelReference,
+  wantedFiles,
+} from "./hub.ts";
 export { isJsonObject, type JsonObject, jsonText, parseJson, readJsonObject } from "./json-file.ts";
 export { fromPeft, type PeftFiles, toPeft } from "./peft-format.ts";
 export {

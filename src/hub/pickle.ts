@@ -1,6 +1,7 @@
 // Reads the part of Python's pickle format that a saved state dict uses; it looks names up in a fixed table and calls
 // nothing else, so a hostile file can do no more than be refused.
 // Opcodes: CPython Lib/pickletools.py.
+import { CheckpointError } from "../errors.ts";
 
 /** A reference to stored numbers: `torch.save` puts them beside the pickle, under `key`. */
 export interface PickledStorage {
@@ -19,9 +20,10 @@ export interface PickledTensor {
   readonly strides: readonly number[];
 }
 
-/** A pickle holds something this reader will not touch; `message` says what. */
-export class PickleRefusal extends Error {
-  override readonly name = "PickleRefusal";
+function refusal(got: string): CheckpointError {
+  return new CheckpointError("data.pkl", [
+    { name: "pickle", expected: "a state dict of tensors and nothing else", got },
+  ]);
 }
 
 interface Global {
@@ -36,7 +38,7 @@ const MARK = Symbol("mark");
 
 /**
  * The object in a pickle of protocol 2 to 5.
- * @throws {PickleRefusal} on opcodes or names outside the table, or bytes that end early.
+ * @throws {CheckpointError} on opcodes or names outside the table, or bytes that end early.
  */
 export function unpickle(bytes: Uint8Array): unknown {
   return new Unpickler(bytes).run();
@@ -59,7 +61,7 @@ class Unpickler {
       const opcode = this.#unsigned(1);
       if (opcode === 0x2e) return this.#pop();
       if (!this.#literal(opcode) && !this.#container(opcode) && !this.#object(opcode)) {
-        throw new PickleRefusal(`opcode 0x${opcode.toString(16).padStart(2, "0")} at byte ${this.#position - 1}`);
+        throw refusal(`opcode 0x${opcode.toString(16).padStart(2, "0")} at byte ${this.#position - 1}`);
       }
     }
   }
@@ -164,49 +166,49 @@ class Unpickler {
   }
 
   #pop(): unknown {
-    if (this.#stack.length === 0) throw new PickleRefusal("a stack that runs empty");
+    if (this.#stack.length === 0) throw refusal("a stack that runs empty");
     return this.#stack.pop();
   }
 
   #popMany(count: number): unknown[] {
-    if (this.#stack.length < count) throw new PickleRefusal("a stack that runs empty");
+    if (this.#stack.length < count) throw refusal("a stack that runs empty");
     return this.#stack.splice(-count);
   }
 
   #popMark(): unknown[] {
     const at = this.#stack.lastIndexOf(MARK);
-    if (at < 0) throw new PickleRefusal("a missing mark");
+    if (at < 0) throw refusal("a missing mark");
     return this.#stack.splice(at).slice(1);
   }
 
   #extend(items: readonly unknown[]): true {
     const list = this.#stack.at(-1);
-    if (!Array.isArray(list)) throw new PickleRefusal("items for something that is not a list");
+    if (!Array.isArray(list)) throw refusal("items for something that is not a list");
     for (const item of items) list.push(item);
     return true;
   }
 
   #assign(items: readonly unknown[]): true {
     const dict = this.#stack.at(-1);
-    if (!(dict instanceof Map) || items.length % 2 === 1) throw new PickleRefusal("items for something not a dict");
+    if (!(dict instanceof Map) || items.length % 2 === 1) throw refusal("items for something not a dict");
     for (let i = 0; i < items.length; i += 2) dict.set(items[i], items[i + 1]);
     return true;
   }
 
   #remember(slot: number): true {
-    if (this.#stack.length === 0) throw new PickleRefusal("a stack that runs empty");
+    if (this.#stack.length === 0) throw refusal("a stack that runs empty");
     this.#memo.set(slot, this.#stack.at(-1));
     return true;
   }
 
   #recall(slot: number): unknown {
-    if (!this.#memo.has(slot)) throw new PickleRefusal(`memo ${slot}, which was never set`);
+    if (!this.#memo.has(slot)) throw refusal(`memo ${slot}, which was never set`);
     return this.#memo.get(slot);
   }
 
   #take(length: number): number {
     const at = this.#position;
-    if (at + length > this.#bytes.length) throw new PickleRefusal(`an end at byte ${this.#bytes.length}`);
+    if (at + length > this.#bytes.length) throw refusal(`an end at byte ${this.#bytes.length}`);
     this.#position = at + length;
     return at;
   }
@@ -239,7 +241,7 @@ class Unpickler {
 
   #line(): string {
     const end = this.#bytes.indexOf(0x0a, this.#position);
-    if (end < 0) throw new PickleRefusal(`an end at byte ${this.#bytes.length}`);
+    if (end < 0) throw refusal(`an end at byte ${this.#bytes.length}`);
     const text = this.#text(end - this.#position);
     this.#position = end + 1;
     return text;
@@ -256,7 +258,7 @@ const NAMES = new Set([
 function known(module: string, name: string): Global {
   const path = `${module}.${name}`;
   if (NAMES.has(path) || (module === "torch" && /^[A-Za-z0-9]+Storage$/.test(name))) return { kind: "global", path };
-  throw new PickleRefusal(`the name ${path.slice(0, 80)}`);
+  throw refusal(`the name ${path.slice(0, 80)}`);
 }
 
 function isGlobal(value: unknown): value is Global {
@@ -266,7 +268,7 @@ function isGlobal(value: unknown): value is Global {
 function storageOf(id: unknown): PickledStorage {
   const [tag, type, key, , length] = Array.isArray(id) ? id : [];
   if (tag !== "storage" || !isGlobal(type) || typeof key !== "string" || !isCount(length)) {
-    throw new PickleRefusal("a reference that is not a storage");
+    throw refusal("a reference that is not a storage");
   }
   return { kind: "storage", type: type.path.replace(/^torch\./, ""), key, length };
 }
@@ -278,13 +280,13 @@ function construct(callee: unknown, args: unknown): unknown {
     if (callee.path === "torch._utils._rebuild_parameter") return args[0];
     if (callee.path === "torch.Size" && Array.isArray(args[0])) return args[0];
   }
-  throw new PickleRefusal(`a call of ${isGlobal(callee) ? callee.path : "something that is not a known name"}`);
+  throw refusal(`a call of ${isGlobal(callee) ? callee.path : "something that is not a known name"}`);
 }
 
 function tensorOf([storage, offset, shape, strides]: readonly unknown[]): PickledTensor {
   const isStorage = typeof storage === "object" && storage !== null && "kind" in storage && storage.kind === "storage";
   if (!isStorage || !isCount(offset) || !isCounts(shape) || !isCounts(strides) || shape.length !== strides.length) {
-    throw new PickleRefusal("a tensor with parts that do not fit");
+    throw refusal("a tensor with parts that do not fit");
   }
   // the lists are copied: a pickle may go on changing its own
   return { kind: "tensor", storage: storage as PickledStorage, offset, shape: [...shape], strides: [...strides] };

@@ -3,7 +3,7 @@ import { CheckpointError, type CheckpointIssue } from "../errors.ts";
 import { allocate, type DType, elementBytes, type Files, sizeOf, type Weight, type Weights } from "../tensor/index.ts";
 import { numbersOf } from "./bytes.ts";
 import { issueList } from "./issues.ts";
-import { type PickledDict, type PickledTensor, PickleRefusal, unpickle } from "./pickle.ts";
+import { type PickledDict, type PickledTensor, unpickle } from "./pickle.ts";
 import { fileWeight, resolvedFile, spanBytes } from "./span.ts";
 import { type ZipMember, zipMembers } from "./zip.ts";
 
@@ -53,8 +53,8 @@ export async function openTorchFile(files: Files, path: string, fileBytes: numbe
   return weights;
 }
 
-function refused(path: string, expected: string, got: string, cause?: unknown): CheckpointError {
-  return new CheckpointError(path, [{ name: "torch file", expected, got }], { hint: CONVERT, cause });
+function refused(path: string, expected: string, got: string): CheckpointError {
+  return new CheckpointError(path, [{ name: "torch file", expected, got }], { hint: CONVERT });
 }
 
 function stateDict(path: string, pickle: Uint8Array): [string, PickledTensor][] {
@@ -62,8 +62,8 @@ function stateDict(path: string, pickle: Uint8Array): [string, PickledTensor][] 
   try {
     root = unpickle(pickle);
   } catch (cause) {
-    if (!(cause instanceof PickleRefusal)) throw cause;
-    throw refused(path, "a state dict of tensors and nothing else", cause.message, cause);
+    if (!(cause instanceof CheckpointError)) throw cause;
+    throw new CheckpointError(path, cause.issues, { hint: CONVERT, cause });
   }
   if (!(root instanceof Map)) throw refused(path, "a state dict", "another object");
   const entries: [string, PickledTensor][] = [];

@@ -1,0 +1,327 @@
+// A model's folder from its name: a local folder, or the Hugging Face cache that Python shares, filled when needed.
+// Layout: huggingface_hub `models--org--name/{refs,blobs,snapshots}`.
+import { createHash, type Hash } from "node:crypto";
+import { createReadStream } from "node:fs";
+import { type FileHandle, mkdir, open, readFile, rename, rm, stat, statfs, symlink, utimes } from "node:fs/promises";
+import { homedir, hostname } from "node:os";
+import { dirname, join, relative } from "node:path";
+import { CheckpointError, DeftError, FileError } from "../errors.ts";
+import { missingHint, nodeFiles } from "./files-node.ts";
+import {
+  type Environment,
+  type HubEvent,
+  hubSettings,
+  isSha256,
+  isWholeModel,
+  parseModelReference,
+  repositoryFolder,
+  wantedFiles,
+} from "./hub.ts";
+import { type HubTarget, mayPass, type RemoteFile, remoteBytes, remoteFile, repository } from "./hub-http.ts";
+import { isJsonObject } from "./json-file.ts";
+
+export interface ResolveOptions {
+  /** Variables in place of the process's own. */
+  readonly environment?: Environment;
+  readonly onProgress?: (event: HubEvent) => void;
+  /** How often in a row a download may break without any progress, and the first pause, which doubles; 0: never. */
+  readonly retries?: number;
+  readonly retryDelayMs?: number;
+}
+
+/** A model's folder on this disk; `id` and `commit` are null for a local folder. */
+export interface ResolvedModel {
+  readonly folder: string;
+  readonly id: string | null;
+  readonly commit: string | null;
+}
+
+/** What one call works with. */
+interface Session extends HubTarget {
+  readonly root: string;
+  readonly report: (event: HubEvent) => void;
+  readonly retries: number;
+  readonly retryDelayMs: number;
+}
+
+const files = nodeFiles();
+
+/**
+ * The folder of a model named by path or by `org/name[@revision]`. Hub models are fetched into the shared cache:
+ * configuration, tokenizer and one set of weights; each download is continued where it broke and checked.
+ * @throws {FileError} when there is no such folder or model, no permission or connection, or no space.
+ * @throws {CheckpointError} when what arrived is not what the hub promised.
+ */
+export async function resolveModel(
+  model: string,
+  { environment = process.env, onProgress = () => {}, retries = 4, retryDelayMs = 500 }: ResolveOptions = {},
+): Promise<ResolvedModel> {
+  const path = model.startsWith("~/") ? join(homedir(), model.slice(2)) : model;
+  if ((await files.stat(path)) !== null) return { folder: path, id: null, commit: null };
+  const reference = parseModelReference(model);
+  if (reference.kind === "local") {
+    throw new FileError(model, "expected a model folder, got nothing there", { hint: await missingHint(path) });
+  }
+  const settings = hubSettings(environment, homedir());
+  const { id, revision } = reference;
+  const root = join(settings.cacheFolder, repositoryFolder(id));
+  const token = settings.token ?? (await tokenIn(settings.tokenFile));
+  const localHint = `If a local folder was meant: ${await missingHint(path)}`;
+  const session: Session = { ...settings, token, id, localHint, root, report: onProgress, retries, retryDelayMs };
+  const found = await located(session, revision);
+  onProgress({ status: "ready", name: id, folder: found.folder });
+  return { ...found, id };
+}
+
+/** The folder for things this project computes and may compute again: `DEFT_CACHE`, or the user's cache folder. */
+export function deftCacheFolder(environment: Environment = process.env): string {
+  return environment.DEFT_CACHE || join(environment.XDG_CACHE_HOME || join(homedir(), ".cache"), "deft");
+}
+
+interface Found {
+  readonly folder: string;
+  readonly commit: string;
+}
+
+async function located(session: Session, revision: string): Promise<Found> {
+  const isCommit = /^[0-9a-f]{40}$/.test(revision);
+  const cached = await cachedSnapshot(session, revision);
+  if (cached !== null && (isCommit || session.isOffline)) return cached;
+  if (session.isOffline) {
+    throw new FileError(session.id, `expected it in the cache ${session.cacheFolder}, got no whole copy (offline)`, {
+      hint: `Unset HF_HUB_OFFLINE to fetch it, or pass a local folder. ${session.localHint}`,
+    });
+  }
+  try {
+    const { commit, files: names } = await repository(session, revision);
+    return await fetched(session, revision, commit, names);
+  } catch (error) {
+    if (!(error instanceof FileError)) throw error;
+    // as Python: when the hub cannot be asked, yesterday's copy is better than none
+    if (cached === null) throw error;
+    session.report({ status: "cached", name: session.id, reason: error.message });
+    return cached;
+  }
+}
+
+async function cachedSnapshot({ root }: Session, revision: string): Promise<Found | null> {
+  const ref = await readFile(join(root, "refs", revision), "utf8").catch(() => revision);
+  const commit = ref.trim();
+  const folder = join(root, "snapshots", commit);
+  if (!/^\w{1,64}$/.test(commit) || (await files.stat(folder)) === null) return null;
+  const names: string[] = [];
+  const shards: string[] = [];
+  for (const name of await files.list(folder)) {
+    // a link whose blob was removed is as good as absent
+    if ((await files.stat(join(folder, name))) !== null) names.push(name);
+    if (name.endsWith(".index.json")) shards.push(...(await shardsIn(join(folder, name))));
+  }
+  return isWholeModel(names, shards) ? { folder, commit } : null;
+}
+
+async function shardsIn(index: string): Promise<string[]> {
+  try {
+    const json: unknown = JSON.parse(await readFile(index, "utf8"));
+    const map = isJsonObject(json) && isJsonObject(json.weight_map) ? json.weight_map : {};
+    return [...new Set(Object.values(map).map(String))];
+  } catch {
+    return ["an index that can be read"];
+  }
+}
+
+async function tokenIn(path: string): Promise<string | null> {
+  const text = await readFile(path, "utf8").catch(() => "");
+  return text.trim() || null;
+}
+
+async function fetched(session: Session, revision: string, commit: string, names: readonly string[]): Promise<Found> {
+  const wanted = wantedFiles(names);
+  if (!isWholeModel(wanted, [])) {
+    const got = names.length === 0 ? "no files" : names.slice(0, 12).join(", ");
+    throw new FileError(session.id, `expected config.json and model.safetensors or pytorch_model.bin, got ${got}`);
+  }
+  const folder = join(session.root, "snapshots", commit);
+  for (const name of wanted) {
+    const pointer = join(folder, name);
+    if ((await files.stat(pointer)) === null) await fetchFile(session, commit, name, pointer);
+  }
+  // last, so that a name never points to half a model
+  if (revision !== commit) await files.write(join(session.root, "refs", revision), commit);
+  return { folder, commit };
+}
+
+async function fetchFile(session: Session, commit: string, name: string, pointer: string): Promise<void> {
+  session.report({ status: "initiate", name: session.id, file: name });
+  const remote = await remoteFile(session, commit, name);
+  const blob = join(session.root, "blobs", remote.blob);
+  const lock = join(session.cacheFolder, ".locks", repositoryFolder(session.id), `${remote.blob}.deft.lock`);
+  await onDisk(pointer, async () => {
+    await mkdir(dirname(blob), { recursive: true });
+    await mkdir(dirname(pointer), { recursive: true });
+    await mkdir(dirname(lock), { recursive: true });
+  });
+  await withLock(lock, async () => {
+    if ((await files.stat(blob)) === null) await download(session, name, remote, blob);
+    await onDisk(pointer, () => link(blob, pointer));
+  });
+  const { sizeBytes } = (await files.stat(pointer))!;
+  session.report({ status: "done", name: session.id, file: name, loaded: sizeBytes, total: sizeBytes });
+}
+
+async function link(blob: string, pointer: string): Promise<void> {
+  await rm(pointer, { force: true });
+  // where links are not allowed (Windows), Python moves the blob to the pointer's place too
+  await symlink(relative(dirname(pointer), blob), pointer).catch(() => rename(blob, pointer));
+}
+
+/** Fetches into `BLOB.deft.incomplete` until it is whole, checks it, and gives it its name. */
+async function download(session: Session, name: string, remote: RemoteFile, blob: string): Promise<void> {
+  const partial = `${blob}.deft.incomplete`;
+  for (let fruitless = 0; ; ) {
+    const before = (await files.stat(partial))?.sizeBytes ?? 0;
+    try {
+      await onDisk(partial, () => fetchRest(session, name, remote, partial));
+      break;
+    } catch (error) {
+      const gained = ((await files.stat(partial))?.sizeBytes ?? 0) > before;
+      // an attempt that brought something forward is not held against the server
+      fruitless = gained ? 0 : fruitless + 1;
+      const isOver = session.retries === 0 || fruitless > session.retries;
+      if (!mayPass(error) || error.file !== session.id || isOver) throw error;
+      session.report({ status: "retry", name: session.id, file: name, reason: error.message.split("\n")[0]! });
+      await new Promise((done) => setTimeout(done, session.retryDelayMs * 2 ** fruitless));
+    }
+  }
+  await checked(remote, partial);
+  await files.rename(partial, blob);
+}
+
+const REPORT_BYTES = 1 << 20;
+
+async function fetchRest(session: Session, name: string, remote: RemoteFile, partial: string): Promise<void> {
+  const file = await open(partial, "a");
+  try {
+    const held = (await file.stat()).size;
+    if (remote.sizeBytes !== null && held === remote.sizeBytes) return;
+    if (remote.sizeBytes !== null && held > remote.sizeBytes) await file.truncate(0);
+    const from = remote.sizeBytes !== null && held > remote.sizeBytes ? 0 : held;
+    const { offset, totalBytes, chunks } = await remoteBytes(session, remote, from);
+    if (offset !== from) await file.truncate(offset);
+    const total = remote.sizeBytes ?? totalBytes;
+    await requireSpace(partial, total === null ? 0 : total - offset);
+    const loaded = await appendChunks(file, offset, chunks, (bytes) =>
+      session.report({ status: "progress", name: session.id, file: name, loaded: bytes, total }),
+    );
+    if (total !== null && loaded < total) {
+      throw new FileError(session.id, `expected ${total} bytes of ${name}, got a broken connection after ${loaded}`, {
+        hint: "Run again: it continues where it broke.",
+        cause: new Error("the body ended early"),
+      });
+    }
+    await file.sync();
+  } finally {
+    await file.close();
+  }
+}
+
+async function appendChunks(
+  file: FileHandle,
+  offset: number,
+  chunks: AsyncIterable<Uint8Array>,
+  report: (loaded: number) => void,
+): Promise<number> {
+  let loaded = offset;
+  let reported = offset;
+  for await (const chunk of chunks) {
+    await file.writeFile(chunk);
+    loaded += chunk.length;
+    if (loaded - reported >= REPORT_BYTES) report((reported = loaded));
+  }
+  if (loaded !== reported) report(loaded);
+  return loaded;
+}
+
+async function requireSpace(path: string, neededBytes: number): Promise<void> {
+  const { bavail, bsize } = await statfs(dirname(path));
+  if (bavail * bsize >= neededBytes) return;
+  throw new FileError(dirname(path), `expected ${neededBytes} bytes free, got ${bavail * bsize}`, {
+    hint: "Free some space, or set HF_HUB_CACHE to a folder on another disk.",
+  });
+}
+
+/** Refuses and removes a download whose size or SHA-256 is not what the hub said. */
+async function checked({ blob, sizeBytes, url }: RemoteFile, partial: string): Promise<void> {
+  const got = (await stat(partial)).size;
+  const digest = isSha256(blob) ? await sha256Of(partial) : null;
+  const issues = [];
+  if (sizeBytes !== null && got !== sizeBytes)
+    issues.push({ name: "size", expected: `${sizeBytes} bytes`, got: `${got}` });
+  if (digest !== null && digest !== blob) issues.push({ name: "sha256", expected: blob, got: digest });
+  if (issues.length === 0) return;
+  await rm(partial, { force: true });
+  throw new CheckpointError(url, issues, {
+    hint: "What arrived is not what the hub has, and was removed. Run again; if it stays so, the server or a proxy alters it.",
+  });
+}
+
+async function sha256Of(path: string): Promise<string> {
+  const hash: Hash = createHash("sha256");
+  for await (const chunk of createReadStream(path, { highWaterMark: 1 << 20 })) hash.update(chunk as Uint8Array);
+  return hash.digest("hex");
+}
+
+async function onDisk<T>(path: string, act: () => Promise<T>): Promise<T> {
+  try {
+    return await act();
+  } catch (cause) {
+    if (cause instanceof DeftError || !(cause instanceof Error) || !("code" in cause)) throw cause;
+    const hint = "Free some space or mend its permissions, or set HF_HUB_CACHE to another folder.";
+    throw new FileError(path, `cannot write: expected room in the cache, got ${String(cause.code)}`, { hint, cause });
+  }
+}
+
+const POLL_MS = 100;
+const HEARTBEAT_MS = 10_000;
+const STALE_MS = 60_000;
+
+/** Runs `act` while holding a lock file; one left behind by a process that is gone is taken over. */
+async function withLock<T>(path: string, act: () => Promise<T>): Promise<T> {
+  const owner = JSON.stringify({ pid: process.pid, host: hostname() });
+  while (!(await claimed(path, owner))) {
+    if (await isAbandoned(path)) await rm(path, { force: true });
+    else await new Promise((done) => setTimeout(done, POLL_MS));
+  }
+  const beat = setInterval(() => utimes(path, new Date(), new Date()).catch(() => {}), HEARTBEAT_MS);
+  try {
+    return await act();
+  } finally {
+    clearInterval(beat);
+    await rm(path, { force: true });
+  }
+}
+
+async function claimed(path: string, owner: string): Promise<boolean> {
+  try {
+    const file = await open(path, "wx");
+    await file.writeFile(owner);
+    await file.close();
+    return true;
+  } catch (cause) {
+    if (cause instanceof Error && "code" in cause && cause.code === "EEXIST") return false;
+    return onDisk(path, () => Promise.reject(cause));
+  }
+}
+
+async function isAbandoned(path: string): Promise<boolean> {
+  try {
+    const [{ mtimeMs }, text] = [await stat(path), await readFile(path, "utf8")];
+    if (Date.now() - mtimeMs > STALE_MS) return true;
+    const owner: unknown = JSON.parse(text);
+    if (!isJsonObject(owner) || owner.host !== hostname() || typeof owner.pid !== "number") return false;
+    process.kill(owner.pid, 0);
+    return false;
+  } catch (cause) {
+    // ESRCH: the owner no longer runs; anything else is a lock being made or released just now
+    return cause instanceof Error && "code" in cause && cause.code === "ESRCH";
+  }
+}
