@@ -20,3 +20,12 @@ export {
   pearson,
   spearman,
 } from "./metrics.ts";
+export {
+  batchFeeds,
+  type ModelBatch,
+  openScorer,
+  predictionsOf,
+  type Scorer,
+  type ScorerOptions,
+  type Scores,
+} from "./scorer.ts";
