@@ -1,0 +1,145 @@
+// Cases of ops that sum over axes or look along one: products, reductions, normalisation.
+import fc from "fast-check";
+import {
+  argMax,
+  cumSum,
+  layerNorm,
+  logSoftmax,
+  matmul,
+  reduceMax,
+  reduceMean,
+  reduceSum,
+  type Shape,
+  softmax,
+  type Value,
+} from "../../../src/graph/index.ts";
+import type { DType } from "../../../src/tensor/index.ts";
+import {
+  type Case,
+  cases,
+  dim,
+  domainOf,
+  floats,
+  fullDim,
+  grid,
+  integers,
+  narrowed,
+  normal,
+  numbers,
+  positive,
+  shape,
+  withAxis,
+} from "../case.ts";
+
+interface ReduceOptions {
+  readonly axes?: readonly number[];
+  readonly keepDims: boolean;
+}
+
+/** A reduction over some axes, counted from either end, or over all. */
+function reduction(
+  op: (x: Value, options: ReduceOptions) => Value,
+  shapes: fc.Arbitrary<Shape>,
+  gradient: "flows" | "stops",
+  dtypes: fc.Arbitrary<DType>,
+): fc.Arbitrary<Case> {
+  const axesOf = (rank: number) =>
+    fc.option(
+      fc
+        .subarray(Array.from({ length: rank }, (_, axis) => axis))
+        .chain((axes) => fc.boolean().map((back) => (back ? axes.map((axis) => axis - rank) : axes))),
+    );
+  return cases(
+    shapes
+      .chain((shape) =>
+        fc.record({ shape: fc.constant(shape), axes: axesOf(shape.length), keepDims: fc.boolean(), dtype: dtypes }),
+      )
+      .map(({ shape, axes, keepDims, dtype }) => ({
+        label: `${op.name} over ${axes ? `(${axes.join(", ")})` : "all"}${keepDims ? ", kept" : ""}`,
+        inputs: [{ shape, dtype, domain: dtype.includes("int") ? integers : normal }],
+        build: ([x]) => [op(x!, { ...(axes ? { axes } : {}), keepDims })],
+        tolerance: "f32Gemm",
+        gradient: axes?.length === 0 || shape.length === 0 ? "flows" : gradient,
+      })),
+  );
+}
+
+const full = fc.array(fullDim, { maxLength: 3 });
+
+const along = (op: (x: Value, axis: number) => Value, dtypes: fc.Arbitrary<DType> = floats) =>
+  cases(
+    fc.record({ at: withAxis(shape(1)), dtype: dtypes }).map(({ at: { shape, axis }, dtype }) => ({
+      label: `${op.name} along ${axis}`,
+      inputs: [{ shape, dtype, domain: domainOf(dtype) }],
+      build: ([x]) => [op(x!, axis)],
+      tolerance: "f32Gemm",
+    })),
+  );
+
+const swapped = (shape: Shape, yes: boolean): Shape =>
+  yes ? [...shape.slice(0, -2), shape.at(-1)!, shape.at(-2)!] : shape;
+
+export const contraction = {
+  matmul: cases(
+    fc
+      .record({
+        batch: shape(0, 2).chain((batch) => fc.tuple(narrowed(batch), narrowed(batch), fc.constant(batch))),
+        wide: fc.nat(2),
+        sizes: fc.tuple(dim, dim, dim),
+        transA: fc.boolean(),
+        transB: fc.boolean(),
+        alpha: fc.constantFrom(1, 0.25),
+        dtype: floats,
+      })
+      .map(({ batch: [left, right, whole], wide, sizes: [m, k, n], transA, transB, alpha, dtype }) => ({
+        label: `matmul${transA ? " transA" : ""}${transB ? " transB" : ""} alpha ${alpha}`,
+        inputs: [
+          { shape: swapped([...(wide > 0 ? whole : left), m, k], transA), dtype, domain: normal },
+          { shape: swapped([...(wide > 1 ? whole : right), k, n], transB), dtype, domain: normal },
+        ],
+        build: ([a, b]) => [matmul(a!, b!, { transA, transB, alpha })],
+        tolerance: "f32Gemm",
+      })),
+  ),
+
+  reduceSum: reduction(reduceSum, shape(), "flows", numbers),
+  reduceMean: reduction(reduceMean, shape(), "flows", floats),
+  reduceMax: reduction(reduceMax, full, "stops", numbers),
+  argMax: cases(
+    fc
+      .record({ at: withAxis(fc.array(fullDim, { minLength: 1, maxLength: 3 })), dtype: numbers })
+      .map(({ at: { shape, axis }, dtype }) => ({
+        label: `argMax along ${axis}`,
+        // the grid and the integers tie often: the first of equals wins
+        inputs: [{ shape, dtype, domain: dtype.includes("int") ? integers : grid(0) }],
+        build: ([x]) => [argMax(x!, axis)],
+        gradient: "stops",
+      })),
+  ),
+  cumSum: along(cumSum, numbers),
+
+  softmax: along(softmax),
+  logSoftmax: along(logSoftmax),
+  layerNorm: cases(
+    fc
+      .record({
+        lead: shape(0, 2),
+        width: fc.constantFrom(1, 2, 3, 4, "S"),
+        epsilon: fc.constantFrom(1e-5, 1e-2),
+        wanted: fc.subarray([0, 1, 2], { minLength: 1 }),
+      })
+      .map(({ lead, width, epsilon, wanted }) => ({
+        label: `layerNorm ε ${epsilon}, outputs ${wanted.join(", ")}`,
+        inputs: [
+          { shape: [...lead, width], dtype: "float32", domain: normal },
+          { shape: [width], dtype: "float32", domain: positive },
+          { shape: [width], dtype: "float32", domain: normal },
+        ],
+        build: ([x, gamma, beta]) => {
+          const { y, mean, invStd } = layerNorm(x!, gamma!, beta!, { epsilon });
+          return wanted.map((which) => [y, mean, invStd][which]!);
+        },
+        tolerance: "f32Gemm",
+      })),
+  ),
+};

@@ -1,0 +1,4 @@
+import { conform } from "./conform.ts";
+import { isElementwise, specsWhere } from "./specs/index.ts";
+
+conform(specsWhere((op) => !isElementwise(op)));
