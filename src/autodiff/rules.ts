@@ -195,6 +195,18 @@ function geluDerivative(x: Value): Value {
   return mul(add(add(erf(u), mul(u, bell)), 1), 0.5);
 }
 
+/** `b·aᵇ⁻¹`, and 0 where b is 0 although aᵇ⁻¹ may be infinite there. */
+function powerSlope(a: Value, b: Value): Value {
+  const slope = mul(b, pow(a, sub(b, 1)));
+  const known = constantNumber(b);
+  return known === undefined || known === 0 ? where(equal(b, 0), 0, slope) : slope;
+}
+
+/** `log x`, and 0 at x = 0, where `xᵇ` does not move with a positive b. */
+function safeLog(x: Value): Value {
+  return where(equal(x, 0), 0, log(x));
+}
+
 /** 1 where `small < large`, ½ where equal, else 0. */
 function share(small: Value, large: Value): Value {
   const { graph, dtype } = small;
