@@ -1,5 +1,7 @@
 // Training: a configuration becomes a stream of events and checkpoints.
 // Takes a model, data and settings, gives events. Never: prints.
+
+export { checkpointFolder, listCheckpoints, loadTrainable } from "./checkpoint.ts";
 export type {
   CheckpointEvent,
   EndEvent,
@@ -9,4 +11,15 @@ export type {
   TrainEvent,
   WarningEvent,
 } from "./events.ts";
+export { Optimizer, type OptimizerOptions, type OptimizerState, type StepRates, type StepResult } from "./optimizer.ts";
+export { draw, initialParameters } from "./parameters.ts";
 export { buildStep, SCALAR_FEEDS, type ScalarFeed, type StepGraph, type StepOptions } from "./step.ts";
+export {
+  type BatchSource,
+  type CheckpointOptions,
+  type DensitySchedule,
+  type EpochBatches,
+  type TrainerOptions,
+  type TrainResult,
+  train,
+} from "./trainer.ts";

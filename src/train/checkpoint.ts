@@ -1,0 +1,162 @@
+// Checkpoints: a folder that is there whole or not at all, with all that a run needs to go on bit for bit.
+import { CheckpointError, type CheckpointIssue, FileError } from "../errors.ts";
+import { jsonText, openSafetensors, parseJson, safetensorsBytes } from "../hub/index.ts";
+import { type Files, joinPath, type Tensor } from "../tensor/index.ts";
+import type { OptimizerState } from "./optimizer.ts";
+
+/** Where a run stands after `globalStep` steps; keys as transformers' trainer_state.json where it has them. */
+export interface TrainerState {
+  readonly globalStep: number;
+  readonly maxSteps: number;
+  readonly bestMetric: number | null;
+  readonly bestStep: number | null;
+  /** Evaluations since the best. */
+  readonly evaluationsWithoutGain: number;
+  /** Running mean of the task loss, for the collapse warning. */
+  readonly meanTaskLoss: number | null;
+  readonly warned: readonly string[];
+  /** Settings that the next steps depend on; a checkpoint goes on only under the same. */
+  readonly fingerprint: string;
+}
+
+const STATE = "trainer_state.json";
+const TRAINABLE = "trainable.safetensors";
+const OPTIMIZER = "optimizer.safetensors";
+
+/** Folder of the checkpoint after `step` steps. */
+export function checkpointFolder(root: string, step: number): string {
+  return joinPath(root, `step-${step}`);
+}
+
+/** Writes beside, then renames: a crash leaves the old checkpoints and a `.partial` folder that the next save removes. */
+export async function saveCheckpoint(
+  files: Files,
+  root: string,
+  state: TrainerState,
+  { parameters, m, v }: OptimizerState,
+): Promise<string> {
+  const folder = checkpointFolder(root, state.globalStep);
+  const partial = joinPath(root, ".partial");
+  await files.remove(partial);
+  await files.makeFolder(partial);
+  await files.write(joinPath(partial, TRAINABLE), safetensorsBytes(parameters));
+  const moments = new Map([...prefixed("m.", m), ...prefixed("v.", v)]);
+  await files.write(joinPath(partial, OPTIMIZER), safetensorsBytes(moments));
+  await files.write(joinPath(partial, STATE), jsonText(toJson(state)));
+  await files.remove(folder);
+  await files.rename(partial, folder);
+  await files.sync(root);
+  return folder;
+}
+
+/** Steps of the whole checkpoints below `root`, ascending. */
+export async function listCheckpoints(files: Files, root: string): Promise<number[]> {
+  if ((await files.stat(root)) === null) return [];
+  const names = await files.list(root);
+  return names
+    .flatMap((name) => (/^step-\d+$/.test(name) ? [Number(name.slice("step-".length))] : []))
+    .sort((a, b) => a - b);
+}
+
+/** Removes all checkpoints but the newest `keep` and those named. */
+export async function pruneCheckpoints(
+  files: Files,
+  root: string,
+  keep: number,
+  alsoKeep: readonly number[],
+): Promise<void> {
+  const steps = await listCheckpoints(files, root);
+  for (const step of steps.slice(0, Math.max(0, steps.length - keep))) {
+    if (!alsoKeep.includes(step)) await files.remove(checkpointFolder(root, step));
+  }
+}
+
+/**
+ * The state stored after `step` steps.
+ * @throws {FileError} when there is none.
+ * @throws {CheckpointError} when it holds other parameters than `names`.
+ */
+export async function loadCheckpoint(
+  files: Files,
+  root: string,
+  step: number,
+  names: readonly string[],
+): Promise<{ readonly state: TrainerState; readonly optimizer: OptimizerState }> {
+  const folder = checkpointFolder(root, step);
+  if ((await files.stat(joinPath(folder, STATE))) === null)
+    throw new FileError(folder, "expected a checkpoint, got nothing there");
+  const state = fromJson(
+    parseJson(joinPath(folder, STATE), await files.readText(joinPath(folder, STATE))) as Readonly<
+      Record<string, unknown>
+    >,
+  );
+  const parameters = await readAll(files, joinPath(folder, TRAINABLE), names, "");
+  const moments = joinPath(folder, OPTIMIZER);
+  return {
+    state,
+    optimizer: {
+      parameters,
+      m: await readAll(files, moments, names, "m."),
+      v: await readAll(files, moments, names, "v."),
+    },
+  };
+}
+
+/** The trained parameters stored after `step` steps. Errors as `loadCheckpoint`. */
+export async function loadTrainable(
+  files: Files,
+  root: string,
+  step: number,
+  names: readonly string[],
+): Promise<Map<string, Tensor>> {
+  return readAll(files, joinPath(checkpointFolder(root, step), TRAINABLE), names, "");
+}
+
+async function readAll(
+  files: Files,
+  file: string,
+  names: readonly string[],
+  prefix: string,
+): Promise<Map<string, Tensor>> {
+  const weights = await openSafetensors(files, file);
+  const issues: CheckpointIssue[] = [];
+  const tensors = new Map<string, Tensor>();
+  for (const name of names) {
+    const weight = weights.get(prefix + name);
+    if (weight) tensors.set(name, await weight.read());
+    else issues.push({ name: prefix + name, expected: "a tensor", got: "nothing" });
+  }
+  if (issues.length > 0) throw new CheckpointError(file, issues);
+  return tensors;
+}
+
+const prefixed = (prefix: string, tensors: ReadonlyMap<string, Tensor>) =>
+  Array.from(tensors, ([name, t]) => [prefix + name, t] as const);
+
+function toJson(state: TrainerState) {
+  return {
+    global_step: state.globalStep,
+    max_steps: state.maxSteps,
+    best_metric: state.bestMetric,
+    best_model_checkpoint: state.bestStep === null ? null : `step-${state.bestStep}`,
+    best_step: state.bestStep,
+    evaluations_without_gain: state.evaluationsWithoutGain,
+    mean_task_loss: state.meanTaskLoss,
+    warned: state.warned,
+    fingerprint: state.fingerprint,
+  };
+}
+
+function fromJson(json: Readonly<Record<string, unknown>>): TrainerState {
+  const number = (key: string) => (typeof json[key] === "number" ? json[key] : null);
+  return {
+    globalStep: number("global_step") ?? 0,
+    maxSteps: number("max_steps") ?? 0,
+    bestMetric: number("best_metric"),
+    bestStep: number("best_step"),
+    evaluationsWithoutGain: number("evaluations_without_gain") ?? 0,
+    meanTaskLoss: number("mean_task_loss"),
+    warned: Array.isArray(json["warned"]) ? json["warned"].map(String) : [],
+    fingerprint: String(json["fingerprint"] ?? ""),
+  };
+}

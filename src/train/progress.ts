@@ -1,0 +1,60 @@
+// What the trainer remembers between steps besides parameters: the best score, patience, and whether the task collapsed.
+import type { TrainerState } from "./checkpoint.ts";
+
+/** Smoothing of the running task loss: about the last 30 steps. */
+const LOSS_MEMORY = 1 / 30;
+/** The collapse check begins after this many steps. */
+const FIRST_CHECK = 40;
+/** A running loss above this share of the loss of guessing counts as guessing. */
+const CHANCE_SHARE = 0.98;
+
+/** The running state of a run; `snapshot` and `restore` go through checkpoints. */
+export class Progress {
+  bestMetric: number | null = null;
+  bestStep: number | null = null;
+  evaluationsWithoutGain = 0;
+  meanTaskLoss: number | null = null;
+  readonly warned = new Set<string>();
+
+  /** Notes an evaluation's main metric; NaN never counts as best. True when it is the best so far. */
+  noteMetric(step: number, metric: number, greaterIsBetter: boolean): boolean {
+    const gain =
+      !Number.isNaN(metric) &&
+      (this.bestMetric === null || (greaterIsBetter ? metric > this.bestMetric : metric < this.bestMetric));
+    // the first evaluation is kept even when its metric is undefined: something must be
+    if (gain || this.bestStep === null) {
+      this.bestMetric = Number.isNaN(metric) ? null : metric;
+      this.bestStep = step;
+      this.evaluationsWithoutGain = 0;
+      return true;
+    }
+    this.evaluationsWithoutGain++;
+    return false;
+  }
+
+  /**
+   * Notes a step's task loss; true once, when under a density loss the task has sunk to guessing by the labels' shares.
+   * `chanceLoss` is the loss of the best constant answer.
+   */
+  noteLoss(step: number, taskLoss: number, densityWeight: number, chanceLoss: number, warmupSteps: number): boolean {
+    this.meanTaskLoss =
+      this.meanTaskLoss === null ? taskLoss : this.meanTaskLoss + LOSS_MEMORY * (taskLoss - this.meanTaskLoss);
+    if (densityWeight === 0 || step < Math.max(FIRST_CHECK, warmupSteps) || this.warned.has("collapse")) return false;
+    if (this.meanTaskLoss < CHANCE_SHARE * chanceLoss) return false;
+    this.warned.add("collapse");
+    return true;
+  }
+
+  snapshot(): Pick<TrainerState, "bestMetric" | "bestStep" | "evaluationsWithoutGain" | "meanTaskLoss" | "warned"> {
+    const { bestMetric, bestStep, evaluationsWithoutGain, meanTaskLoss } = this;
+    return { bestMetric, bestStep, evaluationsWithoutGain, meanTaskLoss, warned: [...this.warned] };
+  }
+
+  restore(state: TrainerState): void {
+    this.bestMetric = state.bestMetric;
+    this.bestStep = state.bestStep;
+    this.evaluationsWithoutGain = state.evaluationsWithoutGain;
+    this.meanTaskLoss = state.meanTaskLoss;
+    for (const code of state.warned) this.warned.add(code);
+  }
+}
