@@ -1,6 +1,13 @@
 // `report.html`: one self-contained page for one run, several runs or a comparison.
 import type { TrainEvent } from "../train/index.ts";
-import { type Comparison, type RunRecord, settingsInput, settingText, trainCommand } from "../workflow/index.ts";
+import {
+  type Comparison,
+  effectiveEvents,
+  type RunRecord,
+  settingsInput,
+  settingText,
+  trainCommand,
+} from "../workflow/index.ts";
 import type { Figure } from "./chart.ts";
 import {
   densityOverStepsFigure,
@@ -14,7 +21,6 @@ import {
   tradeOffFigure,
 } from "./figures.ts";
 import { duration, percent } from "./format.ts";
-import { effectiveEvents } from "./history.ts";
 import { factsHtml, figureHtml, html, type Markup, raw, shellLine, tableHtml } from "./page.ts";
 import { PAPER_CAVEAT, PAPER_FIGURES } from "./paper.ts";
 import { PAGE_CSS } from "./style.ts";

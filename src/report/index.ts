@@ -26,7 +26,6 @@ export {
   signedPercent,
   significant,
 } from "./format.ts";
-export { effectiveEvents, parseEvents } from "./history.ts";
 export { type ReportContent, type RunReport, reportHtml } from "./html.ts";
 export { type CardOptions, markdownTable, modelCard } from "./model-card.ts";
 export { shellLine } from "./page.ts";

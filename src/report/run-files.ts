@@ -1,8 +1,8 @@
 // The files a finished run's folder gets from its records; a face writes them.
 import type { Evaluation } from "../infer/index.ts";
+import { effectiveEvents } from "../workflow/index.ts";
 import { standaloneSvg } from "./chart.ts";
 import { layerFigure } from "./figures.ts";
-import { effectiveEvents } from "./history.ts";
 import { type RunReport, reportHtml } from "./html.ts";
 import { modelCard } from "./model-card.ts";
 import { trainerResults } from "./results.ts";

@@ -23,6 +23,9 @@ export {
   densityDefinitions,
   HEADLINE_DEFINITION,
 } from "./comparison.ts";
+export { effectiveEvents, parseEvents } from "./history.ts";
+export { checkFree, openSettings } from "./output.ts";
+export { readRun, type StoredRun } from "./run-folder.ts";
 export type { RunRecord } from "./run-record.ts";
 export {
   type ComparisonCell,

@@ -1,0 +1,73 @@
+// The run's folder before a run: free for a new one, or holding the run to go on with.
+import { ConfigError, type ConfigIssue } from "../errors.ts";
+import { type Files, joinPath } from "../tensor/index.ts";
+import { readRun } from "./run-folder.ts";
+import { resolveSettings, type Settings, type SettingsSources } from "./settings.ts";
+import type { SettingsInput, SettingsKey } from "./settings-schema.ts";
+import { settingsInput, settingText } from "./settings-text.ts";
+
+// what may differ when a run goes on: none of it changes the numbers of a step
+const FREE_ON_RESUME: readonly string[] = ["output", "resume", "threads", "backend", "save-steps", "preset"];
+
+/**
+ * Settings of a new run, or with `--resume` those the run in `--output` was started with.
+ *
+ * @throws {ConfigError} with every mistake; also when the folder holds another run, or none to resume.
+ */
+export async function openSettings(files: Files, sources: SettingsSources): Promise<Settings> {
+  const { output, resume } = sources.flags;
+  if (resume === true && typeof output === "string") return resumeSettings(files, output, sources);
+  const settings = resolveSettings(sources);
+  if (settings.output !== null) await checkFree(files, settings.output);
+  return settings;
+}
+
+/** @throws {ConfigError} when the folder holds a run, or is a file. */
+export async function checkFree(files: Files, output: string): Promise<void> {
+  const stat = await files.stat(output);
+  if (stat === null) return;
+  if (!stat.isFolder) throw new ConfigError([{ path: "--output", expected: "a folder", got: `a file, ${output}` }]);
+  if ((await files.stat(joinPath(output, "run.json"))) === null) return;
+  throw new ConfigError([{ path: "--output", expected: "a folder without a run", got: `the run in ${output}` }], {
+    hint: "Add --resume to go on with it, or choose another folder.",
+  });
+}
+
+async function resumeSettings(files: Files, output: string, sources: SettingsSources): Promise<Settings> {
+  if ((await files.stat(joinPath(output, "run.json"))) === null) {
+    throw new ConfigError([{ path: "--resume", expected: "--output to hold a run", got: `none in ${output}` }], {
+      hint: "Leave out --resume to start it.",
+    });
+  }
+  const { record } = await readRun(files, output);
+  const stored = settingsInput(record.settings);
+  const given = settingsInput(
+    resolveSettings({ ...sources, flags: { ...withoutUnused(stored, sources), ...sources.flags } }),
+  );
+  const issues: ConfigIssue[] = [];
+  for (const key of new Set([...Object.keys(stored), ...Object.keys(given)]) as Set<SettingsKey>) {
+    if (FREE_ON_RESUME.includes(key) || settingText(given[key]) === settingText(stored[key])) continue;
+    issues.push({
+      path: `--${key}`,
+      expected: `${settingText(stored[key] ?? "nothing")}, as the run was started`,
+      got: settingText(given[key] ?? "nothing"),
+    });
+  }
+  if (issues.length > 0) throw new ConfigError(issues, { hint: "Leave these out, or start a new run." });
+  return { ...record.settings, ...onlyFree(given), output, resume: true };
+}
+
+// a file's own keys are compared as given, so stored ones must not hide them
+function withoutUnused(stored: SettingsInput, { file }: SettingsSources): SettingsInput {
+  if (file === undefined) return stored;
+  const written = new Set(file.text.match(/^[\w-]+(?=\s*:)/gm) ?? []);
+  return Object.fromEntries(Object.entries(stored).filter(([key]) => !written.has(key)));
+}
+
+function onlyFree(given: SettingsInput): Pick<Settings, "threads" | "backend" | "saveSteps"> {
+  return {
+    threads: given.threads ?? null,
+    backend: given.backend ?? "cpu",
+    saveSteps: given["save-steps"] ?? null,
+  };
+}

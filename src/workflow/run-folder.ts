@@ -1,0 +1,58 @@
+// A run's folder read back: `run.json` and `events.jsonl`, as reports and comparisons take them.
+import { FileError } from "../errors.ts";
+import { type Files, joinPath } from "../tensor/index.ts";
+import type { TrainEvent } from "../train/index.ts";
+import { parseEvents } from "./history.ts";
+import type { RunRecord } from "./run-record.ts";
+
+/** A run as it lies on disk. */
+export interface StoredRun {
+  /** The folder's own name. */
+  readonly name: string;
+  readonly folder: string;
+  readonly record: RunRecord;
+  /** As written, with what a resume did over again; see `effectiveEvents`. */
+  readonly events: readonly TrainEvent[];
+}
+
+/**
+ * The run in a folder; its events are none when it was stopped before the first.
+ *
+ * @throws {FileError} when there is no folder, or it holds no run this version can read.
+ * @throws {DataError} when `events.jsonl` is damaged in the middle.
+ */
+export async function readRun(files: Files, folder: string): Promise<StoredRun> {
+  const path = joinPath(folder, "run.json");
+  if ((await files.stat(folder)) === null) {
+    throw new FileError(folder, "expected a run's folder, got nothing there", {
+      hint: "`deft train --output RUN` makes one.",
+    });
+  }
+  if ((await files.stat(path)) === null) {
+    throw new FileError(folder, "expected a run's folder, got one without run.json", {
+      hint: "Give the folder that was `--output` of deft train.",
+    });
+  }
+  const eventsPath = joinPath(folder, "events.jsonl");
+  const text = (await files.stat(eventsPath)) === null ? "" : await files.readText(eventsPath);
+  const name = (await files.realPath(folder)).split(/[\\/]/).at(-1) ?? folder;
+  return { name, folder, record: parseRecord(path, await files.readText(path)), events: parseEvents(eventsPath, text) };
+}
+
+function parseRecord(path: string, text: string): RunRecord {
+  let value: Partial<RunRecord> | null;
+  try {
+    value = JSON.parse(text) as Partial<RunRecord> | null;
+  } catch (cause) {
+    throw new FileError(path, "expected JSON, got a file that is not", { cause });
+  }
+  if (typeof value !== "object" || value === null || typeof value.settings !== "object") {
+    throw new FileError(path, "expected the record of a run, got other JSON");
+  }
+  if (value.schema !== 1) {
+    throw new FileError(path, `expected schema 1, got ${String(value.schema)}`, {
+      hint: "It was written by another version of deft.",
+    });
+  }
+  return value as RunRecord;
+}
