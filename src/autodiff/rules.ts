@@ -90,6 +90,7 @@ export const rules: { readonly [O in Op]: Rule<O> } = {
   sin: unary((x, _y, dy) => mul(dy, cos(x))),
   cos: unary((x, _y, dy) => neg(mul(dy, sin(x)))),
   gelu: unary((x, _y, dy) => mul(dy, geluDerivative(x))),
+  stopGradient: stops,
   cast: (node, [dy]) => {
     const { dtype } = node.inputs[0]!;
     return [isFloat(dtype) && isFloat(node.attributes.to) ? cast(dy!, dtype) : null];

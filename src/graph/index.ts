@@ -49,6 +49,7 @@ export {
   sin,
   sqrt,
   square,
+  stopGradient,
   sub,
   tanh,
   where,

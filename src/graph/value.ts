@@ -39,6 +39,8 @@ export interface OpAttributes {
   cos: None;
   /** Exact GELU `x · Φ(x)`. */
   gelu: None;
+  /** The same numbers; no gradient flows back. */
+  stopGradient: None;
   cast: { readonly to: DType };
 
   add: None;

@@ -54,6 +54,7 @@ export const emitRules: { readonly [O in Op]: EmitRule<O> } = {
   cos: simple("Cos"),
   not: simple("Not"),
   gelu: simple("Gelu"),
+  stopGradient: simple("Identity"),
   cast: (node, { builder, inputs }) => builder.node("Cast", inputs, { to: dataType(node.attributes.to) }),
 
   add: simple("Add"),

@@ -93,6 +93,11 @@ export const cos = (x: Value): Value => unary("cos", x);
 /** Exact GELU `x · Φ(x)`, Φ the standard normal distribution function (Hendrycks & Gimpel 2016). */
 export const gelu = (x: Value): Value => unary("gelu", x);
 
+/** The same numbers, constant to differentiation. */
+export function stopGradient(x: Value): Value {
+  return x.graph.apply("stopGradient", [x], {}, [{ dtype: x.dtype, shape: x.shape }])[0]!;
+}
+
 /** `a + b`; adding the number 0 gives `a` itself. */
 export function add(a: Operand, b: Operand): Value {
   if (b === 0 && typeof a !== "number") return a;
