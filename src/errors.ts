@@ -109,12 +109,22 @@ export class ConfigError extends DeftError {
   }
 }
 
-/** A data file is wrong at a place that is named; lines and columns count from 1. */
+/** One fault of a data file; lines count from 1. */
+export interface DataIssue {
+  readonly line?: number;
+  readonly column?: string;
+  readonly expected: string;
+  readonly got: string;
+}
+
+/** A data file is wrong at places that are named; `issues` holds the first of `total` faults. */
 export class DataError extends DeftError {
   override readonly name = "DataError";
   readonly file: string;
   readonly line: number | undefined;
   readonly column: string | undefined;
+  readonly issues: readonly DataIssue[];
+  readonly total: number;
 
   constructor(
     file: string,
@@ -123,15 +133,31 @@ export class DataError extends DeftError {
       column,
       expected,
       got,
+      others = [],
+      total = others.length + 1,
       ...options
-    }: { line?: number; column?: string; expected: string; got: string } & DeftErrorOptions,
+    }: DataIssue & { others?: readonly DataIssue[]; total?: number } & DeftErrorOptions,
   ) {
-    const place = `${file}${line === undefined ? "" : `:${line}`}${column === undefined ? "" : `, column ${column}`}`;
-    super("data", `${place}: expected ${expected}, got ${got}`, options);
+    const first: DataIssue = {
+      ...(line === undefined ? {} : { line }),
+      ...(column === undefined ? {} : { column }),
+      expected,
+      got,
+    };
+    const issues = [first, ...others];
+    const more = total > issues.length ? [`… and ${total - issues.length} more`] : [];
+    super("data", [...issues.map((issue) => dataIssueLine(file, issue)), ...more].join("\n"), options);
     this.file = file;
     this.line = line;
     this.column = column;
+    this.issues = issues;
+    this.total = total;
   }
+}
+
+function dataIssueLine(file: string, { line, column, expected, got }: DataIssue): string {
+  const place = `${file}${line === undefined ? "" : `:${line}`}${column === undefined ? "" : `, column ${column}`}`;
+  return `${place}: expected ${expected}, got ${got}`;
 }
 
 /** ONNX Runtime refused or failed; `cause` is its own error. */

@@ -1,6 +1,24 @@
 // Data: text files to examples, examples to token ids, token ids to batches.
 // Takes files, a task and a tokenizer; gives examples, encoded examples and `Batch`es in an order fixed by the seed.
 // Never: pads to anything but what it is told; guesses a label; loads a file whole that can stream.
+export { type Batch, type BatchOptions, batches, labelsRequired, makeBatch } from "./batch.ts";
+export { type BatchPlan, evaluationPlan, type TrainingPlanOptions, trainingPlan } from "./batch-plan.ts";
+export { type Dataset, type DatasetOptions, openDataset, type Split, splitOf, TASK_NAMES } from "./dataset.ts";
+export { type EncodedExamples, type EncodeExamplesOptions, encodeExamples } from "./encode.ts";
+export type { Example } from "./examples.ts";
+export { fileDigest } from "./fingerprint.ts";
+export { heldOut } from "./held-out.ts";
+export {
+  type Cell,
+  openTable,
+  TABLE_FORMATS,
+  type Table,
+  type TableFormat,
+  type TableRow,
+  tableFormat,
+} from "./table.ts";
+export { type Task, type TaskMetric, tableTask } from "./task.ts";
+export { GLUE_TASKS, type GlueTask, type GlueTaskName, glueTask, isGlueTask } from "./tasks/glue.ts";
 export type { Truncation } from "./template.ts";
 export {
   createTokenizer,

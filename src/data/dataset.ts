@@ -1,0 +1,273 @@
+// A data set: the splits of a task, checked when opened, read as streams.
+import { ConfigError, DataError, nearest, UnsupportedError } from "../errors.ts";
+import type { Files } from "../tensor/index.ts";
+import { type ColumnWish, pickColumns, USUAL_LABEL, USUAL_PAIR, USUAL_TEXT } from "./columns.ts";
+import { type Example, type ExampleSource, readExamples, readIdPairs, type Scan, scanExamples } from "./examples.ts";
+import { fileDigest, textDigest } from "./fingerprint.ts";
+import { heldOut, textKey } from "./held-out.ts";
+import { discoverLabels, labelReader } from "./labels.ts";
+import { locate, type Source, unknownSplit } from "./sources.ts";
+import { openTable, plural, type Table, tableFormat } from "./table.ts";
+import { type Task, tableTask } from "./task.ts";
+import { GLUE_TASKS, type GlueTask, glueTask, isGlueTask } from "./tasks/glue.ts";
+
+/** Every task a data set can be opened for. */
+export const TASK_NAMES = [...GLUE_TASKS, "text-classification", "text-pair"] as const;
+
+/** Tasks the command line names that other rooms will bring. */
+const LATER = ["squad", "seq2seq"];
+
+export interface DatasetOptions {
+  /** A GLUE task, `text-classification` or `text-pair`. */
+  readonly task: string;
+  /** A folder (GLUE's own, or one with train, dev and test files) or one file. */
+  readonly data: string;
+  readonly textColumn?: string | undefined;
+  readonly pairColumn?: string | undefined;
+  readonly labelColumn?: string | undefined;
+  /** Label names by index. Default: GLUE's, or those of the training data, sorted. */
+  readonly labels?: readonly string[] | undefined;
+  /** The label is a number to predict. */
+  readonly regression?: boolean | undefined;
+  /** Splits to open. Default: training and evaluation. */
+  readonly splits?: readonly string[] | undefined;
+  /** Use only the first examples of the training split, or of each other split. */
+  readonly limitTrain?: number | undefined;
+  readonly limitEval?: number | undefined;
+  /** Share of a single file's examples that becomes `dev`; null: the whole file is the one split asked for. */
+  readonly heldOutShare?: number | null | undefined;
+  /** Fixes which examples are held out; not the training seed, so that runs of several seeds compare. */
+  readonly heldOutSeed?: number | undefined;
+  /** False for data to predict on. */
+  readonly labelsRequired?: boolean | undefined;
+}
+
+export interface Split {
+  readonly name: string;
+  readonly file: string;
+  readonly count: number;
+  /** Examples of each class; empty for a regression. */
+  readonly labelCounts: readonly number[];
+  /** The examples from the start, as often as wanted. */
+  examples(): AsyncIterable<Example>;
+}
+
+export interface Dataset {
+  readonly name: string;
+  readonly task: Task;
+  readonly splits: ReadonlyMap<string, Split>;
+  /** `sha256:…` over the content of the files used. */
+  readonly fingerprint: string;
+  /** What a person should know: examples held out, rows left out, empty texts. */
+  readonly notes: readonly string[];
+}
+
+/**
+ * A data set, every file of it read through once and checked.
+ *
+ * A single file is split: `heldOutShare` of it, stratified by label, becomes `dev`; equal texts stay on one side.
+ * @throws {ConfigError} when the task or a split is unknown.
+ * @throws {FileError} when a file is missing.
+ * @throws {DataError} with every fault of a file at once: columns, labels, broken UTF-8, quotes, empty files.
+ */
+export async function openDataset(files: Files, options: DatasetOptions): Promise<Dataset> {
+  const { labels = [], regression = false } = options;
+  const fixed = fixedTask(options.task);
+  const kind = regression ? "regression" : "classification";
+  const draft = fixed ?? tableTask(options.task, { kind, labels, isPair: options.task === "text-pair" });
+  const wanted = options.splits ?? [draft.trainSplit, ...draft.evalSplits];
+  const located = await locate(files, options.data, draft, wanted);
+  const sources = "whole" in located ? [located.whole] : wanted.map((split) => located.splits.get(split)!);
+  const tables = await Promise.all(sources.map((source) => openSource(files, source)));
+  const labelled = "whole" in located ? located.whole : (located.splits.get(draft.trainSplit) ?? sources[0]!);
+  const task = fixed ?? (await withLabels(files, draft, labelled, options));
+  const context: Context = { files, task, options, notes: [] };
+  const splits = new Map<string, Split>();
+  if ("whole" in located) {
+    for (const split of await splitWhole(context, located.whole, tables[0]!, wanted)) splits.set(split.name, split);
+  } else {
+    for (const [i, source] of sources.entries()) splits.set(source.split, await openSplit(context, source, tables[i]!));
+  }
+  const digests = await Promise.all(sources.map(async (s) => `${s.split} ${await fileDigest(files, s.file)}`));
+  return {
+    name: fixed === null ? baseName(options.data) : fixed.name,
+    task,
+    splits,
+    fingerprint: `sha256:${await textDigest(digests.join("\n"))}`,
+    notes: context.notes,
+  };
+}
+
+/**
+ * A split by name.
+ * @throws {ConfigError} naming the splits there are.
+ */
+export function splitOf(dataset: Dataset, name: string): Split {
+  const split = dataset.splits.get(name);
+  if (split === undefined) throw unknownSplit(name, [...dataset.splits.keys()]);
+  return split;
+}
+
+interface Context {
+  readonly files: Files;
+  readonly task: Task;
+  readonly options: DatasetOptions;
+  readonly notes: string[];
+}
+
+function fixedTask(name: string): GlueTask | null {
+  if (isGlueTask(name)) return glueTask(name);
+  if (name === "text-classification" || name === "text-pair") return null;
+  if (LATER.includes(name)) throw new UnsupportedError(`task ${name}`, TASK_NAMES);
+  const didYouMean = nearest(name, TASK_NAMES);
+  throw new ConfigError([
+    { path: "task", expected: TASK_NAMES.join(", "), got: name, ...(didYouMean === undefined ? {} : { didYouMean }) },
+  ]);
+}
+
+async function openSource(files: Files, source: Source): Promise<Table> {
+  const { file, format, columns } = source;
+  return openTable(files, file, { format, ...(columns === null ? {} : { columns }) });
+}
+
+/** The labels of a task over a table: as given, or as the training data has them. */
+async function withLabels(files: Files, draft: Task, source: Source, options: DatasetOptions): Promise<Task> {
+  const table = await openSource(files, source);
+  const columns = pickColumns(
+    table,
+    wishes(table, draft, options, draft.labels.length === 0 && options.labelsRequired !== false),
+  );
+  const isPair = columns.pair !== null;
+  if (draft.kind === "regression" || draft.labels.length > 0 || columns.label === null) return { ...draft, isPair };
+  const labels = await discoverLabels(table, table.columns[columns.label]!);
+  return tableTask(draft.name, { kind: draft.kind, labels, isPair });
+}
+
+function wishes(table: Table, task: Task, options: DatasetOptions, labelsRequired: boolean): ColumnWish[] {
+  const glue = isGlueTask(task.name) ? (task as GlueTask) : null;
+  const pairWanted = task.isPair || task.name === "text-pair" || options.pairColumn !== undefined;
+  // GLUE's own files have GLUE's columns: another name there means the wrong folder
+  const strict = glue !== null && tableFormat(table.file) === "tsv";
+  const names = (name: string | null | undefined, rest: readonly string[]) =>
+    name ? [name, ...(strict ? [] : rest)] : rest;
+  const wish = (role: ColumnWish["role"], given: string | undefined, usual: readonly string[], required: boolean) =>
+    ({ role, given: given ?? null, usual, required }) as const;
+  return [
+    wish("text", options.textColumn, names(glue?.textColumn, USUAL_TEXT), true),
+    ...(pairWanted ? [wish("pair", options.pairColumn, names(glue?.pairColumn, USUAL_PAIR), true)] : []),
+    wish("label", options.labelColumn, names(glue?.labelColumn, USUAL_LABEL), labelsRequired),
+  ];
+}
+
+async function exampleSource({ files, task, options }: Context, source: Source, table: Table): Promise<ExampleSource> {
+  const labelsRequired = (options.labelsRequired ?? true) && !task.testSplits.includes(source.split);
+  const ids = source.ids === null ? null : { ...source.ids, pairs: await readIdPairs(files, source.ids.file) };
+  const [first, second] = [table.columns.indexOf("#1 ID"), table.columns.indexOf("#2 ID")];
+  return {
+    table,
+    columns: pickColumns(table, wishes(table, task, options, labelsRequired)),
+    readLabel: labelReader(task),
+    labelsRequired,
+    skipsFaultyRows: isGlueTask(task.name) && (task as GlueTask).skipsFaultyRows,
+    accepts: ids === null ? null : ({ cells }) => ids.pairs.has(`${cells[first]}\t${cells[second]}`) === ids.keep,
+  };
+}
+
+async function openSplit(context: Context, source: Source, table: Table): Promise<Split> {
+  const examples = await exampleSource(context, source, table);
+  const limit = limitOf(context, source.split);
+  const labelCounts = context.task.labels.map(() => 0);
+  const scan = await scanExamples(examples, limit, ({ label }) => {
+    if (label !== null && label in labelCounts) labelCounts[label]!++;
+  });
+  note(context, source.file, scan);
+  const all = () => readExamples(examples);
+  return {
+    name: source.split,
+    file: source.file,
+    count: scan.count,
+    labelCounts,
+    examples: () => (scan.count < limit ? all() : first(all(), scan.count)),
+  };
+}
+
+/** The train and dev splits of a single file, or the whole file as the one split that is wanted. */
+async function splitWhole(context: Context, source: Source, table: Table, wanted: readonly string[]): Promise<Split[]> {
+  const { task, options, notes } = context;
+  const { heldOutShare: share = 0.1, heldOutSeed: seed = 0 } = options;
+  if (share === null) {
+    const [split = task.evalSplits[0]!, ...others] = options.splits ?? [];
+    if (others.length > 0) throw unknownSplit(others[0]!, [split]);
+    return [await openSplit(context, { ...source, split }, table)];
+  }
+  const dev = task.evalSplits[0]!;
+  const examples = await exampleSource(context, { ...source, split: task.trainSplit }, table);
+  const keys: number[] = [];
+  const labels: number[] = [];
+  const scan = await scanExamples(examples, Number.POSITIVE_INFINITY, ({ text, pair, label }) => {
+    keys.push(textKey(text, pair));
+    labels.push(label ?? 0);
+  });
+  note(context, source.file, scan);
+  const classes = task.kind === "classification" ? labels : null;
+  const aside = heldOut(keys, classes, { share, seed });
+  const devCount = aside.reduce((sum, flag) => sum + flag, 0);
+  if (devCount === 0) throw tooFew(source.file, scan.count, dev);
+  const how = classes === null ? "" : ", stratified by label";
+  notes.push(
+    `${source.file} has no dev split: ${plural(devCount, "example")} of ${scan.count.toLocaleString("en-US")} ` +
+      `(${Math.round((100 * devCount) / scan.count)} %${how}, seed ${seed}) are held out as ${dev}`,
+  );
+  const part = (name: string, flag: number): Split => {
+    const limit = limitOf(context, name);
+    const members = labels.filter((_, i) => aside[i] === flag).slice(0, limit);
+    const of = () => first(flagged(readExamples(examples), aside, flag), members.length);
+    const labelCounts = task.labels.map((_, label) => members.reduce((sum, l) => sum + (l === label ? 1 : 0), 0));
+    return { name, file: source.file, count: members.length, labelCounts, examples: of };
+  };
+  const parts = [part(task.trainSplit, 0), part(dev, 1)];
+  const missing = wanted.find((name) => !parts.some((p) => p.name === name) && !task.evalSplits.includes(name));
+  if (missing !== undefined)
+    throw unknownSplit(
+      missing,
+      parts.map((p) => p.name),
+    );
+  return parts.filter((p) => wanted.includes(p.name));
+}
+
+function tooFew(file: string, count: number, dev: string): DataError {
+  return new DataError(file, {
+    expected: `at least two different texts with one label, so that one can be held out as ${dev}`,
+    got: plural(count, "example"),
+    hint: "Give a folder with a train and a dev file.",
+  });
+}
+
+function limitOf({ task, options }: Context, split: string): number {
+  const limit = split === task.trainSplit ? options.limitTrain : options.limitEval;
+  return limit ?? Number.POSITIVE_INFINITY;
+}
+
+function note({ notes }: Context, file: string, { skippedRows, emptyTexts }: Scan): void {
+  if (skippedRows > 0) notes.push(`${file}: ${plural(skippedRows, "row")} with too few or too many columns left out`);
+  if (emptyTexts > 0) notes.push(`${file}: ${plural(emptyTexts, "example")} with an empty text`);
+}
+
+async function* first(examples: AsyncIterable<Example>, count: number): AsyncGenerator<Example> {
+  if (count <= 0) return;
+  let seen = 0;
+  for await (const example of examples) {
+    yield example;
+    if (++seen === count) return;
+  }
+}
+
+async function* flagged(examples: AsyncIterable<Example>, flags: Uint8Array, flag: number): AsyncGenerator<Example> {
+  let i = 0;
+  for await (const example of examples) if (flags[i++] === flag) yield example;
+}
+
+function baseName(path: string): string {
+  const name = path.replace(/\/+$/, "");
+  return name.slice(name.lastIndexOf("/") + 1);
+}

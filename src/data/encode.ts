@@ -1,0 +1,119 @@
+// A split as token ids, packed: one array for all tokens, a few numbers for each example.
+import { UnsupportedError } from "../errors.ts";
+import type { Example } from "./examples.ts";
+import type { Truncation } from "./template.ts";
+import type { Tokenizer } from "./tokenizer.ts";
+
+/** Encoded examples, by index in the order of the split. */
+export interface EncodedExamples {
+  readonly count: number;
+  /** Tokens of each example, special tokens included. */
+  readonly lengths: Int32Array;
+  /** Line of each example in its file, from 1. */
+  readonly lines: Int32Array;
+  /** Class index or score of each example; NaN where there is none. */
+  readonly labels: Float64Array;
+  readonly totalTokens: number;
+  /** Examples that lost tokens to `maxLength`. */
+  readonly truncatedCount: number;
+  readonly padId: number;
+  readonly maxLength: number;
+  /** The ids of one example, not copied. */
+  tokens(index: number): Uint16Array | Int32Array;
+  /** Where segment 1 starts in one example; its length where there is none. */
+  segmentStart(index: number): number;
+}
+
+export interface EncodeExamplesOptions {
+  /** Largest number of tokens, special ones included. */
+  readonly maxLength: number;
+  readonly truncation?: Truncation;
+  /** Called now and then with the number of examples encoded. */
+  readonly onProgress?: (done: number) => void;
+}
+
+const PROGRESS_EVERY = 1000;
+
+/**
+ * Encodes a stream of examples; its texts are not kept.
+ * @throws {UnsupportedError} when a tokenizer's segments are not all 0, or 0 then 1.
+ */
+export async function encodeExamples(
+  examples: AsyncIterable<Example> | Iterable<Example>,
+  tokenizer: Tokenizer,
+  { maxLength, truncation = "longest_first", onProgress }: EncodeExamplesOptions,
+): Promise<EncodedExamples> {
+  // two bytes hold every id of BERT's and RoBERTa's vocabularies
+  const ids = tokenizer.vocabSize <= 0x10000 ? growing(Uint16Array) : growing(Int32Array);
+  const ends = growing(Float64Array);
+  const segments = growing(Int32Array);
+  const lines = growing(Int32Array);
+  const labels = growing(Float64Array);
+  let truncatedCount = 0;
+  for await (const { text, pair, label, line } of examples) {
+    const encoding = tokenizer.encode(text, pair ?? null, { maxLength, truncation });
+    if (encoding.truncated) truncatedCount++;
+    ids.push(encoding.ids);
+    ends.push([ids.length()]);
+    segments.push([segmentStartOf(encoding.typeIds)]);
+    lines.push([line]);
+    labels.push([label ?? Number.NaN]);
+    if (lines.length() % PROGRESS_EVERY === 0) onProgress?.(lines.length());
+  }
+  onProgress?.(lines.length());
+  return pack(ids.trimmed(), ends.trimmed(), segments.trimmed(), {
+    lines: lines.trimmed(),
+    labels: labels.trimmed(),
+    truncatedCount,
+    padId: tokenizer.padId,
+    maxLength,
+  });
+}
+
+type Facts = Pick<EncodedExamples, "lines" | "labels" | "truncatedCount" | "padId" | "maxLength">;
+
+function pack(ids: Uint16Array | Int32Array, ends: Float64Array, segments: Int32Array, facts: Facts): EncodedExamples {
+  const startOf = (index: number) => (index === 0 ? 0 : ends[index - 1]!);
+  return {
+    ...facts,
+    count: ends.length,
+    lengths: Int32Array.from(ends, (end, i) => end - startOf(i)),
+    totalTokens: ids.length,
+    tokens: (index) => ids.subarray(startOf(index), ends[index]!),
+    segmentStart: (index) => segments[index]!,
+  };
+}
+
+function segmentStartOf(typeIds: readonly number[]): number {
+  const start = typeIds.indexOf(1);
+  const from = start < 0 ? typeIds.length : start;
+  if (typeIds.some((type, i) => type !== (i < from ? 0 : 1))) {
+    throw new UnsupportedError("a tokenizer with segments other than 0 then 1", ["BERT's", "RoBERTa's"]);
+  }
+  return from;
+}
+
+interface Growing<A> {
+  push(values: readonly number[]): void;
+  length(): number;
+  /** The filled part, in an array of its own size. */
+  trimmed(): A;
+}
+
+function growing<A extends Uint16Array | Int32Array | Float64Array>(make: new (length: number) => A): Growing<A> {
+  let data = new make(1024);
+  let filled = 0;
+  return {
+    push(values) {
+      if (filled + values.length > data.length) {
+        const larger = new make(Math.max(2 * data.length, filled + values.length));
+        larger.set(data);
+        data = larger;
+      }
+      data.set(values, filled);
+      filled += values.length;
+    },
+    length: () => filled,
+    trimmed: () => data.slice(0, filled) as A,
+  };
+}

@@ -1,0 +1,139 @@
+// Examples of one file, streamed: rows turned into texts and labels, faults collected.
+import { DataError, type DataIssue } from "../errors.ts";
+import type { Files } from "../tensor/index.ts";
+import type { Columns } from "./columns.ts";
+import { type CellFault, type LabelReader, quoted } from "./labels.ts";
+import type { Cell, Table, TableRow } from "./table.ts";
+import { textLines } from "./text-blocks.ts";
+
+/** One text or pair and its label: a class index or a score, null where the file has none. */
+export interface Example {
+  readonly text: string;
+  readonly pair?: string;
+  readonly label: number | null;
+  /** Where the example starts in its file, from 1. */
+  readonly line: number;
+}
+
+/** A file with all that is needed to read examples from it. */
+export interface ExampleSource {
+  readonly table: Table;
+  readonly columns: Columns;
+  readonly readLabel: LabelReader;
+  readonly labelsRequired: boolean;
+  /** Leave out rows that are cut short, as the users of the official file do. */
+  readonly skipsFaultyRows: boolean;
+  /** Rows to use; null for all. */
+  readonly accepts: ((row: TableRow) => boolean) | null;
+}
+
+/** What one pass over a file found. */
+export interface Scan {
+  readonly count: number;
+  readonly skippedRows: number;
+  readonly emptyTexts: number;
+}
+
+/** Faults shown in one error; all are counted. */
+const MAX_ISSUES = 20;
+
+type Read = { readonly example: Example } | { readonly issue: DataIssue } | "skipped";
+
+async function* readRows(source: ExampleSource): AsyncGenerator<Read> {
+  for await (const row of source.table.rows()) {
+    if (row.fault !== undefined) {
+      yield source.skipsFaultyRows ? "skipped" : { issue: { line: row.line, ...row.fault } };
+    } else if (source.accepts === null || source.accepts(row)) {
+      yield readExample(row, source);
+    }
+  }
+}
+
+function readExample(row: TableRow, source: ExampleSource): Read {
+  const { columns, table, readLabel, labelsRequired } = source;
+  const fault = (column: number, { expected, got }: CellFault): Read => ({
+    issue: { line: row.line, column: table.columns[column]!, expected, got },
+  });
+  const text = row.cells[columns.text] ?? null;
+  if (typeof text !== "string") return fault(columns.text, notText(text));
+  const pair = columns.pair === null ? undefined : (row.cells[columns.pair] ?? null);
+  if (pair !== undefined && typeof pair !== "string") return fault(columns.pair!, notText(pair));
+  const label = columns.label === null ? null : readLabel(row.cells[columns.label] ?? null);
+  if (typeof label === "object" && label !== null) {
+    // hub files mark an unlabelled split with −1
+    if (labelsRequired || String(row.cells[columns.label!]).trim() !== "-1") return fault(columns.label!, label);
+    return { example: { text, ...(pair === undefined ? {} : { pair }), label: null, line: row.line } };
+  }
+  if (label === null && labelsRequired) {
+    return fault(columns.label ?? 0, { expected: "a label", got: "nothing" });
+  }
+  return { example: { text, ...(pair === undefined ? {} : { pair }), label, line: row.line } };
+}
+
+function notText(cell: Cell): CellFault {
+  const got =
+    cell === null
+      ? "nothing"
+      : typeof cell === "object"
+        ? "a list or record"
+        : `${typeof cell} ${quoted(String(cell))}`;
+  return { expected: "text", got };
+}
+
+/**
+ * The examples of a file that has been scanned.
+ * @throws {DataError} at the first fault, when the file has changed since.
+ */
+export async function* readExamples(source: ExampleSource): AsyncGenerator<Example> {
+  for await (const read of readRows(source)) {
+    if (read === "skipped") continue;
+    if ("issue" in read) throw new DataError(source.table.file, read.issue);
+    yield read.example;
+  }
+}
+
+/**
+ * Reads a file through (up to `limit` examples) and tells what is in it.
+ * @throws {DataError} with every fault at once, or when there is no example.
+ */
+export async function scanExamples(
+  source: ExampleSource,
+  limit: number,
+  visit: (example: Example) => void,
+): Promise<Scan> {
+  const issues: DataIssue[] = [];
+  let [total, count, skippedRows, emptyTexts] = [0, 0, 0, 0];
+  try {
+    for await (const read of readRows(source)) {
+      if (read === "skipped") skippedRows++;
+      else if ("issue" in read) {
+        if (++total <= MAX_ISSUES) issues.push(read.issue);
+      } else {
+        visit(read.example);
+        if (read.example.text.trim() === "") emptyTexts++;
+        if (++count >= limit) break;
+      }
+    }
+  } catch (error) {
+    if (!(error instanceof DataError) || total === 0) throw error;
+    issues.push(...error.issues);
+    total += error.total;
+  }
+  const [first, ...others] = issues;
+  if (first !== undefined) throw new DataError(source.table.file, { ...first, others, total });
+  if (count === 0) throw noExamples(source, skippedRows);
+  return { count, skippedRows, emptyTexts };
+}
+
+function noExamples({ table }: ExampleSource, skippedRows: number): DataError {
+  const got = skippedRows > 0 ? `${skippedRows} rows cut short` : "none after the header line";
+  const hint = `The header line names the columns ${table.columns.map((c) => quoted(c)).join(", ")}.`;
+  return new DataError(table.file, { expected: "at least one example", got, hint });
+}
+
+/** The id pairs of MRPC's dev_ids.tsv, each as `first<TAB>second`. */
+export async function readIdPairs(files: Files, path: string): Promise<ReadonlySet<string>> {
+  const ids = new Set<string>();
+  for await (const { text } of textLines(files, path)) ids.add(text.trim());
+  return ids;
+}

@@ -1,0 +1,41 @@
+// What a task asks for: its kind, labels, metrics and splits.
+
+/** Metric names, spelled as Hugging Face's GLUE metric writes them. */
+export type TaskMetric = "accuracy" | "f1" | "matthews_correlation" | "pearson" | "spearmanr";
+
+export interface Task {
+  readonly name: string;
+  readonly kind: "classification" | "regression";
+  /** Label names by index; empty for a regression. */
+  readonly labels: readonly string[];
+  readonly isPair: boolean;
+  /** Smallest and largest score of a regression; null where any number will do. */
+  readonly scoreRange: readonly [number, number] | null;
+  readonly metrics: readonly TaskMetric[];
+  /** The metric that tells a better model from a worse one; larger is better. */
+  readonly mainMetric: TaskMetric;
+  readonly trainSplit: string;
+  /** Splits with labels to measure on; the first decides. */
+  readonly evalSplits: readonly string[];
+  readonly testSplits: readonly string[];
+}
+
+/** A task over a table of the user's own. */
+export function tableTask(name: string, options: Pick<Task, "kind" | "labels" | "isPair">): Task {
+  const metrics: readonly TaskMetric[] =
+    options.kind === "regression"
+      ? ["pearson", "spearmanr"]
+      : options.labels.length === 2
+        ? ["accuracy", "f1"]
+        : ["accuracy"];
+  return {
+    name,
+    ...options,
+    scoreRange: null,
+    metrics,
+    mainMetric: metrics[0]!,
+    trainSplit: "train",
+    evalSplits: ["dev"],
+    testSplits: ["test"],
+  };
+}
