@@ -11,6 +11,8 @@ import { openTorchFile } from "./torch-file.ts";
 const CONFIG = "adapter_config.json";
 const PEFT_WEIGHTS = ["adapter_model.safetensors", "adapter_model.bin"];
 const HUB_WEIGHTS = ["adapter.safetensors", "pytorch_adapter.bin"];
+// AdapterHub refuses `"scaling": 1`
+const FLOATS = ["scaling", "dropout", "stochastic_depth", "lora_dropout"];
 const HUB_HEADS = ["model_head.safetensors", "pytorch_model_head.bin"];
 
 /**
@@ -21,7 +23,7 @@ const HUB_HEADS = ["model_head.safetensors", "pytorch_model_head.bin"];
 export async function writeAdapter(files: Files, folder: string, adapter: Adapter): Promise<void> {
   const write = async (weights: string, tensors: ReadonlyMap<string, Tensor>, name: string, config: JsonObject) => {
     await files.write(joinPath(folder, weights), safetensorsBytes(tensors));
-    await files.write(joinPath(folder, name), jsonText(config));
+    await files.write(joinPath(folder, name), jsonText(config, { floats: FLOATS }));
   };
   if (adapter.method === "lora") {
     const { config, tensors } = toPeft(adapter);

@@ -28,9 +28,15 @@ export function isJsonObject(value: unknown): value is JsonObject {
   return typeof value === "object" && value !== null && !Array.isArray(value);
 }
 
-/** An object as a JSON file's text, as Python's `json.dump(indent=2, sort_keys=True)` lays it out. */
-export function jsonText(value: JsonObject): string {
-  return `${JSON.stringify(sorted(value), null, 2)}\n`;
+/**
+ * An object as a JSON file's text, as Python's `json.dump(indent=2, sort_keys=True)` lays it out. Numbers of the fields
+ * in `floats` keep a point (`1.0`): Python's readers tell integers and floats apart.
+ */
+export function jsonText(value: JsonObject, { floats = [] }: { floats?: readonly string[] } = {}): string {
+  const text = `${JSON.stringify(sorted(value), null, 2)}\n`;
+  return text.replace(/^( *"(\w+)": -?\d+)(?=,?$)/gm, (line, _, field: string) =>
+    floats.includes(field) ? `${line}.0` : line,
+  );
 }
 
 function sorted(value: unknown): unknown {

@@ -1,0 +1,105 @@
+import fc from "fast-check";
+import { describe, expect, it } from "vitest";
+import { CheckpointError } from "../errors.ts";
+import { memoryFiles } from "./files-memory.ts";
+import { unpickle } from "./pickle.ts";
+import { openTorchFile } from "./torch-file.ts";
+
+// torch.save({"w": torch.arange(6.).reshape(2, 3).t()}), the pickle inside it
+const text = (s: string) => [0x58, s.length, 0, 0, 0, ...new TextEncoder().encode(s)];
+const global = (module: string, name: string) => [0x63, ...new TextEncoder().encode(`${module}\n${name}\n`)];
+const STORAGE = [
+  0x28,
+  ...text("storage"),
+  ...global("torch", "FloatStorage"),
+  ...text("0"),
+  ...text("cpu"),
+  0x4b,
+  6,
+  0x74,
+  0x51,
+];
+const TENSOR = [
+  ...global("torch._utils", "_rebuild_tensor_v2"),
+  0x28,
+  ...STORAGE,
+  0x4b,
+  0,
+  0x4b,
+  3,
+  0x4b,
+  2,
+  0x86,
+  0x4b,
+  1,
+  0x4b,
+  3,
+  0x86,
+  0x89,
+  ...global("collections", "OrderedDict"),
+  0x29,
+  0x52,
+  0x74,
+  0x52,
+];
+const PICKLE = Uint8Array.from([0x80, 2, 0x7d, 0x71, 0, ...text("w"), ...TENSOR, 0x73, 0x2e]);
+
+describe("unpickle", () => {
+  it("gives a state dict", () => {
+    const storage = { kind: "storage", type: "FloatStorage", key: "0", length: 6 };
+    expect(unpickle(PICKLE)).toEqual(
+      new Map([["w", { kind: "tensor", storage, offset: 0, shape: [3, 2], strides: [1, 3] }]]),
+    );
+  });
+
+  it("executes nothing: a name outside the table is refused", () => {
+    for (const [module, name] of [
+      ["os", "system"],
+      ["builtins", "eval"],
+      ["torch", "load"],
+      ["collections", "OrderedDict.x"],
+    ] as const) {
+      const attack = Uint8Array.from([0x80, 2, ...global(module, name), 0x28, ...text("rm -rf /"), 0x74, 0x52, 0x2e]);
+      expect(() => unpickle(attack)).toThrow(`the name ${module}.${name}`);
+    }
+  });
+
+  it("throws nothing but CheckpointError, whatever the bytes", () => {
+    const onlyRefuses = (bytes: Uint8Array) => {
+      try {
+        unpickle(bytes);
+      } catch (error) {
+        expect(error).toBeInstanceOf(CheckpointError);
+      }
+    };
+    const change = fc.record({ at: fc.nat(PICKLE.length - 1), byte: fc.nat(255) });
+    fc.assert(
+      fc.property(fc.array(change, { minLength: 1, maxLength: 4 }), fc.nat(PICKLE.length), (changes, keep) => {
+        const bytes = PICKLE.slice();
+        for (const { at, byte } of changes) bytes[at] = byte;
+        onlyRefuses(bytes);
+        onlyRefuses(bytes.subarray(0, keep));
+      }),
+      { numRuns: 3000 },
+    );
+    fc.assert(fc.property(fc.uint8Array({ maxLength: 60 }), onlyRefuses), { numRuns: 2000 });
+  });
+});
+
+describe("openTorchFile", () => {
+  it.each([
+    ["an old pickle", PICKLE, "an older or unknown format"],
+    ["a zip cut short", Uint8Array.of(0x50, 0x4b, 3, 4, 0, 0, 0, 0), "none (truncated)"],
+    ["an empty zip", Uint8Array.of(0x50, 0x4b, 5, 6, ...new Array<number>(18).fill(0)), "an archive without it"],
+    ["nothing", new Uint8Array(0), "an older or unknown format"],
+  ])("refuses %s and says how to convert", async (_, bytes, got) => {
+    const opened = openTorchFile(memoryFiles([["m.bin", bytes]]), "m.bin", bytes.length);
+    const error = await opened.then(
+      () => undefined,
+      (reason: unknown) => reason,
+    );
+    expect(error).toBeInstanceOf(CheckpointError);
+    expect((error as CheckpointError).issues[0]!.got).toBe(got);
+    expect((error as CheckpointError).hint).toBeDefined();
+  });
+});
