@@ -1,13 +1,24 @@
 // A sequence classifier as a graph: model, method and tap composed, for training, scoring and measuring alike.
+
 import { activationTap, type Tap } from "../density/index.ts";
+import { InternalError } from "../errors.ts";
 import { Graph, type Value } from "../graph/index.ts";
 import { type EncoderInputs, type EncoderModel, encoderLogits } from "../models/index.ts";
-import { compose, crossEntropy, type DropoutNoise, type ParameterSpec, Scope, squaredError } from "../nn/index.ts";
+import {
+  binaryCrossEntropy,
+  compose,
+  crossEntropy,
+  type DropoutNoise,
+  type ParameterSpec,
+  Scope,
+  squaredError,
+} from "../nn/index.ts";
 import type { Method } from "../peft/index.ts";
 
-/** Classification over classes, or regression to one number. */
+/** Classification over classes, of which one or several hold, or regression to one number. */
 export type HeadKind =
   | { readonly kind: "classification"; readonly numLabels: number }
+  | { readonly kind: "multi-label"; readonly numLabels: number }
   | { readonly kind: "regression" };
 
 export interface ClassifierOptions {
@@ -23,7 +34,7 @@ export interface ClassifierOptions {
 export interface Classifier {
   readonly graph: Graph;
   readonly inputs: EncoderInputs;
-  /** `[B]` int64, or float32 for regression. */
+  /** `[B]` int64, `[B]` float32 for regression, or `[B, C]` float32 of 0 and 1 for several labels. */
   readonly labels: Value;
   /** `[B, C]` */
   readonly logits: Value;
@@ -56,12 +67,30 @@ export function buildClassifier({ model, method, head, alsoTrains, training = fa
     ...(noise ? { noise } : {}),
   });
   const logits = encoderLogits(model, root, inputs, numLogits(head));
-  const regression = head.kind === "regression";
-  const labels = graph.input("labels", regression ? "float32" : "int64", ["B"]);
-  const losses = regression ? squaredError(logits, labels) : crossEntropy(logits, labels);
+  const { labels, losses } = taskLosses(head, logits);
   const { parameters } = root;
   const trainable = parameters
     .filter((spec) => spec.trainable)
     .map((spec) => ({ spec, value: graph.parameter(spec.name, spec.shape, { trainable: true }) }));
   return { graph, inputs, labels, logits, losses, taps: tap.taps, parameters, trainable };
+}
+
+function taskLosses(head: HeadKind, logits: Value): Pick<Classifier, "labels" | "losses"> {
+  const { graph } = logits;
+  switch (head.kind) {
+    case "classification": {
+      const labels = graph.input("labels", "int64", ["B"]);
+      return { labels, losses: crossEntropy(logits, labels) };
+    }
+    case "multi-label": {
+      const labels = graph.input("labels", "float32", ["B", head.numLabels]);
+      return { labels, losses: binaryCrossEntropy(logits, labels) };
+    }
+    case "regression": {
+      const labels = graph.input("labels", "float32", ["B"]);
+      return { labels, losses: squaredError(logits, labels) };
+    }
+    default:
+      throw new InternalError(`no loss for ${JSON.stringify(head)}`);
+  }
 }

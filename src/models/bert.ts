@@ -19,7 +19,9 @@ export function embedWords(
   scope: Scope,
   { tokenIds, attentionMask, typeIds }: EncoderInputs,
 ): Embedded {
-  const words = embedding(scope.child("word_embeddings"), tokenIds, config.vocabSize, config.hiddenSize);
+  const words = embedding(scope.child("word_embeddings"), tokenIds, config.vocabSize, config.hiddenSize, {
+    paddingId: config.padTokenId,
+  });
   const plain: Embedded = { words, attentionMask, typeIds, positionOffset: 0, numVirtualTokens: 0 };
   return scope.hooks.inputs?.(scope, plain) ?? plain;
 }

@@ -16,7 +16,7 @@ export function robertaEmbeddings(config: EncoderConfig, root: Scope, inputs: En
         ? sequentialPositions(config, scope, length)
         : tokenPositions(config, inputs.tokenIds, embedded.positionOffset),
     );
-    return embedding(site, positions, config.maxPositions, config.hiddenSize);
+    return embedding(site, positions, config.maxPositions, config.hiddenSize, { paddingId: config.padTokenId });
   });
 }
 

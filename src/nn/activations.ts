@@ -1,6 +1,6 @@
 // The activation functions that checkpoints name in `hidden_act`.
 import { UnsupportedError } from "../errors.ts";
-import { add, exp, gelu, log, max, min, mul, relu, sigmoid, square, tanh, type Value } from "../graph/index.ts";
+import { add, erf, exp, gelu, log, max, min, mul, relu, sigmoid, square, tanh, type Value } from "../graph/index.ts";
 
 const SQRT_2_OVER_PI = Math.sqrt(2 / Math.PI);
 
@@ -12,9 +12,11 @@ const geluTanh = (x: Value): Value =>
 const ACTIVATIONS: Readonly<Record<string, (x: Value) => Value>> = {
   gelu,
   gelu_python: gelu,
+  gelu_10: (x) => max(min(gelu(x), 10), -10),
   gelu_new: geluTanh,
   gelu_fast: geluTanh,
   gelu_pytorch_tanh: geluTanh,
+  gelu_python_tanh: geluTanh,
   gelu_accurate: geluTanh,
   quick_gelu: (x) => mul(x, sigmoid(mul(x, 1.702))),
   relu,
@@ -27,6 +29,9 @@ const ACTIVATIONS: Readonly<Record<string, (x: Value) => Value>> = {
   tanh,
   // log(1 + eˣ) = max(x, 0) + log(1 + e^−|x|)
   mish: (x) => mul(x, tanh(add(relu(x), log(add(exp(min(x, mul(x, -1))), 1))))),
+  hardswish: (x) => mul(x, mul(min(relu(add(x, 3)), 6), 1 / 6)),
+  // ½ (1 + erf((x − µ) / (σ √2)))
+  laplace: (x) => mul(add(erf(mul(add(x, -0.707107), 1 / (0.282095 * Math.SQRT2))), 1), 0.5),
   linear: (x) => x,
 };
 

@@ -1,11 +1,27 @@
 // Embedding tables.
-import { gather, type Value } from "../graph/index.ts";
+import { equal, gather, isOp, reshape, stopGradient, type Value, where } from "../graph/index.ts";
 import type { Scope } from "./scope.ts";
 
+export interface EmbeddingOptions {
+  /** The id whose row is never trained, as torch's `padding_idx`. */
+  readonly paddingId?: number;
+}
+
 /** Rows of the table `weight` `[size, D]` at `ids` `[…]`: `[…, D]`. */
-export function embedding(scope: Scope, ids: Value, size: number, hiddenSize: number): Value {
+export function embedding(
+  scope: Scope,
+  ids: Value,
+  size: number,
+  hiddenSize: number,
+  { paddingId }: EmbeddingOptions = {},
+): Value {
   return scope.at(() => {
     const stored = scope.parameter("weight", [size, hiddenSize]);
-    return gather(scope.hooks.weight?.(scope, stored) ?? stored, ids);
+    const rows = gather(scope.hooks.weight?.(scope, stored) ?? stored, ids);
+    // a frozen table needs no rule about its gradient
+    if (paddingId === undefined || !isTrainable(stored)) return rows;
+    return where(reshape(equal(ids, paddingId), [...ids.shape, 1]), stopGradient(rows), rows);
   });
 }
+
+const isTrainable = ({ node }: Value): boolean => isOp(node, "parameter") && node.attributes.trainable;

@@ -3,9 +3,9 @@
 export { activation } from "./activations.ts";
 export { additiveMask, attention, mergeHeads, splitHeads } from "./attention.ts";
 export { type DropoutNoise, dropout } from "./dropout.ts";
-export { embedding } from "./embedding.ts";
+export { type EmbeddingOptions, embedding } from "./embedding.ts";
 export { compose, type Embedded, type Hooks, type KeyValue, type Norm, none, type Site } from "./hooks.ts";
 export { flattenRows, type LinearOptions, linear } from "./linear.ts";
-export { crossEntropy, squaredError } from "./losses.ts";
+export { binaryCrossEntropy, crossEntropy, squaredError } from "./losses.ts";
 export { layerNorm } from "./norm.ts";
 export { type Init, type ParameterSpec, Scope, type ScopeOptions } from "./scope.ts";
