@@ -1,8 +1,10 @@
 // `report.html`: one self-contained page for one run, several runs or a comparison.
+import type { DensityReport } from "../density/index.ts";
 import type { TrainEvent } from "../train/index.ts";
 import {
   type Comparison,
   effectiveEvents,
+  type Profile,
   type RunRecord,
   settingsInput,
   settingText,
@@ -20,7 +22,7 @@ import {
   thresholdFigure,
   tradeOffFigure,
 } from "./figures.ts";
-import { duration, percent } from "./format.ts";
+import { count, duration, percent } from "./format.ts";
 import { factsHtml, figureHtml, html, type Markup, raw, shellLine, tableHtml } from "./page.ts";
 import { PAPER_CAVEAT, PAPER_FIGURES } from "./paper.ts";
 import { PAGE_CSS } from "./style.ts";
@@ -56,23 +58,34 @@ export function reportHtml({ title, lead = [], runs, comparison = null, command 
   const shown = runs.map((run) => ({ ...run, events: effectiveEvents(run.events) }));
   const [only] = shown;
   const single = shown.length === 1 && only !== undefined ? only : null;
-  const page = html`<!doctype html>
-<html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">
-<title>${title}</title><style>${raw(PAGE_CSS)}</style></head><body><main>
-<header><h1>${title}</h1>${lead.map((sentence) => html`<p class="lead">${sentence}</p>`)}
+  const body = html`<header><h1>${title}</h1>${lead.map((sentence) => html`<p class="lead">${sentence}</p>`)}
 ${comparison === null ? null : comparisonSentences(comparison).map((sentence) => html`<p class="lead">${sentence}</p>`)}
 ${single === null ? null : singleHead(single)}</header>
 ${comparison === null ? null : comparisonSection(comparison)}
 ${shown.length > 1 ? runsSection(shown, comparison === null) : null}
 ${shown.length > 0 ? trainingSection(shown) : null}
-${single === null ? null : densitySection(single)}
+${single?.record.result == null ? null : densitySection(single.record.result.density)}
 ${shown.length > 0 ? settingsSection(shown) : null}
 ${shown.length > 0 ? reproduceSection(shown) : null}
 ${definitionsSection()}
-<footer>Made by deft${command === undefined ? "." : html` with <code>${command}</code>.`}</footer>
+<footer>Made by deft${command === undefined ? "." : html` with <code>${command}</code>.`}</footer>`;
+  return document(title, body);
+}
+
+/** The page of a density measurement. */
+export function profileHtml({ model, examples, tokens, density }: Profile): string {
+  const body = html`<header><h1>Density of ${model}</h1><p class="lead">${count(tokens)} tokens of ${count(examples)} examples.</p></header>
+${densitySection(density)}${definitionsSection()}<footer>Made by deft with <code>deft profile</code>.</footer>`;
+  return document(`Density of ${model}`, body);
+}
+
+function document(title: string, body: Markup): string {
+  return html`<!doctype html>
+<html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">
+<title>${title}</title><style>${raw(PAGE_CSS)}</style></head><body><main>
+${body}
 </main></body></html>
-`;
-  return page.markup;
+`.markup;
 }
 
 function figures(list: readonly (Figure | null)[]): Markup {
@@ -152,11 +165,10 @@ ${warnings.map(({ name, event }) => html`<p class="warning">${runs.length > 1 ? 
 ${figures(drawn)}</section>`;
 }
 
-function densitySection({ record: { result } }: RunReport): Markup | null {
-  if (result === null) return null;
+function densitySection(density: DensityReport): Markup {
   return html`<section><h2>Density</h2>
-${figures([layerFigure(result.density), thresholdFigure([{ name: "encoder", density: result.density.encoder }])])}
-${tableHtml(layersTable(result.density), (row) => row[0]?.endsWith("all") ?? false)}</section>`;
+${figures([layerFigure(density), thresholdFigure([{ name: "encoder", density: density.encoder }])])}
+${tableHtml(layersTable(density), (row) => row[0]?.endsWith("all") ?? false)}</section>`;
 }
 
 function settingsSection(runs: readonly RunReport[]): Markup {

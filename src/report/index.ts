@@ -26,7 +26,7 @@ export {
   signedPercent,
   significant,
 } from "./format.ts";
-export { type ReportContent, type RunReport, reportHtml } from "./html.ts";
+export { profileHtml, type ReportContent, type RunReport, reportHtml } from "./html.ts";
 export { type CardOptions, markdownTable, modelCard } from "./model-card.ts";
 export { shellLine } from "./page.ts";
 export { pairRuns } from "./pairing.ts";
@@ -41,7 +41,7 @@ export {
   stepRate,
   timeLeftMs,
 } from "./progress.ts";
-export { comparisonJson, evaluationJson, type Json, toJson, trainerResults } from "./results.ts";
+export { comparisonJson, evaluationJson, type Json, profileJson, toJson, trainerResults } from "./results.ts";
 export { type RunFile, runFiles } from "./run-files.ts";
 export { clipText, displayWidth, pad, renderTable, type Table } from "./table.ts";
 export {

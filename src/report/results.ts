@@ -1,8 +1,8 @@
 // Results as JSON: our own contract, and the file names and keys of the transformers Trainer.
-import type { Density, LayerDensity } from "../density/index.ts";
+import type { Density, DensityReport, LayerDensity } from "../density/index.ts";
 import type { Evaluation } from "../infer/index.ts";
 import type { TrainEvent } from "../train/index.ts";
-import { type Comparison, densityBy, HEADLINE_DEFINITION } from "../workflow/index.ts";
+import { type Comparison, densityBy, HEADLINE_DEFINITION, type Profile } from "../workflow/index.ts";
 
 /** A JSON value; numbers that are not finite have become null. */
 export type Json = null | boolean | number | string | readonly Json[] | { readonly [key: string]: Json };
@@ -16,12 +16,7 @@ export function evaluationJson(evaluation: Evaluation): Json {
     examples,
     loss,
     metrics,
-    density: {
-      encoder: densityJson(density.encoder),
-      decoder: density.decoder && densityJson(density.decoder),
-      generation: density.generation && densityJson(density.generation),
-      layers: density.layers.map(layerJson),
-    },
+    density: reportJson(density),
     timing: { examplesPerSecond: timing.examplesPerSecond, totalMs: timing.totalMs },
   });
 }
@@ -41,6 +36,20 @@ export function comparisonJson({ task, metricName, rows }: Comparison): Json {
       scoreChange: row.scoreChange,
     })),
   });
+}
+
+/** The object of `deft profile --json`. */
+export function profileJson({ model, examples, tokens, density, timing }: Profile): Json {
+  return toJson({ model, examples, tokens, density: reportJson(density), timing });
+}
+
+function reportJson({ encoder, decoder, generation, layers }: DensityReport) {
+  return {
+    encoder: densityJson(encoder),
+    decoder: decoder && densityJson(decoder),
+    generation: generation && densityJson(generation),
+    layers: layers.map(layerJson),
+  };
 }
 
 function densityJson({ paper, exact, thresholds, deadNeurons, rareNeurons, neurons }: Density) {

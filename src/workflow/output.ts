@@ -17,6 +17,9 @@ const FREE_ON_RESUME: readonly string[] = ["output", "resume", "threads", "backe
 export async function openSettings(files: Files, sources: SettingsSources): Promise<Settings> {
   const { output, resume } = sources.flags;
   if (resume === true && typeof output === "string") return resumeSettings(files, output, sources);
+  if (resume === true) {
+    throw new ConfigError([{ path: "--resume", expected: "--output RUN, the run to resume", got: "no --output" }]);
+  }
   const settings = resolveSettings(sources);
   if (settings.output !== null) await checkFree(files, settings.output);
   return settings;

@@ -1,0 +1,105 @@
+// The commands: light descriptions, bodies behind dynamic imports.
+import type { Command } from "./command.ts";
+import {
+  COMPARE_FLAGS,
+  DRY_RUN,
+  PAGE_FLAG,
+  PREDICT_FLAGS,
+  SPLIT_FLAG,
+  TARGET_FLAGS,
+  TRAIN_FLAGS,
+  trainFlags,
+} from "./flags.ts";
+
+const CONFIG = ["[config]", "a YAML file of settings; flags override it"] as const;
+const RUN_OR_MODEL = ["[run]", "a run's folder; without it, --model"] as const;
+
+const OPEN_FLAGS = [
+  ...TARGET_FLAGS,
+  ...trainFlags(
+    "task",
+    "data",
+    "text-column",
+    "pair-column",
+    "label-column",
+    "max-length",
+    "padding",
+    "limit-eval",
+    "batch-size",
+    "backend",
+    "threads",
+  ),
+];
+
+/** Every command, in the order of help. */
+export const COMMANDS: readonly Command[] = [
+  {
+    name: "demo",
+    summary: "fine-tune what ships with the package without and with the density loss, off line",
+    flags: [...trainFlags("seed", "threads", "output")],
+    examples: ["deft demo", "deft demo --output runs/demo"],
+    load: () => import("./commands/demo.ts"),
+  },
+  {
+    name: "train",
+    summary: "fine-tune a model; settings from flags, a YAML file or both",
+    args: [CONFIG],
+    flags: [...TRAIN_FLAGS, DRY_RUN],
+    examples: [
+      "deft train --model FacebookAI/roberta-base --task sst2 --data data/SST-2 --output runs/sst2",
+      "deft train config.yaml --density-weight 0 --output runs/plain",
+      "deft train --output runs/sst2 --resume",
+    ],
+    load: () => import("./commands/train.ts"),
+  },
+  {
+    name: "compare",
+    summary: "the same run without and with the density loss, for each method and seed",
+    args: [CONFIG],
+    flags: [...TRAIN_FLAGS, ...COMPARE_FLAGS],
+    examples: ["deft compare --model DIR --task sst2 --data data/SST-2 --methods lora,adapter --seeds 1,2,3"],
+    load: () => import("./commands/compare.ts"),
+  },
+  {
+    name: "eval",
+    summary: "score and density of a run on a split or file",
+    args: [RUN_OR_MODEL],
+    flags: [...OPEN_FLAGS, SPLIT_FLAG],
+    examples: ["deft eval runs/sst2 --json", "deft eval runs/sst2 --data mine.csv --text-column review"],
+    load: () => import("./commands/eval.ts"),
+  },
+  {
+    name: "predict",
+    summary: "labels for texts, one JSON line each",
+    args: [RUN_OR_MODEL],
+    flags: [...PREDICT_FLAGS, ...TARGET_FLAGS, ...trainFlags("max-length", "batch-size", "backend", "threads")],
+    examples: ['deft predict runs/sst2 --text "a gripping, funny film"', "deft predict runs/sst2 < texts.jsonl"],
+    load: () => import("./commands/predict.ts"),
+  },
+  {
+    name: "profile",
+    summary: "activation density by every definition, per layer",
+    args: [["[run-or-model]", "a run's folder, a model's folder or a Hugging Face id"]],
+    flags: [...OPEN_FLAGS, SPLIT_FLAG, PAGE_FLAG],
+    examples: [
+      "deft profile runs/sst2",
+      "deft profile bert-base-uncased --task sst2 --data data/SST-2 --output p.html",
+    ],
+    load: () => import("./commands/profile.ts"),
+  },
+  {
+    name: "report",
+    summary: "one HTML page of one or more runs; opens without a server",
+    args: [["<runs...>", "folders of runs; those that differ only in the density loss are compared"]],
+    flags: [PAGE_FLAG],
+    examples: ["deft report runs/sst2", "deft report runs/plain runs/deft --output both.html"],
+    load: () => import("./commands/report.ts"),
+  },
+  {
+    name: "doctor",
+    summary: "what this machine has, what is missing, and how to get it",
+    flags: [],
+    examples: ["deft doctor", "deft doctor --json"],
+    load: () => import("./commands/doctor.ts"),
+  },
+];

@@ -1,0 +1,121 @@
+// Every flag, once: how it is written, what it does, and which command has it.
+// A flag whose `setting` is true is also a key of the YAML file, by its name without `--`.
+import type { SettingsKey } from "../workflow/index.ts";
+
+/** A flag of a command. */
+export interface Flag {
+  /** The name without `--`. */
+  readonly name: string;
+  /** The value's name in help; absent for switches. */
+  readonly value?: string;
+  readonly short?: string;
+  readonly help: string;
+  /** The default in words; a test holds it equal to the one in force. */
+  readonly default?: string;
+  readonly kind: "text" | "number" | "switch";
+  readonly group: FlagGroup;
+}
+
+export type FlagGroup = "Model and data" | "Method" | "Density loss" | "Training" | "Run" | "Input" | "Output";
+
+const define =
+  (group: FlagGroup) =>
+  (name: string, value: string | null, help: string, rest: Partial<Flag> = {}): Flag => ({
+    name,
+    ...(value === null ? {} : { value }),
+    help,
+    kind: value === null ? "switch" : value === "N" || value === "X" ? "number" : "text",
+    group,
+    ...rest,
+  });
+
+const data = define("Model and data");
+const method = define("Method");
+const density = define("Density loss");
+const training = define("Training");
+const run = define("Run");
+const output = define("Output");
+
+/** What `deft train` takes, and `compare` with it: names are settings keys. */
+export const TRAIN_FLAGS: readonly Flag[] = [
+  data("model", "ID|DIR", "Hugging Face id, or a model's folder"),
+  data("task", "NAME", "cola, mnli, mrpc, qnli, qqp, rte, sst2, stsb, wnli, text-classification or text-pair"),
+  data("data", "DIR|FILE", "GLUE folder, or a CSV, TSV, JSONL or Parquet file"),
+  data("text-column", "NAME", "column of the text"),
+  data("pair-column", "NAME", "column of the second text"),
+  data("label-column", "NAME", "column of the label"),
+  data("max-length", "N", "tokens at most", { default: "128" }),
+  data("padding", "longest|max", "pad to the batch's longest, or to --max-length", { default: "longest" }),
+  data("limit-train", "N", "use the first N training examples only"),
+  data("limit-eval", "N", "use the first N evaluation examples only"),
+  method("method", "lora|adapter|head|full", "what is trained", { default: "lora" }),
+  method("rank", "N", "LoRA: rank", { default: "8" }),
+  method("alpha", "X", "LoRA: scale, as alpha / rank", { default: "16" }),
+  method("dropout", "X", "LoRA: dropout on its input", { default: "0.1" }),
+  method("targets", "A,B", "LoRA: linear layers, or all-linear", { default: "query,value" }),
+  method("bias", "none|all|lora_only", "LoRA: biases trained too", { default: "none" }),
+  method("rslora", null, "LoRA: scale by alpha / √rank"),
+  method("adapter-kind", "pfeiffer|houlsby", "Adapter: after the MLP, or after attention too", { default: "pfeiffer" }),
+  method("reduction-factor", "X", "Adapter: hidden size / bottleneck size", { default: "16" }),
+  density("density-weight", "X", "weight of the density loss; 0 is plain PEFT", { default: "1" }),
+  density("density-warmup-ratio", "X", "share of steps over which the weight grows", { default: "0.25" }),
+  density("epsilon", "E|FROM:TO", "ε of a² / (a² + ε), fixed or annealed", { default: "0.01:0.001" }),
+  density("positions", "attended|all", "tokens that count; all includes padding", { default: "attended" }),
+  density("preset", "paper", "the paper's values: weight 1, ε 1e-7, all positions, padding max"),
+  training("epochs", "X", "passes over the data", { default: "3" }),
+  training("max-steps", "N", "stop after N steps, however many epochs"),
+  training("batch-size", "N", "examples a micro-batch", { default: "32" }),
+  training("accumulate", "N", "micro-batches a step", { default: "1" }),
+  training("learning-rate", "X", "peak rate (head: 0.001, full: 2e-5)", { default: "0.0003" }),
+  training("schedule", "linear|cosine|constant", "of the learning rate", { default: "linear" }),
+  training("warmup-ratio", "X", "share of steps of rising rate", { default: "0.06" }),
+  training("weight-decay", "X", "AdamW's, on matrices only", { default: "0.01" }),
+  training("max-grad-norm", "X", "clip gradients to this global norm"),
+  training("seed", "N", "of order, dropout and new weights", { default: "42" }),
+  training("eval-steps", "N", "evaluate every N steps instead of every epoch"),
+  training("save-steps", "N", "save every N steps instead of at evaluations"),
+  training("patience", "N", "stop after N evaluations without a better score"),
+  run("output", "RUN", "the run's folder"),
+  run("resume", null, "go on with the run in --output"),
+  run("backend", "cpu|webgpu|cuda", "where to compute", { default: "cpu" }),
+  run("threads", "N", "threads of one operation"),
+];
+
+/** What every command takes. */
+export const COMMON_FLAGS: readonly Flag[] = [
+  output("json", null, "machine-readable on standard output, nothing else there"),
+  output("quiet", null, "results and errors only", { short: "q" }),
+  output("verbose", null, "more detail, stacks of errors", { short: "v" }),
+];
+
+/** `--dry-run` of train. */
+export const DRY_RUN = run("dry-run", null, "sizes, memory and time; nothing is trained or written");
+
+/** The lists of `deft compare`. */
+export const COMPARE_FLAGS: readonly Flag[] = [
+  method("methods", "A,B", "methods to compare, instead of --method"),
+  training("seeds", "1,2", "seeds to run, instead of --seed"),
+];
+
+/** `--adapter` and `--split`, where a RUN or a model is opened. */
+export const TARGET_FLAGS: readonly Flag[] = [
+  data("model", "ID|DIR", "a model instead of a RUN"),
+  data("adapter", "DIR", "with --model: an adapter in peft's or AdapterHub's format"),
+];
+
+export const SPLIT_FLAG = data("split", "NAME", "train, dev or test; MNLI: dev-matched, dev-mismatched");
+
+/** What `deft predict` reads. */
+export const PREDICT_FLAGS: readonly Flag[] = [
+  define("Input")("text", "TEXT", "one text"),
+  define("Input")("pair", "TEXT", "with --text: the second text"),
+  define("Input")("input", "FILE", "JSON lines with keys text and pair; - is standard input"),
+];
+
+/** `--output FILE` for commands that write one page. */
+export const PAGE_FLAG = output("output", "FILE", "where the page goes");
+
+/** The train flags with these names, in their order. */
+export function trainFlags(...names: readonly SettingsKey[]): Flag[] {
+  return TRAIN_FLAGS.filter((flag) => (names as readonly string[]).includes(flag.name));
+}

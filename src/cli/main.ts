@@ -1,0 +1,47 @@
+#!/usr/bin/env node
+// The `deft` command: parses, runs one command's body, turns errors into messages and exit codes.
+import { readFileSync, realpathSync } from "node:fs";
+import { fileURLToPath } from "node:url";
+import { CommanderError } from "commander";
+import { COMMANDS } from "./commands.ts";
+import { errorReport } from "./error-report.ts";
+import { buildProgram } from "./program.ts";
+import type { Screen } from "./terminal.ts";
+
+/** Runs the command line; gives the exit code. `argv` is without node and the script. */
+export async function main(
+  argv: readonly string[],
+  { out = process.stdout as Screen, err = process.stderr as Screen } = {},
+): Promise<number> {
+  let code = 0;
+  const program = buildProgram(COMMANDS, { version: packageVersion(), out, err, onExit: (of) => (code = of) });
+  try {
+    await program.parseAsync(argv.length === 0 ? ["--help"] : argv, { from: "user" });
+    return code;
+  } catch (error) {
+    // commander has written its own message; help and version are no failures
+    if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : 2;
+    const { text, code: failed } = errorReport(error, { verbose: argv.includes("-v") || argv.includes("--verbose") });
+    err.write(`${text}\n`);
+    return failed;
+  }
+}
+
+function packageVersion(): string {
+  const text = readFileSync(new URL("../../package.json", import.meta.url), "utf8");
+  return (JSON.parse(text) as { readonly version: string }).version;
+}
+
+function isEntry(): boolean {
+  const script = process.argv[1];
+  return script !== undefined && realpathSync(script) === fileURLToPath(import.meta.url);
+}
+
+if (isEntry()) {
+  // a reader such as `head` may close the pipe before all is written
+  process.stdout.on("error", (error: NodeJS.ErrnoException) => {
+    if (error.code === "EPIPE") process.exit(0);
+    throw error;
+  });
+  process.exitCode = await main(process.argv.slice(2));
+}

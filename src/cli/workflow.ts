@@ -1,0 +1,15 @@
+// Opens the library for commands: its workflow bound to this machine's files, hub and runtime.
+import { UnsupportedError } from "../errors.ts";
+import type { Files } from "../tensor/index.ts";
+import type { Workflow } from "../workflow/index.ts";
+
+/** This machine's files; loads nothing else. */
+export async function openFiles(): Promise<Files> {
+  const { nodeFiles } = await import("../node.ts");
+  return nodeFiles();
+}
+
+/** The workflow on this machine. */
+export async function openWorkflow(): Promise<Workflow> {
+  throw new UnsupportedError("this command", ["report", "doctor"]);
+}
