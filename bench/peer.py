@@ -1,0 +1,91 @@
+"""The PyTorch + transformers + peft side of the benchmarks: a process that answers one JSON line for each it reads.
+
+    peer.py '{"checkpoint": DIR, "threads": 2, "method": "lora", "density": true, "compile": false, "dropout": 0.1}'
+
+Commands: {"do": "step", "batch": {...}} one AdamW step, {"do": "eval", "batch": {...}} one forward pass,
+{"do": "memory"} peak and present resident bytes. A batch holds nested lists tokenIds, attentionMask, typeIds, labels.
+"""
+import json
+import os
+import resource
+import sys
+import time
+
+START = time.perf_counter()
+options = json.loads(sys.argv[1])
+os.environ["OMP_NUM_THREADS"] = str(options["threads"])
+os.environ.setdefault("HF_HUB_OFFLINE", "1")
+
+import torch  # noqa: E402
+from peft import LoraConfig, get_peft_model  # noqa: E402
+from transformers import AutoModelForSequenceClassification, get_linear_schedule_with_warmup, logging  # noqa: E402
+
+logging.set_verbosity_error()
+logging.disable_progress_bar()
+torch.set_num_threads(options["threads"])
+torch.manual_seed(0)
+
+model = AutoModelForSequenceClassification.from_pretrained(options["checkpoint"], dtype=torch.float32)
+encoder = getattr(model, model.base_model_prefix)
+activations = []
+if options["density"]:
+    for layer in encoder.encoder.layer:
+        layer.intermediate.register_forward_hook(lambda module, inputs, output: activations.append(output))
+targets = options.get("targets", ["query", "value"])
+model = get_peft_model(model, LoraConfig(task_type="SEQ_CLS", r=8, lora_alpha=16, lora_dropout=options["dropout"], target_modules=targets))
+trained = [p for p in model.parameters() if p.requires_grad]
+optimizer = torch.optim.AdamW(trained, lr=3e-4, weight_decay=0.01)
+schedule = get_linear_schedule_with_warmup(optimizer, 10, 1000)
+
+
+def density_loss(mask):
+    weights = mask.unsqueeze(-1).to(torch.float32)
+    count = weights.sum()
+    return sum((((a * a) / (a * a + 1e-3)) * weights).sum() / (count * a.shape[-1]) for a in activations) / len(activations)
+
+
+def forward(batch):
+    activations.clear()
+    out = model(input_ids=batch["tokenIds"], attention_mask=batch["attentionMask"], token_type_ids=batch["typeIds"], labels=batch["labels"])
+    if not options["density"]:
+        return out.loss
+    return out.loss + density_loss(batch["attentionMask"])
+
+
+run = torch.compile(forward) if options["compile"] else forward
+
+
+def step(batch):
+    model.train()
+    loss = run(batch)
+    loss.backward()
+    torch.nn.utils.clip_grad_norm_(trained, 1.0)
+    optimizer.step()
+    schedule.step()
+    optimizer.zero_grad(set_to_none=True)
+    return loss.item()
+
+
+@torch.inference_mode()
+def evaluate(batch):
+    model.eval()
+    activations.clear()
+    return model(input_ids=batch["tokenIds"], attention_mask=batch["attentionMask"], token_type_ids=batch["typeIds"]).logits.sum().item()
+
+
+def answer(value):
+    print(json.dumps(value), flush=True)
+
+
+answer({"ready": True, "ms": (time.perf_counter() - START) * 1000})
+for line in sys.stdin:
+    request = json.loads(line)
+    if request["do"] == "memory":
+        with open("/proc/self/statm") as f:
+            present = int(f.read().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+        answer({"peak": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024, "present": present})
+        continue
+    batch = {key: torch.tensor(value) for key, value in request["batch"].items()}
+    started = time.perf_counter()
+    value = step(batch) if request["do"] == "step" else evaluate(batch)
+    answer({"ms": (time.perf_counter() - started) * 1000, "value": value})

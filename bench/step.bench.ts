@@ -1,0 +1,102 @@
+// Training step, memory and evaluation against PyTorch + transformers + peft, interleaved in one run.
+//   npx tsx bench/step.bench.ts --shape minilm --rounds 12 [--batch 16 --length 128] [--compile] [--no-density]
+import { type ChildProcessWithoutNullStreams, execFileSync, spawn } from "node:child_process";
+import { existsSync } from "node:fs";
+import { createInterface } from "node:readline";
+import { parseArgs } from "node:util";
+
+const { values } = parseArgs({
+  options: {
+    shape: { type: "string", default: "minilm" },
+    rounds: { type: "string", default: "12" },
+    warmup: { type: "string", default: "3" },
+    batch: { type: "string", default: "16" },
+    length: { type: "string", default: "128" },
+    threads: { type: "string", default: "2" },
+    dropout: { type: "string", default: "0.1" },
+    do: { type: "string", default: "step" },
+    compile: { type: "boolean", default: false },
+    "no-density": { type: "boolean", default: false },
+    "ours-only": { type: "boolean", default: false },
+    options: { type: "string", default: "{}" },
+  },
+});
+const python = process.env["DEFT_PYTHON"] ?? ".venv/bin/python";
+
+/** A benchmark process and its one-line-each conversation. */
+class Peer {
+  readonly name: string;
+  readonly #child: ChildProcessWithoutNullStreams;
+  readonly #lines: AsyncIterator<string>;
+
+  constructor(name: string, command: string, args: readonly string[]) {
+    this.name = name;
+    this.#child = spawn(command, args, { stdio: ["pipe", "pipe", "inherit"] }) as unknown as ChildProcessWithoutNullStreams;
+    this.#lines = createInterface({ input: this.#child.stdout })[Symbol.asyncIterator]();
+  }
+
+  async read(): Promise<Record<string, number>> {
+    for (;;) {
+      const { value, done } = await this.#lines.next();
+      if (done) throw new Error(`${this.name} ended`);
+      if (value.startsWith("{")) return JSON.parse(value) as Record<string, number>;
+    }
+  }
+
+  async ask(request: unknown): Promise<Record<string, number>> {
+    this.#child.stdin.write(`${JSON.stringify(request)}\n`);
+    return this.read();
+  }
+
+  end(): void {
+    this.#child.stdin.end();
+  }
+}
+
+function fixedBatch(batch: number, length: number, seed: number) {
+  let state = seed * 7919 + 1;
+  const next = () => (state = (state * 1103515245 + 12345) % 2147483648) / 2147483648;
+  const lengths = Array.from({ length: batch }, (_, i) => (i === 0 ? length : Math.max(4, Math.round(length * (0.4 + 0.6 * next())))));
+  const rows = <T>(make: (row: number, at: number) => T) => lengths.map((_, row) => Array.from({ length }, (__, at) => make(row, at)));
+  return {
+    tokenIds: rows((row, at) => (at < lengths[row]! ? 5 + Math.floor(next() * 900) : 1)),
+    attentionMask: rows((row, at) => (at < lengths[row]! ? 1 : 0)),
+    typeIds: rows(() => 0),
+    labels: lengths.map((_, i) => i % 2),
+  };
+}
+
+const median = (xs: readonly number[]) => [...xs].sort((a, b) => a - b)[Math.floor(xs.length / 2)]!;
+const spread = (xs: readonly number[]) => `${Math.min(...xs).toFixed(0)}–${Math.max(...xs).toFixed(0)}`;
+
+const folder = `.cache/bench/${values.shape}`;
+if (!existsSync(`${folder}/model.safetensors`)) execFileSync(python, ["bench/checkpoint.py", values.shape, folder], { stdio: "inherit" });
+const common = { checkpoint: folder, threads: Number(values.threads), density: !values["no-density"], dropout: Number(values.dropout) };
+const peers = [new Peer("deft", process.execPath, ["--import", "tsx", "bench/worker.ts", JSON.stringify({ ...common, compile: JSON.parse(values.options) as object })])];
+if (!values["ours-only"]) peers.push(new Peer("torch eager", python, ["bench/peer.py", JSON.stringify({ ...common, compile: false })]));
+if (values.compile) peers.push(new Peer("torch.compile", python, ["bench/peer.py", JSON.stringify({ ...common, compile: true })]));
+for (const peer of peers) console.log(peer.name.padEnd(14), "ready after", (await peer.read())["ms"]!.toFixed(0), "ms");
+const times = new Map<Peer, number[]>(peers.map((peer) => [peer, []]));
+const rounds = Number(values.rounds);
+const warmup = Number(values.warmup);
+for (let round = 0; round < warmup + rounds; round++) {
+  const batch = fixedBatch(Number(values.batch), Number(values.length), round);
+  // whoever goes first changes each round
+  for (const peer of round % 2 === 0 ? peers : [...peers].reverse()) {
+    const { ms, value } = await peer.ask({ do: values.do, batch });
+    if (round >= warmup) times.get(peer)!.push(ms!);
+    else console.log(peer.name.padEnd(14), `warm-up ${round}:`, ms!.toFixed(0), "ms, value", value!.toFixed(5));
+  }
+}
+const first = times.get(peers[0]!)!;
+for (const peer of peers) {
+  const own = times.get(peer)!;
+  const ratios = own.map((ms, i) => ms / first[i]!);
+  const memory = await peer.ask({ do: "memory" });
+  console.log(
+    peer.name.padEnd(14), values.do, `median ${median(own).toFixed(0)} ms (${spread(own)})`,
+    `ratio to deft ${median(ratios).toFixed(2)} (${Math.min(...ratios).toFixed(2)}–${Math.max(...ratios).toFixed(2)})`,
+    `peak ${(memory["peak"]! / 1e6).toFixed(0)} MB`,
+  );
+  peer.end();
+}

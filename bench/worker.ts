@@ -1,0 +1,84 @@
+// Our side of the benchmarks: a process that answers one JSON line for each it reads, like peer.py.
+import { createInterface } from "node:readline";
+import { openCheckpoint } from "../src/hub/index.ts";
+import { nodeFiles } from "../src/hub/files-node.ts";
+import { openScorer, type Scorer } from "../src/infer/index.ts";
+import { encoderModel, sanitize } from "../src/models/index.ts";
+import { lora } from "../src/peft/index.ts";
+import { nodeBackend } from "../src/runtime/node.ts";
+import type { ModelBatch } from "../src/infer/index.ts";
+import { Optimizer } from "../src/train/index.ts";
+import { int64 } from "../src/tensor/index.ts";
+import { readFileSync } from "node:fs";
+
+interface Options {
+  readonly checkpoint: string;
+  readonly threads: number;
+  readonly density: boolean;
+  readonly dropout: number;
+  readonly targets?: readonly string[];
+  readonly compile?: Readonly<Record<string, boolean>>;
+}
+interface Request {
+  readonly do: "step" | "eval" | "memory";
+  readonly batch: Readonly<Record<"tokenIds" | "attentionMask" | "typeIds", readonly (readonly number[])[]>> & { readonly labels: readonly number[] };
+}
+
+const options = JSON.parse(process.argv[2]!) as Options;
+const { config, weights } = await openCheckpoint(nodeFiles(), options.checkpoint);
+const model = encoderModel(config);
+const base = sanitize(model.config, weights);
+const method = lora({ dropout: options.dropout, ...(options.targets ? { targets: options.targets } : {}) });
+const backend = nodeBackend({ threads: options.threads });
+const head = { kind: "classification", numLabels: 2 } as const;
+let optimizer: Optimizer | null = null;
+let scorer: Scorer | null = null;
+let steps = 0;
+
+function answer(value: unknown): void {
+  process.stdout.write(`${JSON.stringify(value)}\n`);
+}
+
+function toBatch({ tokenIds, attentionMask, typeIds, labels }: Request["batch"]): ModelBatch {
+  const shape = [tokenIds.length, tokenIds[0]!.length];
+  return {
+    tokenIds: int64(shape, tokenIds.flat()),
+    attentionMask: int64(shape, attentionMask.flat()),
+    tokenTypeIds: int64(shape, typeIds.flat()),
+    labels: int64([labels.length], labels),
+    indices: labels.map((_, i) => i),
+    attendedTokens: attentionMask.flat().reduce((a, b) => a + b, 0),
+  };
+}
+
+async function step(batch: ModelBatch): Promise<number> {
+  optimizer ??= await Optimizer.open({
+    model, method, head, weights: base, backend, seed: 0, accumulate: 1, weightDecay: 0.01, maxGradNorm: 1,
+    density: options.density ? { positions: "attended" } : null,
+    ...(options.compile ? { compile: options.compile } : {}),
+  });
+  const result = await optimizer.step(++steps, [batch], { learningRate: 3e-4, densityWeight: 1, epsilon: 1e-3 });
+  return result.loss;
+}
+
+async function evaluate(batch: ModelBatch): Promise<number> {
+  scorer ??= await openScorer({ model, method, head, weights: base, backend, density: false, ...(options.compile ? { compile: options.compile } : {}) });
+  const trained = optimizer?.state.parameters ?? (await import("../src/train/index.ts").then(({ initialParameters }) => initialParameters(scorer!.parameters.filter((p) => p.trainable), base, 0)));
+  const logits = await scorer.logits(trained, batch);
+  return logits.reduce((a, b) => a + b, 0);
+}
+
+answer({ ready: true, ms: performance.now() });
+for await (const line of createInterface({ input: process.stdin })) {
+  const request = JSON.parse(line) as Request;
+  if (request.do === "memory") {
+    const status = readFileSync("/proc/self/status", "utf8");
+    const kilobytes = (key: string) => Number(new RegExp(`${key}:\\s+(\\d+)`).exec(status)![1]) * 1024;
+    answer({ peak: kilobytes("VmHWM"), present: kilobytes("VmRSS") });
+    continue;
+  }
+  const batch = toBatch(request.batch);
+  const started = performance.now();
+  const value = request.do === "step" ? await step(batch) : await evaluate(batch);
+  answer({ ms: performance.now() - started, value });
+}
