@@ -1,7 +1,7 @@
 // From a graph to the bytes of an ONNX model; frozen parameters are external data, so no model meets protobuf's 2 GB limit.
 import { create, toBinary } from "@bufbuild/protobuf";
 import { GraphError, UnsupportedError } from "../errors.ts";
-import { isOp, type Node, type Op, reachable, type Shape, type Value, verify } from "../graph/index.ts";
+import { type Dim, isOp, type Node, type Op, reachable, type Shape, type Value, verify } from "../graph/index.ts";
 import type { DType, FileSpan } from "../tensor/index.ts";
 import { Builder, dataType, OWN_NAME } from "./builder.ts";
 import {
@@ -32,6 +32,8 @@ export interface EmittedModel {
   readonly inputs: readonly { readonly name: string; readonly dtype: DType; readonly shape: Shape }[];
   readonly outputs: readonly { readonly name: string; readonly dtype: DType; readonly shape: Shape }[];
   readonly external: readonly ExternalWeight[];
+  /** Sizes at which 0 has no defined result: a largest of nothing, a batched product without inner elements. */
+  readonly nonEmpty: readonly Dim[];
   /** ONNX node name → site. */
   readonly sites: ReadonlyMap<string, string>;
 }
@@ -61,12 +63,14 @@ export function emit(outputs: Readonly<Record<string, Value>>, { place }: EmitOp
   for (const node of nodes) declare(node, { names, inputs, external, sources });
   checkNames(Object.keys(outputs), nodes);
   const sizes = new SizeEmitter(builder, sources);
+  const nonEmpty = new Set<Dim>();
+  const refuseEmpty = (size: Dim) => void nonEmpty.add(size);
   for (const node of nodes) {
     if (node.op === "input" || node.op === "parameter") continue;
     builder.site = node.site;
     // the table pairs each op with a rule for that op's node
     const rule = emitRules[node.op] as EmitRule<Op>;
-    const made = rule(node, { builder, sizes, inputs: node.inputs.map((input) => names.get(input)!) });
+    const made = rule(node, { builder, sizes, refuseEmpty, inputs: node.inputs.map((input) => names.get(input)!) });
     for (const output of node.outputs) names.set(output, typeof made === "string" ? made : made[output.index]!);
   }
   builder.site = "outputs";
@@ -87,7 +91,9 @@ export function emit(outputs: Readonly<Record<string, Value>>, { place }: EmitOp
       output: outputInfos.map(valueInfo),
     },
   });
-  return { bytes: toBinary(ModelProtoSchema, model), inputs, outputs: outputInfos, external, sites: builder.sites };
+  const bytes = toBinary(ModelProtoSchema, model);
+  const open = [...nonEmpty].filter((size) => typeof size === "string");
+  return { bytes, inputs, outputs: outputInfos, external, nonEmpty: open, sites: builder.sites };
 }
 
 interface Declarations {

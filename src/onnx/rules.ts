@@ -1,7 +1,7 @@
 // How each op of the graph is said in ONNX (opset 21 and com.microsoft), in a table no op can be missing from.
 import { invariant, UnsupportedError } from "../errors.ts";
-import { addDims, type Dim, type Node, type Op, shapeSize, type Value } from "../graph/index.ts";
-import { allocate } from "../tensor/index.ts";
+import { addDims, type Dim, dimTerms, type Node, type Op, type Shape, shapeSize, type Value } from "../graph/index.ts";
+import { allocate, type DType } from "../tensor/index.ts";
 import { type Builder, dataType } from "./builder.ts";
 import type { SizeEmitter } from "./shapes.ts";
 
@@ -10,6 +10,8 @@ export interface EmitContext {
   readonly builder: Builder;
   readonly sizes: SizeEmitter;
   readonly inputs: readonly string[];
+  /** Says that the program is not defined where this size is 0. */
+  readonly refuseEmpty: (size: Dim) => void;
 }
 
 /** Gives the ONNX names of the node's outputs. */
@@ -73,23 +75,13 @@ export const emitRules: { readonly [O in Op]: EmitRule<O> } = {
   shiftRight: (_, { builder, inputs }) => builder.node("BitShift", inputs, { direction: "RIGHT" }),
   where: simple("Where"),
 
-  matmul: (node, { builder, inputs }) => {
-    const { transA, transB, alpha } = node.attributes;
-    if (!transA && !transB && alpha === 1) return builder.node("MatMul", inputs);
-    return builder.node(
-      "FusedMatMul",
-      inputs,
-      { transA: Number(transA), transB: Number(transB), alpha: { float: alpha } },
-      MICROSOFT,
-    );
-  },
+  matmul: matmulRule,
 
   // allowzero: a 0 in the shape is a size, not "copy from the input"
   reshape: (node, { builder, sizes, inputs }) =>
     builder.node("Reshape", [inputs[0]!, sizes.shape(node.attributes.shape)], { allowzero: 1 }),
   transpose: (node, { builder, inputs }) => builder.node("Transpose", inputs, { perm: node.attributes.perm }),
-  expand: (node, { builder, sizes, inputs }) =>
-    builder.node("Expand", [inputs[0]!, sizes.shape(node.attributes.shape)]),
+  expand: (node, { inputs, ...context }) => expand(inputs[0]!, node.outputs[0]!.dtype, node.attributes.shape, context),
   concat: (node, { builder, inputs }) => builder.node("Concat", inputs, { axis: node.attributes.axis }),
   slice: (node, { builder, sizes, inputs }) => {
     const { axis, start, length } = node.attributes;
@@ -111,8 +103,14 @@ export const emitRules: { readonly [O in Op]: EmitRule<O> } = {
 
   reduceSum: (node, context) => reduce("ReduceSum", node, context),
   reduceMean: (node, context) => reduce("ReduceMean", node, context),
-  reduceMax: (node, context) => reduce("ReduceMax", node, context),
-  argMax: (node, { builder, inputs }) => builder.node("ArgMax", inputs, { axis: node.attributes.axis, keepdims: 0 }),
+  reduceMax: (node, context) => {
+    for (const axis of node.attributes.axes) context.refuseEmpty(node.inputs[0]!.shape[axis]!);
+    return reduce("ReduceMax", node, context);
+  },
+  argMax: (node, { builder, inputs, refuseEmpty }) => {
+    refuseEmpty(node.inputs[0]!.shape[node.attributes.axis]!);
+    return builder.node("ArgMax", inputs, { axis: node.attributes.axis, keepdims: 0 });
+  },
   cumSum: (node, { builder, inputs }) =>
     builder.node("CumSum", [
       inputs[0]!,
@@ -137,17 +135,61 @@ function reduce(
   return builder.node(type, [inputs[0]!, builder.int64s(axes)], { keepdims: Number(keepDims) });
 }
 
-function scatterAddRule(node: Node<"scatterAdd">, { builder, sizes, inputs }: EmitContext): string {
+type ShapeContext = Pick<EmitContext, "builder" | "sizes">;
+
+const zero = (builder: Builder, dtype: DType): string =>
+  builder.constant({ dtype, shape: [1], data: allocate(dtype, 1) });
+
+function expand(x: string, dtype: DType, shape: Shape, { builder, sizes }: ShapeContext): string {
+  // ORT drops an Expand to a fixed shape whose sizes are all 0 or 1 as if it did nothing (1.30)
+  if (shape.includes(0) && shape.every((size) => typeof size === "number")) {
+    return builder.constant({ dtype, shape: shape as readonly number[], data: allocate(dtype, 0) });
+  }
+  return builder.node("Expand", [x, sizes.shape(shape)]);
+}
+
+function matmulRule(node: Node<"matmul">, context: EmitContext): string {
+  const { builder, inputs } = context;
+  const { transA, transB, alpha } = node.attributes;
+  const [a, b] = node.inputs as readonly [Value, Value];
+  const { dtype, shape } = node.outputs[0]!;
+  const inner = a.shape.at(transA ? -2 : -1)!;
+  if (inner === 0 || shape.includes(0)) return expand(zero(builder, dtype), dtype, shape, context);
+  if (b.shape.length > 2 || (a.shape.length > 2 && transA)) {
+    // with no inner elements the batched kernels leave their output as they found it, and
+    // they do not repeat one matrix for an empty batch (1.30); two matrices alone are right
+    if (!emptyWith(shape, inner)) context.refuseEmpty(inner);
+    shape.slice(0, -2).forEach((size, i) => {
+      const repeated = [a, b].some((x) => (x.shape[i + x.shape.length - shape.length] ?? 1) !== size);
+      if (repeated) context.refuseEmpty(size);
+    });
+  }
+  if (!transA && !transB && alpha === 1) return builder.node("MatMul", inputs);
+  const attributes = { transA: Number(transA), transB: Number(transB), alpha: { float: alpha } };
+  return builder.node("FusedMatMul", inputs, attributes, MICROSOFT);
+}
+
+/** Whether a shape has no elements wherever `size` is 0, or the size is never 0. */
+function emptyWith(shape: Shape, size: Dim): boolean {
+  if (shape.includes(0)) return true;
+  const terms = dimTerms(size);
+  const positive = terms.every(({ factor }) => factor > 0);
+  if (positive && terms.some(({ names }) => names.length === 0)) return true;
+  const factors = new Set(shape.flatMap((dim) => (dimTerms(dim).length === 1 ? dimTerms(dim)[0]!.names : [])));
+  return terms.length === 1 && terms[0]!.names.every((name) => factors.has(name));
+}
+
+function scatterAddRule(node: Node<"scatterAdd">, context: EmitContext): string {
+  const { builder, sizes, inputs } = context;
   const [updates, indices] = inputs as readonly [string, string];
   const [values, places] = node.inputs as readonly [Value, Value];
   const output = node.outputs[0]!;
-  const zero = { dtype: output.dtype, shape: [1], data: allocate(output.dtype, 1) };
-  const zeros = builder.node("Expand", [builder.constant(zero), sizes.shape(output.shape)]);
+  const zeros = expand(zero(builder, output.dtype), output.dtype, output.shape, context);
   // ScatterND with "add" loses updates of equal indices when it runs on several threads; ScatterElements is sequential
   const wide = output.shape.slice(1).map((): Dim => 1);
   const rows = shapeSize(places.shape);
   const flat = builder.node("Reshape", [updates, sizes.shape([rows, ...output.shape.slice(1)])], { allowzero: 1 });
   const column = builder.node("Reshape", [indices, sizes.shape([rows, ...wide])], { allowzero: 1 });
-  const full = builder.node("Expand", [column, sizes.shape([rows, ...values.shape.slice(places.shape.length)])]);
+  const full = expand(column, places.dtype, [rows, ...values.shape.slice(places.shape.length)], context);
   return builder.node("ScatterElements", [zeros, full, flat], { axis: 0, reduction: "add" });
 }

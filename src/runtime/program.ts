@@ -1,7 +1,7 @@
 // The one place where a graph and weights meet: placement of weights, the session, feeds and outputs.
 import type { InferenceSession as OrtSession, Tensor as OrtTensor } from "onnxruntime-common";
 import { BackendError, CheckpointError, type CheckpointIssue } from "../errors.ts";
-import { printShape, type Value } from "../graph/index.ts";
+import { evaluateDim, printShape, type Value } from "../graph/index.ts";
 import { type EmittedModel, type ExternalWeight, emit, type Placement } from "../onnx/index.ts";
 import { type DType, elementBytes, sizeOf, type Tensor, type TypedArray, type Weights } from "../tensor/index.ts";
 import type { Backend, Feeds, Outputs, Program } from "./backend.ts";
@@ -89,6 +89,7 @@ async function run(
     }
     ortFeeds[name] = toOrt(ort, feed);
   }
+  checkNonEmpty(backend, model, feeds);
   const fetches: Record<string, OrtTensor | null> = {};
   for (const { name } of model.outputs) {
     const target = into?.[name];
@@ -103,6 +104,16 @@ async function run(
   const outputs: Record<string, Tensor> = {};
   for (const { name, dtype } of model.outputs) outputs[name] = into?.[name] ?? fromOrt(results[name]!, dtype);
   return outputs;
+}
+
+function checkNonEmpty(backend: Backend["name"], { inputs, nonEmpty }: EmittedModel, feeds: Feeds): void {
+  if (nonEmpty.length === 0) return;
+  const sizes = new Map<string, number>();
+  for (const { name, shape } of inputs) {
+    for (const [axis, dim] of shape.entries()) if (typeof dim === "string") sizes.set(dim, feeds[name]!.shape[axis]!);
+  }
+  const empty = nonEmpty.filter((size) => evaluateDim(size, sizes) === 0);
+  if (empty.length > 0) throw new BackendError(backend, "run", `expected ${empty.join(", ")} of 1 or more, got 0`);
 }
 
 function copyInto(backend: Backend["name"], outputs: Outputs, into: Outputs = {}): Outputs {

@@ -278,7 +278,7 @@ const elementOr0 = (x: Numbers, index: readonly number[]): number =>
 const sum = (row: readonly number[]): number => row.reduce((a, b) => a + b, 0);
 
 function mean(row: readonly number[], dtype: DType): number {
-  const value = sum(row) / row.length;
+  const value = row.length === 0 ? 0 : sum(row) / row.length;
   return dtype.includes("float") ? value : Math.trunc(value);
 }
 

@@ -17,7 +17,6 @@ import type { DType } from "../../../src/tensor/index.ts";
 import {
   type Case,
   cases,
-  dim,
   domainOf,
   floats,
   fullDim,
@@ -76,6 +75,9 @@ const along = (op: (x: Value, axis: number) => Value, dtypes: fc.Arbitrary<DType
     })),
   );
 
+const fullOr0 = fc.oneof({ arbitrary: fullDim, weight: 5 }, { arbitrary: fc.constant(0), weight: 1 });
+// a batch that only some operands have, and that only the run knows, may not be empty
+const batches = fc.oneof(fc.array(fullOr0, { maxLength: 2 }), fc.constant(["B"]), fc.constant(["B", "S"]));
 const swapped = (shape: Shape, yes: boolean): Shape =>
   yes ? [...shape.slice(0, -2), shape.at(-1)!, shape.at(-2)!] : shape;
 
@@ -83,19 +85,28 @@ export const contraction = {
   matmul: cases(
     fc
       .record({
-        batch: shape(0, 2).chain((batch) => fc.tuple(narrowed(batch), narrowed(batch), fc.constant(batch))),
-        wide: fc.nat(2),
-        sizes: fc.tuple(dim, dim, dim),
+        batch: batches.chain((batch) => fc.tuple(narrowed(batch), narrowed(batch), fc.constant(batch))),
+        repeated: fc.nat(3),
+        // B is a batch's size alone: products of batches refuse inner sizes of 0 that only the run knows
+        sizes: fc.tuple(fullOr0, fc.constantFrom(0, 1, 2, 5, "S"), fullOr0),
         transA: fc.boolean(),
         transB: fc.boolean(),
         alpha: fc.constantFrom(1, 0.25),
         dtype: floats,
       })
-      .map(({ batch: [left, right, whole], wide, sizes: [m, k, n], transA, transB, alpha, dtype }) => ({
+      .map(({ batch: [left, right, whole], repeated, sizes: [m, k, n], transA, transB, alpha, dtype }) => ({
         label: `matmul${transA ? " transA" : ""}${transB ? " transB" : ""} alpha ${alpha}`,
         inputs: [
-          { shape: swapped([...(wide > 0 ? whole : left), m, k], transA), dtype, domain: normal },
-          { shape: swapped([...(wide > 1 ? whole : right), k, n], transB), dtype, domain: normal },
+          {
+            shape: swapped([...(repeated === 1 && !whole.includes("B") ? left : whole), m, k], transA),
+            dtype,
+            domain: normal,
+          },
+          {
+            shape: swapped([...(repeated === 2 && !whole.includes("B") ? right : whole), k, n], transB),
+            dtype,
+            domain: normal,
+          },
         ],
         build: ([a, b]) => [matmul(a!, b!, { transA, transB, alpha })],
         tolerance: "f32Gemm",
@@ -126,12 +137,13 @@ export const contraction = {
         lead: shape(0, 2),
         width: fc.constantFrom(1, 2, 3, 4, "S"),
         epsilon: fc.constantFrom(1e-5, 1e-2),
-        wanted: fc.subarray([0, 1, 2], { minLength: 1 }),
+        wanted: fc.constantFrom([0], [0, 1], [2, 0], [0, 1, 2]),
       })
       .map(({ lead, width, epsilon, wanted }) => ({
         label: `layerNorm ε ${epsilon}, outputs ${wanted.join(", ")}`,
         inputs: [
-          { shape: [...lead, width], dtype: "float32", domain: normal },
+          // on a grid, so that the spread of a row is 0 or far from it
+          { shape: [...lead, width], dtype: "float32", domain: grid(0.1) },
           { shape: [width], dtype: "float32", domain: positive },
           { shape: [width], dtype: "float32", domain: normal },
         ],
