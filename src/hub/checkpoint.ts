@@ -33,9 +33,11 @@ const FOLDER_HINT =
  * @throws {CheckpointError} when a weight file is damaged or shards are missing.
  */
 export async function openCheckpoint(files: Files, folder: string): Promise<Checkpoint> {
-  const stat = await files.stat(folder);
+  // asked for only when config.json is missing: over HTTP there are files but no folders
+  const stat = (await files.stat(joinPath(folder, "config.json"))) === null ? await files.stat(folder) : undefined;
   if (stat === null) throw new FileError(folder, "expected a model folder, got nothing there", { hint: FOLDER_HINT });
-  if (!stat.isFolder) throw new FileError(folder, "expected a model folder, got a file", { hint: FOLDER_HINT });
+  if (stat?.isFolder === false)
+    throw new FileError(folder, "expected a model folder, got a file", { hint: FOLDER_HINT });
   const config = await readJsonObject(files, folder, "config.json", FOLDER_HINT);
   return { folder, config, ...(await openWeights(files, folder)) };
 }
@@ -46,7 +48,7 @@ async function openWeights(files: Files, folder: string): Promise<Pick<Checkpoin
     if (name.endsWith(".index.json")) return openShards(files, folder, name);
     return { weights: await openWeightFile(files, joinPath(folder, name)), files: [name] };
   }
-  const others = (await files.list(folder)).filter((name) =>
+  const others = (await files.list(folder).catch((): string[] => [])).filter((name) =>
     /\.(safetensors|bin|pt|h5|msgpack|onnx|ckpt|gguf)$/.test(name),
   );
   const got = others.length > 0 ? others.join(", ") : "no weights";

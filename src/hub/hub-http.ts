@@ -1,6 +1,5 @@
 // The hub's HTTP endpoints: what a repository holds, what a file is, and its bytes from any offset.
 // Endpoints as huggingface_hub 2.4.0 `file_download.py` uses them.
-import { modelInfo } from "@huggingface/hub";
 import { DeftError, FileError } from "../errors.ts";
 import { blobName, type HubSettings } from "./hub.ts";
 
@@ -39,6 +38,8 @@ const HOPS = 5;
  * @throws {FileError} when there is no connection, no such model or revision, or no permission.
  */
 export async function repository(target: HubTarget, revision: string): Promise<Repository> {
+  // loaded here: a local folder or a cached model does not need it
+  const { modelInfo } = await import("@huggingface/hub");
   const info = await explained(target, () =>
     modelInfo({
       name: target.id,

@@ -139,5 +139,9 @@ describe("nodeFiles", () => {
       execFileSync("node_modules/.bin/tsx", ["--input-type=module", "-e", script], { stdio: "ignore" }),
     ).toThrow();
     expect(await readFile(path, "utf8")).toBe(old);
+    // what the killed process had begun lies beside it, under a name nobody reads
+    expect((await readdir(root)).filter((name) => name !== "state")).toEqual([
+      expect.stringMatching(/^\.state\.\d+-0\.tmp$/),
+    ]);
   });
 });

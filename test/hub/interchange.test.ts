@@ -2,7 +2,7 @@
 import { mkdtemp, readFile, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { afterAll, beforeAll, describe, expect, it, vi } from "vitest";
 import { nodeFiles } from "../../src/hub/files-node.ts";
 import {
   type BottleneckAdapter,
@@ -18,6 +18,9 @@ import {
 } from "../../src/hub/index.ts";
 import { type DType, float32, type Tensor, tensor } from "../../src/tensor/index.ts";
 import { NO_PYTHON, PYTHON, python } from "./python.ts";
+
+// torch alone takes seconds to import on a busy machine
+vi.setConfig({ testTimeout: 300_000, hookTimeout: 300_000 });
 
 const files = nodeFiles();
 const why = PYTHON ? "" : ` (${NO_PYTHON})`;
