@@ -22,7 +22,7 @@ export async function* csvRows(files: Files, path: string): AsyncGenerator<Table
     const ready = records;
     records = [];
     for (const cells of ready) {
-      if (cells.length > 1 || cells[0] !== "") yield { line, cells };
+      if (cells.length > 1 || cells[0]?.trim() !== "") yield { line, cells };
       line += 1 + cells.reduce((sum, cell) => sum + newlines(cell), 0);
     }
     if (failure !== null) throw csvError(path, line, failure);

@@ -52,7 +52,7 @@ function byLabel(keys: ArrayLike<number>, labels: ArrayLike<number> | null): Map
 
 /** A 53-bit hash of an example's text, blind to case and to runs of whitespace. */
 export function textKey(text: string, pair: string | undefined): number {
-  const plain = `${text}\u0000${pair ?? ""}`.toLowerCase().replace(/\s+/g, " ").trim();
+  const plain = [text, pair ?? ""].map((t) => t.toLowerCase().replace(/\s+/g, " ").trim()).join("\u0000");
   let low = 0xdeadbeef;
   let high = 0x41c6ce57;
   for (let i = 0; i < plain.length; i++) {

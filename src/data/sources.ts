@@ -48,7 +48,10 @@ async function noSuchPath(files: Files, path: string): Promise<FileError> {
   const parent = slash < 0 ? "." : path.slice(0, slash) || "/";
   const siblings = (await files.stat(parent))?.isFolder ? await files.list(parent) : [];
   const close = nearest(path.slice(slash + 1), siblings);
-  const hint = close === undefined ? "Check the path given as data." : `Did you mean ${joinPath(parent, close)}?`;
+  const hint =
+    close === undefined
+      ? "Check the path given as data."
+      : `Did you mean ${slash < 0 ? close : joinPath(parent, close)}?`;
   return new FileError(path, "expected a data file or folder, got nothing at this path", { hint });
 }
 
