@@ -101,7 +101,7 @@ function singleHead({ record, events }: RunReport): Markup {
     ...(result === null ? [] : evaluationFacts(result)),
     ...(start === undefined
       ? []
-      : [["Trained parameters", percent(start.trainableParameters / start.totalParameters, 2)] as [string, string]]),
+      : [["Trained share", percent(start.trainableParameters / start.totalParameters, 2)] as [string, string]]),
     ...(end === undefined ? [] : [["Time", duration(end.durationMs)] as [string, string]]),
   ];
   return html`<p class="lead">${settings.method.kind} on ${settings.model}, ${settings.task}, ${density}.</p>
