@@ -16,6 +16,8 @@ export async function main(
   let code = 0;
   const program = buildProgram(COMMANDS, { version: packageVersion(), out, err, onExit: (of) => (code = of) });
   try {
+    // completion writes the shell's script, or answers the shell; nobody else pays for loading it
+    if (argv[0] === "complete") (await import("@bomb.sh/tab/commander")).default(program);
     await program.parseAsync(argv.length === 0 ? ["--help"] : argv, { from: "user" });
     return code;
   } catch (error) {

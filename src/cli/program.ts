@@ -31,7 +31,7 @@ export function buildProgram(commands: readonly Command[], { version, out, err, 
     })
     .configureHelp({ subcommandTerm: (sub) => [sub.name(), ...sub.registeredArguments.map(argumentTerm)].join(" ") });
   for (const command of commands) addCommand(program, command, { out, err, onExit });
-  program.addHelpText("after", "\nExamples:\n  deft demo\n  deft train --help\n");
+  program.addHelpText("after", "\nExamples:\n  deft demo\n  deft train --help\n  source <(deft complete bash)      also zsh, fish, powershell\n");
   return program;
 }
 
