@@ -30,11 +30,13 @@ export function nodeFiles(): Files {
       explained(path, "write", async () => {
         await mkdir(path, { recursive: true });
       }),
-    rename: (from, to) =>
-      explained(to, "write", async () => {
+    rename: async (from, to) => {
+      const isThere = (await statOrNull(from)) !== null;
+      await explained(isThere ? to : from, "write", async () => {
         await rename(from, to);
         await syncEntry(dirname(to));
-      }),
+      });
+    },
     remove: (path) => explained(path, "remove", () => rm(path, { recursive: true, force: true })),
     sync: (path) => explained(path, "write", () => syncEntry(path)),
     realPath: (path) => explained(path, "read", async () => slashed(await realpath(path))),

@@ -65,7 +65,8 @@ export function toFloat32({ dtype, shape, data }: Tensor): Tensor {
 async function identity(files: Files, stored: readonly (readonly [string, Weight])[]): Promise<string> {
   const parts: string[] = [];
   const seen = new Map<string, boolean>();
-  for (const [name, { dtype, shape, span, read }] of stored) {
+  for (const [name, weight] of stored) {
+    const { dtype, shape, span } = weight;
     parts.push(JSON.stringify([name, dtype, shape, span ?? null]));
     const path = span === undefined ? null : joinPath(span.folder, span.name);
     if (path !== null && !seen.has(path)) {
@@ -75,7 +76,7 @@ async function identity(files: Files, stored: readonly (readonly [string, Weight
       parts.push(JSON.stringify([path, stat?.sizeBytes, modified]));
     }
     // without a date only the numbers themselves tell whether a file is still the same
-    if (path === null || seen.get(path) === false) parts.push(await digest(tensorBytes(await read())));
+    if (path === null || seen.get(path) === false) parts.push(await digest(tensorBytes(await weight.read())));
   }
   return (await digest(new TextEncoder().encode(parts.join("\n")))).slice(0, 40);
 }

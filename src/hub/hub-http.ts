@@ -47,7 +47,7 @@ export async function repository(target: HubTarget, revision: string): Promise<R
       hubUrl: target.endpoint,
       additionalFields: ["filePaths", "sha"],
       // its own check wants tokens to begin with `hf_`, which other endpoints' need not
-      fetch: (input, init) => request(target, String(input), init ?? {}),
+      fetch: (input, init) => request(target, input instanceof Request ? input.url : input, init ?? {}),
     }),
   );
   const { sha, filePaths } = info;
@@ -129,7 +129,7 @@ async function withinTime<T>(work: Promise<T>): Promise<T> {
   }
 }
 
-async function request(target: HubTarget, url: string, init: RequestInit): Promise<Response> {
+async function request(target: HubTarget, url: string | URL, init: RequestInit): Promise<Response> {
   const headers = new Headers(init.headers);
   // fetch drops this header by itself when it is redirected to another host
   if (target.token !== null) headers.set("authorization", `Bearer ${target.token}`);

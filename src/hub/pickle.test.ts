@@ -1,6 +1,8 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { CheckpointError } from "../errors.ts";
+import { float32 } from "../tensor/index.ts";
+import { joinBytes } from "./bytes.ts";
 import { memoryFiles } from "./files-memory.ts";
 import { unpickle } from "./pickle.ts";
 import { openTorchFile } from "./torch-file.ts";
@@ -86,7 +88,68 @@ describe("unpickle", () => {
   });
 });
 
+/** A zip archive of stored members. */
+function zip(members: readonly (readonly [string, Uint8Array])[]): Uint8Array {
+  const chunks: Uint8Array[] = [];
+  const directory: Uint8Array[] = [];
+  let position = 0;
+  for (const [name, content] of members) {
+    const label = new TextEncoder().encode(name);
+    const local = new DataView(new ArrayBuffer(30));
+    local.setUint32(0, 0x04034b50, true);
+    local.setUint16(26, label.length, true);
+    const central = new DataView(new ArrayBuffer(46));
+    central.setUint32(0, 0x02014b50, true);
+    central.setUint32(20, content.length, true);
+    central.setUint32(24, content.length, true);
+    central.setUint16(28, label.length, true);
+    central.setUint32(42, position, true);
+    chunks.push(new Uint8Array(local.buffer), label, content);
+    directory.push(new Uint8Array(central.buffer), label);
+    position += 30 + label.length + content.length;
+  }
+  const end = new DataView(new ArrayBuffer(22));
+  end.setUint32(0, 0x06054b50, true);
+  end.setUint32(12, joinBytes(directory).length, true);
+  end.setUint32(16, position, true);
+  return joinBytes([...chunks, ...directory, new Uint8Array(end.buffer)]);
+}
+
+const NUMBERS = Float32Array.of(0, 1, 2, 3, 4, 5);
+const FILE = zip([
+  ["m/data.pkl", PICKLE],
+  ["m/byteorder", new TextEncoder().encode("little")],
+  ["m/data/0", new Uint8Array(NUMBERS.buffer)],
+]);
+
 describe("openTorchFile", () => {
+  it("puts the numbers of a transposed view in order", async () => {
+    const weights = await openTorchFile(memoryFiles([["m.bin", FILE]]), "m.bin", FILE.length);
+    expect(await weights.get("w")!.read()).toEqual(float32([3, 2], [0, 3, 1, 4, 2, 5]));
+  });
+
+  it("throws nothing but CheckpointError, whatever is changed in a good file", async () => {
+    const change = fc.record({ at: fc.nat(FILE.length - 1), byte: fc.nat(255) });
+    const property = fc.asyncProperty(
+      fc.array(change, { minLength: 1, maxLength: 4 }),
+      fc.nat(FILE.length),
+      async (changes, keep) => {
+        const bytes = FILE.slice();
+        for (const { at, byte } of changes) bytes[at] = byte;
+        for (const some of [bytes, bytes.slice(0, keep)]) {
+          try {
+            for (const weight of (await openTorchFile(memoryFiles([["m.bin", some]]), "m.bin", some.length)).values()) {
+              await weight.read();
+            }
+          } catch (error) {
+            expect(error).toBeInstanceOf(CheckpointError);
+          }
+        }
+      },
+    );
+    await fc.assert(property, { numRuns: 1000 });
+  });
+
   it.each([
     ["an old pickle", PICKLE, "an older or unknown format"],
     ["a zip cut short", Uint8Array.of(0x50, 0x4b, 3, 4, 0, 0, 0, 0), "none (truncated)"],

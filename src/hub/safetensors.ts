@@ -130,7 +130,11 @@ function headerEntry(
   const [begin, end] = offsets as [number, number];
   const byteLength = dims.reduce((size, dim) => size * dim, elementBytes(dtype));
   if (byteLength !== end - begin) {
-    issues.push({ name, expected: `${byteLength} bytes for ${stored} [${dims.join(", ")}]`, got: `${end - begin}` });
+    issues.push({
+      name,
+      expected: `${byteLength} bytes for ${String(stored)} [${dims.join(", ")}]`,
+      got: `${end - begin}`,
+    });
     return undefined;
   }
   return { dtype, shape: dims, byteOffset: dataStart + begin, byteLength };

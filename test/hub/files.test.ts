@@ -73,9 +73,10 @@ describe("nodeFiles", () => {
       "ROOT/models/minilmm/config.json: cannot read: expected a file or folder one may use, got nothing there
       There is no "minilmm" in ROOT/models; did you mean "minilm"?"
     `);
-    for (const act of [files.readText, files.list, files.realPath, files.sync]) {
-      expect((await failure(act(join(root, "models/minilmm")))).hint).toContain('did you mean "minilm"?');
+    for (const act of ["readText", "list", "realPath", "sync"] as const) {
+      expect((await failure(files[act](join(root, "models/minilmm")))).hint).toContain('did you mean "minilm"?');
     }
+    expect((await failure(files.rename(join(root, "gone"), join(root, "new")))).file).toBe(join(root, "gone"));
     expect(
       (
         await failure(
