@@ -1,7 +1,7 @@
 // Activation density: the loss that lowers it and the instrument that measures it.
 // Takes activation taps, gives a loss value or a report. Never: decides the task loss.
 
-export { activationTap, type DensityLossOptions, densityLoss, type Tap } from "./loss.ts";
+export { activationTap, type DensityLossOptions, densityLoss, numVirtualTokens, type Tap } from "./loss.ts";
 export { DensityMeter, densityCounts, type TapShape, tapShapes } from "./measure.ts";
 export {
   DEAD_THRESHOLD,

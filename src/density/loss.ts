@@ -1,6 +1,18 @@
 // The density loss: a smooth stand-in for the share of non-zero MLP activations.
 import { ConfigError } from "../errors.ts";
-import { add, cast, mul, reciprocal, reduceMean, reduceSum, square, sub, type Value } from "../graph/index.ts";
+import {
+  add,
+  cast,
+  mul,
+  pad,
+  reciprocal,
+  reduceMean,
+  reduceSum,
+  square,
+  sub,
+  subtractDims,
+  type Value,
+} from "../graph/index.ts";
 import type { Hooks, Site } from "../nn/index.ts";
 import type { StackName } from "./report.ts";
 
@@ -9,7 +21,7 @@ export interface Tap {
   readonly site: string;
   readonly stack: StackName;
   readonly layer: number;
-  /** After the nonlinearity, `[B, S, F]`. */
+  /** After the nonlinearity, `[B, P + S, F]`: P virtual tokens stand before the text. */
   readonly activation: Value;
 }
 
@@ -28,11 +40,23 @@ export function activationTap(): { readonly hooks: Hooks; readonly taps: readonl
   };
 }
 
+/** How many virtual tokens stand before the text in a tap: by how much it is longer than the mask `[B, S]`. */
+export function numVirtualTokens({ activation }: Tap, attentionMask: Value): number {
+  return Number(subtractDims(activation.shape[1]!, attentionMask.shape[1]!));
+}
+
+/** 1 where a tap's position is attended text, `[B, P + S]` float32: 0 at padding and virtual tokens. */
+export function attendedPositions(tap: Tap, attentionMask: Value): Value {
+  return pad(cast(attentionMask, "float32"), 1, numVirtualTokens(tap, attentionMask), 0);
+}
+
 export interface DensityLossOptions {
   /** ε of the surrogate: a scalar value, so that a schedule can feed it. */
   readonly epsilon: Value | number;
-  /** Weight of each position, `[B, S]`: the attention mask for `attended`, ones for `all`. */
-  readonly positions: Value;
+  /** Which positions count: attended text, or all, padding and virtual tokens too. */
+  readonly positions: "attended" | "all";
+  /** `[B, S]` int64 */
+  readonly attentionMask: Value;
   /** One over the number of counted positions of the whole step, a scalar. */
   readonly scale: Value;
 }
@@ -40,17 +64,16 @@ export interface DensityLossOptions {
 /**
  * `mean(a² / (a² + ε))` over neurons and counted positions of each tap, then over the taps of a stack; stacks are added (T5).
  *
- * Each tap is `[B, S, F]`; the result is a scalar in [0, 1] for each stack, when `scale` is one over the count of this very
+ * Each tap is `[B, P + S, F]`; the result is a scalar in [0, 1] for each stack, when `scale` is one over the count of this very
  * batch; with a step's count, micro-batches add up to the step's loss. Computed in float32.
  * @throws {ConfigError} when no tap was recorded.
  * @see arXiv 2402.01911, the density loss.
  */
-export function densityLoss(taps: readonly Tap[], { epsilon, positions, scale }: DensityLossOptions): Value {
+export function densityLoss(taps: readonly Tap[], options: DensityLossOptions): Value {
   const first = taps[0];
   if (!first) throw new ConfigError([{ path: "density", expected: "a model with MLP activations", got: "no tap" }]);
-  const weights = cast(positions, "float32");
   const stacks = [...new Set(taps.map((tap) => tap.stack))].map((stack) => {
-    const layers = taps.filter((tap) => tap.stack === stack).map((tap) => layerLoss(tap, weights, scale, epsilon));
+    const layers = taps.filter((tap) => tap.stack === stack).map((tap) => layerLoss(tap, options));
     return mul(
       layers.reduce((a, b) => add(a, b)),
       1 / layers.length,
@@ -59,13 +82,14 @@ export function densityLoss(taps: readonly Tap[], { epsilon, positions, scale }:
   return stacks.reduce((a, b) => add(a, b));
 }
 
-function layerLoss(tap: Tap, weights: Value, scale: Value, epsilon: Value | number): Value {
+function layerLoss(tap: Tap, { epsilon, positions, attentionMask, scale }: DensityLossOptions): Value {
   const { graph } = tap.activation;
   return graph.at(`${tap.site}/density`, () => {
     const a = cast(tap.activation, "float32");
     // a² / (a² + ε) = 1 − ε / (a² + ε): one division fewer, and its gradient needs no second quotient
     const missing = reduceMean(reciprocal(add(square(a), epsilon)), { axes: [-1] });
     const perToken = sub(1, mul(missing, epsilon));
-    return mul(reduceSum(mul(perToken, weights)), scale);
+    const counted = positions === "all" ? perToken : mul(perToken, attendedPositions(tap, attentionMask));
+    return mul(reduceSum(counted), scale);
   });
 }

@@ -13,7 +13,7 @@ import {
   type Value,
 } from "../graph/index.ts";
 import type { Tensor } from "../tensor/index.ts";
-import type { Tap } from "./loss.ts";
+import { attendedPositions, numVirtualTokens, type Tap } from "./loss.ts";
 import {
   DEAD_THRESHOLD,
   type Density,
@@ -27,15 +27,20 @@ import {
 const RARE_SHARE = 0.01;
 
 /** What a meter must know of a tap, without its graph. */
-export type TapShape = Pick<Tap, "site" | "stack" | "layer"> & { readonly neurons: number };
+export type TapShape = Pick<Tap, "site" | "stack" | "layer"> & {
+  readonly neurons: number;
+  /** Virtual tokens before the text. */
+  readonly numVirtualTokens: number;
+};
 
-/** The shape of each tap, for `DensityMeter`. */
-export function tapShapes(taps: readonly Tap[]): TapShape[] {
-  return taps.map(({ site, stack, layer, activation }) => ({
-    site,
-    stack,
-    layer,
-    neurons: Number(activation.shape.at(-1)),
+/** The shape of each tap, for `DensityMeter`; the mask is `[B, S]`. */
+export function tapShapes(taps: readonly Tap[], attentionMask: Value): TapShape[] {
+  return taps.map((tap) => ({
+    site: tap.site,
+    stack: tap.stack,
+    layer: tap.layer,
+    neurons: Number(tap.activation.shape.at(-1)),
+    numVirtualTokens: numVirtualTokens(tap, attentionMask),
   }));
 }
 
@@ -46,14 +51,15 @@ export function tapShapes(taps: readonly Tap[]): TapShape[] {
  */
 export function densityCounts(taps: readonly Tap[], attentionMask: Value): Record<string, Value> {
   const outputs: Record<string, Value> = {};
-  taps.forEach(({ activation, site }, i) => {
+  taps.forEach((tap, i) => {
+    const { activation, site } = tap;
     const { graph } = activation;
     graph.at(`${site}/measure`, () => {
       const [batch, length, neurons] = activation.shape as readonly [Dim, Dim, number];
       const magnitude = abs(activation);
-      const attended = cast(attentionMask, "float32"); // [B, S]
+      const attended = attendedPositions(tap, attentionMask); // [B, P + S]
       const active = (threshold: number) => cast(less(graph.scalar(threshold), magnitude), "float32");
-      const perToken = (threshold: number) => reduceSum(active(threshold), { axes: [-1] }); // [B, S]
+      const perToken = (threshold: number) => reduceSum(active(threshold), { axes: [-1] }); // [B, P + S]
       const perSample = (counts: Value) => reshape(reduceSum(counts, { axes: [-1] }), [batch, 1]);
       const nonZero = perToken(0);
       outputs[`density.${i}.counts`] = concat(
@@ -110,12 +116,12 @@ export class DensityMeter {
     { length, attendedTokens }: { readonly length: number; readonly attendedTokens: number },
   ): void {
     const columns = 2 + THRESHOLDS.length;
-    this.#shapes.forEach(({ neurons }, i) => {
+    this.#shapes.forEach(({ neurons, numVirtualTokens }, i) => {
       const { data } = outputs[`density.${i}.counts`]!;
       const sum = this.#counts[i]!;
       const batch = data.length / columns;
       for (let b = 0; b < batch; b++) {
-        sum.paper += Number(data[b * columns]) / (length * neurons);
+        sum.paper += Number(data[b * columns]) / ((numVirtualTokens + length) * neurons);
         sum.exact += Number(data[b * columns + 1]);
         for (let t = 0; t < THRESHOLDS.length; t++) sum.above[t]! += Number(data[b * columns + 2 + t]);
       }

@@ -2,7 +2,7 @@
 
 import { activationTap, type Tap } from "../density/index.ts";
 import { InternalError } from "../errors.ts";
-import { Graph, type Value } from "../graph/index.ts";
+import { Graph, reachable, type Value } from "../graph/index.ts";
 import { type EncoderInputs, type EncoderModel, encoderLogits } from "../models/index.ts";
 import {
   binaryCrossEntropy,
@@ -68,11 +68,13 @@ export function buildClassifier({ model, method, head, alsoTrains, training = fa
   });
   const logits = encoderLogits(model, root, inputs, numLogits(head));
   const { labels, losses } = taskLosses(head, logits);
-  const { parameters } = root;
-  const trainable = parameters
-    .filter((spec) => spec.trainable)
-    .map((spec) => ({ spec, value: graph.parameter(spec.name, spec.shape, { trainable: true }) }));
-  return { graph, inputs, labels, logits, losses, taps: tap.taps, parameters, trainable };
+  // what a hook has skipped is not part of the model: neither its parameters nor its activations
+  const needed = new Set(reachable([logits]));
+  const valueOf = ({ name, shape, trainable }: ParameterSpec) => graph.parameter(name, shape, { trainable });
+  const parameters = root.parameters.filter((spec) => needed.has(valueOf(spec).node));
+  const taps = tap.taps.filter(({ activation }) => needed.has(activation.node));
+  const trainable = parameters.filter((spec) => spec.trainable).map((spec) => ({ spec, value: valueOf(spec) }));
+  return { graph, inputs, labels, logits, losses, taps, parameters, trainable };
 }
 
 function taskLosses(head: HeadKind, logits: Value): Pick<Classifier, "labels" | "losses"> {

@@ -62,7 +62,7 @@ export async function openScorer(options: ScorerOptions): Promise<Scorer> {
     { logits, losses, ...counts },
     { ...options.compile, weights: options.weights },
   );
-  const shapes = tapShapes(taps);
+  const shapes = tapShapes(taps, inputs.attentionMask);
   const width = numLogits(options.head);
   const feedsOf = (trained: ReadonlyMap<string, Tensor>) =>
     Object.fromEntries(trainable.map(({ spec }) => [spec.name, trained.get(spec.name)!]));

@@ -92,6 +92,11 @@ export class Scope {
     return this.#declare(name, shape, true, init);
   }
 
+  /** A new, trained parameter that a method adds to the model as a whole, for several sites to share. */
+  shared(name: string, shape: readonly number[], init: Init): Value {
+    return new Scope(this.#shared, "").added(name, shape, init);
+  }
+
   #full(name: string): string {
     return this.path === "" ? name : `${this.path}.${name}`;
   }

@@ -50,10 +50,13 @@ export function lora(options: LoraOptions = {}): Method {
     trains: (name) =>
       isHead(name) ||
       (name.endsWith(".bias") &&
-        (bias === "all" || (bias === "lora_only" && isTarget(name.slice(0, -".bias".length))))),
+        (bias === "all" || (bias === "lora_only" && !isNorm(name) && isTarget(name.slice(0, -".bias".length))))),
     check: (sites) => targets !== "all-linear" && checkTargets(targets, sites),
   };
 }
+
+/** Norms have biases too, but are no linear layers. */
+const isNorm = (name: string): boolean => /norm\.bias$/i.test(name);
 
 function checkRanges({ rank, alpha, dropout: rate }: Extract<MethodSettings, { kind: "lora" }>): void {
   const issues = [];

@@ -180,7 +180,7 @@ export class Optimizer {
     for (const { tokenIds, attendedTokens } of batches) {
       const [batch, length] = tokenIds.shape as readonly [number, number];
       examples += batch;
-      positions += attended ? attendedTokens : batch * length;
+      positions += attended ? attendedTokens : batch * (this.graph.numVirtualTokens + length);
     }
     return { exampleScale: 1 / examples, tokenScale: 1 / positions };
   }

@@ -1,7 +1,7 @@
 // What one optimiser step computes: losses, gradients, clipping and AdamW in the graph, in one program or, accumulating, in two.
 import { backward } from "../autodiff/index.ts";
-import { densityLoss } from "../density/index.ts";
-import { add, expand, mul, reduceSum, type Value } from "../graph/index.ts";
+import { densityLoss, numVirtualTokens } from "../density/index.ts";
+import { add, mul, reduceSum, type Value } from "../graph/index.ts";
 import { buildClassifier, type Classifier, type ClassifierOptions } from "../infer/index.ts";
 import type { ParameterSpec } from "../nn/index.ts";
 import { adamw, clipByGlobalNorm, globalNorm, isDecayed } from "../optim/index.ts";
@@ -18,6 +18,8 @@ export interface StepOptions extends ClassifierOptions {
 export interface StepGraph {
   readonly parameters: readonly ParameterSpec[];
   readonly trainable: readonly ParameterSpec[];
+  /** Virtual tokens before the text of each example; they are positions too. */
+  readonly numVirtualTokens: number;
   /** Everything at once: `loss`, `taskLoss`, `densityLoss`, `gradNorm`, `next.P`, `next.m.P`, `next.v.P`. */
   readonly step: Readonly<Record<string, Value>>;
   /** One micro-batch: the losses, and `next.grad.P` = `grad.P` + its gradient. */
@@ -44,7 +46,7 @@ export type ScalarFeed = (typeof SCALAR_FEEDS)[number];
  */
 export function buildStep(options: StepOptions): StepGraph {
   const classifier = buildClassifier({ ...options, training: options.training ?? true });
-  const { graph, trainable } = classifier;
+  const { graph, inputs, taps, trainable } = classifier;
   const losses = stepLosses(classifier, options.density);
   const gradients = backward(
     losses["loss"]!,
@@ -58,6 +60,7 @@ export function buildStep(options: StepOptions): StepGraph {
   return {
     parameters: classifier.parameters,
     trainable: trainable.map(({ spec }) => spec),
+    numVirtualTokens: Math.max(0, ...taps.map((tap) => numVirtualTokens(tap, inputs.attentionMask))),
     step: { ...losses, ...updates(classifier, gradients, options) },
     gradient,
     update: updates(classifier, summed, options),
@@ -71,9 +74,12 @@ function stepLosses(
   const scalar = (name: ScalarFeed) => graph.input(name, "float32", []);
   const taskLoss = mul(reduceSum(losses), scalar("exampleScale"));
   if (!density) return { loss: taskLoss, taskLoss };
-  const one = graph.scalar(1, "int64");
-  const positions = density.positions === "attended" ? inputs.attentionMask : expand(one, inputs.attentionMask.shape);
-  const sparse = densityLoss(taps, { epsilon: scalar("epsilon"), positions, scale: scalar("tokenScale") });
+  const sparse = densityLoss(taps, {
+    epsilon: scalar("epsilon"),
+    positions: density.positions,
+    attentionMask: inputs.attentionMask,
+    scale: scalar("tokenScale"),
+  });
   return { loss: add(taskLoss, mul(sparse, scalar("densityWeight"))), taskLoss, densityLoss: sparse };
 }
 
