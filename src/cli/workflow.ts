@@ -1,5 +1,4 @@
 // Opens the library for commands: its workflow bound to this machine's files, hub and runtime.
-import { UnsupportedError } from "../errors.ts";
 import type { Files } from "../tensor/index.ts";
 import type { Workflow } from "../workflow/index.ts";
 
@@ -11,5 +10,6 @@ export async function openFiles(): Promise<Files> {
 
 /** The workflow on this machine. */
 export async function openWorkflow(): Promise<Workflow> {
-  throw new UnsupportedError("this command", ["report", "doctor"]);
+  const { nodeEnvironment, workflow } = await import("../node.ts");
+  return workflow(nodeEnvironment());
 }

@@ -19,7 +19,11 @@ export interface AdapterOptions {
  * @throws {ConfigError} when the reduction factor is not a number ≥ 1.
  * @see AdapterHub `adapters` 1.3: `SeqBnConfig` (`original_ln_before`, `residual_before_ln` true), `DoubleSeqBnConfig` (`original_ln_before` false).
  */
-export function adapter({ style = "pfeiffer", reductionFactor = 16, nonLinearity = style === "pfeiffer" ? "relu" : "swish" }: AdapterOptions = {}): Method {
+export function adapter({
+  style = "pfeiffer",
+  reductionFactor = 16,
+  nonLinearity = style === "pfeiffer" ? "relu" : "swish",
+}: AdapterOptions = {}): Method {
   if (!(reductionFactor >= 1)) {
     throw new ConfigError([{ path: "reductionFactor", expected: "a number ≥ 1", got: String(reductionFactor) }]);
   }

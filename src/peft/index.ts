@@ -3,3 +3,4 @@
 export { type AdapterOptions, adapter } from "./adapter.ts";
 export { type LoraOptions, lora } from "./lora.ts";
 export { full, headOnly, isHead, type Method, type MethodSettings } from "./method.ts";
+export { methodOf } from "./method-of.ts";

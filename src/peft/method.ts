@@ -13,7 +13,12 @@ export type MethodSettings =
       readonly bias: "none" | "all" | "lora_only";
       readonly rslora: boolean;
     }
-  | { readonly kind: "adapter"; readonly style: "pfeiffer" | "houlsby"; readonly reductionFactor: number; readonly nonLinearity: string }
+  | {
+      readonly kind: "adapter";
+      readonly style: "pfeiffer" | "houlsby";
+      readonly reductionFactor: number;
+      readonly nonLinearity: string;
+    }
   | { readonly kind: "head" }
   | { readonly kind: "full" };
 

@@ -14,6 +14,7 @@ export type {
   TrainedRun,
   Workflow,
 } from "./api.ts";
+export { workflow } from "./bind.ts";
 export {
   type Comparison,
   type ComparisonRow,
@@ -23,6 +24,7 @@ export {
   densityDefinitions,
   HEADLINE_DEFINITION,
 } from "./comparison.ts";
+export type { Environment, FoundModel } from "./environment.ts";
 export { effectiveEvents, parseEvents } from "./history.ts";
 export { checkFree, openSettings } from "./output.ts";
 export { readRun, type StoredRun } from "./run-folder.ts";

@@ -1,0 +1,98 @@
+// A base model opened for work: configuration, mapped float32 weights, tokenizer, and who it is.
+import { loadTokenizer, type Tokenizer } from "../data/index.ts";
+import { CheckpointError, type CheckpointIssue } from "../errors.ts";
+import { fingerprint, float32Checkpoint, type HubEvent, type JsonObject, openCheckpoint } from "../hub/index.ts";
+import { buildClassifier, type HeadKind } from "../infer/index.ts";
+import { type EncoderModel, encoderModel, maxSequenceLength, sanitize } from "../models/index.ts";
+import { isHead, type Method } from "../peft/index.ts";
+import { joinPath, type Weights } from "../tensor/index.ts";
+import type { Environment } from "./environment.ts";
+
+export interface BaseModel {
+  /** As the person named it. */
+  readonly name: string;
+  readonly folder: string;
+  readonly commit: string | null;
+  readonly config: JsonObject;
+  readonly model: EncoderModel;
+  /** Float32, in our names, mapped from files. */
+  readonly weights: Weights;
+  readonly tokenizer: Tokenizer;
+  readonly fingerprint: string;
+}
+
+/**
+ * Opens a model by folder or hub id; weights in 16 bits are converted once, into the cache.
+ * @throws the errors of `openCheckpoint`, `parseEncoderConfig`, `sanitize` and `loadTokenizer`.
+ */
+export async function openBaseModel(
+  environment: Environment,
+  name: string,
+  onProgress: (event: HubEvent) => void = () => {},
+): Promise<BaseModel> {
+  const { files } = environment;
+  const { folder, commit } = await environment.findModel(name, onProgress);
+  const checkpoint = await openCheckpoint(files, folder);
+  const model = encoderModel(checkpoint.config, joinPath(folder, "config.json"));
+  const stored = sanitize(model.config, checkpoint.weights, folder);
+  const tokenizer = await loadTokenizer(files, folder);
+  const issues = vocabularyIssues(tokenizer, model);
+  if (issues.length > 0) throw new CheckpointError(folder, issues);
+  const { weights } = await float32Checkpoint(files, stored, environment.cacheFolder);
+  return {
+    name,
+    folder,
+    commit,
+    config: checkpoint.config,
+    model,
+    weights,
+    tokenizer,
+    fingerprint: await fingerprint(files, stored),
+  };
+}
+
+/** The most tokens an example may have: what was asked for, or less where the model takes no more. */
+export function usableLength({ model, tokenizer }: BaseModel, wanted: number): number {
+  return Math.min(wanted, maxSequenceLength(model.config), tokenizer.maxLength ?? Number.POSITIVE_INFINITY);
+}
+
+/**
+ * Parts of the head that the checkpoint lacks, or has for another number of classes: they are trained from scratch.
+ * @throws {CheckpointError} naming every other parameter that is missing or misshapen.
+ */
+export function missingHead(
+  { model, weights, folder }: BaseModel,
+  method: Method,
+  head: HeadKind,
+): ReadonlySet<string> {
+  const { parameters } = buildClassifier({ model, method, head });
+  const missing = new Set<string>();
+  const issues: CheckpointIssue[] = [];
+  for (const { name, shape, init } of parameters) {
+    const stored = weights.get(name);
+    if (stored && stored.shape.join() === shape.join()) continue;
+    if (init && (!stored || isHead(name))) missing.add(name);
+    else
+      issues.push({
+        name,
+        expected: `float32[${shape.join(", ")}]`,
+        got: stored ? `${stored.dtype}[${stored.shape.join(", ")}]` : "nothing",
+      });
+  }
+  if (issues.length > 0)
+    throw new CheckpointError(folder, issues, {
+      hint: "config.json and the weights do not belong together, or the download is incomplete.",
+    });
+  return missing;
+}
+
+function vocabularyIssues(tokenizer: Tokenizer, { config }: EncoderModel): CheckpointIssue[] {
+  if (tokenizer.vocabSize <= config.vocabSize) return [];
+  return [
+    {
+      name: "vocab_size",
+      expected: `at least ${tokenizer.vocabSize}, the tokenizer's vocabulary`,
+      got: String(config.vocabSize),
+    },
+  ];
+}

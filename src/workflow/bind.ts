@@ -1,0 +1,19 @@
+// The workflow bound to one machine.
+import type { Workflow } from "./api.ts";
+import { compareRuns, demoRun } from "./comparing.ts";
+import type { Environment } from "./environment.ts";
+import { evaluateRun, predictRun, profileRun } from "./inspecting.ts";
+import { estimateRun, trainRun } from "./training.ts";
+
+/** Every job, on the files, hub and runtime of `environment`. */
+export function workflow(environment: Environment): Workflow {
+  return {
+    train: (settings, options) => trainRun(environment, settings, options),
+    estimate: (settings) => estimateRun(environment, settings),
+    compare: (cells, options) => compareRuns(environment, cells, options),
+    demo: (options) => demoRun(environment, options),
+    evaluateRun: (target, overrides) => evaluateRun(environment, target, overrides),
+    predictRun: (target, inputs, overrides) => predictRun(environment, target, inputs, overrides),
+    profileRun: (target, overrides) => profileRun(environment, target, overrides),
+  };
+}

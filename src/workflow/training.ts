@@ -1,0 +1,327 @@
+// One training run from settings to a finished folder.
+import { type Dataset, splitOf } from "../data/index.ts";
+import { ConfigError } from "../errors.ts";
+import type { Evaluation } from "../infer/index.ts";
+import { methodOf } from "../peft/index.ts";
+import { sizeOf, type Tensor } from "../tensor/index.ts";
+import { type EvalEvent, Optimizer, type TrainEvent, train, type WarningEvent } from "../train/index.ts";
+import type { Running, Stoppable, TrainEstimate, TrainedRun } from "./api.ts";
+import { type BaseModel, missingHead, openBaseModel } from "./base-model.ts";
+import type { Environment } from "./environment.ts";
+import { openEvaluator } from "./evaluator.ts";
+import type { RunRecord } from "./run-record.ts";
+import { RunWriter } from "./run-writer.ts";
+import { running } from "./running.ts";
+import type { Settings } from "./settings.ts";
+import { chanceLoss, encodeSplit, headOf, openData, trainingBatches } from "./task-data.ts";
+import { writeTrainedPart } from "./trained-part.ts";
+
+/** Newest checkpoints kept besides the best. */
+const KEPT_CHECKPOINTS = 2;
+/** Larger than a training batch: nothing is kept for a backward pass. */
+const EVAL_BATCH = 32;
+
+/** Trains by `settings`; events are also written to the run's folder when there is one. */
+export function trainRun(
+  environment: Environment,
+  settings: Settings,
+  options: Stoppable = {},
+): Running<TrainEvent, TrainedRun> {
+  return running(trainEvents(environment, settings, options));
+}
+
+async function* trainEvents(
+  environment: Environment,
+  settings: Settings,
+  { signal }: Stoppable,
+): AsyncGenerator<TrainEvent, TrainedRun> {
+  const job = await prepare(environment, settings);
+  const { files } = environment;
+  const record: RunRecord = { ...job.record, result: null };
+  const writer = settings.output === null ? null : await RunWriter.open(files, settings.output, record);
+  const optimizer = await openOptimizer(job);
+  const evaluator = await openEvaluator({ ...job, batchSize: EVAL_BATCH, padding: settings.data.padding });
+  let lastBest: EvalEvent | null = null;
+  try {
+    const events = train({
+      ...trainerFacts(job, optimizer),
+      optimizer,
+      evaluate: async (trained) => {
+        const { split, examples, loss, metrics, density } = await evaluator.evaluate(
+          trained,
+          job.evalSplit,
+          job.evalExamples,
+        );
+        return { split, examples, loss, metrics, density };
+      },
+      checkpoints: writer && {
+        files,
+        folder: writer.checkpoints,
+        keep: KEPT_CHECKPOINTS,
+        saveSteps: settings.saveSteps,
+        fingerprint: job.stateKey,
+        resume: settings.resume,
+      },
+      rssBytes: environment.rssBytes,
+      ...(signal ? { signal } : {}),
+    });
+    for (let next = await events.next(); ; next = await events.next()) {
+      if (next.done) {
+        const { trained, interrupted } = next.value;
+        const result = interrupted
+          ? null
+          : await bestEvaluation(job, writer, lastBest, () =>
+              evaluator.evaluate(trained, job.evalSplit, job.evalExamples),
+            );
+        const finished: RunRecord = { ...record, result };
+        if (writer && !interrupted) {
+          await saveTrained(job, writer, trained, result);
+          await writer.record(finished);
+        }
+        return { record: finished, folder: settings.output, interrupted };
+      }
+      const event = next.value;
+      if (event.type === "eval" && event.best) lastBest = event;
+      await writer?.event(event);
+      yield event;
+      if (event.type === "start")
+        for (const warning of job.warnings) {
+          await writer?.event(warning);
+          yield warning;
+        }
+    }
+  } finally {
+    await writer?.flush();
+    await optimizer.dispose();
+    await evaluator.dispose();
+  }
+}
+
+/** What `--dry-run` says: everything is opened and checked, nothing trained or written. */
+export async function estimateRun(environment: Environment, settings: Settings): Promise<TrainEstimate> {
+  const job = await prepare(environment, settings);
+  const optimizer = await openOptimizer(job);
+  try {
+    const started = performance.now();
+    const timed = Math.min(2, job.totalSteps);
+    const epoch = job.batches.epoch(0);
+    const rates = { learningRate: 0, densityWeight: settings.density.weight, epsilon: settings.density.epsilon.to };
+    for (let step = 0; step < timed; step++)
+      await optimizer.step(step + 1, [epoch.batch(step % job.batches.batchesPerEpoch)], rates);
+    const stepMs = (performance.now() - started) / timed;
+    return {
+      trainableParameters: trainableCount(optimizer),
+      totalParameters: totalCount(job, optimizer),
+      trainExamples: job.trainExamples.count,
+      evalExamples: job.evalExamples.count,
+      totalSteps: job.totalSteps,
+      weightBytes: 4 * totalCount(job, optimizer),
+      peakRssBytes: environment.rssBytes(),
+      durationMs: stepMs * job.totalSteps * settings.optim.accumulate,
+    };
+  } finally {
+    await optimizer.dispose();
+  }
+}
+
+type Job = Awaited<ReturnType<typeof prepare>>;
+
+async function prepare(environment: Environment, settings: Settings) {
+  const { files } = environment;
+  const base = await openBaseModel(environment, settings.model);
+  const method = methodOf(settings.method);
+  const dataset = await openData(files, settings);
+  const { task } = dataset;
+  const head = headOf(task);
+  checkClasses(dataset);
+  method.check(linearSites(base));
+  const alsoTrains = missingHead(base, method, head);
+  const evalSplit = task.evalSplits[0]!;
+  const trainExamples = await encodeSplit(splitOf(dataset, task.trainSplit), base, settings.data);
+  const evalExamples = await encodeSplit(splitOf(dataset, evalSplit), base, settings.data);
+  const batches = trainingBatches(trainExamples, task, settings);
+  const stepsPerEpoch = Math.ceil(batches.batchesPerEpoch / settings.optim.accumulate);
+  const totalSteps = settings.optim.maxSteps ?? Math.max(1, Math.ceil(settings.optim.epochs * stepsPerEpoch));
+  const record: Omit<RunRecord, "result"> = {
+    schema: 1,
+    createdAt: new Date().toISOString(),
+    settings,
+    versions: environment.versions,
+    fingerprints: { base: base.fingerprint, data: dataset.fingerprint },
+    metricName: task.mainMetric,
+    labels: task.labels,
+  };
+  return {
+    environment,
+    settings,
+    base,
+    method,
+    dataset,
+    task,
+    head,
+    alsoTrains,
+    evalSplit,
+    trainExamples,
+    evalExamples,
+    batches,
+    totalSteps,
+    record,
+    backend: environment.backend(settings.backend, settings.threads),
+    stateKey: JSON.stringify([
+      base.fingerprint,
+      dataset.fingerprint,
+      settings.task,
+      settings.data,
+      settings.method,
+      settings.density,
+      settings.optim,
+      settings.seed,
+      totalSteps,
+    ]),
+    warnings: warningsOf(dataset, trainExamples.truncatedCount, trainExamples.count, settings),
+  };
+}
+
+function openOptimizer(job: Job): Promise<Optimizer> {
+  const { settings, base, method, head, alsoTrains, backend } = job;
+  const { density, optim, seed } = settings;
+  return Optimizer.open({
+    model: base.model,
+    method,
+    head,
+    alsoTrains,
+    weights: base.weights,
+    backend,
+    seed,
+    accumulate: optim.accumulate,
+    weightDecay: optim.weightDecay,
+    maxGradNorm: optim.maxGradNorm,
+    density: density.weight === 0 ? null : { positions: density.positions },
+  });
+}
+
+function trainerFacts(job: Job, optimizer: Optimizer) {
+  const { settings, task, totalSteps, batches, backend } = job;
+  const { optim, density } = settings;
+  return {
+    batches,
+    totalSteps,
+    accumulate: optim.accumulate,
+    schedule: {
+      name: optim.schedule,
+      learningRate: optim.learningRate,
+      warmupSteps: Math.ceil(optim.warmupRatio * totalSteps),
+      totalSteps,
+    },
+    density: {
+      weight: density.weight,
+      warmupSteps: Math.round(density.warmupRatio * totalSteps),
+      epsilon: density.epsilon,
+      annealSteps: totalSteps,
+    },
+    chanceLoss: chanceLoss(job.trainExamples, task),
+    metricName: task.mainMetric,
+    evalSteps: settings.evalSteps,
+    patience: settings.patience,
+    describe: {
+      task: task.name,
+      model: settings.model,
+      method: settings.method.kind,
+      epochs: optim.epochs,
+      batchSize: optim.batchSize * optim.accumulate,
+      trainExamples: job.trainExamples.count,
+      evalExamples: job.evalExamples.count,
+      trainableParameters: trainableCount(optimizer),
+      totalParameters: totalCount(job, optimizer),
+      seed: settings.seed,
+      backend: backend.name,
+      threads: backend.threads,
+    },
+  };
+}
+
+const trainableCount = (optimizer: Optimizer) =>
+  optimizer.graph.trainable.reduce((sum, { shape }) => sum + sizeOf(shape), 0);
+const totalCount = (_: Job, optimizer: Optimizer) =>
+  optimizer.graph.parameters.reduce((sum, { shape }) => sum + sizeOf(shape), 0);
+
+/** The evaluation of the best parameters: as it was noted when they were found, in this process or before a resume. */
+async function bestEvaluation(
+  job: Job,
+  writer: RunWriter | null,
+  last: EvalEvent | null,
+  measure: () => Promise<Evaluation>,
+): Promise<Evaluation> {
+  const history = writer ? await writer.history() : [];
+  const noted = last ?? history.filter((event) => event.type === "eval").findLast((event) => event.best);
+  if (!noted) return measure();
+  const { split, examples, loss, metrics, density, durationMs } = noted;
+  return {
+    task: job.task.name,
+    split,
+    examples,
+    loss,
+    metrics,
+    density,
+    timing: { examplesPerSecond: (examples / durationMs) * 1000, totalMs: durationMs },
+  };
+}
+
+async function saveTrained(
+  job: Job,
+  writer: RunWriter,
+  trained: ReadonlyMap<string, Tensor>,
+  result: Evaluation | null,
+): Promise<void> {
+  const { environment, method, base, task, dataset, settings } = job;
+  await writeTrainedPart(environment.files, writer.adapter, trained, {
+    method,
+    base,
+    labels: task.labels,
+    toolVersion: environment.versions["deft-tune"] ?? "0",
+    density: settings.density.weight === 0 ? null : { ...settings.density },
+    report: result ? { ...result.density } : null,
+    data: { task: task.name, fingerprint: dataset.fingerprint },
+  });
+}
+
+/** Every linear layer outside the head, by path. */
+function linearSites({ model, weights }: BaseModel): string[] {
+  const prefix = `${model.config.modelType}.`;
+  return [...weights].flatMap(([name, { shape }]) =>
+    name.startsWith(prefix) && name.endsWith(".weight") && shape.length === 2 && !name.includes(".embeddings.")
+      ? [name.slice(0, -".weight".length)]
+      : [],
+  );
+}
+
+function checkClasses({ task, splits }: Dataset): void {
+  const train = splits.get(task.trainSplit);
+  if (!train || task.kind === "regression" || task.labels.length >= 2) return;
+  throw new ConfigError([
+    {
+      path: "--data",
+      expected: `at least two classes in ${train.file}`,
+      got: `one, ${JSON.stringify(task.labels[0])}`,
+    },
+  ]);
+}
+
+function warningsOf(dataset: Dataset, truncated: number, count: number, settings: Settings): WarningEvent[] {
+  const warning = (code: string, message: string): WarningEvent => ({
+    type: "warning",
+    time: Date.now(),
+    step: 0,
+    code,
+    message,
+  });
+  const notes = dataset.notes.map((note) => warning("data", note));
+  if (truncated > 0)
+    notes.push(
+      warning(
+        "truncated",
+        `${truncated} of ${count} training examples are longer than ${settings.data.maxLength} tokens and were cut; raise --max-length to keep them whole`,
+      ),
+    );
+  return notes;
+}
