@@ -52,7 +52,8 @@ function sessionOptions(
     graphOptimizationLevel: "all",
     enableMemPattern: options.memoryPattern ?? false,
     enableCpuMemArena: options.memoryArena ?? true,
-    logSeverityLevel: 3,
+    // only fatal: what fails is thrown, and would be printed twice
+    logSeverityLevel: 4,
     extra: { session },
     ...(options.profilePrefix === undefined ? {} : { enableProfiling: true, profileFilePrefix: options.profilePrefix }),
   };

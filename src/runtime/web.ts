@@ -20,7 +20,7 @@ export function webBackend({ device = "wasm", threads = 1 }: WebBackendOptions =
       const options: OrtSession.SessionOptions = {
         executionProviders: [device],
         graphOptimizationLevel: "all",
-        logSeverityLevel: 3,
+        logSeverityLevel: 4,
       };
       // onnxruntime-web leaves tensors it is given to fetch into untouched (1.30), so results are copied
       return openProgram(ort as unknown as Ort, device, prepared, options, { fetchesInPlace: false });

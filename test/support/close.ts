@@ -18,6 +18,8 @@ export const TOLERANCES = {
   f32Approximation: { absolute: 2e-6, relative: 5e-6 },
   /** Sums of float32 products in another order. */
   f32Gemm: { absolute: 1e-6, relative: 1e-6, ofLargest: 2e-6 },
+  /** Several approximations and sums in a row. */
+  f32Composition: { absolute: 5e-6, relative: 1e-5, ofLargest: 5e-6 },
   /** A gradient: several float32 ops in a row, cancellation included, against central differences in float64. */
   f32Gradient: { absolute: 5e-6, relative: 2e-5, ofLargest: 2e-5 },
   /** float16 keeps 11 bits. */
