@@ -71,7 +71,7 @@ function typeErrors(blocks: readonly { name: string; code: string }[]): string[]
       writeFileSync(join(folder, name), code);
       return join(folder, name);
     });
-    const { config } = ts.readConfigFile(join(ROOT, "tsconfig.json"), ts.sys.readFile);
+    const { config } = ts.readConfigFile(join(ROOT, "tsconfig.json"), (path) => ts.sys.readFile(path));
     const { options } = ts.parseJsonConfigFileContent({ ...config, include: [], files: [] }, ts.sys, ROOT);
     const paths = { "deft-tune": ["./src/index.ts"], "deft-tune/*": ["./src/*.ts"] };
     const program = ts.createProgram(files, { ...options, noUnusedLocals: false, noUnusedParameters: false, paths });

@@ -102,7 +102,7 @@ function sourceFiles(folder = SRC): string[] {
   return readdirSync(folder).flatMap((name) => {
     const path = join(folder, name);
     if (statSync(path).isDirectory()) return sourceFiles(path);
-    return /\.ts$/.test(name) && !/\.test\.ts$/.test(name) ? [relative(SRC, path).split(sep).join("/")] : [];
+    return name.endsWith(".ts") && !name.endsWith(".test.ts") ? [relative(SRC, path).split(sep).join("/")] : [];
   });
 }
 

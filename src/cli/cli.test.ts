@@ -147,7 +147,7 @@ describe("terminal", () => {
   test("without a terminal: a plain line every few seconds, none with control codes", () => {
     const { out, err } = shown(false, "normal", 100);
     expect(out).toBe("");
-    expect(err).not.toMatch(/[\u001b\r]/);
+    expect([..."\u001b\r"].some((code) => err.includes(code))).toBe(false);
     expect(err.match(/^a {2}step /gm)?.length).toBeLessThan(20);
     expect(err.match(/^a {2}eval at step /gm)).toHaveLength(4);
   });
@@ -155,7 +155,9 @@ describe("terminal", () => {
   test("on a terminal: one region, redrawn, gone at the end", () => {
     const { err } = shown(true, "normal", 100);
     expect(err.match(/━/g)?.length).toBeGreaterThan(100);
-    expect(err).toMatch(/\r\u001b\[2Ka {2}eval at step 400[^\n]*\na {2}done after 400 steps[^\n]*\n$/);
+    expect(err.slice(err.lastIndexOf("\r\u001b[2K"))).toMatch(
+      /K *a {2}eval at step 400[^\n]*\na {2}done after 400 steps[^\n]*\n$/,
+    );
     for (const region of err.split(/[\n\r]/)) expect(region.length).toBeLessThan(110);
   });
 

@@ -31,7 +31,10 @@ export function buildProgram(commands: readonly Command[], { version, out, err, 
     })
     .configureHelp({ subcommandTerm: (sub) => [sub.name(), ...sub.registeredArguments.map(argumentTerm)].join(" ") });
   for (const command of commands) addCommand(program, command, { out, err, onExit });
-  program.addHelpText("after", "\nExamples:\n  deft demo\n  deft train --help\n  source <(deft complete bash)      also zsh, fish, powershell\n");
+  program.addHelpText(
+    "after",
+    "\nExamples:\n  deft demo\n  deft train --help\n  source <(deft complete bash)      also zsh, fish, powershell\n",
+  );
   return program;
 }
 
@@ -71,7 +74,7 @@ function flagValues(sub: Commander, flags: readonly Flag[]): Record<string, unkn
     flags.flatMap(({ name, kind }) => {
       const value = values[name.replace(/-(\w)/g, (_, letter: string) => letter.toUpperCase())];
       if (value === undefined) return [];
-      return [[name, kind === "number" ? numberIn(String(value)) : value]];
+      return [[name, kind === "number" && typeof value === "string" ? numberIn(value) : value]];
     }),
   );
 }

@@ -20,7 +20,7 @@ import {
   smooth,
   thin,
 } from "./chart.ts";
-import { definitionLabel, isShare, metricLabel, percent, points, significant } from "./format.ts";
+import { definitionLabel, isShare, metricLabel, metricWord, percent, points, significant } from "./format.ts";
 
 /** A run's name and events, as figures take them. */
 export interface NamedEvents {
@@ -89,7 +89,7 @@ export function scoreFigure(runs: readonly NamedEvents[], metric: string): Figur
       label: `${metric} over steps`,
       curves,
       x: stepAxis(runs),
-      y: { label: metricLabel(metric).toLowerCase(), ...(isShare(metric) ? AS_PERCENT : {}) },
+      y: { label: metricWord(metric), ...(isShare(metric) ? AS_PERCENT : {}) },
       dots: true,
     }),
   };
@@ -291,7 +291,7 @@ export function tradeOffFigure({ rows, metricName }: Comparison): Figure | null 
   return {
     id: "trade-off",
     title: "What sparsity cost",
-    caption: `Change in ${metricLabel(metricName).toLowerCase()}${share ? " (points)" : ""} against the share of density removed (${definitionLabel(HEADLINE_DEFINITION)}); one dot a seed. Up and to the right is better.`,
+    caption: `Change in ${metricWord(metricName)}${share ? " (points)" : ""} against the share of density removed (${definitionLabel(HEADLINE_DEFINITION)}); one dot a seed. Up and to the right is better.`,
     svg: draw({
       label: "score change against density change",
       legend: methods.map((name, index) => ({ name, color: seriesColor(index) })),

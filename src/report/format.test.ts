@@ -7,6 +7,7 @@ import {
   definitionLabel,
   duration,
   metricLabel,
+  metricWord,
   percent,
   points,
   score,
@@ -63,5 +64,11 @@ test("accuracy is a share, a correlation is not", () => {
   expect(scoreChange("f1", -0.0031)).toBe("−0.31");
   expect(scoreChange("pearson", 0.0031)).toBe("+0.0031");
   expect(metricLabel("matthewsCorrelation")).toBe("Matthews correlation");
+  expect(["accuracy", "f1", "matthews_correlation", "spearmanr"].map(metricWord)).toEqual([
+    "accuracy",
+    "F1",
+    "Matthews correlation",
+    "Spearman",
+  ]);
   expect(definitionLabel("0.01")).toBe("|a| > 0.01");
 });

@@ -94,13 +94,19 @@ export function scoreChange(metric: string, change: number): string {
   return Number.isFinite(change) ? sign(change, 4) + decimal(change, 4) : "–";
 }
 
-/** A metric's name in words: `f1` → `F1`, `matthewsCorrelation` → `Matthews correlation`. */
+/** A metric's name as a heading: `f1` → `F1`, `matthews_correlation` → `Matthews correlation`. */
 export function metricLabel(metric: string): string {
+  if (metric === "spearmanr") return "Spearman";
   const words = metric
     .replace(/[_-]/g, " ")
     .replace(/([a-z])([A-Z])/g, "$1 $2")
     .toLowerCase();
   return words.charAt(0).toUpperCase() + words.slice(1);
+}
+
+/** A metric's name inside a sentence: `accuracy`, but `Matthews correlation` and `F1`. */
+export function metricWord(metric: string): string {
+  return metric === "accuracy" || /loss/.test(metric) ? metricLabel(metric).toLowerCase() : metricLabel(metric);
 }
 
 /** A definition of density in words: `non-zero`, `|a| > 0.01`. */

@@ -48,7 +48,7 @@ export function clipText(text: string, width: number): string {
 const SEGMENTER = new Intl.Segmenter();
 const WIDE =
   /\p{Extended_Pictographic}|[\u1100-\u115f\u2e80-\ua4cf\uac00-\ud7a3\uf900-\ufaff\ufe30-\ufe6f\uff00-\uff60\uffe0-\uffe6]/u;
-const STYLE = /\u001b\[[0-9;]*m/g;
+const STYLE = new RegExp(`${String.fromCharCode(27)}\\[[0-9;]*m`, "g");
 
 /** Columns that text takes in a terminal: style codes none, East Asian wide characters two. */
 export function displayWidth(text: string): number {

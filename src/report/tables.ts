@@ -8,7 +8,17 @@ import {
   densityDefinitions,
   HEADLINE_DEFINITION,
 } from "../workflow/index.ts";
-import { count, definitionLabel, isShare, metricLabel, percent, score, scoreChange, signedPercent } from "./format.ts";
+import {
+  count,
+  definitionLabel,
+  isShare,
+  metricLabel,
+  metricWord,
+  percent,
+  score,
+  scoreChange,
+  signedPercent,
+} from "./format.ts";
 import type { Table } from "./table.ts";
 
 /** Score and density of each method and seed, without and with the density loss; means when there are seeds. */
@@ -139,7 +149,7 @@ export function comparisonSentences({ rows, metricName }: Comparison): string[] 
     const over = own.length > 1 ? ` (mean of ${own.length} seeds)` : "";
     return (
       `With ${method}, the density loss changed density (${definitionLabel(HEADLINE_DEFINITION)}) by ${signedPercent(-removed)} ` +
-      `and ${metricLabel(metricName).toLowerCase()} by ${change}${unit}${over}.`
+      `and ${metricWord(metricName)} by ${change}${unit}${over}.`
     );
   });
 }

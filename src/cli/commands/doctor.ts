@@ -8,6 +8,7 @@ import { promisify } from "node:util";
 import { hubSettings } from "../../hub/index.ts";
 import { bytes, renderTable, toJson } from "../../report/index.ts";
 import type { Body } from "../command.ts";
+import type { Terminal } from "../terminal.ts";
 
 /** One line of the doctor's findings. */
 interface Finding {
@@ -30,18 +31,15 @@ export const run: Body = async ({ terminal, json }) => {
     await pythonFinding(),
   ];
   if (json) terminal.print(JSON.stringify(toJson({ findings })));
-  else terminal.print(findingsText(findings, terminal.style));
+  else terminal.print(findingsText(findings, terminal));
   return findings.some((finding) => finding.status === "missing") ? 1 : 0;
 };
 
-function findingsText(
-  findings: readonly Finding[],
-  style: (style: "green" | "red" | "yellow" | "bold", text: string, where: "out") => string,
-): string {
+function findingsText(findings: readonly Finding[], terminal: Terminal): string {
   const marks = {
-    ok: style("green", "ok", "out"),
-    missing: style("red", "missing", "out"),
-    optional: style("yellow", "optional", "out"),
+    ok: terminal.style("green", "ok", "out"),
+    missing: terminal.style("red", "missing", "out"),
+    optional: terminal.style("yellow", "optional", "out"),
   };
   const table = renderTable(
     {
@@ -49,7 +47,7 @@ function findingsText(
       align: ["left", "left", "left"],
       rows: findings.map(({ name, status, value }) => [name, marks[status], value]),
     },
-    (text) => style("bold", text, "out"),
+    (text) => terminal.style("bold", text, "out"),
   ).slice(2);
   const hints = findings.flatMap(({ name, hint }) => (hint === undefined ? [] : [`${name}: ${hint}`]));
   return [...table, ...(hints.length === 0 ? [] : ["", ...hints])].join("\n");
