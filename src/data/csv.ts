@@ -29,7 +29,13 @@ export async function* csvRows(files: Files, path: string): AsyncGenerator<Table
   };
   for await (const { text } of textBlocks(files, path)) {
     if (parser === null) {
-      parser = parse({ delimiter: delimiterOf(text), relax_column_count: true, max_record_size: MAX_RECORD });
+      parser = parse({
+        delimiter: delimiterOf(text),
+        // all three: left to itself, the parser takes the first it meets for the whole file
+        record_delimiter: ["\r\n", "\n", "\r"],
+        relax_column_count: true,
+        max_record_size: MAX_RECORD,
+      });
       parser.on("data", (record: string[]) => records.push(record));
       parser.on("end", finished);
       parser.on("error", (error: Error) => {

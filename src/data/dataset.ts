@@ -7,7 +7,7 @@ import { fileDigest, textDigest } from "./fingerprint.ts";
 import { heldOut, textKey } from "./held-out.ts";
 import { discoverLabels, labelReader } from "./labels.ts";
 import { locate, type Source, unknownSplit } from "./sources.ts";
-import { openTable, plural, type Table, tableFormat } from "./table.ts";
+import { cellText, openTable, plural, type Table, tableFormat } from "./table.ts";
 import { type Task, tableTask } from "./task.ts";
 import { GLUE_TASKS, type GlueTask, glueTask, isGlueTask } from "./tasks/glue.ts";
 
@@ -169,7 +169,11 @@ async function exampleSource({ files, task, options }: Context, source: Source, 
     readLabel: labelReader(task),
     labelsRequired,
     skipsFaultyRows: isGlueTask(task.name) && (task as GlueTask).skipsFaultyRows,
-    accepts: ids === null ? null : ({ cells }) => ids.pairs.has(`${cells[first]}\t${cells[second]}`) === ids.keep,
+    accepts:
+      ids === null
+        ? null
+        : ({ cells }) =>
+            ids.pairs.has([first, second].map((at) => cellText(cells[at] ?? null)).join("\t")) === ids.keep,
   };
 }
 

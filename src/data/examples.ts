@@ -3,7 +3,7 @@ import { DataError, type DataIssue } from "../errors.ts";
 import type { Files } from "../tensor/index.ts";
 import type { Columns } from "./columns.ts";
 import { type CellFault, type LabelReader, quoted } from "./labels.ts";
-import type { Cell, Table, TableRow } from "./table.ts";
+import { type Cell, cellText, type Table, type TableRow } from "./table.ts";
 import { textLines } from "./text-blocks.ts";
 
 /** One text or pair and its label: a class index or a score, null where the file has none. */
@@ -61,7 +61,7 @@ function readExample(row: TableRow, source: ExampleSource): Read {
   const label = columns.label === null ? null : readLabel(row.cells[columns.label] ?? null);
   if (typeof label === "object" && label !== null) {
     // hub files mark an unlabelled split with −1
-    if (labelsRequired || String(row.cells[columns.label!]).trim() !== "-1") return fault(columns.label!, label);
+    if (labelsRequired || cellText(row.cells[columns.label!]!).trim() !== "-1") return fault(columns.label!, label);
     return { example: { text, ...(pair === undefined ? {} : { pair }), label: null, line: row.line } };
   }
   if (label === null && labelsRequired) {

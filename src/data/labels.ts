@@ -1,6 +1,6 @@
 // Labels: read from a cell, and found in the training data.
 import { DataError } from "../errors.ts";
-import { type Cell, plural, type Table } from "./table.ts";
+import { type Cell, cellText, plural, type Table } from "./table.ts";
 import type { Task } from "./task.ts";
 
 /** Why a cell is not what a column needs. */
@@ -45,8 +45,7 @@ function classReader(labels: readonly string[]): LabelReader {
 
 /** The label a cell spells; null for an empty one. */
 function labelKey(cell: Cell): string | null {
-  if (cell === null) return null;
-  const key = typeof cell === "object" ? JSON.stringify(cell) : String(cell).trim();
+  const key = cellText(cell).trim();
   return key === "" ? null : key;
 }
 

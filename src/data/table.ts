@@ -103,13 +103,19 @@ async function openDelimited(
 }
 
 async function headerOf(files: Files, path: string, split: SplitRows): Promise<readonly string[]> {
-  for await (const row of split(files, path)) return row.cells.map((cell) => String(cell).trim());
+  for await (const row of split(files, path)) return row.cells.map((cell) => cellText(cell).trim());
   throw emptyFile(path);
 }
 
 function withColumns(row: TableRow, count: number): TableRow {
   if (row.fault !== undefined || row.cells.length === count) return row;
   return { ...row, fault: { expected: plural(count, "column"), got: plural(row.cells.length, "column") } };
+}
+
+/** A cell as text; empty for null. */
+export function cellText(cell: Cell): string {
+  if (cell === null) return "";
+  return typeof cell === "object" ? JSON.stringify(cell) : String(cell);
 }
 
 /** "1 column", "3 columns". */

@@ -81,7 +81,7 @@ function checkParts(path: string, json: TokenizerJson): void {
 /** As `BertTokenizerFast` and `RobertaTokenizerFast` of transformers: the settings rule over the file's stages. */
 function withConfig(json: TokenizerJson, config: TokenizerConfigJson): TokenizerJson {
   let { normalizer, pre_tokenizer } = json;
-  const name = String(config.tokenizer_class ?? "");
+  const name = tokenContent(config.tokenizer_class) ?? "";
   if (normalizer?.type === "BertNormalizer" && /^(Bert|DistilBert|Electra|MobileBert|LayoutLM)Tokenizer/.test(name)) {
     normalizer = bertNormalizerJson(config);
   }

@@ -187,6 +187,18 @@ describe("tables", () => {
     ]);
   });
 
+  test("CSV with mixed line ends", async () => {
+    const table = await openTable(memoryFiles([["a.csv", 'a,b\r\n1,"x\r\ny"\n2,y\r3,z\r\n4,']]), "a.csv");
+    const out = [];
+    for await (const row of table.rows()) out.push(row.cells);
+    expect(out).toEqual([
+      ["1", "x\r\ny"],
+      ["2", "y"],
+      ["3", "z"],
+      ["4", ""],
+    ]);
+  });
+
   test.each(["snappy", "zstd"])("Parquet with %s: row groups, int64, Unicode", async (codec) => {
     const dataset = await openDataset(nodeFiles(), {
       task: "sst2",

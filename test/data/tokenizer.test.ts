@@ -7,10 +7,9 @@ import { beforeAll, describe, expect, test } from "vitest";
 import { loadTokenizer, type Tokenizer, type Truncation } from "../../src/data/index.ts";
 import { keptLengths } from "../../src/data/template.ts";
 import { nodeFiles } from "../../src/hub/files-node.ts";
+import { describeWithMinilm } from "../support/python.ts";
 
 const GOLDEN = fileURLToPath(new URL("../golden/tokenizers", import.meta.url));
-/** A folder with all-MiniLM-L6-v2; its golden ids are checked where it is at hand. */
-const MINILM = process.env.DEFT_MINILM ?? "";
 
 interface Case {
   readonly text: string;
@@ -34,25 +33,24 @@ function encodeCase(tokenizer: Tokenizer, { text, pair, maxLength, truncation }:
   return [ids, specialTokensMask.flatMap((mask, i) => (mask === 1 ? [i] : [])), typeIds.indexOf(1)];
 }
 
-describe.each(["bert", "bert-legacy", "roberta", "roberta-legacy", ...(MINILM === "" ? [] : ["minilm"])])(
-  "%s",
-  (name) => {
-    let tokenizer: Tokenizer;
-    beforeAll(async () => {
-      tokenizer = await loadTokenizer(files, name === "minilm" ? MINILM : `${GOLDEN}/${name}`);
+function goldenSuite(name: string, folder: string): void {
+  test("every golden case has transformers' ids, segments and special tokens", async () => {
+    const tokenizer = await loadTokenizer(files, folder);
+    const wrong = golden.cases.flatMap((c, i) => {
+      const expected = golden.expected[name]![i]!;
+      const got = encodeCase(tokenizer, c);
+      return JSON.stringify(got) === JSON.stringify(expected) ? [] : [{ case: c, expected, got }];
     });
+    expect(wrong).toEqual([]);
+    expect(golden.cases.length).toBeGreaterThan(300);
+  });
+}
 
-    test("every golden case has transformers' ids, segments and special tokens", () => {
-      const wrong = golden.cases.flatMap((c, i) => {
-        const expected = golden.expected[name]![i]!;
-        const got = encodeCase(tokenizer, c);
-        return JSON.stringify(got) === JSON.stringify(expected) ? [] : [{ case: c, expected, got }];
-      });
-      expect(wrong).toEqual([]);
-      expect(golden.cases.length).toBeGreaterThan(300);
-    });
-  },
+describe.each(["bert", "bert-legacy", "roberta", "roberta-legacy"])("%s", (name) =>
+  goldenSuite(name, `${GOLDEN}/${name}`),
 );
+
+describeWithMinilm("all-MiniLM-L6-v2", (folder) => goldenSuite("minilm", folder));
 
 test("longest_first keeps what the Python library keeps, for all small lengths", () => {
   const wrong = golden.truncation.filter(([first, second, room, keptFirst, keptSecond]) => {
@@ -64,7 +62,9 @@ test("longest_first keeps what the Python library keeps, for all small lengths",
 });
 
 const oddCharacters = fc.constantFrom(
-  ..." \t\n'sStTé́̈ßΣσİıſﬁ中𠀀あ한各😀‍👩🏽🇩1½²٣אبाक्ท.,!?#-_«»…\u0000\u0007\u0085\u00a0\u00ad\u1680\u200b\u2028\ufeff\ufffd\ue000\u061d\u08d3",
+  ...Array.from(
+    " \t\n'sStTé́̈ßΣσİıſﬁ中𠀀あ한各😀‍👩🏽🇩1½²٣אبाक्ท.,!?#-_«»…\u0000\u0007\u0085\u00a0\u00ad\u1680\u200b\u2028\ufeff\ufffd\ue000\u061d\u08d3",
+  ),
   "[MASK]",
   "<mask>",
   "</s>",
