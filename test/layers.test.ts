@@ -39,10 +39,10 @@ const BEHIND_DOORS = /^(runtime\/(node|web)|hub\/(files|hub)-(node|web))\.ts$/;
 const GUARDED: readonly { readonly module: RegExp; readonly files: RegExp }[] = [
   { module: /^onnxruntime-node$/, files: /^(runtime\/node\.ts|cli\/)/ },
   { module: /^onnxruntime-web(\/|$)/, files: /^(runtime\/web\.ts|studio\/)/ },
-  { module: /^(node:)?(fs|path)(\/|$)/, files: /^(runtime\/node\.ts|hub\/(files|hub)-node\.ts|cli\/)/ },
+  { module: /^(node:)?(fs|path)(\/|$)/, files: /^(node\.ts|runtime\/node\.ts|hub\/(files|hub)-node\.ts|cli\/)/ },
   {
     module: /^node:|^(child_process|os|http|https|net|worker_threads)$/,
-    files: /^(runtime\/node\.ts|hub\/[\w-]*-node\.ts|hub\/hub-http\.ts|cli\/)/,
+    files: /^(node\.ts|runtime\/node\.ts|hub\/[\w-]*-node\.ts|hub\/hub-http\.ts|cli\/)/,
   },
 ];
 
@@ -80,7 +80,7 @@ function fault({ file, module }: Import): string | null {
   const [from, to] = [roomOf(file), roomOf(target)];
   if (from === to) return null;
   if (DOORS.includes(file)) {
-    return target === "errors.ts" || target.endsWith("/index.ts") || BEHIND_DOORS.test(target)
+    return ["errors.ts", "index.ts"].includes(target) || target.endsWith("/index.ts") || BEHIND_DOORS.test(target)
       ? null
       : "a door reaches indexes, runtime/{node,web} and hub/*-node only";
   }
