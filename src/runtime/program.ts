@@ -12,6 +12,9 @@ export interface Ort {
   readonly Tensor: new (type: OrtTensor.Type, data: OrtTensor.DataType, dims: readonly number[]) => OrtTensor;
 }
 
+/** Only what is fatal: other failures are thrown, and would be printed twice. */
+const RUN_OPTIONS = { logSeverityLevel: 4 } as const;
+
 /** Weights up to this size are written into the model itself. */
 const INLINE_BYTES = 1024;
 
@@ -97,7 +100,7 @@ async function run(
   }
   let results: Readonly<Record<string, OrtTensor>>;
   try {
-    results = await session.run(ortFeeds, fetches);
+    results = await session.run(ortFeeds, fetches, RUN_OPTIONS);
   } catch (cause) {
     throw new BackendError(backend, "run", messageOf(cause), { cause, site: siteIn(messageOf(cause), model.sites) });
   }

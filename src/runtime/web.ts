@@ -16,7 +16,6 @@ export function webBackend({ device = "wasm", threads = 1 }: WebBackendOptions =
     threads,
     async compile(outputs, { weights = new Map() } = {}) {
       ort.env.wasm.numThreads = threads;
-      ort.env.logLevel = "fatal";
       const prepared = await prepare(outputs, weights, false);
       const options: OrtSession.SessionOptions = {
         executionProviders: [device],
