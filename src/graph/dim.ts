@@ -38,7 +38,8 @@ export function subtractDims(a: Dim, b: Dim): Dim {
 
 /** The product of two sizes. */
 export function multiplyDims(a: Dim, b: Dim): Dim {
-  if (typeof a === "number" && typeof b === "number") return a * b;
+  // + 0 turns −0 into 0
+  if (typeof a === "number" && typeof b === "number") return a * b + 0;
   const product = new Map<string, number>();
   for (const [ma, fa] of parse(a)) {
     for (const [mb, fb] of parse(b)) {
