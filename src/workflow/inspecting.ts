@@ -11,7 +11,7 @@ import {
   tableTask,
 } from "../data/index.ts";
 import { ConfigError } from "../errors.ts";
-import { type Evaluation, openScorer, type Scorer } from "../infer/index.ts";
+import { buildClassifier, type Evaluation, openScorer, type Scorer } from "../infer/index.ts";
 import { headOnly, type Method } from "../peft/index.ts";
 import { joinPath, type Tensor, zeros } from "../tensor/index.ts";
 import type { PredictInput, Prediction, Profile, RunOverrides, RunTarget } from "./api.ts";
@@ -73,7 +73,7 @@ export async function profileRun(
   const scorer = await openScorer({
     model: opened.base.model,
     method: opened.method,
-    head: { kind: "classification", numLabels: Math.max(2, opened.labels.length) },
+    head: profileHead(opened.labels),
     alsoTrains: opened.alsoTrains,
     weights: opened.base.weights,
     backend: backendOf(environment, overrides, opened.settings),
@@ -198,7 +198,8 @@ async function open(
 async function bare(base: BaseModel, headOptional: boolean): Promise<Opened> {
   const { labels } = base.model.config;
   const method: Method = { ...headOnly(), trains: () => false };
-  const missing = missingHead(base, method, { kind: "classification", numLabels: labels.length });
+  const head = headOptional ? profileHead(labels) : ({ kind: "classification", numLabels: labels.length } as const);
+  const missing = missingHead(base, method, head);
   if (missing.size > 0 && !headOptional) {
     throw new ConfigError(
       [{ path: base.name, expected: "a model with a classification head", got: `none (${[...missing].join(", ")})` }],
@@ -210,12 +211,31 @@ async function bare(base: BaseModel, headOptional: boolean): Promise<Opened> {
   return {
     base,
     method,
-    trained: new Map(),
-    alsoTrains: new Set(),
+    // density lies before the head, so any head will do to reach it
+    trained: headOptional ? zeroTensors(base, method, head, missing) : new Map(),
+    alsoTrains: missing,
     labels,
     settings: null,
     isRegression: labels.length === 1,
   };
+}
+
+function profileHead(labels: readonly string[]) {
+  return { kind: "classification", numLabels: Math.max(2, labels.length) } as const;
+}
+
+function zeroTensors(
+  { model }: BaseModel,
+  method: Method,
+  head: ReturnType<typeof profileHead>,
+  names: ReadonlySet<string>,
+): Map<string, Tensor> {
+  const { parameters } = buildClassifier({ model, method, head });
+  return new Map(
+    parameters
+      .filter(({ name }) => names.has(name))
+      .map(({ name, shape }) => [name, zeros("float32", shape.map(Number))]),
+  );
 }
 
 async function openTarget(environment: Environment, opened: Opened, overrides: RunOverrides, labelsRequired: boolean) {

@@ -1,6 +1,7 @@
 // One training run from settings to a finished folder.
 import { type Dataset, splitOf } from "../data/index.ts";
 import { ConfigError } from "../errors.ts";
+import { jsonText } from "../hub/index.ts";
 import type { Evaluation } from "../infer/index.ts";
 import { methodOf } from "../peft/index.ts";
 import { sizeOf, type Tensor } from "../tensor/index.ts";
@@ -167,17 +168,18 @@ async function prepare(environment: Environment, settings: Settings) {
     totalSteps,
     record,
     backend: environment.backend(settings.backend, settings.threads),
-    stateKey: JSON.stringify([
-      base.fingerprint,
-      dataset.fingerprint,
-      settings.task,
-      settings.data,
-      settings.method,
-      settings.density,
-      settings.optim,
-      settings.seed,
+    // keys sorted: settings read back from run.json have another order than those just resolved
+    stateKey: jsonText({
+      base: base.fingerprint,
+      dataset: dataset.fingerprint,
+      task: settings.task,
+      data: { ...settings.data },
+      method: { ...settings.method },
+      density: { ...settings.density },
+      optim: { ...settings.optim },
+      seed: settings.seed,
       totalSteps,
-    ]),
+    }),
     warnings: warningsOf(dataset, trainExamples.truncatedCount, trainExamples.count, settings),
   };
 }

@@ -1,5 +1,5 @@
 // `deft predict`: one JSON line for each text.
-import { createReadStream } from "node:fs";
+import { accessSync, constants, createReadStream } from "node:fs";
 import { createInterface } from "node:readline";
 import { ConfigError, DataError, FileError } from "../../errors.ts";
 import { toJson } from "../../report/index.ts";
@@ -31,19 +31,36 @@ function readInputs(
     throw new ConfigError([{ path: "--pair", expected: "--text beside it", got: "--pair alone" }]);
   }
   if (typeof text === "string") return [typeof pair === "string" ? { text, pair } : { text }];
-  if (typeof input === "string" && input !== "-") return parseLines(input, createReadStream(input));
+  if (typeof input === "string" && input !== "-") {
+    checkReadable(input);
+    return parseLines(input, () => createReadStream(input));
+  }
   if (process.stdin.isTTY) {
     throw new ConfigError([{ path: "--text", expected: "--text, --input or lines on standard input", got: "none" }]);
   }
-  return parseLines("standard input", process.stdin);
+  return parseLines("standard input", () => process.stdin);
+}
+
+// before the model is loaded: a wrong name should not cost a minute
+function checkReadable(file: string): void {
+  try {
+    accessSync(file, constants.R_OK);
+  } catch (cause) {
+    throw unreadable(file, cause as NodeJS.ErrnoException);
+  }
+}
+
+function unreadable(file: string, cause: NodeJS.ErrnoException): FileError {
+  return new FileError(file, `expected a file one may read, got ${cause.code ?? cause.message}`, { cause });
 }
 
 /** JSON lines with `text` and `pair`; on standard input a line that does not start with `{` is a text itself. */
-async function* parseLines(name: string, stream: NodeJS.ReadableStream): AsyncGenerator<PredictInput> {
+async function* parseLines(name: string, open: () => NodeJS.ReadableStream): AsyncGenerator<PredictInput> {
   let number = 0;
+  const stream = open();
   const failed = new Promise<never>((_, reject) => {
     stream.once("error", (cause: NodeJS.ErrnoException) => {
-      reject(new FileError(name, `expected a file one may read, got ${cause.code ?? cause.message}`, { cause }));
+      reject(unreadable(name, cause));
     });
   });
   const lines = createInterface({ input: stream, crlfDelay: Number.POSITIVE_INFINITY })[Symbol.asyncIterator]();

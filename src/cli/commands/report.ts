@@ -1,5 +1,13 @@
 // `deft report`: one page of one or more runs.
-import { comparisonSentences, pairRuns, renderTable, reportHtml, runsTable, toJson } from "../../report/index.ts";
+import {
+  comparisonSentences,
+  evaluationJson,
+  pairRuns,
+  renderTable,
+  reportHtml,
+  runsTable,
+  toJson,
+} from "../../report/index.ts";
 import { joinPath } from "../../tensor/index.ts";
 import { readRun, type StoredRun } from "../../workflow/index.ts";
 import type { Body } from "../command.ts";
@@ -20,7 +28,10 @@ export const run: Body = async ({ args, flags, terminal, json }) => {
   if (json)
     terminal.print(
       JSON.stringify(
-        toJson({ report: output, runs: runs.map(({ name, record }) => ({ name, result: record.result })) }),
+        toJson({
+          report: output,
+          runs: runs.map(({ name, record: { result } }) => ({ name, result: result && evaluationJson(result) })),
+        }),
       ),
     );
   else {

@@ -4,6 +4,7 @@ import {
   count,
   duration,
   evaluationFacts,
+  evaluationJson,
   percent,
   renderTable,
   shellLine,
@@ -34,7 +35,10 @@ export const run: Body = async ({ args, flags: { "dry-run": dryRun, ...flags }, 
     await follow(running, eventDisplay(terminal), output === null ? [] : [tensorBoardSink(files, output)]);
     const { record, folder, interrupted } = await running.result;
     if (folder !== null) await writeRunOutputs(files, folder);
-    if (json) terminal.print(JSON.stringify(toJson({ run: folder, interrupted, result: record.result })));
+    if (json)
+      terminal.print(
+        JSON.stringify(toJson({ run: folder, interrupted, result: record.result && evaluationJson(record.result) })),
+      );
     else printSummary(terminal, record, folder);
     if (!interrupted) return 0;
     if (folder !== null)
