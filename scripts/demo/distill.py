@@ -3,7 +3,8 @@
 The two tokenizers cut words differently, so hidden states are compared word by word (mean over a word's pieces).
 
 usage: distill.py --teacher FOLDER --student FOLDER --corpus FILE --held-out JSONL
-(--student holds the tokenizer that vocabulary.py wrote; config.json and model.safetensors are added)
+(--student holds the tokenizer that vocabulary.py wrote; config.json and model.safetensors are added to it,
+the agreement with the teacher on the held-out texts beside it)
 """
 
 import argparse
@@ -270,7 +271,7 @@ def main() -> None:
     loaded = BertModel.from_pretrained(options.student, dtype=torch.float32).eval()  # as stored: float16 rounding included
     figures = agreement(loaded, teacher, pairs(held_out), targets)
     print("after", json.dumps(figures))
-    (options.student / "agreement.json").write_text(json.dumps(figures, indent=2) + "\n", encoding="utf-8")
+    (options.student.parent / "agreement.json").write_text(json.dumps(figures, indent=2) + "\n", encoding="utf-8")
 
 
 if __name__ == "__main__":
