@@ -152,11 +152,12 @@ export const rules: { readonly [O in Op]: Rule<O> } = {
     return [slice(dy!, axis, before, node.inputs[0]!.shape[axis]!)];
   },
 
-  reduceSum: (node, [dy]) => [expand(restoreAxes(node, dy!), node.inputs[0]!.shape)],
+  // the cotangents of sums and means stay one number for each sum: `backward` repeats them where an op needs that
+  reduceSum: (node, [dy]) => [restoreAxes(node, dy!)],
   reduceMean: (node, [dy]) => {
     const { shape } = node.inputs[0]!;
     const count = node.attributes.axes.reduce((size, axis) => multiplyDims(size, shape[axis]!), 1 as Shape[number]);
-    return [expand(restoreAxes(node, divideBySize(dy!, count)), shape)];
+    return [restoreAxes(node, divideBySize(dy!, count))];
   },
   reduceMax: stops,
   argMax: stops,
