@@ -4,6 +4,7 @@ import { GraphError, UnsupportedError } from "../errors.ts";
 import { type Dim, isOp, type Node, type Op, reachable, type Shape, type Value, verify } from "../graph/index.ts";
 import type { DType, FileSpan } from "../tensor/index.ts";
 import { Builder, dataType, OWN_NAME } from "./builder.ts";
+import { biasedProducts, emitGemm } from "./gemm.ts";
 import {
   TensorProto_DataLocation as DataLocation,
   ModelProtoSchema,
@@ -65,9 +66,16 @@ export function emit(outputs: Readonly<Record<string, Value>>, { place }: EmitOp
   const sizes = new SizeEmitter(builder, sources);
   const nonEmpty = new Set<Dim>();
   const refuseEmpty = (size: Dim) => void nonEmpty.add(size);
+  const biased = biasedProducts(nodes, values);
+  const products = new Set(biased.values());
   for (const node of nodes) {
-    if (node.op === "input" || node.op === "parameter") continue;
-    builder.site = node.site;
+    if (node.op === "input" || node.op === "parameter" || products.has(node)) continue;
+    const product = biased.get(node);
+    builder.site = (product ?? node).site;
+    if (product) {
+      names.set(node.outputs[0]!, emitGemm(builder, node, product, names));
+      continue;
+    }
     // the table pairs each op with a rule for that op's node
     const rule = emitRules[node.op] as EmitRule<Op>;
     const made = rule(node, { builder, sizes, refuseEmpty, inputs: node.inputs.map((input) => names.get(input)!) });

@@ -42,8 +42,8 @@ function sessionOptions(
   options: CompileOptions,
 ): OrtSession.SessionOptions {
   const session: Record<string, string> = {};
-  if (folder !== undefined) session["model_external_initializers_file_folder_path"] = folder;
-  if (options.mapWeights) session["disable_prepacking"] = "1";
+  if (folder !== undefined) session.model_external_initializers_file_folder_path = folder;
+  if (options.mapWeights) session.disable_prepacking = "1";
   return {
     executionProviders: device === "cpu" ? ["cpu"] : [device, "cpu"],
     intraOpNumThreads: threads,

@@ -34,7 +34,11 @@ export async function prepare(
   mapFiles: boolean,
 ): Promise<Prepared> {
   const wanted: ExternalWeight[] = [];
-  emit(outputs, { place: (weight) => (wanted.push(weight), { name: "none", byteOffset: 0, byteLength: 0 }) });
+  const note = (weight: ExternalWeight): Placement => {
+    wanted.push(weight);
+    return { name: "none", byteOffset: 0, byteLength: 0 };
+  };
+  emit(outputs, { place: note });
   checkFit(wanted, weights);
   const folder = mapFiles ? commonFolder(wanted, weights) : undefined;
   const placements = new Map<string, Placement>();
