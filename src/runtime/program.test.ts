@@ -26,7 +26,9 @@ describe("failures", () => {
     const error: unknown = await openProgram(failing(message), "cpu", await prepared(), {}).catch((e: unknown) => e);
     expect(error).toBeInstanceOf(BackendError);
     expect(error).toMatchObject({ phase: "compile", site: "encoder.layer.2.mlp", cause: { message } });
-    expect(error).toMatchInlineSnapshot(`[BackendError: cpu (compile) at encoder.layer.2.mlp: Type 'tensor(int8)' of operator (Tanh) in node (encoder.layer.2.mlp/Tanh_0) is invalid.]`);
+    expect(error).toMatchInlineSnapshot(
+      `[BackendError: cpu (compile) at encoder.layer.2.mlp: Type 'tensor(int8)' of operator (Tanh) in node (encoder.layer.2.mlp/Tanh_0) is invalid.]`,
+    );
   });
 
   it("of runs name the site of the node that failed", async () => {
