@@ -1,12 +1,26 @@
 // The activation functions that checkpoints name in `hidden_act`.
 import { UnsupportedError } from "../errors.ts";
-import { add, erf, exp, gelu, log, max, min, mul, relu, sigmoid, square, tanh, type Value } from "../graph/index.ts";
+import { add, div, exp, gelu, max, min, mul, reciprocal, relu, square, tanh, type Value } from "../graph/index.ts";
 
 const SQRT_2_OVER_PI = Math.sqrt(2 / Math.PI);
 
 /** `½ x (1 + tanh(√(2/π) (x + 0.044715 x³)))`. */
 const geluTanh = (x: Value): Value =>
   mul(mul(x, 0.5), add(tanh(mul(mul(x, add(mul(square(x), 0.044715), 1)), SQRT_2_OVER_PI)), 1));
+
+/** `1 + e⁻ˣ`, the exponent cut off where 1 is long lost beside it and before it overflows. */
+const onePlusExp = (x: Value): Value => add(exp(min(mul(x, -1), 80)), 1);
+
+// ONNX Runtime's Sigmoid is off by 1e-7 absolute and 0 below −18: too coarse for an activation whose zeros are counted
+const logistic = (x: Value): Value => reciprocal(onePlusExp(x));
+const silu = (x: Value): Value => div(x, onePlusExp(x));
+
+/** `x · tanh(log(1 + eˣ)) = x · n / (n + 2)` with `n = eˣ (eˣ + 2)`: no cancellation at negative x. */
+function mish(x: Value): Value {
+  const e = exp(min(x, 20));
+  const n = mul(e, add(e, 2));
+  return mul(x, div(n, add(n, 2)));
+}
 
 /** By transformers' names (`ACT2FN`). */
 const ACTIVATIONS: Readonly<Record<string, (x: Value) => Value>> = {
@@ -18,20 +32,17 @@ const ACTIVATIONS: Readonly<Record<string, (x: Value) => Value>> = {
   gelu_pytorch_tanh: geluTanh,
   gelu_python_tanh: geluTanh,
   gelu_accurate: geluTanh,
-  quick_gelu: (x) => mul(x, sigmoid(mul(x, 1.702))),
+  quick_gelu: (x) => div(x, onePlusExp(mul(x, 1.702))),
   relu,
   relu2: (x) => square(relu(x)),
   relu6: (x) => min(relu(x), 6),
   leaky_relu: (x) => max(x, mul(x, 0.01)),
-  sigmoid,
-  silu: (x) => mul(x, sigmoid(x)),
-  swish: (x) => mul(x, sigmoid(x)),
+  sigmoid: logistic,
+  silu,
+  swish: silu,
   tanh,
-  // log(1 + eˣ) = max(x, 0) + log(1 + e^−|x|)
-  mish: (x) => mul(x, tanh(add(relu(x), log(add(exp(min(x, mul(x, -1))), 1))))),
+  mish,
   hardswish: (x) => mul(x, mul(min(relu(add(x, 3)), 6), 1 / 6)),
-  // ½ (1 + erf((x − µ) / (σ √2)))
-  laplace: (x) => mul(add(erf(mul(add(x, -0.707107), 1 / (0.282095 * Math.SQRT2))), 1), 0.5),
   linear: (x) => x,
 };
 

@@ -1,6 +1,6 @@
 // Multi-head attention over given projections, and the additive mask every model needs.
 import { add, cast, matmul, mul, reshape, softmax, sub, transpose, type Value } from "../graph/index.ts";
-import { dropout } from "./dropout.ts";
+import { dropoutMask } from "./dropout.ts";
 import type { KeyValue } from "./hooks.ts";
 import type { Scope } from "./scope.ts";
 
@@ -37,6 +37,7 @@ export function attention(
 ): Value {
   return scope.at(() => {
     const scores = add(matmul(query, key, { transB: true, alpha: scale }), mask);
-    return matmul(dropout(scope, softmax(scores), dropoutRate), value);
+    const { masked, scale: kept } = dropoutMask(scope, softmax(scores), dropoutRate);
+    return matmul(masked, value, { alpha: kept });
   });
 }

@@ -23,14 +23,27 @@ export interface DropoutNoise {
 /**
  * Inverted dropout: an element is zeroed with probability `rate`, else scaled by `1 / (1 − rate)`.
  * The identity without noise (evaluation) or at rate 0. `name` tells several dropouts of one site apart.
+ */
+export function dropout(scope: Scope, x: Value, rate: number, name = "dropout"): Value {
+  const { masked, scale } = dropoutMask(scope, x, rate, name);
+  return mul(masked, scale);
+}
+
+/**
+ * The same in two parts, `masked · scale`: a matrix product behind it takes the scale for nothing.
  *
  * Rows and columns are hashed apart and multiplied (`u_i · v_j mod 2³²`, both odd): one integer product an element
  * instead of a full hash. For fixed v the product runs through all odd words as u does, so each word is uniform.
  * @see Dietzfelbinger et al. 1997, multiply-shift hashing.
  */
-export function dropout(scope: Scope, x: Value, rate: number, name = "dropout"): Value {
+export function dropoutMask(
+  scope: Scope,
+  x: Value,
+  rate: number,
+  name = "dropout",
+): { readonly masked: Value; readonly scale: number } {
   const { noise } = scope;
-  if (!noise || rate === 0) return x;
+  if (!noise || rate === 0) return { masked: x, scale: 1 };
   return scope.child(name).at(() => {
     const lead = x.shape.slice(0, -1);
     const salt = (part: string) => streamSeed(0, scope.path, name, part) >>> 0;
@@ -38,7 +51,7 @@ export function dropout(scope: Scope, x: Value, rate: number, name = "dropout"):
     const words = mul(rows, oddWords(noise.seed, x.shape.at(-1)!, salt("columns")));
     // Cast, not Where: ONNX Runtime's Where is not vectorised
     const kept = cast(lessEqual(x.graph.scalar(Math.round(rate * 2 ** 32), "uint32"), words), "float32");
-    return mul(mul(x, kept), 1 / (1 - rate));
+    return { masked: mul(x, kept), scale: 1 / (1 - rate) };
   });
 }
 

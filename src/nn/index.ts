@@ -2,7 +2,7 @@
 // Takes (scope, value), gives a value. Never: knows which hooks exist, or any number of a model.
 export { activation } from "./activations.ts";
 export { additiveMask, attention, mergeHeads, splitHeads } from "./attention.ts";
-export { type DropoutNoise, dropout } from "./dropout.ts";
+export { type DropoutNoise, dropout, dropoutMask } from "./dropout.ts";
 export { type EmbeddingOptions, embedding } from "./embedding.ts";
 export { compose, type Embedded, type Hooks, type KeyValue, type Norm, none, type Site } from "./hooks.ts";
 export { flattenRows, type LinearOptions, linear } from "./linear.ts";

@@ -67,7 +67,7 @@ export function emit(outputs: Readonly<Record<string, Value>>, { place }: EmitOp
   const nonEmpty = new Set<Dim>();
   const refuseEmpty = (size: Dim) => void nonEmpty.add(size);
   const biased = biasedProducts(nodes, values);
-  const products = new Set(biased.values());
+  const products = new Set<Node>(biased.values());
   for (const node of nodes) {
     if (node.op === "input" || node.op === "parameter" || products.has(node)) continue;
     const product = biased.get(node);

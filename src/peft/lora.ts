@@ -1,7 +1,7 @@
 // LoRA: a low-rank update beside frozen linear layers (Hu et al. 2021), named and scaled as in HF PEFT.
 import { ConfigError } from "../errors.ts";
 import { add, matmul, reshape } from "../graph/index.ts";
-import { dropout, flattenRows } from "../nn/index.ts";
+import { dropoutMask, flattenRows } from "../nn/index.ts";
 import { checkTargets, isHead, type Method, type MethodSettings, matchesTarget } from "./method.ts";
 
 export interface LoraOptions {
@@ -43,7 +43,8 @@ export function lora(options: LoraOptions = {}): Method {
         if (!isTarget(site.path)) return y;
         const down = site.child("lora_A").added("weight", [rank, Number(x.shape.at(-1))], { kind: "kaiming" });
         const up = site.child("lora_B").added("weight", [Number(y.shape.at(-1)), rank], { kind: "zeros" });
-        const low = matmul(flattenRows(dropout(site, x, settings.dropout, "lora_dropout")), down, { transB: true });
+        const { masked, scale: kept } = dropoutMask(site, x, settings.dropout, "lora_dropout");
+        const low = matmul(flattenRows(masked), down, { transB: true, alpha: kept });
         return add(y, reshape(matmul(low, up, { transB: true, alpha: scale }), y.shape));
       },
     },
