@@ -10,7 +10,7 @@ export type Outputs = Readonly<Record<string, Tensor>>;
 export interface CompileOptions {
   /** Frozen parameters by name; a program reads only those its graph needs. */
   readonly weights?: Weights;
-  /** Keep no copy of mapped weights: slower to multiply on some machines, least memory. */
+  /** Multiply with the mapped weights as they lie, keeping no packed copy: a few percent slower, least memory; the default. */
   readonly mapWeights?: boolean;
   /** Reuse one block of memory between runs of one shape; costs memory when shapes vary. */
   readonly memoryPattern?: boolean;

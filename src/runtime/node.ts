@@ -43,7 +43,7 @@ function sessionOptions(
 ): OrtSession.SessionOptions {
   const session: Record<string, string> = {};
   if (folder !== undefined) session.model_external_initializers_file_folder_path = folder;
-  if (options.mapWeights) session.disable_prepacking = "1";
+  if (options.mapWeights ?? true) session.disable_prepacking = "1";
   return {
     executionProviders: device === "cpu" ? ["cpu"] : [device, "cpu"],
     intraOpNumThreads: threads,
