@@ -7,7 +7,7 @@ import { encoderModel, sanitize } from "../src/models/index.ts";
 import { lora } from "../src/peft/index.ts";
 import { nodeBackend } from "../src/runtime/node.ts";
 import type { ModelBatch } from "../src/infer/index.ts";
-import { Optimizer } from "../src/train/index.ts";
+import { initialParameters, Optimizer } from "../src/train/index.ts";
 import { int64 } from "../src/tensor/index.ts";
 import { readFileSync } from "node:fs";
 
@@ -63,8 +63,9 @@ async function step(batch: ModelBatch): Promise<number> {
 
 async function evaluate(batch: ModelBatch): Promise<number> {
   scorer ??= await openScorer({ model, method, head, weights: base, backend, density: false, ...(options.compile ? { compile: options.compile } : {}) });
-  const trained = optimizer?.state.parameters ?? (await import("../src/train/index.ts").then(({ initialParameters }) => initialParameters(scorer!.parameters.filter((p) => p.trainable), base, 0)));
-  const logits = await scorer.logits(trained, batch);
+  const open = scorer;
+  const trained = optimizer?.state.parameters ?? (await initialParameters(open.parameters.filter((p) => p.trainable), base, 0));
+  const logits = await open.logits(trained, batch);
   return logits.reduce((a, b) => a + b, 0);
 }
 
