@@ -2,7 +2,8 @@
 import type { Workflow } from "./api.ts";
 import { compareRuns, demoRun } from "./comparing.ts";
 import type { Environment } from "./environment.ts";
-import { evaluateRun, predictRun, profileRun } from "./inspecting.ts";
+import { evaluateRun, profileRun } from "./inspecting.ts";
+import { predictRun } from "./predicting.ts";
 import { estimateRun, trainRun } from "./training.ts";
 
 /** Every job, on the files, hub and runtime of `environment`. */

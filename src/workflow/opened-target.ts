@@ -1,0 +1,130 @@
+// A run or a model opened for scoring: base, method and trained tensors.
+import { ConfigError } from "../errors.ts";
+import { buildClassifier, type HeadKind } from "../infer/index.ts";
+import { headOnly, type Method } from "../peft/index.ts";
+import type { Backend } from "../runtime/index.ts";
+import { joinPath, type Tensor, zeros } from "../tensor/index.ts";
+import type { RunOverrides, RunTarget } from "./api.ts";
+import { type BaseModel, missingHead, openBaseModel } from "./base-model.ts";
+import type { Environment } from "./environment.ts";
+import { readRun } from "./run-folder.ts";
+import type { Settings } from "./settings.ts";
+import { DEFAULTS } from "./settings-defaults.ts";
+import { checkTrainedPart, readTrainedPart } from "./trained-part.ts";
+
+/** Examples scored at once unless the settings say otherwise. */
+export const SCORING_BATCH = 32;
+
+/** A model ready to score: base, method and trained tensors, with the task it was made for where that is known. */
+export interface OpenedTarget {
+  readonly base: BaseModel;
+  readonly method: Method;
+  readonly trained: ReadonlyMap<string, Tensor>;
+  readonly alsoTrains: ReadonlySet<string>;
+  readonly labels: readonly string[];
+  /** The run's settings; null for a bare model. */
+  readonly settings: Settings | null;
+  readonly isRegression: boolean;
+}
+
+/**
+ * Opens what is to be scored; `headOptional` where only the insides are measured.
+ * @throws {ConfigError} when the run has not ended, or a bare model lacks the head that is needed.
+ */
+export async function openTarget(
+  environment: Environment,
+  target: RunTarget,
+  overrides: RunOverrides,
+  headOptional = false,
+): Promise<OpenedTarget> {
+  const { files } = environment;
+  const run = target.kind === "run" ? (await readRun(files, target.folder)).record : null;
+  const base = await openBaseModel(
+    environment,
+    target.kind === "model" ? target.model : (overrides.model ?? run!.settings.model),
+  );
+  const adapter = target.kind === "run" ? joinPath(target.folder, "adapter") : target.adapter;
+  if (adapter === null) return bare(base, headOptional);
+  if (target.kind === "run" && (await files.stat(adapter)) === null) {
+    throw new ConfigError([{ path: target.folder, expected: "a finished run", got: "one that has not ended" }], {
+      hint: `Finish it first: deft train --output ${target.folder} --resume`,
+    });
+  }
+  const part = await readTrainedPart(files, adapter, base);
+  const labels = run ? run.labels : part.labels;
+  const isRegression = run ? labels.length === 0 : part.sidecar !== null && part.sidecar.labels.length === 0;
+  const head = headOfTarget({ isRegression, labels });
+  const alsoTrains = checkTrainedPart(adapter, part, base, head);
+  return {
+    base,
+    method: part.method,
+    trained: part.tensors,
+    alsoTrains,
+    labels,
+    settings: run?.settings ?? null,
+    isRegression,
+  };
+}
+
+/** A model without adapter: its own head, which it must have unless only its insides are measured. */
+async function bare(base: BaseModel, headOptional: boolean): Promise<OpenedTarget> {
+  const { labels } = base.model.config;
+  const method: Method = { ...headOnly(), trains: () => false };
+  const head = headOptional ? profileHead(labels) : ({ kind: "classification", numLabels: labels.length } as const);
+  const missing = missingHead(base, method, head);
+  if (missing.size > 0 && !headOptional) {
+    throw new ConfigError(
+      [{ path: base.name, expected: "a model with a classification head", got: `none (${[...missing].join(", ")})` }],
+      {
+        hint: "Fine-tune it first with deft train, or give --adapter DIR.",
+      },
+    );
+  }
+  return {
+    base,
+    method,
+    // density lies before the head, so any head will do to reach it
+    trained: headOptional ? zeroTensors(base, method, head, missing) : new Map(),
+    alsoTrains: missing,
+    labels,
+    settings: null,
+    isRegression: labels.length === 1,
+  };
+}
+
+/** Any head: density lies before it. */
+export function profileHead(labels: readonly string[]) {
+  return { kind: "classification", numLabels: Math.max(2, labels.length) } as const satisfies HeadKind;
+}
+
+function zeroTensors(
+  { model }: BaseModel,
+  method: Method,
+  head: ReturnType<typeof profileHead>,
+  names: ReadonlySet<string>,
+): Map<string, Tensor> {
+  const { parameters } = buildClassifier({ model, method, head });
+  return new Map(
+    parameters
+      .filter(({ name }) => names.has(name))
+      .map(({ name, shape }) => [name, zeros("float32", shape.map(Number))]),
+  );
+}
+
+/** The head that a target was trained with. */
+export function headOfTarget({ isRegression, labels }: Pick<OpenedTarget, "isRegression" | "labels">): HeadKind {
+  return isRegression ? { kind: "regression" } : { kind: "classification", numLabels: labels.length };
+}
+
+/** The backend to score on: as asked for, or as the run was trained. */
+export function backendOf(environment: Environment, overrides: RunOverrides, settings: Settings | null): Backend {
+  return environment.backend(
+    overrides.backend ?? settings?.backend ?? DEFAULTS.backend,
+    overrides.threads ?? settings?.threads ?? null,
+  );
+}
+
+/** The most tokens of an example: as asked for, or as the run was trained. */
+export function maxLengthOf({ settings }: OpenedTarget, overrides: RunOverrides): number {
+  return overrides["max-length"] ?? settings?.data.maxLength ?? DEFAULTS["max-length"];
+}
