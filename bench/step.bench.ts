@@ -1,5 +1,6 @@
 // Training step, memory and evaluation against PyTorch + transformers + peft, interleaved in one run.
-//   npx tsx bench/step.bench.ts --shape minilm --rounds 12 [--batch 16 --length 128] [--compile] [--no-density]
+//   npx tsx bench/step.bench.ts --shape minilm|roberta-base|roberta-large --do step|eval --rounds 12 [--batch 16 --length 128]
+//     [--compile] (torch.compile beside eager) [--no-density] [--first] (new processes each round: start to first answer)
 import { type ChildProcessWithoutNullStreams, execFileSync, spawn } from "node:child_process";
 import { existsSync } from "node:fs";
 import { createInterface } from "node:readline";
@@ -18,6 +19,7 @@ const { values } = parseArgs({
     compile: { type: "boolean", default: false },
     "no-density": { type: "boolean", default: false },
     "ours-only": { type: "boolean", default: false },
+    first: { type: "boolean", default: false },
     options: { type: "string", default: "{}" },
   },
 });
@@ -31,7 +33,9 @@ class Peer {
 
   constructor(name: string, command: string, args: readonly string[]) {
     this.name = name;
-    this.#child = spawn(command, args, { stdio: ["pipe", "pipe", "inherit"] }) as unknown as ChildProcessWithoutNullStreams;
+    this.#child = spawn(command, args, {
+      stdio: ["pipe", "pipe", "inherit"],
+    }) as unknown as ChildProcessWithoutNullStreams;
     this.#lines = createInterface({ input: this.#child.stdout })[Symbol.asyncIterator]();
   }
 
@@ -56,8 +60,11 @@ class Peer {
 function fixedBatch(batch: number, length: number, seed: number) {
   let state = seed * 7919 + 1;
   const next = () => (state = (state * 1103515245 + 12345) % 2147483648) / 2147483648;
-  const lengths = Array.from({ length: batch }, (_, i) => (i === 0 ? length : Math.max(4, Math.round(length * (0.4 + 0.6 * next())))));
-  const rows = <T>(make: (row: number, at: number) => T) => lengths.map((_, row) => Array.from({ length }, (__, at) => make(row, at)));
+  const lengths = Array.from({ length: batch }, (_, i) =>
+    i === 0 ? length : Math.max(4, Math.round(length * (0.4 + 0.6 * next()))),
+  );
+  const rows = <T>(make: (row: number, at: number) => T) =>
+    lengths.map((_, row) => Array.from({ length }, (__, at) => make(row, at)));
   return {
     tokenIds: rows((row, at) => (at < lengths[row]! ? 5 + Math.floor(next() * 900) : 1)),
     attentionMask: rows((row, at) => (at < lengths[row]! ? 1 : 0)),
@@ -70,11 +77,64 @@ const median = (xs: readonly number[]) => [...xs].sort((a, b) => a - b)[Math.flo
 const spread = (xs: readonly number[]) => `${Math.min(...xs).toFixed(0)}–${Math.max(...xs).toFixed(0)}`;
 
 const folder = `.cache/bench/${values.shape}`;
-if (!existsSync(`${folder}/model.safetensors`)) execFileSync(python, ["bench/checkpoint.py", values.shape, folder], { stdio: "inherit" });
-const common = { checkpoint: folder, threads: Number(values.threads), density: !values["no-density"], dropout: Number(values.dropout) };
-const peers = [new Peer("deft", process.execPath, ["--import", "tsx", "bench/worker.ts", JSON.stringify({ ...common, compile: JSON.parse(values.options) as object })])];
-if (!values["ours-only"]) peers.push(new Peer("torch eager", python, ["bench/peer.py", JSON.stringify({ ...common, compile: false })]));
-if (values.compile) peers.push(new Peer("torch.compile", python, ["bench/peer.py", JSON.stringify({ ...common, compile: true })]));
+if (!existsSync(`${folder}/model.safetensors`))
+  execFileSync(python, ["bench/checkpoint.py", values.shape, folder], { stdio: "inherit" });
+const common = {
+  checkpoint: folder,
+  threads: Number(values.threads),
+  density: !values["no-density"],
+  dropout: Number(values.dropout),
+};
+type Maker = () => Peer;
+const makers: Maker[] = [
+  () =>
+    new Peer("deft", process.execPath, [
+      "--import",
+      "tsx",
+      "bench/worker.ts",
+      JSON.stringify({ ...common, compile: JSON.parse(values.options) as object }),
+    ]),
+];
+if (!values["ours-only"])
+  makers.push(() => new Peer("torch eager", python, ["bench/peer.py", JSON.stringify({ ...common, compile: false })]));
+if (values.compile)
+  makers.push(() => new Peer("torch.compile", python, ["bench/peer.py", JSON.stringify({ ...common, compile: true })]));
+
+/** From the start of a process to its first answer: imports, opening the checkpoint, compiling, one step or evaluation. */
+async function firstAnswer(make: Maker, round: number): Promise<{ readonly name: string; readonly ms: number }> {
+  const started = performance.now();
+  const peer = make();
+  await peer.read();
+  await peer.ask({ do: values.do, batch: fixedBatch(Number(values.batch), Number(values.length), round) });
+  const ms = performance.now() - started;
+  peer.end();
+  return { name: peer.name, ms };
+}
+
+if (values.first) {
+  const firsts = makers.map((): number[] => []);
+  let names: string[] = [];
+  for (let round = 0; round < Number(values.rounds); round++) {
+    names = [];
+    for (const [i, make] of makers.entries()) {
+      const { name, ms } = await firstAnswer(make, round);
+      names.push(name);
+      // round 0 brings the files into the page cache
+      if (round > 0) firsts[i]!.push(ms);
+    }
+  }
+  for (const [i, own] of firsts.entries()) {
+    const ratios = firsts[0]!.map((ms, round) => ms / own[round]!);
+    console.log(
+      names[i]!.padEnd(14),
+      `start to first ${values.do} ${median(own).toFixed(0)} ms (${spread(own)})`,
+      `deft takes ${median(ratios).toFixed(2)} of it`,
+    );
+  }
+  process.exit(0);
+}
+
+const peers = makers.map((make) => make());
 for (const peer of peers) console.log(peer.name.padEnd(14), "ready after", (await peer.read())["ms"]!.toFixed(0), "ms");
 const times = new Map<Peer, number[]>(peers.map((peer) => [peer, []]));
 const rounds = Number(values.rounds);
@@ -94,7 +154,9 @@ for (const peer of peers) {
   const ratios = own.map((ms, i) => ms / first[i]!);
   const memory = await peer.ask({ do: "memory" });
   console.log(
-    peer.name.padEnd(14), values.do, `median ${median(own).toFixed(0)} ms (${spread(own)})`,
+    peer.name.padEnd(14),
+    values.do,
+    `median ${median(own).toFixed(0)} ms (${spread(own)})`,
     `ratio to deft ${median(ratios).toFixed(2)} (${Math.min(...ratios).toFixed(2)}–${Math.max(...ratios).toFixed(2)})`,
     `peak ${(memory["peak"]! / 1e6).toFixed(0)} MB`,
   );

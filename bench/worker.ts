@@ -1,15 +1,16 @@
 // Our side of the benchmarks: a process that answers one JSON line for each it reads, like peer.py.
+
+import { readFileSync } from "node:fs";
 import { createInterface } from "node:readline";
-import { openCheckpoint } from "../src/hub/index.ts";
 import { nodeFiles } from "../src/hub/files-node.ts";
+import { openCheckpoint } from "../src/hub/index.ts";
+import type { ModelBatch } from "../src/infer/index.ts";
 import { openScorer, type Scorer } from "../src/infer/index.ts";
 import { encoderModel, sanitize } from "../src/models/index.ts";
 import { lora } from "../src/peft/index.ts";
 import { nodeBackend } from "../src/runtime/node.ts";
-import type { ModelBatch } from "../src/infer/index.ts";
-import { initialParameters, Optimizer } from "../src/train/index.ts";
 import { int64 } from "../src/tensor/index.ts";
-import { readFileSync } from "node:fs";
+import { initialParameters, Optimizer } from "../src/train/index.ts";
 
 interface Options {
   readonly checkpoint: string;
@@ -21,7 +22,9 @@ interface Options {
 }
 interface Request {
   readonly do: "step" | "eval" | "memory";
-  readonly batch: Readonly<Record<"tokenIds" | "attentionMask" | "typeIds", readonly (readonly number[])[]>> & { readonly labels: readonly number[] };
+  readonly batch: Readonly<Record<"tokenIds" | "attentionMask" | "typeIds", readonly (readonly number[])[]>> & {
+    readonly labels: readonly number[];
+  };
 }
 
 const options = JSON.parse(process.argv[2]!) as Options;
@@ -53,7 +56,15 @@ function toBatch({ tokenIds, attentionMask, typeIds, labels }: Request["batch"])
 
 async function step(batch: ModelBatch): Promise<number> {
   optimizer ??= await Optimizer.open({
-    model, method, head, weights: base, backend, seed: 0, accumulate: 1, weightDecay: 0.01, maxGradNorm: 1,
+    model,
+    method,
+    head,
+    weights: base,
+    backend,
+    seed: 0,
+    accumulate: 1,
+    weightDecay: 0.01,
+    maxGradNorm: 1,
     density: options.density ? { positions: "attended" } : null,
     ...(options.compile ? { compile: options.compile } : {}),
   });
@@ -62,9 +73,23 @@ async function step(batch: ModelBatch): Promise<number> {
 }
 
 async function evaluate(batch: ModelBatch): Promise<number> {
-  scorer ??= await openScorer({ model, method, head, weights: base, backend, density: false, ...(options.compile ? { compile: options.compile } : {}) });
+  scorer ??= await openScorer({
+    model,
+    method,
+    head,
+    weights: base,
+    backend,
+    density: false,
+    ...(options.compile ? { compile: options.compile } : {}),
+  });
   const open = scorer;
-  const trained = optimizer?.state.parameters ?? (await initialParameters(open.parameters.filter((p) => p.trainable), base, 0));
+  const trained =
+    optimizer?.state.parameters ??
+    (await initialParameters(
+      open.parameters.filter((p) => p.trainable),
+      base,
+      0,
+    ));
   const logits = await open.logits(trained, batch);
   return logits.reduce((a, b) => a + b, 0);
 }
