@@ -6,6 +6,7 @@ import {
   DeftError,
   FileError,
   InternalError,
+  TrainingError,
   UnsupportedError,
 } from "../errors.ts";
 
@@ -15,7 +16,7 @@ export interface ErrorReport {
   readonly code: 1 | 2;
 }
 
-const INPUT_ERRORS = [ConfigError, DataError, CheckpointError, FileError, UnsupportedError];
+const INPUT_ERRORS = [ConfigError, DataError, CheckpointError, FileError, UnsupportedError, TrainingError];
 
 /** 2 and no stack when the input is wrong; 1 for the rest, with a stack when it is a fault of ours. */
 export function errorReport(error: unknown, { verbose = false } = {}): ErrorReport {

@@ -10,8 +10,8 @@ export function tensorBoardHeader(timeMs: number): Uint8Array {
 /** The records of one training event; nothing for those without numbers. */
 export function tensorBoardRecords(event: TrainEvent): Uint8Array {
   if (event.type === "start") {
-    // a SessionLog START drops what an interrupted process wrote beyond the step resumed from
-    return event.fromStep === 0 ? new Uint8Array() : record(message(event.time, event.fromStep, sessionStart()));
+    // a SessionLog START drops what an interrupted process wrote from its step on
+    return event.fromStep === 0 ? new Uint8Array() : record(message(event.time, event.fromStep + 1, sessionStart()));
   }
   const values = scalars(event);
   if (values.length === 0) return new Uint8Array();

@@ -34,7 +34,9 @@ export const run: Body = async ({ args, flags, terminal, json }) => {
       terminal.print([...table, "", ...comparisonSentences(comparison)].join("\n"));
       if (typeof output === "string") terminal.note(`\nNext: open ${output}/report.html`);
     }
-    return interrupt.signal.aborted ? INTERRUPTED : 0;
+    if (comparison.rows.length === cells.length) return 0;
+    if (typeof output === "string") terminal.warn("Saved. To go on, give the same command with --resume.");
+    return INTERRUPTED;
   } finally {
     interrupt.release();
   }

@@ -1,4 +1,5 @@
 // `deft train`: fine-tunes, shows it, and leaves a whole run folder behind.
+import { FileError } from "../../errors.ts";
 import {
   bytes,
   count,
@@ -10,6 +11,7 @@ import {
   shellLine,
   toJson,
 } from "../../report/index.ts";
+import { joinPath } from "../../tensor/index.ts";
 import { openSettings, type RunRecord, type TrainEstimate } from "../../workflow/index.ts";
 import type { Body } from "../command.ts";
 import { eventDisplay, follow } from "../follow.ts";
@@ -39,15 +41,22 @@ export const run: Body = async ({ args, flags: { "dry-run": dryRun, ...flags }, 
       terminal.print(
         JSON.stringify(toJson({ run: folder, interrupted, result: record.result && evaluationJson(record.result) })),
       );
-    else printSummary(terminal, record, folder);
+    else printSummary(terminal, record, interrupted ? null : folder);
     if (!interrupted) return 0;
-    if (folder !== null)
-      terminal.warn(`Saved. To go on:\n  ${shellLine(["deft", "train", "--output", folder, "--resume"])}`);
+    if (folder !== null) terminal.warn(`Saved. To go on:\n  ${resumeLine(folder)}`);
     return INTERRUPTED;
+  } catch (error) {
+    const { output } = settings;
+    // a full disk, a lost file: mended, the run goes on
+    if (error instanceof FileError && output !== null && (await files.stat(joinPath(output, "run.json"))) !== null)
+      terminal.warn(`Once that is mended, go on with:\n  ${resumeLine(output)}\n`);
+    throw error;
   } finally {
     interrupt.release();
   }
 };
+
+const resumeLine = (folder: string) => shellLine(["deft", "train", "--output", folder, "--resume"]);
 
 function estimateText(estimate: TrainEstimate): string {
   const { trainableParameters, totalParameters, peakRssBytes, durationMs } = estimate;
