@@ -10,6 +10,8 @@ export interface TrainerState {
   readonly maxSteps: number;
   readonly bestMetric: number | null;
   readonly bestStep: number | null;
+  /** The last step that was evaluated: one that was due but not done is caught up with after a resume. */
+  readonly evaluatedStep: number | null;
   /** Evaluations since the best. */
   readonly evaluationsWithoutGain: number;
   /** Running mean of the task loss, for the collapse warning. */
@@ -28,7 +30,13 @@ export function checkpointFolder(root: string, step: number): string {
   return joinPath(root, `step-${step}`);
 }
 
-/** Writes beside, then renames: a crash leaves the old checkpoints and a `.partial` folder that the next save removes. */
+const PARTIAL = ".partial";
+const LEAVING = ".leaving-";
+
+/**
+ * Writes beside, then renames: a crash leaves the old checkpoints and a `.partial` folder that the next save removes.
+ * @throws {FileError} when the disk is full or refuses; nothing of the new checkpoint is left.
+ */
 export async function saveCheckpoint(
   files: Files,
   root: string,
@@ -36,17 +44,52 @@ export async function saveCheckpoint(
   { parameters, m, v }: OptimizerState,
 ): Promise<string> {
   const folder = checkpointFolder(root, state.globalStep);
-  const partial = joinPath(root, ".partial");
-  await files.remove(partial);
-  await files.makeFolder(partial);
-  await files.write(joinPath(partial, TRAINABLE), safetensorsBytes(parameters));
-  const moments = new Map([...prefixed("m.", m), ...prefixed("v.", v)]);
-  await files.write(joinPath(partial, OPTIMIZER), safetensorsBytes(moments));
-  await files.write(joinPath(partial, STATE), jsonText(toJson(state)));
-  await files.remove(folder);
-  await files.rename(partial, folder);
-  await files.sync(root);
+  await writeFolder(files, joinPath(root, PARTIAL), folder, async (partial) => {
+    await files.write(joinPath(partial, TRAINABLE), safetensorsBytes(parameters));
+    const moments = new Map([...prefixed("m.", m), ...prefixed("v.", v)]);
+    await files.write(joinPath(partial, OPTIMIZER), safetensorsBytes(moments));
+    await files.write(joinPath(partial, STATE), jsonText(toJson(state)));
+  });
   return folder;
+}
+
+/** A folder that is there whole or not at all: `write` fills `partial`, which then takes the place of `folder`. */
+export async function writeFolder(
+  files: Files,
+  partial: string,
+  folder: string,
+  write: (partial: string) => Promise<void>,
+): Promise<void> {
+  await files.remove(partial);
+  try {
+    await files.makeFolder(partial);
+    await write(partial);
+  } catch (error) {
+    // room for whoever mends a full disk; the failure itself is what must be told
+    await files.remove(partial).catch(() => {});
+    throw error;
+  }
+  await removeFolder(files, folder);
+  await files.rename(partial, folder);
+}
+
+// a folder being removed is not whole: it goes by another name first
+async function removeFolder(files: Files, folder: string): Promise<void> {
+  if ((await files.stat(folder)) === null) return;
+  const at = folder.lastIndexOf("/") + 1;
+  const leaving = `${folder.slice(0, at)}${LEAVING}${folder.slice(at)}`;
+  await files.remove(leaving);
+  await files.rename(folder, leaving);
+  await files.remove(leaving);
+}
+
+/** Removes what a killed process left half written or half removed below `folder`: files and folders of passing names. */
+export async function removeLeftovers(files: Files, folder: string): Promise<void> {
+  if ((await files.stat(folder)) === null) return;
+  for (const name of await files.list(folder)) {
+    const isPassing = name.startsWith(LEAVING) || (name.startsWith(".") && /\.(partial|tmp)$/.test(name));
+    if (isPassing) await files.remove(joinPath(folder, name));
+  }
 }
 
 /** Steps of the whole checkpoints below `root`, ascending. */
@@ -67,7 +110,7 @@ export async function pruneCheckpoints(
 ): Promise<void> {
   const steps = await listCheckpoints(files, root);
   for (const step of steps.slice(0, Math.max(0, steps.length - keep))) {
-    if (!alsoKeep.includes(step)) await files.remove(checkpointFolder(root, step));
+    if (!alsoKeep.includes(step)) await removeFolder(files, checkpointFolder(root, step));
   }
 }
 
@@ -140,6 +183,7 @@ function toJson(state: TrainerState) {
     best_metric: state.bestMetric,
     best_model_checkpoint: state.bestStep === null ? null : `step-${state.bestStep}`,
     best_step: state.bestStep,
+    evaluated_step: state.evaluatedStep,
     evaluations_without_gain: state.evaluationsWithoutGain,
     mean_task_loss: state.meanTaskLoss,
     warned: state.warned,
@@ -154,6 +198,7 @@ function fromJson(json: Readonly<Record<string, unknown>>): TrainerState {
     maxSteps: number("max_steps") ?? 0,
     bestMetric: number("best_metric"),
     bestStep: number("best_step"),
+    evaluatedStep: number("evaluated_step"),
     evaluationsWithoutGain: number("evaluations_without_gain") ?? 0,
     meanTaskLoss: number("mean_task_loss"),
     warned: Array.isArray(json["warned"]) ? json["warned"].map(String) : [],

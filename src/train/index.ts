@@ -1,7 +1,7 @@
 // Training: a configuration becomes a stream of events and checkpoints.
 // Takes a model, data and settings, gives events. Never: prints.
 
-export { checkpointFolder, listCheckpoints, loadTrainable } from "./checkpoint.ts";
+export { checkpointFolder, listCheckpoints, loadTrainable, removeLeftovers, writeFolder } from "./checkpoint.ts";
 export type {
   CheckpointEvent,
   EndEvent,

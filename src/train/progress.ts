@@ -4,7 +4,7 @@ import type { TrainerState } from "./checkpoint.ts";
 /** Smoothing of the running task loss: about the last 30 steps. */
 const LOSS_MEMORY = 1 / 30;
 /** The collapse check begins after this many steps. */
-const FIRST_CHECK = 40;
+const FIRST_CHECK = 100;
 /** A running loss above this share of the loss of guessing counts as guessing. */
 const CHANCE_SHARE = 0.98;
 
@@ -12,12 +12,14 @@ const CHANCE_SHARE = 0.98;
 export class Progress {
   bestMetric: number | null = null;
   bestStep: number | null = null;
+  evaluatedStep: number | null = null;
   evaluationsWithoutGain = 0;
   meanTaskLoss: number | null = null;
   readonly warned = new Set<string>();
 
   /** Notes an evaluation's main metric; NaN never counts as best. True when it is the best so far. */
   noteMetric(step: number, metric: number, greaterIsBetter: boolean): boolean {
+    this.evaluatedStep = step;
     const gain =
       !Number.isNaN(metric) &&
       (this.bestMetric === null || (greaterIsBetter ? metric > this.bestMetric : metric < this.bestMetric));
@@ -45,14 +47,15 @@ export class Progress {
     return true;
   }
 
-  snapshot(): Pick<TrainerState, "bestMetric" | "bestStep" | "evaluationsWithoutGain" | "meanTaskLoss" | "warned"> {
-    const { bestMetric, bestStep, evaluationsWithoutGain, meanTaskLoss } = this;
-    return { bestMetric, bestStep, evaluationsWithoutGain, meanTaskLoss, warned: [...this.warned] };
+  snapshot(): Omit<TrainerState, "globalStep" | "maxSteps" | "fingerprint"> {
+    const { bestMetric, bestStep, evaluatedStep, evaluationsWithoutGain, meanTaskLoss } = this;
+    return { bestMetric, bestStep, evaluatedStep, evaluationsWithoutGain, meanTaskLoss, warned: [...this.warned] };
   }
 
   restore(state: TrainerState): void {
     this.bestMetric = state.bestMetric;
     this.bestStep = state.bestStep;
+    this.evaluatedStep = state.evaluatedStep;
     this.evaluationsWithoutGain = state.evaluationsWithoutGain;
     this.meanTaskLoss = state.meanTaskLoss;
     for (const code of state.warned) this.warned.add(code);

@@ -6,10 +6,12 @@ import type { TrainEvent } from "../train/index.ts";
 import type { CompareEvent, DemoResult, Running, Stoppable } from "./api.ts";
 import { type Comparison, type ComparisonRow, comparisonRow } from "./comparison.ts";
 import type { Environment } from "./environment.ts";
+import { checkUnchanged } from "./output.ts";
 import { readRun } from "./run-folder.ts";
 import type { RunRecord } from "./run-record.ts";
 import { running } from "./running.ts";
 import { type ComparisonCell, resolveComparison, type Settings } from "./settings.ts";
+import { settingsInput } from "./settings-text.ts";
 import { trainRun } from "./training.ts";
 
 /** Runs every cell; finished runs are read back instead of run again when the settings say resume. */
@@ -66,6 +68,7 @@ async function resumable({ files }: Environment, settings: Settings): Promise<Se
   if (!settings.resume || settings.output === null) return settings;
   if ((await files.stat(joinPath(settings.output, "run.json"))) === null) return settings;
   const { record } = await readRun(files, settings.output);
+  checkUnchanged(settingsInput(record.settings), settingsInput(settings));
   return record.result === null ? settings : null;
 }
 

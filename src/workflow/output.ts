@@ -30,10 +30,18 @@ export async function checkFree(files: Files, output: string): Promise<void> {
   const stat = await files.stat(output);
   if (stat === null) return;
   if (!stat.isFolder) throw new ConfigError([{ path: "--output", expected: "a folder", got: `a file, ${output}` }]);
-  if ((await files.stat(joinPath(output, "run.json"))) === null) return;
-  throw new ConfigError([{ path: "--output", expected: "a folder without a run", got: `the run in ${output}` }], {
-    hint: "Add --resume to go on with it, or choose another folder.",
-  });
+  if ((await files.stat(joinPath(output, "run.json"))) !== null) {
+    throw new ConfigError([{ path: "--output", expected: "a folder without a run", got: `the run in ${output}` }], {
+      hint: "Add --resume to go on with it, or choose another folder.",
+    });
+  }
+  for (const part of ["checkpoints", "adapter", "events.jsonl"]) {
+    if ((await files.stat(joinPath(output, part))) === null) continue;
+    throw new ConfigError(
+      [{ path: "--output", expected: "a folder without a run", got: `${part} of one in ${output}` }],
+      { hint: "Its run.json is missing, so it cannot be resumed: choose another folder, or remove this one." },
+    );
+  }
 }
 
 async function resumeSettings(files: Files, output: string, sources: SettingsSources): Promise<Settings> {
@@ -47,6 +55,12 @@ async function resumeSettings(files: Files, output: string, sources: SettingsSou
   const given = settingsInput(
     resolveSettings({ ...sources, flags: { ...withoutUnused(stored, sources), ...sources.flags } }),
   );
+  checkUnchanged(stored, given);
+  return { ...record.settings, ...onlyFree(given), output, resume: true };
+}
+
+/** @throws {ConfigError} listing each setting that differs from those a run was started with and changes its steps. */
+export function checkUnchanged(stored: SettingsInput, given: SettingsInput): void {
   const issues: ConfigIssue[] = [];
   for (const key of new Set([...Object.keys(stored), ...Object.keys(given)]) as Set<SettingsKey>) {
     if (FREE_ON_RESUME.includes(key) || settingText(given[key]) === settingText(stored[key])) continue;
@@ -57,7 +71,6 @@ async function resumeSettings(files: Files, output: string, sources: SettingsSou
     });
   }
   if (issues.length > 0) throw new ConfigError(issues, { hint: "Leave these out, or start a new run." });
-  return { ...record.settings, ...onlyFree(given), output, resume: true };
 }
 
 // a file's own keys are compared as given, so stored ones must not hide them

@@ -1,8 +1,11 @@
 // The run folder while it is written: run.json at both ends, one JSON line an event, the trained part at the end.
+import { ConfigError, type ConfigIssue } from "../errors.ts";
 import { jsonText } from "../hub/index.ts";
 import { type Files, joinPath } from "../tensor/index.ts";
-import type { TrainEvent } from "../train/index.ts";
+import { checkpointFolder, removeLeftovers, type StartEvent, type TrainEvent, writeFolder } from "../train/index.ts";
 import { effectiveEvents, parseEvents } from "./history.ts";
+import { checkFree } from "./output.ts";
+import { readRun } from "./run-folder.ts";
 import type { RunRecord } from "./run-record.ts";
 
 /** Writes a run's records into its folder. */
@@ -10,17 +13,32 @@ export class RunWriter {
   readonly folder: string;
   readonly #files: Files;
   #pending: string[] = [];
+  /** When a resumed run began. */
+  #createdAt: string | null = null;
 
   private constructor(files: Files, folder: string) {
     this.#files = files;
     this.folder = folder;
   }
 
-  /** Starts or reopens a run's folder. @throws {FileError} when it cannot be written. */
+  /**
+   * Starts a run's folder with `record`, or with `record.settings.resume` reopens it as it is.
+   * @throws {ConfigError} when it holds a run that is not to be resumed, or one of another model or other data.
+   * @throws {FileError} when it cannot be written.
+   */
   static async open(files: Files, folder: string, record: RunRecord): Promise<RunWriter> {
-    await files.makeFolder(folder);
     const writer = new RunWriter(files, folder);
-    await writer.record(record);
+    const isThere = (await files.stat(joinPath(folder, "run.json"))) !== null;
+    if (record.settings.resume && isThere) {
+      const { record: stored } = await readRun(files, folder);
+      checkSame(stored, record);
+      writer.#createdAt = stored.createdAt;
+      for (const part of ["", "figures", "tensorboard"]) await removeLeftovers(files, joinPath(folder, part));
+    } else {
+      await checkFree(files, folder);
+      await files.makeFolder(folder);
+      await writer.record(record);
+    }
     return writer;
   }
 
@@ -34,7 +52,13 @@ export class RunWriter {
 
   /** Writes run.json, whole. */
   async record(record: RunRecord): Promise<void> {
-    await this.#files.write(joinPath(this.folder, "run.json"), jsonText({ ...record }));
+    const createdAt = this.#createdAt ?? record.createdAt;
+    await this.#files.write(joinPath(this.folder, "run.json"), jsonText({ ...record, createdAt }));
+  }
+
+  /** Fills `adapter/` by `write`: there whole or not at all. */
+  async trained(write: (folder: string) => Promise<void>): Promise<void> {
+    await writeFolder(this.#files, joinPath(this.folder, ".adapter.partial"), this.adapter, write);
   }
 
   /**
@@ -42,7 +66,7 @@ export class RunWriter {
    * the resumed run writes them again.
    */
   async event(event: TrainEvent): Promise<void> {
-    if (event.type === "start") await this.#cutTo(event.fromStep);
+    if (event.type === "start") await this.#cutTo(event);
     this.#pending.push(`${JSON.stringify(event)}\n`);
     if (event.type !== "step" || this.#pending.length >= 20) await this.flush();
   }
@@ -61,15 +85,28 @@ export class RunWriter {
   }
 
   /** Drops what came after the checkpoint that a resumed run starts from, a torn last line included. */
-  async #cutTo(step: number): Promise<void> {
+  async #cutTo({ fromStep, time }: StartEvent): Promise<void> {
     const path = joinPath(this.folder, "events.jsonl");
     if ((await this.#files.stat(path)) === null) return;
-    const kept =
-      step === 0
-        ? []
-        : (await this.history()).filter(
-            (event) => event.type === "start" || (event.type !== "end" && event.step <= step),
-          );
+    const past = fromStep === 0 ? [] : await this.history();
+    const kept = past.filter((event) => event.type === "start" || (event.type !== "end" && event.step <= fromStep));
+    // the process may have been killed between a checkpoint and the event that tells of it
+    if (fromStep > 0 && !kept.some((event) => event.type === "checkpoint" && event.step === fromStep)) {
+      kept.push({ type: "checkpoint", time, step: fromStep, folder: checkpointFolder(this.checkpoints, fromStep) });
+    }
     await this.#files.write(path, kept.map((event) => `${JSON.stringify(event)}\n`).join(""));
   }
 }
+
+function checkSame(stored: RunRecord, record: RunRecord): void {
+  const issues: ConfigIssue[] = ["base", "data"].flatMap((part) => {
+    const [before, now] = [stored.fingerprints[part], record.fingerprints[part]];
+    if (before === now) return [];
+    const path = part === "base" ? `--model ${record.settings.model}` : `--data ${record.settings.data.path}`;
+    return [{ path, expected: `the content the run was started with (${brief(before)})`, got: brief(now) }];
+  });
+  if (issues.length > 0)
+    throw new ConfigError(issues, { hint: "Files were changed since. Bring the old ones back, or start a new run." });
+}
+
+const brief = (fingerprint = "nothing") => `${fingerprint.slice(0, 19)}…`;

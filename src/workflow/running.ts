@@ -1,4 +1,5 @@
 // A generator with a return value, as events to iterate and a result to await.
+import { DeftError } from "../errors.ts";
 import type { Running } from "./api.ts";
 
 /**
@@ -26,6 +27,10 @@ export function running<Event, Result>(source: AsyncGenerator<Event, Result>): R
     } catch (error) {
       settle!.reject(error);
       throw error;
+    } finally {
+      // whoever leaves the loop early still wants files closed and sessions freed; nothing happens after an end
+      await source.return(undefined as never);
+      settle!.reject(new DeftError("stopped", "the run: expected to be iterated to its end, got left before it"));
     }
   }
   return {

@@ -45,7 +45,8 @@ export function settingsInput(settings: Settings): SettingsInput {
   return Object.fromEntries(Object.entries(all).filter(([, value]) => value !== null && value !== undefined));
 }
 
-function methodInput(method: Settings["method"]): SettingsInput {
+/** A method's settings as flags and files spell them. */
+export function methodInput(method: Settings["method"]): SettingsInput {
   if (method.kind === "adapter") return { "adapter-kind": method.style, "reduction-factor": method.reductionFactor };
   if (method.kind !== "lora") return {};
   const { kind: _kind, targets, ...rest } = method;

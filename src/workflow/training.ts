@@ -39,11 +39,13 @@ async function* trainEvents(
   const job = await prepare(environment, settings);
   const { files } = environment;
   const record: RunRecord = { ...job.record, result: null };
-  const writer = settings.output === null ? null : await RunWriter.open(files, settings.output, record);
   const optimizer = await openOptimizer(job);
   const evaluator = await openEvaluator({ ...job, batchSize: EVAL_BATCH, padding: settings.data.padding });
   let lastBest: EvalEvent | null = null;
+  let writer: RunWriter | null = null;
   try {
+    // last, when all input has proved good: a refused run leaves nothing behind
+    writer = settings.output === null ? null : await RunWriter.open(files, settings.output, record);
     const events = train({
       ...trainerFacts(job, optimizer),
       optimizer,
@@ -62,6 +64,7 @@ async function* trainEvents(
         saveSteps: settings.saveSteps,
         fingerprint: job.stateKey,
         resume: settings.resume,
+        beforeSave: () => writer!.flush(),
       },
       rssBytes: environment.rssBytes,
       ...(signal ? { signal } : {}),
@@ -87,12 +90,14 @@ async function* trainEvents(
       yield event;
       if (event.type === "start")
         for (const warning of job.warnings) {
-          await writer?.event(warning);
+          // a resumed run's file has them from its first start
+          if (event.fromStep === 0) await writer?.event(warning);
           yield warning;
         }
     }
   } finally {
-    await writer?.flush();
+    // after a failure, what the disk still takes is kept; the failure itself is what must be told
+    await writer?.flush().catch(() => {});
     await optimizer.dispose();
     await evaluator.dispose();
   }
@@ -178,6 +183,8 @@ async function prepare(environment: Environment, settings: Settings) {
       density: { ...settings.density },
       optim: { ...settings.optim },
       seed: settings.seed,
+      evalSteps: settings.evalSteps,
+      patience: settings.patience,
       totalSteps,
     }),
     warnings: warningsOf(dataset, trainExamples.truncatedCount, trainExamples.count, settings),
@@ -276,15 +283,17 @@ async function saveTrained(
   result: Evaluation | null,
 ): Promise<void> {
   const { environment, method, base, task, dataset, settings } = job;
-  await writeTrainedPart(environment.files, writer.adapter, trained, {
-    method,
-    base,
-    labels: task.labels,
-    toolVersion: environment.versions["deft-tune"] ?? "0",
-    density: settings.density.weight === 0 ? null : { ...settings.density },
-    report: result ? { ...result.density } : null,
-    data: { task: task.name, fingerprint: dataset.fingerprint },
-  });
+  await writer.trained((folder) =>
+    writeTrainedPart(environment.files, folder, trained, {
+      method,
+      base,
+      labels: task.labels,
+      toolVersion: environment.versions["deft-tune"] ?? "0",
+      density: settings.density.weight === 0 ? null : { ...settings.density },
+      report: result ? { ...result.density } : null,
+      data: { task: task.name, fingerprint: dataset.fingerprint },
+    }),
+  );
 }
 
 /** Every linear layer outside the head, by path. */

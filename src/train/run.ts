@@ -1,0 +1,230 @@
+// One process's part of a training run: where it stands, and the next thing to do.
+import { ConfigError, DeftError, FileError, TrainingError } from "../errors.ts";
+import type { ModelBatch } from "../infer/index.ts";
+import { annealedAt, learningRateAt, rampAt } from "../optim/index.ts";
+import type { Tensor } from "../tensor/index.ts";
+import {
+  checkpointFolder,
+  listCheckpoints,
+  loadCheckpoint,
+  loadTrainable,
+  pruneCheckpoints,
+  removeLeftovers,
+  saveCheckpoint,
+  type TrainerState,
+} from "./checkpoint.ts";
+import type { EvalEvent, StepEvent, WarningEvent } from "./events.ts";
+import type { StepRates } from "./optimizer.ts";
+import { Progress } from "./progress.ts";
+import type { EpochBatches, TrainerOptions } from "./trainer.ts";
+
+/** The state of a run in this process; `train` asks it for one thing after another. */
+export class Run {
+  step = 0;
+  readonly progress = new Progress();
+  readonly #options: TrainerOptions;
+  readonly #stepsPerEpoch: number;
+  #epochBatches: { readonly epoch: number; readonly batches: EpochBatches } | null = null;
+  #bestParameters: ReadonlyMap<string, Tensor> | null = null;
+  #places = "";
+  #savedStep: number | null = null;
+  /** The newest checkpoint holds all of this state. */
+  #isSaved = false;
+
+  constructor(options: TrainerOptions) {
+    this.#options = options;
+    this.#stepsPerEpoch = Math.ceil(options.batches.batchesPerEpoch / options.accumulate);
+  }
+
+  get isDone(): boolean {
+    return this.step >= this.#options.totalSteps && !this.owesEvaluation;
+  }
+
+  /** An evaluation is due here and was not done: it comes next, also after a resume. */
+  get owesEvaluation(): boolean {
+    const { evalSteps, totalSteps } = this.#options;
+    const isDue = this.step > 0 && (this.step >= totalSteps || this.step % (evalSteps ?? this.#stepsPerEpoch) === 0);
+    return isDue && this.progress.evaluatedStep !== this.step;
+  }
+
+  get outOfPatience(): boolean {
+    const { patience } = this.#options;
+    return patience !== null && this.progress.evaluationsWithoutGain >= patience;
+  }
+
+  /** Takes over the newest checkpoint, when asked to and there is one. */
+  async begin(): Promise<void> {
+    const { checkpoints, optimizer } = this.#options;
+    if (!checkpoints?.resume) return;
+    const { files, folder } = checkpoints;
+    await removeLeftovers(files, folder);
+    const newest = (await listCheckpoints(files, folder)).at(-1);
+    if (newest === undefined) return;
+    const { state, optimizer: stored } = await loadCheckpoint(files, folder, newest, this.#names()).catch((cause) => {
+      throw damaged(checkpointFolder(folder, newest), cause);
+    });
+    if (state.fingerprint !== checkpoints.fingerprint) {
+      throw new ConfigError(
+        [{ path: "--resume", expected: "the settings, data and model of the checkpoint", got: "others" }],
+        {
+          hint: `The run in ${checkpoints.folder} was made with other settings; give those again, or another --output.`,
+        },
+      );
+    }
+    optimizer.restore(stored);
+    this.progress.restore(state);
+    this.step = state.globalStep;
+    this.#savedStep = this.step;
+    this.#isSaved = true;
+  }
+
+  /** Computes the next step. */
+  async next(): Promise<StepEvent> {
+    const { optimizer, rssBytes } = this.#options;
+    const rates = this.#rates();
+    const { batches, places } = this.#stepBatches();
+    this.#places = places;
+    this.#isSaved = false;
+    const started = performance.now();
+    const result = await optimizer.step(this.step + 1, batches, rates);
+    const stepMs = performance.now() - started;
+    this.step++;
+    const { loss, taskLoss, densityLoss, gradNorm } = result;
+    if (!Number.isFinite(loss) || !Number.isFinite(gradNorm))
+      throw this.#notFinite(`loss, got ${loss} (task ${taskLoss}, density ${densityLoss}, gradient norm ${gradNorm})`);
+    const tokens = batches.reduce((sum, batch) => sum + batch.attendedTokens, 0);
+    return {
+      type: "step",
+      time: Date.now(),
+      step: this.step,
+      epoch: this.step / this.#stepsPerEpoch,
+      ...result,
+      ...rates,
+      tokensPerSecond: (tokens / stepMs) * 1000,
+      stepMs,
+      rssBytes: rssBytes(),
+    };
+  }
+
+  noteLoss({ step, taskLoss, densityWeight }: StepEvent): WarningEvent | null {
+    const { chanceLoss, schedule, density } = this.#options;
+    const settled = Math.max(schedule.warmupSteps, density.warmupSteps);
+    if (!this.progress.noteLoss(step, taskLoss, densityWeight, chanceLoss, settled)) return null;
+    const message =
+      `the task loss stands at ${this.progress.meanTaskLoss!.toFixed(3)}, no better than guessing (${chanceLoss.toFixed(3)}): ` +
+      "the density loss outweighs the task. Lower --density-weight or --learning-rate, raise --epsilon, or warm the weight up longer.";
+    return { type: "warning", time: Date.now(), step, code: "collapse", message };
+  }
+
+  /** Evaluates the parameters as they stand. @throws {TrainingError} when their loss is not finite. */
+  async evaluate(): Promise<EvalEvent> {
+    const { evaluate, metricName } = this.#options;
+    const started = performance.now();
+    const result = await evaluate(this.#options.optimizer.state.parameters);
+    if (!Number.isFinite(result.loss)) throw this.#notFinite(`loss of the evaluation, got ${result.loss}`);
+    this.#isSaved = false;
+    const best = this.progress.noteMetric(this.step, result.metrics[metricName] ?? Number.NaN, true);
+    if (best) this.#bestParameters = this.trained();
+    return {
+      type: "eval",
+      time: Date.now(),
+      step: this.step,
+      epoch: this.step / this.#stepsPerEpoch,
+      ...result,
+      durationMs: performance.now() - started,
+      best,
+    };
+  }
+
+  saveDue(evaluated: EvalEvent | null): boolean {
+    const { checkpoints, totalSteps } = this.#options;
+    if (!checkpoints) return false;
+    const regular = checkpoints.saveSteps === null ? evaluated !== null : this.step % checkpoints.saveSteps === 0;
+    // the best is always on disk: a resumed run must be able to give it back
+    return regular || this.step >= totalSteps || (evaluated?.best ?? false);
+  }
+
+  /** Writes a checkpoint where there is something new to write. @throws {TrainingError} when a parameter is not finite. */
+  async save(): Promise<string | null> {
+    const { checkpoints, optimizer, totalSteps } = this.#options;
+    if (!checkpoints || this.#isSaved) return null;
+    const { files, folder: root } = checkpoints;
+    for (const [name, { data }] of optimizer.state.parameters)
+      if (!(data as Float32Array).every(Number.isFinite)) throw this.#notFinite(`parameters, got others in ${name}`);
+    const state: TrainerState = {
+      globalStep: this.step,
+      maxSteps: totalSteps,
+      fingerprint: checkpoints.fingerprint,
+      ...this.progress.snapshot(),
+    };
+    await checkpoints.beforeSave?.();
+    const folder = await saveCheckpoint(files, root, state, optimizer.state);
+    this.#savedStep = this.step;
+    this.#isSaved = true;
+    const best = this.progress.bestStep;
+    await pruneCheckpoints(files, root, checkpoints.keep, best === null ? [] : [best]);
+    return folder;
+  }
+
+  /** A copy of the current parameters. */
+  trained(): ReadonlyMap<string, Tensor> {
+    return new Map(
+      Array.from(this.#options.optimizer.state.parameters, ([name, t]) => [name, { ...t, data: t.data.slice() }]),
+    );
+  }
+
+  /** The parameters at the best evaluation, from memory or, after a resume, from their checkpoint. */
+  async best(): Promise<ReadonlyMap<string, Tensor>> {
+    if (this.#bestParameters) return this.#bestParameters;
+    const { checkpoints } = this.#options;
+    const { bestStep } = this.progress;
+    if (!checkpoints || bestStep === null) return this.trained();
+    return loadTrainable(checkpoints.files, checkpoints.folder, bestStep, this.#names());
+  }
+
+  #names(): string[] {
+    return this.#options.optimizer.graph.trainable.map(({ name }) => name);
+  }
+
+  #rates(): StepRates {
+    const { schedule, density } = this.#options;
+    return {
+      learningRate: learningRateAt(schedule, this.step),
+      densityWeight: density.weight * rampAt(this.step + 1, density.warmupSteps),
+      epsilon: annealedAt(density.epsilon.from, density.epsilon.to, this.step, density.annealSteps),
+    };
+  }
+
+  #stepBatches(): { readonly batches: readonly ModelBatch[]; readonly places: string } {
+    const { batches: source, accumulate } = this.#options;
+    const epoch = Math.floor(this.step / this.#stepsPerEpoch);
+    if (this.#epochBatches?.epoch !== epoch) this.#epochBatches = { epoch, batches: source.epoch(epoch) };
+    const current = this.#epochBatches!.batches;
+    const first = (this.step % this.#stepsPerEpoch) * accumulate;
+    const indices = Array.from({ length: Math.min(accumulate, source.batchesPerEpoch - first) }, (_, i) => first + i);
+    return {
+      batches: indices.map((index) => current.batch(index)),
+      places: `epoch ${epoch + 1}, ${indices.map((index) => `batch ${index + 1} (${current.describe(index)})`).join(", ")}`,
+    };
+  }
+
+  /** Says where the run left the numbers: step, batch, and what is left to go back to. */
+  #notFinite(what: string): TrainingError {
+    const { checkpoints } = this.#options;
+    const good =
+      checkpoints && this.#savedStep !== null
+        ? `the last good checkpoint is ${checkpointFolder(checkpoints.folder, this.#savedStep)}`
+        : "no checkpoint was saved before it";
+    return new TrainingError(this.step, `expected finite ${what} at ${this.#places || "the first batch"}; ${good}`, {
+      hint: "Lower --learning-rate or --density-weight, set --max-grad-norm 1, or look at those examples.",
+    });
+  }
+}
+
+function damaged(folder: string, cause: unknown): unknown {
+  if (!(cause instanceof DeftError)) return cause;
+  return new FileError(folder, `expected a whole checkpoint, got a damaged one\n${cause.message}`, {
+    hint: "Remove this folder to go on from the checkpoint before it, or from the start.",
+    cause,
+  });
+}
