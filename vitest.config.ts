@@ -13,7 +13,7 @@ export default defineConfig({
         extends: true,
         test: {
           name: "system",
-          include: ["test/{conformance,parity,snapshot,data,hub}/**/*.test.ts", "test/e2e/**/*.test.ts"],
+          include: ["test/{conformance,parity,snapshot,data,hub,docs}/**/*.test.ts", "test/e2e/**/*.test.ts"],
         },
       },
     ],
