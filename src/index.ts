@@ -3,24 +3,36 @@
 export { type DensityReport, type LayerDensity, THRESHOLDS } from "./density/index.ts";
 export * from "./errors.ts";
 export type { Evaluation } from "./infer/index.ts";
+export type { Hooks, Site } from "./nn/index.ts";
 export { adapter, full, headOnly, lora, type Method, type MethodSettings } from "./peft/index.ts";
 export type { Files, Tensor, Weights } from "./tensor/index.ts";
 export type { TrainEvent } from "./train/index.ts";
 export {
   type CompareEvent,
   type Comparison,
+  type DataSource,
+  type DensityOptions,
   type Environment,
+  type FineTuneOptions,
+  type Library,
+  type LoadedModel,
+  type LoadOptions,
+  library,
   type PredictInput,
   type Prediction,
+  type PredictText,
   type Profile,
   type Running,
   type RunRecord,
   type RunTarget,
   resolveComparison,
   resolveSettings,
+  type Scorable,
+  type ScoreOptions,
   type Settings,
   type TrainEstimate,
   type TrainedRun,
+  type TunedRun,
   type Workflow,
   workflow,
 } from "./workflow/index.ts";

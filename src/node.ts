@@ -1,10 +1,11 @@
 // The door for Node: what the library adds where there are files, a hub cache and ONNX Runtime's own binaries.
 import { readFileSync } from "node:fs";
+import { createRequire } from "node:module";
 import { fileURLToPath } from "node:url";
 import { nodeFiles } from "./hub/files-node.ts";
 import { deftCacheFolder, resolveModel } from "./hub/hub-node.ts";
 import { nodeBackend } from "./runtime/node.ts";
-import type { Environment } from "./workflow/index.ts";
+import { type Environment, type Library, library } from "./workflow/index.ts";
 
 export { missingHint, nodeFiles } from "./hub/files-node.ts";
 export { deftCacheFolder, type ResolvedModel, type ResolveOptions, resolveModel } from "./hub/hub-node.ts";
@@ -23,14 +24,33 @@ export function nodeEnvironment(): Environment {
     versions: {
       "deft-tune": packageVersion("../package.json"),
       node: process.version,
-      onnxruntime: packageVersion("../node_modules/onnxruntime-node/package.json"),
+      onnxruntime: packageVersion("onnxruntime-node/package.json"),
     },
   };
 }
 
-function packageVersion(path: string): string {
+const here = () => library(nodeEnvironment());
+
+/** `Library.loadModel` on this machine. */
+export const loadModel: Library["loadModel"] = (model, options) => here().loadModel(model, options);
+
+/** `Library.glue` on this machine. */
+export const glue: Library["glue"] = (task, folder, options) => here().glue(task, folder, options);
+
+/** `Library.table` on this machine. */
+export const table: Library["table"] = (path, options) => here().table(path, options);
+
+/** `Library.fineTune` on this machine. */
+export const fineTune: Library["fineTune"] = (base, options) => here().fineTune(base, options);
+
+/** `Library.loadRun` on this machine. */
+export const loadRun: Library["loadRun"] = (folder) => here().loadRun(folder);
+
+// a package beside ours lies wherever the package manager has put it
+function packageVersion(name: string): string {
   try {
-    return (JSON.parse(readFileSync(new URL(path, import.meta.url), "utf8")) as { version: string }).version;
+    return (JSON.parse(readFileSync(createRequire(import.meta.url).resolve(name), "utf8")) as { version: string })
+      .version;
   } catch {
     return "unknown";
   }

@@ -1,6 +1,7 @@
 // What the faces ask of the workflow: types of its functions, their arguments and results.
 import type { DensityReport } from "../density/index.ts";
 import type { Evaluation } from "../infer/index.ts";
+import type { Hooks } from "../nn/index.ts";
 import type { TrainEvent } from "../train/index.ts";
 import type { Comparison, ComparisonRow } from "./comparison.ts";
 import type { RunRecord } from "./run-record.ts";
@@ -42,7 +43,13 @@ export interface TrainEstimate {
 /** What eval, predict and profile open: a run's folder, or a model with an optional adapter. */
 export type RunTarget =
   | { readonly kind: "run"; readonly folder: string }
-  | { readonly kind: "model"; readonly model: string; readonly adapter: string | null };
+  | {
+      readonly kind: "model";
+      readonly model: string;
+      readonly adapter: string | null;
+      /** Middleware of the forward pass, after the adapter's own. */
+      readonly hooks?: Hooks;
+    };
 
 /** Settings that replace those of the run: data, split, columns, lengths, threads. */
 export type RunOverrides = SettingsInput;

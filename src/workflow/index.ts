@@ -26,8 +26,19 @@ export {
 } from "./comparison.ts";
 export type { Environment, FoundModel } from "./environment.ts";
 export { effectiveEvents, parseEvents } from "./history.ts";
+export {
+  type FineTuneOptions,
+  type Library,
+  type LoadedModel,
+  type LoadOptions,
+  library,
+  type PredictText,
+  type Scorable,
+  type TunedRun,
+} from "./library.ts";
 export { checkFree, openSettings } from "./output.ts";
 export { readRun, type StoredRun } from "./run-folder.ts";
+export type { DataSource, DensityOptions, PlainOptions, ScoreOptions } from "./run-options.ts";
 export type { RunRecord } from "./run-record.ts";
 export {
   type ComparisonCell,

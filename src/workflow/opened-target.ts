@@ -1,6 +1,7 @@
 // A run or a model opened for scoring: base, method and trained tensors.
 import { ConfigError } from "../errors.ts";
 import { buildClassifier, type HeadKind } from "../infer/index.ts";
+import { compose, type Hooks } from "../nn/index.ts";
 import { headOnly, type Method } from "../peft/index.ts";
 import type { Backend } from "../runtime/index.ts";
 import { joinPath, type Tensor, zeros } from "../tensor/index.ts";
@@ -44,7 +45,8 @@ export async function openTarget(
     target.kind === "model" ? target.model : (overrides.model ?? run!.settings.model),
   );
   const adapter = target.kind === "run" ? joinPath(target.folder, "adapter") : target.adapter;
-  if (adapter === null) return bare(base, headOptional);
+  const hooks = target.kind === "model" ? target.hooks : undefined;
+  if (adapter === null) return withHooks(await bare(base, headOptional), hooks);
   if (target.kind === "run" && (await files.stat(adapter)) === null) {
     throw new ConfigError([{ path: target.folder, expected: "a finished run", got: "one that has not ended" }], {
       hint: `Finish it first: deft train --output ${target.folder} --resume`,
@@ -55,7 +57,7 @@ export async function openTarget(
   const isRegression = run ? labels.length === 0 : part.sidecar !== null && part.sidecar.labels.length === 0;
   const head = headOfTarget({ isRegression, labels });
   const alsoTrains = checkTrainedPart(adapter, part, base, head);
-  return {
+  const opened = {
     base,
     method: part.method,
     trained: part.tensors,
@@ -64,6 +66,12 @@ export async function openTarget(
     settings: run?.settings ?? null,
     isRegression,
   };
+  return withHooks(opened, hooks);
+}
+
+function withHooks(opened: OpenedTarget, hooks: Hooks | undefined): OpenedTarget {
+  if (hooks === undefined) return opened;
+  return { ...opened, method: { ...opened.method, hooks: compose(opened.method.hooks, hooks) } };
 }
 
 /** A model without adapter: its own head, which it must have unless only its insides are measured. */

@@ -41,6 +41,7 @@ export function settingsInput(settings: Settings): SettingsInput {
     resume: settings.resume,
     backend: settings.backend,
     threads: settings.threads,
+    recompute: settings.recompute,
   };
   return Object.fromEntries(Object.entries(all).filter(([, value]) => value !== null && value !== undefined));
 }

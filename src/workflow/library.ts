@@ -1,0 +1,236 @@
+// The library as a user writes it: a model, data, a fine-tuning run, and the tuned model that comes out.
+import { ConfigError, FileError } from "../errors.ts";
+import type { HubEvent } from "../hub/index.ts";
+import type { Evaluation } from "../infer/index.ts";
+import type { Hooks } from "../nn/index.ts";
+import { lora, type Method } from "../peft/index.ts";
+import type { Files } from "../tensor/index.ts";
+import { parameterCount } from "../tensor/index.ts";
+import type { TrainEvent } from "../train/index.ts";
+import type { PredictInput, Prediction, Profile, Running, RunTarget, Stoppable } from "./api.ts";
+import { openBaseModel } from "./base-model.ts";
+import type { Environment } from "./environment.ts";
+import { evaluateRun, profileRun } from "./inspecting.ts";
+import { openSettings } from "./output.ts";
+import { openPredictor, type Predictor } from "./predicting.ts";
+import { readRun } from "./run-folder.ts";
+import {
+  type DataSource,
+  type DensityOptions,
+  dataInput,
+  densityInput,
+  methodSettings,
+  type PlainOptions,
+  plainInput,
+  type ScoreOptions,
+  scoreInput,
+} from "./run-options.ts";
+import type { RunRecord } from "./run-record.ts";
+import { running } from "./running.ts";
+import { resolvePartial, type Settings, type TaskName } from "./settings.ts";
+import { openData } from "./task-data.ts";
+import { trainRun } from "./training.ts";
+
+/** One text, a pair of texts, or several of either. */
+export type PredictText = string | PredictInput | readonly (string | PredictInput)[];
+
+/** A model that can be asked. Dispose it to free the program that predictions keep open. */
+export interface Scorable {
+  /** One prediction for each text, in order; the first call compiles the model. */
+  predict(texts: PredictText): Promise<Prediction[]>;
+  /** Metrics and density on a split. Errors as `openDataset`. */
+  evaluate(options?: ScoreOptions): Promise<Evaluation>;
+  /** Density on a split, with or without labels. */
+  profile(options?: ScoreOptions): Promise<Profile>;
+  dispose(): Promise<void>;
+}
+
+/** A checkpoint that was opened and found whole. */
+export interface LoadedModel extends Scorable {
+  /** As it was asked for: a hub id or a folder. */
+  readonly name: string;
+  readonly folder: string;
+  readonly modelType: string;
+  readonly numLayers: number;
+  readonly hiddenSize: number;
+  readonly intermediateSize: number;
+  readonly numParameters: number;
+  /** The classes that data must have, in the order of logits; null: whatever the data has. */
+  readonly labels: readonly string[] | null;
+  /** The adapter folder it was loaded with. */
+  readonly adapter: string | null;
+}
+
+/** How a checkpoint is opened. */
+export interface LoadOptions {
+  /** The one task built so far; named so that code says what it wants. */
+  readonly task?: "sequence-classification";
+  readonly labels?: readonly string[];
+  /** An adapter folder, of peft, AdapterHub or a run. */
+  readonly adapter?: string;
+  /** Middleware of the forward pass, for scoring only. */
+  readonly hooks?: Hooks;
+  readonly onProgress?: (event: HubEvent) => void;
+}
+
+/** What `fineTune` is told; what is left out has the defaults of `deft train`. */
+export interface FineTuneOptions extends PlainOptions, Stoppable {
+  readonly data: DataSource;
+  /** The run's folder: new, or with `resume` the one to go on with. */
+  readonly output: string;
+  /** Default: `lora()` */
+  readonly method?: Method;
+  /** Null: plain fine-tuning. Default: our recipe. */
+  readonly density?: DensityOptions | null;
+}
+
+/** A finished run, or an interrupted one, which can be resumed but not asked. */
+export interface TunedRun extends Scorable {
+  readonly folder: string;
+  readonly record: RunRecord;
+  readonly interrupted: boolean;
+  /** Class names in the order of logits; empty for regression. */
+  readonly labels: readonly string[];
+  /** The best evaluation of the run; null when it was interrupted. */
+  readonly result: Evaluation | null;
+}
+
+/** The library on one machine. */
+export interface Library {
+  /** Opens a Hugging Face id or folder and checks it. Errors as `openCheckpoint` and `parseEncoderConfig`. */
+  loadModel(model: string, options?: LoadOptions): Promise<LoadedModel>;
+  /** One of GLUE's nine tasks in its official folder. @throws {FileError} when the folder is missing. */
+  glue(
+    task: Exclude<TaskName, "text-classification" | "text-pair">,
+    folder: string,
+    options?: Pick<DataSource, "limitTrain" | "limitEval">,
+  ): Promise<DataSource>;
+  /** One's own CSV, TSV, JSONL or Parquet; pairs when `pairColumn` is given. @throws {FileError} when it is missing. */
+  table(path: string, options?: Omit<DataSource, "task" | "path">): Promise<DataSource>;
+  /** Trains; iterate for its events, await `result` for the tuned model. @throws {ConfigError} with every mistake. */
+  fineTune(base: LoadedModel | string, options: FineTuneOptions): Running<TrainEvent, TunedRun>;
+  /** A run's folder as the tuned model it holds. Errors as `readRun`. */
+  loadRun(folder: string): Promise<TunedRun>;
+}
+
+/** The library on the files, hub and runtime of `environment`; the node door has it bound to this machine. */
+export function library(environment: Environment): Library {
+  const { files } = environment;
+  return {
+    loadModel: (model, options = {}) => loadModel(environment, model, options),
+    glue: (task, folder, options = {}) => source(files, { task, path: folder, ...options }),
+    table: (path, options = {}) =>
+      source(files, {
+        task: options.pairColumn === undefined ? "text-classification" : "text-pair",
+        path,
+        ...options,
+      }),
+    fineTune: (base, options) => running(fineTuneEvents(environment, base, options)),
+    async loadRun(folder) {
+      const { record } = await readRun(files, folder);
+      return tunedRun(environment, folder, record, record.result === null);
+    },
+  };
+}
+
+async function loadModel(environment: Environment, name: string, options: LoadOptions): Promise<LoadedModel> {
+  const { labels = null, adapter = null, hooks, onProgress } = options;
+  const { folder, model, weights } = await openBaseModel(environment, name, onProgress);
+  const { modelType, numLayers, hiddenSize, intermediateSize } = model.config;
+  return {
+    name,
+    folder,
+    modelType,
+    numLayers,
+    hiddenSize,
+    intermediateSize,
+    numParameters: parameterCount(weights),
+    labels,
+    adapter,
+    ...scorable(environment, { kind: "model", model: name, adapter, ...(hooks === undefined ? {} : { hooks }) }),
+  };
+}
+
+async function source(files: Files, data: DataSource): Promise<DataSource> {
+  if ((await files.stat(data.path)) === null)
+    throw new FileError(data.path, "expected a data folder or file, got nothing there");
+  return data;
+}
+
+async function* fineTuneEvents(
+  environment: Environment,
+  base: LoadedModel | string,
+  { data, output, method = lora(), density, signal, ...plain }: FineTuneOptions,
+): AsyncGenerator<TrainEvent, TunedRun> {
+  if (typeof base !== "string" && base.adapter !== null) {
+    throw new ConfigError([
+      { path: "model", expected: "one without an adapter to fine-tune", got: `one with ${base.adapter}` },
+    ]);
+  }
+  const flags = {
+    model: typeof base === "string" ? base : base.name,
+    output,
+    ...dataInput(data),
+    ...methodSettings(method),
+    ...(density === undefined ? {} : densityInput(density)),
+    ...plainInput(plain),
+  };
+  // the command line cannot spell everything a method may hold
+  const settings: Settings = { ...(await openSettings(environment.files, { flags })), method: method.settings };
+  if (typeof base !== "string" && base.labels !== null) await checkLabels(environment.files, settings, base.labels);
+  const run = trainRun(environment, settings, signal === undefined ? {} : { signal });
+  for await (const event of run) yield event;
+  const { record, interrupted } = await run.result;
+  return tunedRun(environment, output, record, interrupted);
+}
+
+async function checkLabels(files: Files, settings: Settings, labels: readonly string[]): Promise<void> {
+  const { task } = await openData(files, settings);
+  if (task.labels.join("\n") === labels.join("\n")) return;
+  throw new ConfigError([
+    { path: "labels", expected: `those of the data, ${JSON.stringify(task.labels)}`, got: JSON.stringify(labels) },
+  ]);
+}
+
+function tunedRun(environment: Environment, folder: string, record: RunRecord, interrupted: boolean): TunedRun {
+  return {
+    folder,
+    record,
+    interrupted,
+    labels: record.labels,
+    result: record.result,
+    ...scorable(environment, { kind: "run", folder }),
+  };
+}
+
+function scorable(environment: Environment, target: RunTarget): Scorable {
+  let open: Promise<Predictor> | null = null;
+  const predictor = () => {
+    open ??= openPredictor(environment, target).catch((error: unknown) => {
+      open = null;
+      throw error;
+    });
+    return open;
+  };
+  const overrides = (options: ScoreOptions = {}) => resolvePartial({ flags: { ...scoreInput(options) } });
+  return {
+    async predict(texts) {
+      const inputs = typeof texts === "string" || !isList(texts) ? [texts] : texts;
+      const predictions: Prediction[] = [];
+      const asked = inputs.map((input) => (typeof input === "string" ? { text: input } : input));
+      for await (const prediction of (await predictor()).predict(asked)) predictions.push(prediction);
+      return predictions;
+    },
+    evaluate: async (options) => evaluateRun(environment, target, overrides(options)),
+    profile: async (options) => profileRun(environment, target, overrides(options)),
+    async dispose() {
+      const opened = open;
+      open = null;
+      await (await opened)?.dispose();
+    },
+  };
+}
+
+function isList(texts: PredictInput | readonly (string | PredictInput)[]): texts is readonly (string | PredictInput)[] {
+  return Array.isArray(texts);
+}

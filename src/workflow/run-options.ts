@@ -1,0 +1,136 @@
+// The library's options as settings: the same names in camel case, data and method as objects.
+import { ConfigError } from "../errors.ts";
+import { type Method, methodOf } from "../peft/index.ts";
+import type { DensitySettings, TaskName } from "./settings.ts";
+import type { SettingsInput, SettingsKey } from "./settings-schema.ts";
+import { methodInput } from "./settings-text.ts";
+
+type CamelCase<K extends string> = K extends `${infer Head}-${infer Rest}`
+  ? `${Head}${Capitalize<CamelCase<Rest>>}`
+  : K;
+
+/** What options give by other means, or what only the command line has. */
+type ObjectKey =
+  | "model"
+  | "adapter"
+  | "task"
+  | "data"
+  | "text-column"
+  | "pair-column"
+  | "label-column"
+  | "limit-train"
+  | "limit-eval"
+  | "split"
+  | "method"
+  | "methods"
+  | "rank"
+  | "alpha"
+  | "dropout"
+  | "targets"
+  | "bias"
+  | "rslora"
+  | "adapter-kind"
+  | "reduction-factor"
+  | "density-weight"
+  | "density-warmup-ratio"
+  | "epsilon"
+  | "positions"
+  | "seeds"
+  | "output";
+
+/** Settings of `deft train` that are single values, by their names in camel case: `batchSize`, `learningRate`, … */
+export type PlainOptions = {
+  readonly [K in Exclude<SettingsKey, ObjectKey> as CamelCase<K>]?: SettingsInput[K] | undefined;
+};
+
+/** Where examples are, and which of their columns to read; `glue` and `table` make one. */
+export interface DataSource {
+  readonly task: TaskName;
+  /** A folder in GLUE's layout, a folder of tables, or one file. */
+  readonly path: string;
+  readonly textColumn?: string | undefined;
+  readonly pairColumn?: string | undefined;
+  readonly labelColumn?: string | undefined;
+  /** Use only so many examples of the training split. */
+  readonly limitTrain?: number | undefined;
+  /** Use only so many examples of each other split. */
+  readonly limitEval?: number | undefined;
+}
+
+/** The density loss of a run; what is left out is our recipe's. `epsilon` as one number is not annealed. */
+export interface DensityOptions extends Partial<Omit<DensitySettings, "epsilon">> {
+  readonly epsilon?: number | DensitySettings["epsilon"];
+}
+
+/** Where to score a model, and how; what is left out is as the run was trained. */
+export interface ScoreOptions
+  extends Pick<PlainOptions, "batchSize" | "maxLength" | "padding" | "backend" | "threads"> {
+  readonly data?: DataSource;
+  /** Default: the task's evaluation split. */
+  readonly split?: string;
+}
+
+/** A data source as settings. */
+export function dataInput({ task, path, textColumn, pairColumn, labelColumn, limitTrain, limitEval }: DataSource) {
+  return withoutAbsent({
+    task,
+    data: path,
+    "text-column": textColumn,
+    "pair-column": pairColumn,
+    "label-column": labelColumn,
+    "limit-train": limitTrain,
+    "limit-eval": limitEval,
+  });
+}
+
+/** The density loss as settings; null is plain fine-tuning. */
+export function densityInput(density: DensityOptions | null): Record<string, unknown> {
+  if (density === null) return { "density-weight": 0 };
+  const { weight, warmupRatio, epsilon, positions } = density;
+  return withoutAbsent({
+    "density-weight": weight,
+    "density-warmup-ratio": warmupRatio,
+    epsilon,
+    positions,
+  });
+}
+
+/**
+ * A method as settings.
+ * @throws {ConfigError} for hooks of one's own, which a stored run could not make again.
+ */
+export function methodSettings(method: Method): Record<string, unknown> {
+  const { settings } = method;
+  const remade = methodOf(settings);
+  const isOwn = Object.keys(method.hooks).some((name) => !(name in remade.hooks));
+  if (isOwn) {
+    throw new ConfigError(
+      [{ path: "method", expected: "lora(), adapter(), headOnly() or full()", got: "one with hooks of its own" }],
+      {
+        hint: "Score with hooks of your own by loadModel(model, { hooks }); a run stores only what it can make again.",
+      },
+    );
+  }
+  return { method: settings.kind, ...methodInput(settings) };
+}
+
+/** Plain options by the settings' names; what is undefined was not given. */
+export function plainInput(options: Readonly<Record<string, unknown>>): Record<string, unknown> {
+  return withoutAbsent(
+    Object.fromEntries(
+      Object.entries(options).map(([name, value]) => [
+        name.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`),
+        value,
+      ]),
+    ),
+  );
+}
+
+/** Score options as overrides of a run's settings. */
+export function scoreInput({ data, ...options }: ScoreOptions): SettingsInput {
+  return { ...(data === undefined ? {} : dataInput(data)), ...plainInput({ ...options }) };
+}
+
+function withoutAbsent(values: Readonly<Record<string, unknown>>): Record<string, unknown> {
+  return Object.fromEntries(Object.entries(values).filter(([, value]) => value !== undefined));
+}
