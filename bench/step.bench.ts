@@ -20,6 +20,7 @@ const { values } = parseArgs({
     "no-density": { type: "boolean", default: false },
     "ours-only": { type: "boolean", default: false },
     first: { type: "boolean", default: false },
+    recompute: { type: "boolean", default: false },
     options: { type: "string", default: "{}" },
   },
 });
@@ -92,7 +93,7 @@ const makers: Maker[] = [
       "--import",
       "tsx",
       "bench/worker.ts",
-      JSON.stringify({ ...common, compile: JSON.parse(values.options) as object }),
+      JSON.stringify({ ...common, compile: JSON.parse(values.options) as object, recompute: values.recompute }),
     ]),
 ];
 if (!values["ours-only"])

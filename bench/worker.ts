@@ -19,6 +19,7 @@ interface Options {
   readonly dropout: number;
   readonly targets?: readonly string[];
   readonly compile?: Readonly<Record<string, boolean>>;
+  readonly recompute?: boolean;
 }
 interface Request {
   readonly do: "step" | "eval" | "memory";
@@ -65,6 +66,7 @@ async function step(batch: ModelBatch): Promise<number> {
     accumulate: 1,
     weightDecay: 0.01,
     maxGradNorm: 1,
+    recompute: options.recompute ?? false,
     density: options.density ? { positions: "attended" } : null,
     ...(options.compile ? { compile: options.compile } : {}),
   });

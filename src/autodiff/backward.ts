@@ -3,13 +3,25 @@ import { GradientError, ShapeError } from "../errors.ts";
 import { add, describe, expand, type Node, type Op, reachable, sameShape, type Value } from "../graph/index.ts";
 import { type Rule, rules } from "./rules.ts";
 
+export interface BackwardOptions {
+  /**
+   * Forward nodes whose results the gradients compute again instead of reading: memory for time.
+   * @see Chen et al. 2016, Training Deep Nets with Sublinear Memory Cost.
+   */
+  readonly recompute?: (node: Node) => boolean;
+}
+
 /**
  * The gradients of a scalar `loss` with respect to each value of `wrt`, in the same graph.
  * @throws {ShapeError} when the loss is not a scalar of a float dtype.
  * @throws {GradientError} when the loss does not depend on a target, naming all such targets.
  * @see Griewank & Walther, Evaluating Derivatives (2008), ch. 3: reverse mode.
  */
-export function backward(loss: Value, wrt: readonly Value[]): Value[] {
+export function backward(
+  loss: Value,
+  wrt: readonly Value[],
+  { recompute = () => false }: BackwardOptions = {},
+): Value[] {
   if (loss.shape.length !== 0 || !loss.dtype.startsWith("float")) {
     throw new ShapeError("backward", "a scalar loss of a float dtype", [describe(loss)], loss.node.site);
   }
@@ -26,7 +38,7 @@ export function backward(loss: Value, wrt: readonly Value[]): Value[] {
         const dy = cotangents.get(output);
         return dy && !lazy ? expand(dy, output.shape) : (dy ?? null);
       });
-      return vjp(node, dys, needs);
+      return vjp(rematerialized(node, recompute), dys, needs);
     });
     node.inputs.forEach((input, i) => {
       const dx = dxs[i];
@@ -36,6 +48,22 @@ export function backward(loss: Value, wrt: readonly Value[]): Value[] {
     });
   }
   return collect(wrt, cotangents);
+}
+
+/** The node as its rule is to see it: results that are not to be kept are made again. */
+function rematerialized(node: Node, recompute: (node: Node) => boolean): Node {
+  const { graph } = node.outputs[0]!;
+  const made = new Map<Node, Node>();
+  const again = (value: Value): Value => {
+    if (value.node.inputs.length === 0 || !recompute(value.node)) return value;
+    let copy = made.get(value.node);
+    if (!copy) {
+      copy = graph.copy(value.node, value.node.inputs.map(again));
+      made.set(value.node, copy);
+    }
+    return copy.outputs[value.index]!;
+  };
+  return { ...node, inputs: node.inputs.map(again), outputs: node.outputs.map(again) };
 }
 
 /**

@@ -79,6 +79,7 @@ export const TRAIN_FLAGS: readonly Flag[] = [
   run("resume", null, "go on with the run in --output"),
   run("backend", "cpu|webgpu|cuda", "where to compute", { default: "cpu" }),
   run("threads", "N", "threads of one operation"),
+  run("recompute", null, "less memory in training, about a tenth slower"),
 ];
 
 /** What every command takes. */

@@ -84,6 +84,20 @@ export class Graph {
     return node.outputs;
   }
 
+  /**
+   * The node again, over `inputs` that hold the same numbers: work done twice on purpose, so that its first results
+   * need not be kept. One copy for the same inputs.
+   */
+  copy(node: Node, inputs: readonly Value[]): Node {
+    const key = `copy of ${node.id}(${inputs.map((v) => v.id).join(",")})`;
+    let copy = this.#interned.get(key);
+    if (!copy) {
+      copy = this.#add(node.op, inputs, node.attributes, node.outputs, node.copyOf ?? node.id);
+      this.#interned.set(key, copy);
+    }
+    return copy;
+  }
+
   #declare(
     op: "input" | "parameter",
     attributes: OpAttributes["input"] | OpAttributes["parameter"],
@@ -125,10 +139,16 @@ export class Graph {
     return id;
   }
 
-  #add<O extends Op>(op: O, inputs: readonly Value[], attributes: OpAttributes[O], types: readonly OutputType[]): Node {
+  #add<O extends Op>(
+    op: O,
+    inputs: readonly Value[],
+    attributes: OpAttributes[O],
+    types: readonly OutputType[],
+    copyOf: number | null = null,
+  ): Node {
     invariant(types.length > 0, `${op} gives nothing`);
     const outputs: Value[] = [];
-    const node: Node = { id: this.#nodes.length, op, inputs, attributes, site: this.#site, outputs };
+    const node: Node = { id: this.#nodes.length, op, inputs, attributes, site: this.#site, copyOf, outputs };
     types.forEach(({ dtype, shape }, index) => {
       outputs.push({ id: this.#values++, graph: this, node, index, dtype, shape: shape.map(canonicalDim) });
     });

@@ -99,6 +99,8 @@ export interface Node<O extends Op = Op> {
   readonly attributes: OpAttributes[O];
   /** Dotted path of the layer that asked for it; `…/grad` for its gradient. */
   readonly site: string;
+  /** Id of the node whose work this one does again; see `Graph.copy`. */
+  readonly copyOf: number | null;
   readonly outputs: readonly Value[];
 }
 

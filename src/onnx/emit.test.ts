@@ -55,7 +55,7 @@ describe("outputs", () => {
       "second = Identity(first)",
       "third = Identity(first)",
       "x2 = Identity(x)",
-      "one = Identity(%c1)",
+      "one = Identity(%c0)",
       "w2 = Identity(w)",
     ]);
     expect(emitted.graph!.output.map(({ name }) => name)).toEqual(["first", "second", "third", "x2", "one", "w2"]);

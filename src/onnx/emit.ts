@@ -33,6 +33,8 @@ export interface EmittedModel {
   readonly inputs: readonly { readonly name: string; readonly dtype: DType; readonly shape: Shape }[];
   readonly outputs: readonly { readonly name: string; readonly dtype: DType; readonly shape: Shape }[];
   readonly external: readonly ExternalWeight[];
+  /** Some work is done twice on purpose: a runtime must not merge equal nodes. */
+  readonly hasCopies: boolean;
   /** Sizes at which 0 has no defined result: a largest of nothing, a batched product without inner elements. */
   readonly nonEmpty: readonly Dim[];
   /** ONNX node name → site. */
@@ -55,7 +57,7 @@ export interface EmitOptions {
 export function emit(outputs: Readonly<Record<string, Value>>, { place }: EmitOptions): EmittedModel {
   const values = Object.values(outputs);
   verify(values);
-  const nodes = reachable(values);
+  const nodes = byDepth(reachable(values));
   const builder = new Builder();
   const names = new Map<Value, string>();
   const inputs: { name: string; dtype: DType; shape: Shape }[] = [];
@@ -101,7 +103,25 @@ export function emit(outputs: Readonly<Record<string, Value>>, { place }: EmitOp
   });
   const bytes = toBinary(ModelProtoSchema, model);
   const open = [...nonEmpty].filter((size) => typeof size === "string");
-  return { bytes, inputs, outputs: outputInfos, external, nonEmpty: open, sites: builder.sites };
+  return {
+    bytes,
+    inputs,
+    outputs: outputInfos,
+    external,
+    nonEmpty: open,
+    hasCopies: nodes.some((node) => node.copyOf !== null),
+    sites: builder.sites,
+  };
+}
+
+/**
+ * Nodes by their distance from the inputs. Of a node's inputs ONNX Runtime computes the one numbered highest first, so
+ * the long chain comes before what only waits for it, and a result is made when it is needed, not long before.
+ */
+function byDepth(nodes: readonly Node[]): Node[] {
+  const depths = new Map<Node, number>();
+  for (const node of nodes) depths.set(node, 1 + Math.max(-1, ...node.inputs.map((input) => depths.get(input.node)!)));
+  return [...nodes].sort((a, b) => depths.get(a)! - depths.get(b)! || a.id - b.id);
 }
 
 interface Declarations {

@@ -60,7 +60,7 @@ export async function openProgram(
 ): Promise<Program> {
   let session: OrtSession;
   try {
-    session = await ort.InferenceSession.create(model.bytes, options);
+    session = await ort.InferenceSession.create(model.bytes, model.hasCopies ? withoutMerging(options) : options);
   } catch (cause) {
     throw new BackendError(backend, "compile", messageOf(cause), {
       cause,
@@ -78,6 +78,11 @@ export async function openProgram(
     endProfiling: () => session.endProfiling(),
     dispose: () => session.release(),
   };
+}
+
+function withoutMerging(options: OrtSession.SessionOptions): OrtSession.SessionOptions {
+  const optimization = { disable_specified_optimizers: "CommonSubexpressionElimination" };
+  return { ...options, extra: { ...options.extra, optimization } };
 }
 
 async function run(

@@ -1,5 +1,5 @@
 // What one optimiser step computes: losses, gradients, clipping and AdamW in the graph, in one program or, accumulating, in two.
-import { backward } from "../autodiff/index.ts";
+import { backward, cheapToRecompute } from "../autodiff/index.ts";
 import { densityLoss, numVirtualTokens } from "../density/index.ts";
 import { add, mul, reduceSum, type Value } from "../graph/index.ts";
 import { buildClassifier, type Classifier, type ClassifierOptions } from "../infer/index.ts";
@@ -12,6 +12,8 @@ export interface StepOptions extends ClassifierOptions {
   readonly weightDecay: number;
   /** Global norm to clip to; null: no clipping. */
   readonly maxGradNorm: number | null;
+  /** Compute cheap forward results again in the backward pass instead of keeping them: less memory, a few percent slower. */
+  readonly recompute?: boolean;
 }
 
 /** The outputs of each program, by name. */
@@ -51,6 +53,7 @@ export function buildStep(options: StepOptions): StepGraph {
   const gradients = backward(
     losses["loss"]!,
     trainable.map(({ value }) => value),
+    options.recompute ? { recompute: cheapToRecompute } : {},
   );
   const summed = trainable.map(({ spec }) => graph.input(`grad.${spec.name}`, "float32", spec.shape));
   const gradient: Record<string, Value> = { ...losses };

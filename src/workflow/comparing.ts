@@ -135,6 +135,7 @@ const DEMO = {
   epochs: 1,
   "batch-size": 16,
   "learning-rate": 1e-3,
-  "max-length": 48,
+  "max-length": 64,
+  "eval-steps": 47,
   seed: 1,
 } as const;

@@ -7,7 +7,15 @@ import type { SettingsInput, SettingsKey } from "./settings-schema.ts";
 import { settingsInput, settingText } from "./settings-text.ts";
 
 // what may differ when a run goes on: none of it changes the numbers of a step
-const FREE_ON_RESUME: readonly string[] = ["output", "resume", "threads", "backend", "save-steps", "preset"];
+const FREE_ON_RESUME: readonly string[] = [
+  "output",
+  "resume",
+  "threads",
+  "backend",
+  "save-steps",
+  "preset",
+  "recompute",
+];
 
 /**
  * Settings of a new run, or with `--resume` those the run in `--output` was started with.
@@ -80,9 +88,10 @@ function withoutUnused(stored: SettingsInput, { file }: SettingsSources): Settin
   return Object.fromEntries(Object.entries(stored).filter(([key]) => !written.has(key)));
 }
 
-function onlyFree(given: SettingsInput): Pick<Settings, "threads" | "backend" | "saveSteps"> {
+function onlyFree(given: SettingsInput): Pick<Settings, "threads" | "backend" | "saveSteps" | "recompute"> {
   return {
     threads: given.threads ?? null,
+    recompute: given.recompute ?? false,
     backend: given.backend ?? "cpu",
     saveSteps: given["save-steps"] ?? null,
   };

@@ -27,6 +27,7 @@ export const DEFAULTS = {
   padding: "longest",
   seed: 42,
   resume: false,
+  recompute: false,
   backend: "cpu",
 } as const satisfies SettingsInput;
 

@@ -79,6 +79,7 @@ const SHAPE = {
   resume: z.boolean(),
   backend: z.enum(["cpu", "webgpu", "cuda"]),
   threads: count,
+  recompute: z.boolean(),
   preset: z.enum(["paper"]),
 } as const;
 

@@ -205,6 +205,7 @@ function openOptimizer(job: Job): Promise<Optimizer> {
     accumulate: optim.accumulate,
     weightDecay: optim.weightDecay,
     maxGradNorm: optim.maxGradNorm,
+    recompute: settings.recompute,
     density: density.weight === 0 ? null : { positions: density.positions },
   });
 }
