@@ -210,7 +210,8 @@ def measure(run: Run, batches) -> list[dict]:
     """Every density of METHOD.md section 3, per layer, over all batches, with counts to divide oneself.
 
     A count's `Near` is the number of entries that rounding could move across: those whose answer changes when the
-    input of the activation function moves by 4e-6 of its size, and those that GELU may or may not round to zero.
+    input of the activation function moves by 4e-6 of its size, those that GELU may or may not round to zero, and for a
+    threshold those within what 1 + erf(x) or 1 + tanh(x) loses near -1, times x.
     """
     run.restart()
     layers: dict[str, dict] = {}
@@ -240,6 +241,7 @@ def add_counts(layer, a, before, attended, act):
     def unsure(answer):
         return torch.stack([answer(other) != answer(a) for other in others]).any(0)
 
+    lost = 2e-7 * before.abs().clamp(min=1.0)
     nonzero = a != 0
     # where GELU rounds to an exact zero depends on the engine's erf or tanh
     rounds_to_zero = (a.abs() < 1e-6) & (before < -4) & (before > -7) & (act(before.new_tensor(-1.0)) != 0)
@@ -255,7 +257,8 @@ def add_counts(layer, a, before, attended, act):
     layer["nonzeroNear"] += doubtful[attended].sum().item()
     for tau in THRESHOLDS:
         layer["above"][tau] += (a.abs() > float(tau))[attended].sum().item()
-        layer["aboveNear"][tau] += unsure(lambda v, tau=tau: v.abs() > float(tau))[attended].sum().item()
+        near = unsure(lambda v, tau=tau: v.abs() > float(tau)) | ((a.abs() - float(tau)).abs() < lost)
+        layer["aboveNear"][tau] += near[attended].sum().item()
     layer["active"] += (a.abs() > DEAD_THRESHOLD)[attended].sum(0)
 
 

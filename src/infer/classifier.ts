@@ -2,7 +2,7 @@
 
 import { activationTap, type Tap } from "../density/index.ts";
 import { InternalError } from "../errors.ts";
-import { Graph, reachable, type Value } from "../graph/index.ts";
+import { Graph, isOp, type Node, reachable, type Value } from "../graph/index.ts";
 import { type EncoderInputs, type EncoderModel, encoderLogits } from "../models/index.ts";
 import {
   binaryCrossEntropy,
@@ -72,9 +72,14 @@ export function buildClassifier({ model, method, head, alsoTrains, training = fa
   const needed = new Set(reachable([logits]));
   const valueOf = ({ name, shape, trainable }: ParameterSpec) => graph.parameter(name, shape, { trainable });
   const parameters = root.parameters.filter((spec) => needed.has(valueOf(spec).node));
-  const taps = tap.taps.filter(({ activation }) => needed.has(activation.node));
+  const taps = tap.taps.filter(({ activation }) => isReached(activation, needed));
   const trainable = parameters.filter((spec) => spec.trainable).map((spec) => ({ spec, value: valueOf(spec) }));
   return { graph, inputs, labels, logits, losses, taps, parameters, trainable };
+}
+
+/** Whether the logits need a value; a reshape is passed over by one that follows it, so its source counts. */
+function isReached({ node }: Value, needed: ReadonlySet<Node>): boolean {
+  return needed.has(node) || (isOp(node, "reshape") && needed.has(node.inputs[0]!.node));
 }
 
 function taskLosses(head: HeadKind, logits: Value): Pick<Classifier, "labels" | "losses"> {

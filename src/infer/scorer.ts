@@ -79,7 +79,7 @@ export async function openScorer(options: ScorerOptions): Promise<Scorer> {
       ),
     async logits(trained, batch) {
       const outputs = await program.run({ ...feedsOf(trained), ...batchFeeds(batch) });
-      return outputs["logits"]!.data as Float32Array;
+      return outputs.logits!.data as Float32Array;
     },
     dispose: () => program.dispose(),
   };
@@ -104,10 +104,10 @@ async function score(
   let attendedTokens = 0;
   for await (const batch of batches) {
     const outputs = await program.run({ ...trained, ...batchFeeds(batch) });
-    const rows = outputs["logits"]!.data as Float32Array;
+    const rows = outputs.logits!.data as Float32Array;
     for (let row = 0; row < batch.indices.length; row++) {
       logits.set(rows.subarray(row * width, (row + 1) * width), batch.indices[row]! * width);
-      loss += Number(outputs["losses"]!.data[row]);
+      loss += Number(outputs.losses!.data[row]);
     }
     meter?.add(outputs, { length: batch.tokenIds.shape[1]!, attendedTokens: batch.attendedTokens });
     attendedTokens += batch.attendedTokens;

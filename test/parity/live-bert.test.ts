@@ -1,0 +1,3 @@
+import { liveParity } from "./live.ts";
+
+liveParity("bert", 75);

@@ -1,0 +1,206 @@
+// Reads the records that scripts/golden/encoders.py and hooks.py write; their format is described at the top of those.
+
+import { nodeFiles } from "../../src/hub/files-node.ts";
+import { float32Checkpoint, openCheckpoint, openSafetensors } from "../../src/hub/index.ts";
+import type { HeadKind, ModelBatch } from "../../src/infer/index.ts";
+import { type EncoderModel, encoderModel, sanitize } from "../../src/models/index.ts";
+import { adapter, full, headOnly, lora, type Method } from "../../src/peft/index.ts";
+import { memoryWeight, type Tensor, type Weights } from "../../src/tensor/index.ts";
+
+export interface Objective {
+  readonly positions: "attended" | "all" | null;
+  readonly epsilon: number;
+  readonly weight: number;
+}
+
+export interface LoraRecord {
+  readonly kind: "lora";
+  readonly rank: number;
+  readonly alpha: number;
+  readonly dropout: 0;
+  readonly rslora: boolean;
+  readonly bias: "none" | "lora_only" | "all";
+  readonly targets: readonly string[] | "all-linear";
+}
+
+export type MethodRecord =
+  | LoraRecord
+  | {
+      readonly kind: "adapter";
+      readonly style: "pfeiffer" | "houlsby";
+      readonly reductionFactor: number;
+      readonly nonLinearity: string;
+      readonly originalLnBefore: boolean;
+    }
+  | { readonly kind: "head" }
+  | { readonly kind: "full" }
+  | { readonly kind: "prompt-tuning" | "prefix-tuning"; readonly numVirtualTokens: number }
+  | { readonly kind: "skip-mlp"; readonly layers: readonly number[]; readonly lora: LoraRecord };
+
+type TrainingLog = "learningRates" | "taskLosses" | "densityLosses" | "totalLosses" | "gradNorms";
+
+export interface TrainingRecord extends Readonly<Record<TrainingLog, readonly number[]>> {
+  readonly steps: number;
+  readonly learningRate: number;
+  readonly schedule: "linear";
+  readonly warmupSteps: number;
+  readonly weightDecay: number;
+  readonly maxGradNorm: number;
+  readonly noise: Readonly<Record<TrainingLog, number>> | null;
+  readonly finalNoise: Readonly<Record<string, number>> | null;
+}
+
+export interface LayerRecord {
+  readonly site: string;
+  readonly neurons: number;
+  readonly samples: number;
+  readonly tokens: number;
+  readonly entriesAll: number;
+  readonly nonzeroAll: number;
+  readonly nonzeroAllNear: number;
+  readonly entries: number;
+  readonly nonzero: number;
+  readonly nonzeroNear: number;
+  readonly above: Readonly<Record<string, number>>;
+  readonly aboveNear: Readonly<Record<string, number>>;
+  readonly paper: number;
+  readonly deadNeurons: number;
+  readonly rareNeurons: number;
+}
+
+/** The scalars of one case. */
+export interface EncoderRecord {
+  readonly format: number;
+  readonly case: string;
+  readonly checkpoint: string | null;
+  readonly problem: "single_label_classification" | "regression" | "multi_label_classification";
+  readonly numLabels: number;
+  readonly method: MethodRecord;
+  readonly trainables: readonly {
+    readonly name: string;
+    readonly shape: readonly number[];
+    readonly decays: boolean;
+    readonly start: "record" | "checkpoint";
+  }[];
+  readonly batches: number;
+  readonly virtualTokens: number;
+  readonly objectives: Readonly<Record<string, Objective>>;
+  readonly forward: {
+    readonly taskLoss: number;
+    readonly taskLossNoise: number;
+    readonly logitsNoise: number;
+    readonly taps: readonly string[];
+    readonly density: Readonly<
+      Record<string, { readonly loss: number; readonly layers: readonly number[]; readonly noise: number }>
+    >;
+  };
+  readonly gradients: Readonly<
+    Record<
+      string,
+      {
+        readonly total: number;
+        readonly totalNoise: number;
+        readonly of: Readonly<Record<string, { readonly max: number; readonly noise: number }>>;
+      }
+    >
+  >;
+  readonly training: Readonly<Record<string, TrainingRecord>>;
+  readonly measurement: readonly LayerRecord[];
+}
+
+/** A record with its tensors, and the model it is about. */
+export interface ParityCase {
+  readonly record: EncoderRecord;
+  readonly tensors: ReadonlyMap<string, Tensor>;
+  readonly config: unknown;
+  readonly model: EncoderModel;
+  /** The checkpoint, with the record's own starts of trainables laid over it. */
+  readonly weights: Weights;
+  readonly head: HeadKind;
+  readonly batches: readonly ModelBatch[];
+}
+
+const files = nodeFiles();
+
+/** The names of the cases in a folder, sorted. */
+export async function caseNames(folder: string): Promise<string[]> {
+  return (await files.list(folder))
+    .filter((name) => name.endsWith(".json"))
+    .map((name) => name.slice(0, -".json".length));
+}
+
+/** One case; `checkpoint` is the folder of a record that names none, `cache` is for converted 16-bit weights. */
+export async function openCase(folder: string, name: string, cache: string, checkpoint?: string): Promise<ParityCase> {
+  const record = JSON.parse(await files.readText(`${folder}/${name}.json`)) as EncoderRecord;
+  if (record.format !== 1) throw new Error(`${name}: expected format 1, got ${record.format}`);
+  const tensors = new Map<string, Tensor>();
+  for (const [key, weight] of await openSafetensors(files, `${folder}/${name}.safetensors`)) {
+    tensors.set(key, await weight.read());
+  }
+  const { config, weights } = await openCheckpoint(
+    files,
+    record.checkpoint === null ? checkpoint! : `${folder}/${record.checkpoint}`,
+  );
+  const model = encoderModel(config);
+  const converted = (await float32Checkpoint(files, sanitize(model.config, weights), cache)).weights;
+  const starts = named(tensors, "init/").map(([key, value]) => [key, memoryWeight(value)] as const);
+  return {
+    record,
+    tensors,
+    config,
+    model,
+    weights: new Map([...converted, ...starts]),
+    head: headOf(record),
+    batches: Array.from({ length: record.batches }, (_, i) => batchOf(tensors, i)),
+  };
+}
+
+/** The tensors whose names begin with `prefix`, without it. */
+export function named(tensors: ReadonlyMap<string, Tensor>, prefix: string): [string, Tensor][] {
+  return [...tensors]
+    .filter(([name]) => name.startsWith(prefix))
+    .map(([name, value]) => [name.slice(prefix.length), value]);
+}
+
+/** The method of a record, as our API makes it. */
+export function methodOf(method: MethodRecord): Method {
+  switch (method.kind) {
+    case "lora": {
+      const { rank, alpha, dropout, targets, bias, rslora } = method;
+      return lora({ rank, alpha, dropout, targets, bias, rslora });
+    }
+    case "adapter": {
+      const { style, reductionFactor, nonLinearity } = method;
+      return adapter({ style, reductionFactor, nonLinearity });
+    }
+    case "head":
+      return headOnly();
+    case "full":
+      return full();
+    default:
+      throw new Error(`${method.kind} is a case of hooks.test.ts`);
+  }
+}
+
+function headOf({ problem, numLabels }: EncoderRecord): HeadKind {
+  if (problem === "regression") return { kind: "regression" };
+  return { kind: problem === "multi_label_classification" ? "multi-label" : "classification", numLabels };
+}
+
+function batchOf(tensors: ReadonlyMap<string, Tensor>, i: number): ModelBatch {
+  const of = (name: string) => tensors.get(`batch/${i}/${name}`)!;
+  const attentionMask = of("attention_mask");
+  return {
+    tokenIds: of("input_ids"),
+    attentionMask,
+    tokenTypeIds: of("token_type_ids"),
+    labels: of("labels"),
+    indices: Array.from({ length: attentionMask.shape[0]! }, (_, row) => row),
+    attendedTokens: attendedIn(attentionMask),
+  };
+}
+
+/** Attended tokens of a mask. */
+export function attendedIn({ data }: Tensor): number {
+  return Array.from(data as BigInt64Array, Number).reduce((sum, one) => sum + one, 0);
+}
