@@ -74,6 +74,19 @@ function fixedBatch(batch: number, length: number, seed: number) {
   };
 }
 
+/** Multiply–adds of a step's matrix products, twice: forward, and backward with respect to activations (weights are frozen). */
+function stepFlops(shape: string, batch: number, length: number): number {
+  const [layers, hidden, inner] = {
+    minilm: [6, 384, 1536],
+    "roberta-base": [12, 768, 3072],
+    "roberta-large": [24, 1024, 4096],
+  }[shape]!;
+  const tokens = batch * length;
+  const linear = 2 * tokens * (4 * hidden! ** 2 + 2 * hidden! * inner!);
+  const attention = 4 * tokens * length * hidden!;
+  return layers! * (2 * linear + 3 * attention);
+}
+
 const median = (xs: readonly number[]) => [...xs].sort((a, b) => a - b)[Math.floor(xs.length / 2)]!;
 const spread = (xs: readonly number[]) => `${Math.min(...xs).toFixed(0)}–${Math.max(...xs).toFixed(0)}`;
 
@@ -160,6 +173,9 @@ for (const peer of peers) {
     `median ${median(own).toFixed(0)} ms (${spread(own)})`,
     `ratio to deft ${median(ratios).toFixed(2)} (${Math.min(...ratios).toFixed(2)}–${Math.max(...ratios).toFixed(2)})`,
     `peak ${(memory["peak"]! / 1e6).toFixed(0)} MB`,
+    values.do === "step"
+      ? `${(stepFlops(values.shape, Number(values.batch), Number(values.length)) / median(own) / 1e6).toFixed(0)} GFLOP/s`
+      : "",
   );
   peer.end();
 }
