@@ -66,18 +66,26 @@ export const fullDim: fc.Arbitrary<Dim> = fc.constantFrom<Dim>(1, 2, 3, "S");
 
 /** Any size: 0 and named ones among them. */
 export const dim: fc.Arbitrary<Dim> = fc.oneof(
-  { arbitrary: fc.constantFrom<Dim>(1, 2, 3), weight: 5 },
+  { arbitrary: fc.constantFrom<Dim>(1, 2, 3, 3), weight: 5 },
   { arbitrary: fc.constantFrom<Dim>("B", "S"), weight: 4 },
   { arbitrary: fc.constant<Dim>(0), weight: 1 },
 );
 
-export const shape = (minLength = 0, maxLength = 3): fc.Arbitrary<Shape> => fc.array(dim, { minLength, maxLength });
+/** Ranks from `least` to `most`, the middle ones oftenest; most properties of shapes need two axes or more. */
+function ranks(least: number, most: number): fc.Arbitrary<number> {
+  return fc.constantFrom(...[0, 1, 1, 2, 2, 2, 3, 3].filter((rank) => rank >= least && rank <= most));
+}
+
+/** A shape of `least` to `most` axes, 3 at most. */
+export const shape = (least = 0, most = 3, size = dim): fc.Arbitrary<Shape> =>
+  ranks(least, most).chain((rank) => fc.tuple(...Array.from({ length: rank }, () => size)));
 
 /** A shape that broadcasts to `full`: leading axes left out, others 1. */
 export function narrowed(full: Shape): fc.Arbitrary<Shape> {
+  const dropped = fc.oneof(fc.constant(0), fc.nat(full.length));
   return fc
-    .tuple(fc.nat(full.length), fc.array(fc.integer({ min: 0, max: 2 }), { minLength: 3, maxLength: 3 }))
-    .map(([dropped, ones]) => full.slice(dropped).map((size, i) => (ones[i] === 0 ? 1 : size)));
+    .tuple(dropped, ...full.map(() => fc.boolean()))
+    .map(([from, ...ones]) => full.map((size, i) => (ones[i] ? 1 : size)).slice(from));
 }
 
 /** `count` shapes that broadcast with one another: some whole, some narrower. */

@@ -44,7 +44,9 @@ const STEPS: Readonly<Record<string, Step>> = {
   total: (a) => reduceMean(a),
   softmax: (a, _, axis) => onAxis(a, axis, (at) => softmax(a, at)),
   gram: (a) =>
-    a.shape.length < 2 ? a : reduceSum(matmul(tanh(a), a, { transB: true }), { axes: [-1], keepDims: true }),
+    a.shape.length < 2 || a.shape.slice(-2).includes("B")
+      ? a
+      : reduceSum(matmul(tanh(a), a, { transB: true }), { axes: [-1], keepDims: true }),
   turned: (a) =>
     a.shape.length !== 2 ? a : transpose(reshape(transpose(a, [1, 0]), [a.shape[1]!, a.shape[0]!]), [1, 0]),
 };
