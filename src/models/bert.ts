@@ -34,10 +34,9 @@ export function embedPositions(
   positions: (length: Value["shape"][number]) => Value,
 ): Hidden {
   const { words, typeIds, attentionMask } = embedded;
-  let sum = words;
-  if (typeIds)
-    sum = add(sum, embedding(scope.child("token_type_embeddings"), typeIds, config.typeVocabSize, config.hiddenSize));
-  sum = scope.at(() => add(sum, positions(words.shape[1]!)));
+  const segments =
+    typeIds && embedding(scope.child("token_type_embeddings"), typeIds, config.typeVocabSize, config.hiddenSize);
+  const sum = scope.at(() => add(segments ? add(words, segments) : words, positions(words.shape[1]!)));
   const states = dropout(
     scope,
     layerNorm(scope.child("LayerNorm"), sum, config.layerNormEpsilon),
@@ -61,12 +60,11 @@ export function bertHead(
   numLabels: number,
   firstToken: number,
 ): Value {
-  const first = root.child("bert.pooler").at(() => select(states, 1, firstToken));
-  const pooled = tanh(
-    linear(root.child("bert.pooler.dense"), first, config.hiddenSize, { init: { kind: "normal", std: 0.02 } }),
+  const init = { kind: "normal", std: 0.02 } as const;
+  const pooler = root.child("bert.pooler");
+  const pooled = pooler.at(() =>
+    tanh(linear(pooler.child("dense"), select(states, 1, firstToken), config.hiddenSize, { init })),
   );
   const classifier = root.child("classifier");
-  return linear(classifier, dropout(classifier, pooled, config.classifierDropout), numLabels, {
-    init: { kind: "normal", std: 0.02 },
-  });
+  return linear(classifier, dropout(classifier, pooled, config.classifierDropout), numLabels, { init });
 }

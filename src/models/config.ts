@@ -29,10 +29,9 @@ const MODEL_TYPES = ["bert", "roberta"] as const;
  */
 export function parseEncoderConfig(json: unknown, file = "config.json"): EncoderConfig {
   const source = (typeof json === "object" && json !== null ? json : {}) as Readonly<Record<string, unknown>>;
-  const modelType = MODEL_TYPES.find((type) => type === source["model_type"]);
-  if (!modelType)
-    throw new UnsupportedError(`${file}: model_type ${JSON.stringify(source["model_type"])}`, MODEL_TYPES);
-  const positions = source["position_embedding_type"] ?? "absolute";
+  const modelType = MODEL_TYPES.find((type) => type === source.model_type);
+  if (!modelType) throw new UnsupportedError(`${file}: model_type ${JSON.stringify(source.model_type)}`, MODEL_TYPES);
+  const positions = source.position_embedding_type ?? "absolute";
   if (positions !== "absolute")
     throw new UnsupportedError(`${file}: position_embedding_type ${JSON.stringify(positions)}`, ["absolute"]);
   const issues: CheckpointIssue[] = [];
@@ -53,9 +52,9 @@ export function parseEncoderConfig(json: unknown, file = "config.json"): Encoder
   const hiddenSize = whole("hidden_size");
   const numHeads = whole("num_attention_heads");
   if (hiddenSize % numHeads !== 0) problem("num_attention_heads", `a divisor of hidden_size ${hiddenSize}`, numHeads);
-  const epsilon = source["layer_norm_eps"] ?? 1e-12;
+  const epsilon = source.layer_norm_eps ?? 1e-12;
   if (typeof epsilon !== "number" || !(epsilon > 0)) problem("layer_norm_eps", "a positive number", epsilon);
-  const hiddenAct = source["hidden_act"] ?? "gelu";
+  const hiddenAct = source.hidden_act ?? "gelu";
   if (typeof hiddenAct !== "string") problem("hidden_act", "the name of an activation", hiddenAct);
   const hiddenDropout = rate("hidden_dropout_prob", 0.1);
   const config: EncoderConfig = {
@@ -85,12 +84,12 @@ export function maxSequenceLength(config: EncoderConfig): number {
 }
 
 function labelsOf(source: Readonly<Record<string, unknown>>): readonly string[] {
-  const map = source["id2label"];
+  const map = source.id2label;
   if (typeof map === "object" && map !== null) {
     return Object.entries(map)
       .sort(([a], [b]) => Number(a) - Number(b))
       .map(([, label]) => String(label));
   }
-  const count = typeof source["num_labels"] === "number" ? source["num_labels"] : 2;
+  const count = typeof source.num_labels === "number" ? source.num_labels : 2;
   return Array.from({ length: count }, (_, i) => `LABEL_${i}`);
 }

@@ -42,12 +42,15 @@ export function encoderBlock(config: EncoderConfig, scope: Scope, { states, mask
 
 function selfAttention(config: EncoderConfig, scope: Scope, x: Value, mask: Value): Value {
   const self = scope.child("self");
-  const project = (name: string) => splitHeads(linear(self.child(name), x, config.hiddenSize), config.numHeads);
+  const project = (name: string) =>
+    self.at(() => splitHeads(linear(self.child(name), x, config.hiddenSize), config.numHeads));
   const query = project("query");
   const own = { key: project("key"), value: project("value"), mask };
   const keyValue = scope.hooks.keyValue?.(self, own) ?? own;
   const scale = 1 / Math.sqrt(config.hiddenSize / config.numHeads);
-  const context = mergeHeads(attention(self, query, keyValue, { scale, dropoutRate: config.attentionDropout }));
+  const context = self.at(() =>
+    mergeHeads(attention(self, query, keyValue, { scale, dropoutRate: config.attentionDropout })),
+  );
   const output = scope.child("output");
   const h = dropout(output, linear(output.child("dense"), context, config.hiddenSize), config.hiddenDropout);
   return residual(config, output, x, h);

@@ -49,7 +49,7 @@ export function robertaHead(
     config.hiddenSize,
     { init },
   );
-  return linear(scope.child("out_proj"), dropout(scope, tanh(dense), config.classifierDropout, "dropout2"), numLabels, {
-    init,
-  });
+  const hidden = scope.at(() => tanh(dense));
+  const dropped = dropout(scope, hidden, config.classifierDropout, "dropout2");
+  return linear(scope.child("out_proj"), dropped, numLabels, { init });
 }

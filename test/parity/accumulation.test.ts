@@ -1,0 +1,119 @@
+// Micro-batches add up to the large batch: losses, gradient norm and updates.
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterAll, expect, test } from "vitest";
+import type { ModelBatch } from "../../src/infer/index.ts";
+import { nodeBackend } from "../../src/runtime/node.ts";
+import { float32, int64, type Tensor } from "../../src/tensor/index.ts";
+import { Optimizer, type StepResult } from "../../src/train/index.ts";
+import { attendedIn, methodOf, openCase, type ParityCase } from "./records.ts";
+
+const cache = mkdtempSync(join(tmpdir(), "deft-accumulation-"));
+afterAll(() => rmSync(cache, { recursive: true, force: true }));
+
+/** A batch with columns of padding added up to `length`. */
+function paddedTo(batch: ModelBatch, length: number, padTokenId: number): ModelBatch {
+  const widen = ({ shape, data }: Tensor, fill: number) => {
+    const [rows, before] = shape as readonly [number, number];
+    const at = (i: number) =>
+      i % length < before ? Number(data[Math.floor(i / length) * before + (i % length)]) : fill;
+    return int64(
+      [rows, length],
+      Array.from({ length: rows * length }, (_, i) => at(i)),
+    );
+  };
+  return {
+    ...batch,
+    tokenIds: widen(batch.tokenIds, padTokenId),
+    attentionMask: widen(batch.attentionMask, 0),
+    tokenTypeIds: widen(batch.tokenTypeIds, 0),
+  };
+}
+
+/** Batches of one length as one. */
+function joined(batches: readonly ModelBatch[]): ModelBatch {
+  const stack = (of: (batch: ModelBatch) => Tensor): Tensor => {
+    const shape = [batches.reduce((rows, batch) => rows + of(batch).shape[0]!, 0), ...of(batches[0]!).shape.slice(1)];
+    return int64(
+      shape,
+      batches.flatMap((batch) => Array.from(of(batch).data as BigInt64Array, Number)),
+    );
+  };
+  const attentionMask = stack((batch) => batch.attentionMask);
+  return {
+    tokenIds: stack((batch) => batch.tokenIds),
+    attentionMask,
+    tokenTypeIds: stack((batch) => batch.tokenTypeIds),
+    labels: stack((batch) => batch.labels),
+    indices: Array.from({ length: attentionMask.shape[0]! }, (_, i) => i),
+    attendedTokens: attendedIn(attentionMask),
+  };
+}
+
+interface Run {
+  readonly steps: readonly StepResult[];
+  readonly parameters: ReadonlyMap<string, Tensor>;
+}
+
+async function run(
+  one: ParityCase,
+  positions: "attended" | "all",
+  batches: readonly ModelBatch[],
+  epsilon: number,
+): Promise<Run> {
+  const { model, head, weights, record } = one;
+  const optimizer = await Optimizer.open({
+    model,
+    head,
+    weights,
+    method: methodOf(record.method),
+    density: { positions },
+    weightDecay: 0.01,
+    maxGradNorm: 1,
+    backend: nodeBackend({ threads: 1 }),
+    seed: 0,
+    accumulate: batches.length,
+  });
+  const steps: StepResult[] = [];
+  for (let step = 1; step <= 3; step++) {
+    steps.push(await optimizer.step(step, batches, { learningRate: 1e-3, densityWeight: 1, epsilon }));
+  }
+  const parameters = new Map(
+    [...optimizer.state.parameters].map(([name, { shape, data }]) => [
+      name,
+      float32(shape, data.slice() as Float32Array),
+    ]),
+  );
+  await optimizer.dispose();
+  return { steps, parameters };
+}
+
+function expectClose(small: Run, large: Run): void {
+  small.steps.forEach((got, i) => {
+    for (const key of ["loss", "taskLoss", "densityLoss", "gradNorm"] as const) {
+      expect(Math.abs(got[key] - large.steps[i]![key]), `${key} of step ${i}`).toBeLessThan(1e-6);
+    }
+  });
+  expect([...small.parameters.keys()]).toEqual([...large.parameters.keys()]);
+  for (const [name, { data }] of large.parameters) {
+    const gaps = Array.from(data as Float32Array, (want, i) =>
+      Math.abs(Number(small.parameters.get(name)!.data[i]) - want),
+    );
+    expect(Math.max(...gaps), name).toBeLessThan(1e-6);
+  }
+}
+
+test("attended positions: four micro-batches of unequal length", async () => {
+  const one = await openCase("test/golden/encoders", "bert-gelu.adapter-pfeiffer", cache);
+  const { padTokenId } = one.model.config;
+  expect(new Set(one.batches.map(({ tokenIds }) => tokenIds.shape[1])).size).toBe(4);
+  const large = joined(one.batches.map((batch) => paddedTo(batch, 11, padTokenId)));
+  expectClose(await run(one, "attended", one.batches, 1e-2), await run(one, "attended", [large], 1e-2));
+});
+
+test("all positions: four micro-batches padded alike, as padding counts", async () => {
+  const one = await openCase("test/golden/encoders", "bert-gelu.lora-qv", cache);
+  const padded = one.batches.map((batch) => paddedTo(batch, 11, one.model.config.padTokenId));
+  expectClose(await run(one, "all", padded, 1e-2), await run(one, "all", [joined(padded)], 1e-2));
+});
