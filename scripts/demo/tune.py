@@ -132,7 +132,9 @@ def run(options) -> dict:
         inputs, targets = batch_of(chosen, tokenizer, labels, options.length)
         weight, epsilon = at(step, options.steps, options)
         taken.clear()
-        loss = nn.functional.cross_entropy(model(**inputs).logits, targets)
+        with torch.autocast("cpu", torch.bfloat16, enabled=options.bf16):
+            logits = model(**inputs).logits
+        loss = nn.functional.cross_entropy(logits.float(), targets)
         if weight:
             loss = loss + weight * density_loss(taken, inputs["attention_mask"], epsilon, options.positions)
         optimizer.zero_grad()
@@ -154,6 +156,7 @@ def parser() -> argparse.ArgumentParser:
     for name, value in (("alpha", 16), ("dropout", 0.1), ("rate", 1e-3), ("weight", 0), ("weight-warmup", 0.25),
                         ("hold", 0.0), ("anneal", 1.0), ("bias-rate", 1.0)):  # fmt: skip
         result.add_argument(f"--{name}", type=float, default=value)
+    result.add_argument("--bf16", action="store_true", help="train with matrix products in bfloat16; evaluation stays float32")
     result.add_argument("--epsilon", default="1e-2,1e-3")
     result.add_argument("--positions", choices=("attended", "all"), default="attended")
     result.add_argument("--bias", choices=("none", "lora_only", "intermediate"), default="none")
