@@ -76,6 +76,8 @@ export class Run {
     this.step = state.globalStep;
     this.#savedStep = this.step;
     this.#isSaved = true;
+    // a process killed while it cleared old checkpoints left some
+    await this.#prune();
   }
 
   /** Computes the next step. */
@@ -161,9 +163,14 @@ export class Run {
     const folder = await saveCheckpoint(files, root, state, optimizer.state);
     this.#savedStep = this.step;
     this.#isSaved = true;
-    const best = this.progress.bestStep;
-    await pruneCheckpoints(files, root, checkpoints.keep, best === null ? [] : [best]);
+    await this.#prune();
     return folder;
+  }
+
+  async #prune(): Promise<void> {
+    const { files, folder, keep } = this.#options.checkpoints!;
+    const best = this.progress.bestStep;
+    await pruneCheckpoints(files, folder, keep, best === null ? [] : [best]);
   }
 
   /** A copy of the current parameters. */
@@ -187,10 +194,12 @@ export class Run {
   }
 
   #rates(): StepRates {
-    const { schedule, density } = this.#options;
+    const { schedule, density, totalSteps } = this.#options;
     return {
       learningRate: learningRateAt(schedule, this.step),
-      densityWeight: density.weight * rampAt(this.step + 1, density.warmupSteps),
+      densityWeight:
+        density.weight *
+        Math.min(rampAt(this.step + 1, density.warmupSteps), rampAt(totalSteps - this.step - 1, density.cooldownSteps)),
       epsilon: annealedAt(density.epsilon.from, density.epsilon.to, this.step, density.annealSteps),
     };
   }

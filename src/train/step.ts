@@ -5,11 +5,14 @@ import { add, mul, reduceSum, type Value } from "../graph/index.ts";
 import { buildClassifier, type Classifier, type ClassifierOptions } from "../infer/index.ts";
 import type { ParameterSpec } from "../nn/index.ts";
 import { adamw, clipByGlobalNorm, globalNorm, isDecayed } from "../optim/index.ts";
+import { isHead } from "../peft/index.ts";
 
 export interface StepOptions extends ClassifierOptions {
   /** Null: no density loss in the graph at all. */
   readonly density: { readonly positions: "attended" | "all" } | null;
   readonly weightDecay: number;
+  /** The model's own biases learn at this many times the rate: Adam's steps are as long as the rate, whatever the gradient. */
+  readonly biasRate?: number;
   /** Global norm to clip to; null: no clipping. */
   readonly maxGradNorm: number | null;
   /** Compute cheap forward results again in the backward pass instead of keeping them: less memory, a few percent slower. */
@@ -89,7 +92,7 @@ function stepLosses(
 function updates(
   { graph, trainable }: Classifier,
   gradients: readonly Value[],
-  { weightDecay, maxGradNorm }: StepOptions,
+  { weightDecay, maxGradNorm, biasRate = 1 }: StepOptions,
 ): Record<string, Value> {
   const scalar = (name: ScalarFeed) => graph.input(name, "float32", []);
   const gradNorm = graph.at("clip", () => globalNorm(gradients));
@@ -100,7 +103,7 @@ function updates(
     const { name, shape } = spec;
     const state = { m: graph.input(`m.${name}`, "float32", shape), v: graph.input(`v.${name}`, "float32", shape) };
     const next = adamw(value, clipped[i]!, state, {
-      learningRate: scalar("learningRate"),
+      learningRate: isModelBias(name) ? mul(scalar("learningRate"), biasRate) : scalar("learningRate"),
       correction1: scalar("correction1"),
       correction2: scalar("correction2"),
       weightDecay: isDecayed(name) ? weightDecay : 0,
@@ -110,4 +113,9 @@ function updates(
     outputs[`next.v.${name}`] = next.v;
   });
   return outputs;
+}
+
+/** A bias of the model itself: not the head's, nor an adapter's. */
+function isModelBias(name: string): boolean {
+  return name.endsWith(".bias") && !isHead(name) && !/\.adapter_(down|up)\.bias$/.test(name);
 }

@@ -25,6 +25,8 @@ export interface DensitySchedule {
   readonly weight: number;
   /** Steps over which the weight rises from 0, and ε goes from `from` to `to`. */
   readonly warmupSteps: number;
+  /** Last steps over which the weight falls to 0 again, so that the task recovers what neurons gone quiet cost it. */
+  readonly cooldownSteps: number;
   /** Annealed geometrically over `annealSteps`, then kept. */
   readonly epsilon: { readonly from: number; readonly to: number };
   readonly annealSteps: number;

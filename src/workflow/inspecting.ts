@@ -1,11 +1,11 @@
 // What is done with a finished run, or a model with an adapter: evaluate and profile.
-import { glueTask, isGlueTask, openDataset, splitOf, type Task, tableTask } from "../data/index.ts";
+import { glueTask, isGlueTask, openDataset, type Split, splitOf, type Task, tableTask } from "../data/index.ts";
 import { ConfigError } from "../errors.ts";
 import { type Evaluation, openScorer } from "../infer/index.ts";
 import type { Profile, RunOverrides, RunTarget } from "./api.ts";
 import type { Environment } from "./environment.ts";
 import { openEvaluator } from "./evaluator.ts";
-import { backendOf, maxLengthOf, type OpenedTarget, openTarget, profileHead, SCORING_BATCH } from "./opened-target.ts";
+import { backendOf, maxLengthOf, type OpenedTarget, openTarget, SCORING_BATCH } from "./opened-target.ts";
 import { DEFAULTS } from "./settings-defaults.ts";
 import { encodeSplit, scoringBatches } from "./task-data.ts";
 
@@ -39,23 +39,27 @@ export async function profileRun(
   overrides: RunOverrides = {},
 ): Promise<Profile> {
   const opened = await openTarget(environment, target, overrides, true);
-  const { dataset, split } = await openSplit(environment, opened, overrides, false);
-  const { task } = dataset;
+  const { split } = await openSplit(environment, opened, overrides, false);
   const scorer = await openScorer({
     model: opened.base.model,
     method: opened.method,
-    head: profileHead(opened.labels),
+    head: opened.head,
     alsoTrains: opened.alsoTrains,
     weights: opened.base.weights,
     backend: backendOf(environment, overrides, opened.settings),
     density: true,
   });
   try {
-    const examples = await encodeSplit(split, opened.base, { maxLength: maxLengthOf(opened, overrides) });
+    const examples = await encodeSplit(unlabelled(split), opened.base, { maxLength: maxLengthOf(opened, overrides) });
     const padding = overrides.padding ?? opened.settings?.data.padding ?? DEFAULTS.padding;
     const scores = await scorer.score(
       opened.trained,
-      scoringBatches(examples, task, padding, overrides["batch-size"] ?? SCORING_BATCH),
+      scoringBatches(
+        examples,
+        { kind: opened.isRegression ? "regression" : "classification" },
+        padding,
+        overrides["batch-size"] ?? SCORING_BATCH,
+      ),
       examples.count,
     );
     return {
@@ -68,6 +72,14 @@ export async function profileRun(
   } finally {
     await scorer.dispose();
   }
+}
+
+/** The split without its labels, which may be another task's. */
+function unlabelled(split: Split): Split {
+  async function* examples() {
+    for await (const example of split.examples()) yield { ...example, label: null };
+  }
+  return { ...split, examples };
 }
 
 async function openSplit(
@@ -96,7 +108,7 @@ async function openSplit(
     pairColumn: overrides["pair-column"] ?? settings?.data.pairColumn ?? undefined,
     labelColumn: overrides["label-column"] ?? settings?.data.labelColumn ?? undefined,
     limitEval: overrides["limit-eval"] ?? settings?.data.limitEval ?? undefined,
-    ...(opened.labels.length > 0 && !opened.isRegression ? { labels: opened.labels } : {}),
+    ...(labelsRequired && opened.labels.length > 0 && !opened.isRegression ? { labels: opened.labels } : {}),
     splits: [split],
     // a file given for this very purpose is measured whole; the run's own file keeps its held-out part
     ...(isFile ? { heldOutShare: null } : {}),

@@ -26,6 +26,8 @@ export interface OpenedTarget {
   /** The run's settings; null for a bare model. */
   readonly settings: Settings | null;
   readonly isRegression: boolean;
+  /** The head that the trained tensors are for. */
+  readonly head: HeadKind;
 }
 
 /**
@@ -55,7 +57,7 @@ export async function openTarget(
   const part = await readTrainedPart(files, adapter, base);
   const labels = run ? run.labels : part.labels;
   const isRegression = run ? labels.length === 0 : part.sidecar !== null && part.sidecar.labels.length === 0;
-  const head = headOfTarget({ isRegression, labels });
+  const head: HeadKind = isRegression ? { kind: "regression" } : { kind: "classification", numLabels: labels.length };
   const alsoTrains = checkTrainedPart(adapter, part, base, head);
   const opened = {
     base,
@@ -65,6 +67,7 @@ export async function openTarget(
     labels,
     settings: run?.settings ?? null,
     isRegression,
+    head,
   };
   return withHooks(opened, hooks);
 }
@@ -78,7 +81,8 @@ function withHooks(opened: OpenedTarget, hooks: Hooks | undefined): OpenedTarget
 async function bare(base: BaseModel, headOptional: boolean): Promise<OpenedTarget> {
   const { labels } = base.model.config;
   const method: Method = { ...headOnly(), trains: () => false };
-  const head = headOptional ? profileHead(labels) : ({ kind: "classification", numLabels: labels.length } as const);
+  const isRegression = labels.length === 1;
+  const head: HeadKind = isRegression ? { kind: "regression" } : { kind: "classification", numLabels: labels.length };
   const missing = missingHead(base, method, head);
   if (missing.size > 0 && !headOptional) {
     throw new ConfigError(
@@ -96,19 +100,15 @@ async function bare(base: BaseModel, headOptional: boolean): Promise<OpenedTarge
     alsoTrains: missing,
     labels,
     settings: null,
-    isRegression: labels.length === 1,
+    isRegression,
+    head,
   };
-}
-
-/** Any head: density lies before it. */
-export function profileHead(labels: readonly string[]) {
-  return { kind: "classification", numLabels: Math.max(2, labels.length) } as const satisfies HeadKind;
 }
 
 function zeroTensors(
   { model }: BaseModel,
   method: Method,
-  head: ReturnType<typeof profileHead>,
+  head: HeadKind,
   names: ReadonlySet<string>,
 ): Map<string, Tensor> {
   const { parameters } = buildClassifier({ model, method, head });
@@ -117,11 +117,6 @@ function zeroTensors(
       .filter(({ name }) => names.has(name))
       .map(({ name, shape }) => [name, zeros("float32", shape.map(Number))]),
   );
-}
-
-/** The head that a target was trained with. */
-export function headOfTarget({ isRegression, labels }: Pick<OpenedTarget, "isRegression" | "labels">): HeadKind {
-  return isRegression ? { kind: "regression" } : { kind: "classification", numLabels: labels.length };
 }
 
 /** The backend to score on: as asked for, or as the run was trained. */

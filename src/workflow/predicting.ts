@@ -5,7 +5,7 @@ import { zeros } from "../tensor/index.ts";
 import type { PredictInput, Prediction, RunOverrides, RunTarget } from "./api.ts";
 import { usableLength } from "./base-model.ts";
 import type { Environment } from "./environment.ts";
-import { backendOf, headOfTarget, maxLengthOf, type OpenedTarget, openTarget, SCORING_BATCH } from "./opened-target.ts";
+import { backendOf, maxLengthOf, type OpenedTarget, openTarget, SCORING_BATCH } from "./opened-target.ts";
 
 /** An open program that labels texts. Dispose it to free its session. */
 export interface Predictor {
@@ -24,7 +24,7 @@ export async function openPredictor(
   const scorer = await openScorer({
     model: opened.base.model,
     method: opened.method,
-    head: headOfTarget(opened),
+    head: opened.head,
     alsoTrains: opened.alsoTrains,
     weights: opened.base.weights,
     backend: backendOf(environment, overrides, opened.settings),

@@ -33,6 +33,7 @@ type ObjectKey =
   | "reduction-factor"
   | "density-weight"
   | "density-warmup-ratio"
+  | "density-cooldown-ratio"
   | "epsilon"
   | "positions"
   | "seeds"
@@ -86,10 +87,11 @@ export function dataInput({ task, path, textColumn, pairColumn, labelColumn, lim
 /** The density loss as settings; null is plain fine-tuning. */
 export function densityInput(density: DensityOptions | null): Record<string, unknown> {
   if (density === null) return { "density-weight": 0 };
-  const { weight, warmupRatio, epsilon, positions } = density;
+  const { weight, warmupRatio, cooldownRatio, epsilon, positions } = density;
   return withoutAbsent({
     "density-weight": weight,
     "density-warmup-ratio": warmupRatio,
+    "density-cooldown-ratio": cooldownRatio,
     epsilon,
     positions,
   });

@@ -10,7 +10,7 @@ export interface Conflict {
 
 const LORA_KEYS = ["rank", "alpha", "dropout", "targets", "bias", "rslora"] as const;
 const ADAPTER_KEYS = ["adapter-kind", "reduction-factor"] as const;
-const DENSITY_KEYS = ["epsilon", "positions", "density-warmup-ratio"] as const;
+const DENSITY_KEYS = ["epsilon", "positions", "density-warmup-ratio", "density-cooldown-ratio"] as const;
 
 /** Contradictions among the settings that were given; `methods` are those that will run. */
 export function conflicts(given: SettingsInput, methods: readonly string[]): Conflict[] {

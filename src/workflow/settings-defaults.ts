@@ -14,6 +14,7 @@ export const DEFAULTS = {
   "reduction-factor": 16,
   "density-weight": 1,
   "density-warmup-ratio": 0.25,
+  "density-cooldown-ratio": 0,
   epsilon: { from: 1e-2, to: 1e-3 },
   positions: "attended",
   epochs: 3,
@@ -23,6 +24,7 @@ export const DEFAULTS = {
   schedule: "linear",
   "warmup-ratio": 0.06,
   "weight-decay": 0.01,
+  "bias-rate": 1,
   "max-length": 128,
   padding: "longest",
   seed: 42,
@@ -44,6 +46,7 @@ export const PRESETS: Readonly<Record<"paper", SettingsInput>> = {
   paper: {
     "density-weight": 1,
     "density-warmup-ratio": 0,
+    "density-cooldown-ratio": 0,
     epsilon: { from: 1e-7, to: 1e-7 },
     positions: "all",
     padding: "max",

@@ -23,7 +23,12 @@ export function settingsInput(settings: Settings): SettingsInput {
     // without a density loss the rest of it means nothing and would be refused
     ...(density.weight === 0
       ? {}
-      : { "density-warmup-ratio": density.warmupRatio, epsilon: density.epsilon, positions: density.positions }),
+      : {
+          "density-warmup-ratio": density.warmupRatio,
+          "density-cooldown-ratio": density.cooldownRatio,
+          epsilon: density.epsilon,
+          positions: density.positions,
+        }),
     epochs: optim.epochs,
     "max-steps": optim.maxSteps,
     "batch-size": optim.batchSize,
@@ -32,6 +37,7 @@ export function settingsInput(settings: Settings): SettingsInput {
     schedule: optim.schedule,
     "warmup-ratio": optim.warmupRatio,
     "weight-decay": optim.weightDecay,
+    "bias-rate": optim.biasRate,
     "max-grad-norm": optim.maxGradNorm,
     "eval-steps": settings.evalSteps,
     "save-steps": settings.saveSteps,

@@ -27,6 +27,7 @@ describe("resolveSettings", () => {
     expect(settings.density).toEqual({
       weight: 1,
       warmupRatio: 0,
+      cooldownRatio: 0,
       epsilon: { from: 1e-7, to: 1e-7 },
       positions: "all",
     });

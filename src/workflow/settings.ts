@@ -14,6 +14,8 @@ export interface DensitySettings {
   readonly weight: number;
   /** Share of all steps over which the weight grows from 0, in [0, 1]. */
   readonly warmupRatio: number;
+  /** Share of all steps, the last ones, over which the weight falls to 0 again; in [0, 1]. */
+  readonly cooldownRatio: number;
   /** ε of `a² / (a² + ε)`, annealed geometrically from `from` to `to`; equal when fixed. */
   readonly epsilon: { readonly from: number; readonly to: number };
   readonly positions: "attended" | "all";
@@ -45,6 +47,8 @@ export interface OptimSettings {
   /** Share of all steps, in [0, 1]. */
   readonly warmupRatio: number;
   readonly weightDecay: number;
+  /** Learning rate of the model's own trained biases, in multiples of `learningRate`. */
+  readonly biasRate: number;
   /** Global norm to clip to; null: no clipping. */
   readonly maxGradNorm: number | null;
 }
@@ -182,6 +186,7 @@ function assemble(given: SettingsInput, method: MethodName): Settings {
     density: {
       weight: v["density-weight"],
       warmupRatio: v["density-warmup-ratio"],
+      cooldownRatio: v["density-cooldown-ratio"],
       epsilon: v.epsilon,
       positions: v.positions,
     },
@@ -194,6 +199,7 @@ function assemble(given: SettingsInput, method: MethodName): Settings {
       schedule: v.schedule,
       warmupRatio: v["warmup-ratio"],
       weightDecay: v["weight-decay"],
+      biasRate: v["bias-rate"],
       maxGradNorm: v["max-grad-norm"] ?? null,
     },
     evalSteps: v["eval-steps"] ?? null,

@@ -84,7 +84,7 @@ export function trainingBatches(examples: EncodedExamples, task: Task, settings:
 /** Scoring batches, longest examples first. */
 export function* scoringBatches(
   examples: EncodedExamples,
-  task: Task,
+  task: Pick<Task, "kind">,
   padding: DataSettings["padding"],
   batchSize: number,
 ): Generator<ModelBatch> {
@@ -113,6 +113,6 @@ function labelled(batch: Batch): ModelBatch {
 }
 
 /** The program computes losses too; without labels they are fed as zeros and not read. */
-function unlabelled(batch: Batch, task: Task): ModelBatch {
+function unlabelled(batch: Batch, task: Pick<Task, "kind">): ModelBatch {
   return { ...batch, labels: zeros(task.kind === "regression" ? "float32" : "int64", [batch.indices.length]) };
 }

@@ -204,6 +204,7 @@ function openOptimizer(job: Job): Promise<Optimizer> {
     seed,
     accumulate: optim.accumulate,
     weightDecay: optim.weightDecay,
+    biasRate: optim.biasRate,
     maxGradNorm: optim.maxGradNorm,
     recompute: settings.recompute,
     density: density.weight === 0 ? null : { positions: density.positions },
@@ -226,6 +227,7 @@ function trainerFacts(job: Job, optimizer: Optimizer) {
     density: {
       weight: density.weight,
       warmupSteps: Math.round(density.warmupRatio * totalSteps),
+      cooldownSteps: Math.round(density.cooldownRatio * totalSteps),
       epsilon: density.epsilon,
       annealSteps: totalSteps,
     },
