@@ -18,7 +18,7 @@ import {
   type TunedRun,
   table,
 } from "../../src/node.ts";
-import { tinyExamples, writeFiles, writeTinyModel, writeTinySst2 } from "../support/tiny-model.ts";
+import { tinyExamples, writeFiles, writeTinyModel, writeTinySst2, writeTinyStsb } from "../support/tiny-model.ts";
 
 const LABELS = ["negative", "positive"];
 const OWN: Hooks = { activation: (_, a) => a };
@@ -117,6 +117,22 @@ test("fine-tunes on one's own table with an adapter, and resumes", async () => {
   expect(tuned.record.settings.density.weight).toBe(0);
   const resumed = await fineTune(model, { ...options, output, resume: true }).result;
   expect(resumed.result!.metrics).toEqual(tuned.result!.metrics);
+});
+
+test("profiles a model on data of another task, and a regression", async () => {
+  const base = await loadModel(model);
+  const file = join(folder, "three.csv");
+  await writeFiles(folder, { "three.csv": "text,label\none story,x\nthe plot,y\na film,z\n" });
+  const { examples, density } = await base.profile({ data: await table(file), threads: 1 });
+  expect(examples).toBe(3);
+  expect(density.layers).toHaveLength(base.numLayers);
+  await writeTinyStsb(join(folder, "STS-B"));
+  const data = await glue("stsb", join(folder, "STS-B"), { limitEval: 8 });
+  const tuned = await fineTune(model, { ...SHORT, maxSteps: 2, data, output: join(folder, "stsb") }).result;
+  expect(await tuned.profile({ threads: 1 })).toMatchObject({ examples: 8, density: tuned.result!.density });
+  expect(await tuned.predict({ text: "a film", pair: "the film" })).toEqual([
+    { value: expect.any(Number), logits: [expect.any(Number)] },
+  ]);
 });
 
 describe("what is wrong is said before anything is trained", () => {
