@@ -5,6 +5,16 @@ import type { DensitySettings, TaskName } from "./settings.ts";
 import type { SettingsInput, SettingsKey } from "./settings-schema.ts";
 import { methodInput } from "./settings-text.ts";
 
+// every density setting and its flag: one that is missing does not compile
+const DENSITY_KEYS = {
+  weight: "density-weight",
+  warmupRatio: "density-warmup-ratio",
+  cooldownRatio: "density-cooldown-ratio",
+  epsilon: "epsilon",
+  positions: "positions",
+} as const satisfies { readonly [K in keyof DensitySettings]: SettingsKey };
+type DensityKey = (typeof DENSITY_KEYS)[keyof typeof DENSITY_KEYS];
+
 type CamelCase<K extends string> = K extends `${infer Head}-${infer Rest}`
   ? `${Head}${Capitalize<CamelCase<Rest>>}`
   : K;
@@ -31,11 +41,7 @@ type ObjectKey =
   | "rslora"
   | "adapter-kind"
   | "reduction-factor"
-  | "density-weight"
-  | "density-warmup-ratio"
-  | "density-cooldown-ratio"
-  | "epsilon"
-  | "positions"
+  | DensityKey
   | "seeds"
   | "output";
 
@@ -87,14 +93,8 @@ export function dataInput({ task, path, textColumn, pairColumn, labelColumn, lim
 /** The density loss as settings; null is plain fine-tuning. */
 export function densityInput(density: DensityOptions | null): Record<string, unknown> {
   if (density === null) return { "density-weight": 0 };
-  const { weight, warmupRatio, cooldownRatio, epsilon, positions } = density;
-  return withoutAbsent({
-    "density-weight": weight,
-    "density-warmup-ratio": warmupRatio,
-    "density-cooldown-ratio": cooldownRatio,
-    epsilon,
-    positions,
-  });
+  const given = Object.entries(density) as [keyof DensitySettings, unknown][];
+  return withoutAbsent(Object.fromEntries(given.map(([name, value]) => [DENSITY_KEYS[name], value])));
 }
 
 /**
