@@ -20,6 +20,7 @@ export {
 export { type Task, type TaskMetric, tableTask } from "./task.ts";
 export { GLUE_TASKS, type GlueTask, type GlueTaskName, glueTask, isGlueTask } from "./tasks/glue.ts";
 export type { Truncation } from "./template.ts";
+export { type TextLine, textLines } from "./text-blocks.ts";
 export {
   createTokenizer,
   type EncodeOptions,

@@ -20,7 +20,7 @@ const NEWLINE = 0x0a;
  * @throws {DataError} naming the line that is not UTF-8.
  * @throws {FileError} when the file cannot be read.
  */
-export async function* textBlocks(files: Files, path: string): AsyncGenerator<TextBlock> {
+export async function* textBlocks(files: Pick<Files, "stream">, path: string): AsyncGenerator<TextBlock> {
   // ignoreBOM keeps U+FEFF: it may only be dropped at the file's start
   const decoder = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
   let pending: Uint8Array[] = [];
@@ -44,7 +44,7 @@ export async function* textBlocks(files: Files, path: string): AsyncGenerator<Te
 }
 
 /** The file's lines without their ends (`\n` or `\r\n`), numbered from 1. */
-export async function* textLines(files: Files, path: string): AsyncGenerator<TextLine> {
+export async function* textLines(files: Pick<Files, "stream">, path: string): AsyncGenerator<TextLine> {
   for await (const { text, firstLine } of textBlocks(files, path)) {
     let line = firstLine;
     for (let at = 0; at < text.length; line++) {

@@ -26,10 +26,7 @@ export function nodeFiles(): Files {
     stream: streamFile,
     write: (path, content) => explained(path, "write", () => writeWhole(path, content)),
     append: (path, content) => explained(path, "write", () => appendWhole(path, content)),
-    makeFolder: (path) =>
-      explained(path, "write", async () => {
-        await mkdir(path, { recursive: true });
-      }),
+    makeFolder: (path) => explained(path, "write", () => makeFolders(path)),
     rename: async (from, to) => {
       const isThere = (await statOrNull(from)) !== null;
       await explained(isThere ? to : from, "write", async () => {
@@ -86,10 +83,23 @@ async function* streamFile(path: string): AsyncGenerator<Uint8Array> {
   }
 }
 
+/** As `mkdir -p`; Node's own never returns where the file system answers ENOENT below a folder that is there (/proc). */
+async function makeFolders(path: string): Promise<void> {
+  if ((await statOrNull(path))?.isFolder) return;
+  const parent = dirname(path);
+  if (parent !== path && (await statOrNull(parent)) === null) await makeFolders(parent);
+  try {
+    await mkdir(path);
+  } catch (cause) {
+    // another process may have been faster
+    if (codeOf(cause) !== "EEXIST" || !(await statOrNull(path))?.isFolder) throw cause;
+  }
+}
+
 let writes = 0;
 
 async function writeWhole(path: string, content: string | Uint8Array | AsyncIterable<Uint8Array>): Promise<void> {
-  await mkdir(dirname(path), { recursive: true });
+  await makeFolders(dirname(path));
   const beside = join(dirname(path), `.${basename(path)}.${process.pid}-${writes++}.tmp`);
   try {
     await opened(beside, "wx", async (file) => {
@@ -106,7 +116,7 @@ async function writeWhole(path: string, content: string | Uint8Array | AsyncIter
 }
 
 async function appendWhole(path: string, content: string | Uint8Array): Promise<void> {
-  await mkdir(dirname(path), { recursive: true });
+  await makeFolders(dirname(path));
   await opened(path, "a", async (file) => {
     const { size } = await file.stat();
     try {

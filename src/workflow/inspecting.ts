@@ -1,13 +1,13 @@
 // What is done with a finished run, or a model with an adapter: evaluate and profile.
 import { glueTask, isGlueTask, openDataset, type Split, splitOf, type Task, tableTask } from "../data/index.ts";
 import { ConfigError } from "../errors.ts";
-import { type Evaluation, openScorer } from "../infer/index.ts";
+import { type Evaluation, type HeadKind, openScorer } from "../infer/index.ts";
 import type { Profile, RunOverrides, RunTarget } from "./api.ts";
 import type { Environment } from "./environment.ts";
 import { openEvaluator } from "./evaluator.ts";
 import { backendOf, maxLengthOf, type OpenedTarget, openTarget, SCORING_BATCH } from "./opened-target.ts";
 import { DEFAULTS } from "./settings-defaults.ts";
-import { encodeSplit, scoringBatches } from "./task-data.ts";
+import { encodeSplit, headOf, scoringBatches } from "./task-data.ts";
 
 /** Score and density on a split. */
 export async function evaluateRun(
@@ -17,6 +17,7 @@ export async function evaluateRun(
 ): Promise<Evaluation> {
   const opened = await openTarget(environment, target, overrides);
   const { dataset, split } = await openSplit(environment, opened, overrides, true);
+  checkHead(dataset.task, opened.head);
   const evaluator = await openEvaluator({
     ...opened,
     task: dataset.task,
@@ -30,6 +31,17 @@ export async function evaluateRun(
   } finally {
     await evaluator.dispose();
   }
+}
+
+/** @throws {ConfigError} when the task asks for other answers than the head gives. */
+function checkHead(task: Task, head: HeadKind): void {
+  const [needed, got] = [headOf(task), head].map((kind) =>
+    kind.kind === "regression" ? "a regression" : `${kind.numLabels} classes`,
+  );
+  if (needed === got) return;
+  throw new ConfigError([{ path: `--task ${task.name}`, expected: `a model with ${needed}`, got: `one with ${got}` }], {
+    hint: "Evaluate a run on the task it was trained for.",
+  });
 }
 
 /** Density on a data set, with or without labels. */

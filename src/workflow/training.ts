@@ -1,9 +1,9 @@
 // One training run from settings to a finished folder.
-import { type Dataset, splitOf } from "../data/index.ts";
+import { type Dataset, type EncodedExamples, splitOf } from "../data/index.ts";
 import { ConfigError } from "../errors.ts";
 import { jsonText } from "../hub/index.ts";
 import type { Evaluation } from "../infer/index.ts";
-import { methodOf } from "../peft/index.ts";
+import { isHead, methodOf } from "../peft/index.ts";
 import { sizeOf, type Tensor } from "../tensor/index.ts";
 import { type EvalEvent, Optimizer, type TrainEvent, train, type WarningEvent } from "../train/index.ts";
 import type { Running, Stoppable, TrainEstimate, TrainedRun } from "./api.ts";
@@ -187,7 +187,11 @@ async function prepare(environment: Environment, settings: Settings) {
       patience: settings.patience,
       totalSteps,
     }),
-    warnings: warningsOf(dataset, trainExamples.truncatedCount, trainExamples.count, settings),
+    warnings: [
+      ...dataset.notes.map((note) => warning("data", note)),
+      ...newParts(base, alsoTrains),
+      ...truncation(trainExamples, settings),
+    ],
   };
 }
 
@@ -321,21 +325,30 @@ function checkClasses({ task, splits }: Dataset): void {
   ]);
 }
 
-function warningsOf(dataset: Dataset, truncated: number, count: number, settings: Settings): WarningEvent[] {
-  const warning = (code: string, message: string): WarningEvent => ({
-    type: "warning",
-    time: Date.now(),
-    step: 0,
-    code,
-    message,
-  });
-  const notes = dataset.notes.map((note) => warning("data", note));
-  if (truncated > 0)
-    notes.push(
-      warning(
-        "truncated",
-        `${truncated} of ${count} training examples are longer than ${settings.data.maxLength} tokens and were cut; raise --max-length to keep them whole`,
-      ),
-    );
-  return notes;
+function warning(code: string, message: string): WarningEvent {
+  return { type: "warning", time: Date.now(), step: 0, code, message };
+}
+
+/** What a person would expect to come from the checkpoint, and does not. A plain encoder's new head is no surprise. */
+function newParts({ weights, name: model }: BaseModel, alsoTrains: ReadonlySet<string>): WarningEvent[] {
+  const misshapen = [...alsoTrains].filter((name) => weights.has(name));
+  const lacking = [...alsoTrains].filter((name) => !weights.has(name) && !isHead(name));
+  return [
+    ...(misshapen.length === 0
+      ? []
+      : [warning("head", `${model} has a head for other classes; ${misshapen.join(", ")} are trained from scratch`)]),
+    ...(lacking.length === 0
+      ? []
+      : [warning("head", `${model} lacks ${lacking.join(", ")}, which are trained from scratch`)]),
+  ];
+}
+
+function truncation({ truncatedCount, count }: EncodedExamples, { data }: Settings): WarningEvent[] {
+  if (truncatedCount === 0) return [];
+  return [
+    warning(
+      "truncated",
+      `${truncatedCount} of ${count} training examples are longer than ${data.maxLength} tokens and were cut; raise --max-length to keep them whole`,
+    ),
+  ];
 }

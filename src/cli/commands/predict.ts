@@ -1,7 +1,7 @@
 // `deft predict`: one JSON line for each text.
 import { accessSync, constants, createReadStream } from "node:fs";
-import { createInterface } from "node:readline";
-import { ConfigError, DataError, FileError } from "../../errors.ts";
+import { textLines } from "../../data/index.ts";
+import { ConfigError, DataError, DeftError, FileError } from "../../errors.ts";
 import { toJson } from "../../report/index.ts";
 import type { PredictInput } from "../../workflow/index.ts";
 import type { Body } from "../command.ts";
@@ -56,19 +56,12 @@ function unreadable(file: string, cause: NodeJS.ErrnoException): FileError {
 
 /** JSON lines with `text` and `pair`; on standard input a line that does not start with `{` is a text itself. */
 async function* parseLines(name: string, open: () => NodeJS.ReadableStream): AsyncGenerator<PredictInput> {
-  let number = 0;
-  const stream = open();
-  const failed = new Promise<never>((_, reject) => {
-    stream.once("error", (cause: NodeJS.ErrnoException) => {
-      reject(unreadable(name, cause));
-    });
-  });
-  const lines = createInterface({ input: stream, crlfDelay: Number.POSITIVE_INFINITY })[Symbol.asyncIterator]();
-  for (;;) {
-    const next = await Promise.race([lines.next(), failed]);
-    if (next.done) return;
-    number++;
-    if (next.value.trim() !== "") yield parseLine(name, number, next.value);
+  const stream = () => open() as AsyncIterable<Buffer>;
+  try {
+    for await (const { text, line } of textLines({ stream }, name))
+      if (text.trim() !== "") yield parseLine(name, line, text);
+  } catch (cause) {
+    throw cause instanceof DeftError ? cause : unreadable(name, cause as NodeJS.ErrnoException);
   }
 }
 
