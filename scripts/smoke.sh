@@ -23,7 +23,16 @@ echo '{ "private": true, "type": "module" }' >package.json
 npm install --silent --ignore-scripts --no-audit --no-fund --prefer-offline "$tarball"
 [ "$(npx deft --version)" = "$(node -p 'require("deft-tune/package.json").version')" ]
 npx deft doctor
-npx deft --help >help.txt
+npx deft --help >/dev/null
+node --input-type=module - <<'JS'
+import { spawnSync } from "node:child_process";
+const times = Array.from({ length: 7 }, () => {
+  const started = performance.now();
+  spawnSync(process.execPath, ["node_modules/deft-tune/dist/cli/main.js", "--help"]);
+  return performance.now() - started;
+});
+console.log(`smoke: deft --help takes ${Math.round(times.sort((a, b) => a - b)[3])} ms (median of 7)`);
+JS
 
 cat >use.ts <<'TS'
 import { fineTune, loadModel, loadRun, lora, type TunedRun } from "deft-tune/node";

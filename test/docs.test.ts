@@ -54,20 +54,22 @@ test("the link check sees what is broken", () => {
   ).toEqual(["ARCHITECTURE.md: nowhere.md: no such file", "ARCHITECTURE.md: #no-such: no such heading"]);
 });
 
-/** TypeScript blocks with the line each starts at; a block after `<!-- sketch -->` is no program. */
-function blocksOf(file: string, text: string): { name: string; code: string }[] {
-  return [...text.matchAll(/(<!-- sketch -->\s*)?^```(?:ts|typescript)\n([\s\S]*?)^```/gm)].flatMap((match) => {
-    if (match[1] !== undefined) return [];
+/** A document's TypeScript blocks as one program, each on its own lines; a block after `<!-- sketch -->` is no part of it. */
+function programOf(file: string, text: string): { name: string; code: string }[] {
+  let code = "";
+  for (const match of text.matchAll(/(<!-- sketch -->\s*)?^```(?:ts|typescript)\n([\s\S]*?)^```/gm)) {
+    if (match[1] !== undefined) continue;
     const line = text.slice(0, match.index).split("\n").length;
-    return [{ name: `${file.replace(/[^\w]/g, "-")}-${line}.ts`, code: match[2] ?? "" }];
-  });
+    code += "\n".repeat(Math.max(0, line + 1 - code.split("\n").length)) + (match[2] ?? "");
+  }
+  return code === "" ? [] : [{ name: `${file.replace(/[^\w]/g, "-")}.ts`, code }];
 }
 
-/** Type errors of the blocks, with our package's doors resolved to the sources. */
-function typeErrors(blocks: readonly { name: string; code: string }[]): string[] {
+/** Type errors of programs, with our package's doors resolved to the sources. */
+function typeErrors(programs: readonly { name: string; code: string }[]): string[] {
   const folder = mkdtempSync(join(ROOT, "test", ".docs-"));
   try {
-    const files = blocks.map(({ name, code }) => {
+    const files = programs.map(({ name, code }) => {
       writeFileSync(join(folder, name), code);
       return join(folder, name);
     });
@@ -78,22 +80,33 @@ function typeErrors(blocks: readonly { name: string; code: string }[]): string[]
     return files.flatMap((file) => {
       const source = program.getSourceFile(file);
       const found = [...program.getSyntacticDiagnostics(source), ...program.getSemanticDiagnostics(source)];
-      return found.map((d) => `${relative(folder, file)}: ${ts.flattenDiagnosticMessageText(d.messageText, "\n")}`);
+      return found.map((d) => {
+        const line = source === undefined ? 0 : source.getLineAndCharacterOfPosition(d.start ?? 0).line + 1;
+        return `${relative(folder, file)}:${line}: ${ts.flattenDiagnosticMessageText(d.messageText, "\n")}`;
+      });
     });
   } finally {
     rmSync(folder, { recursive: true, force: true });
   }
 }
 
-const BLOCKS = DOCUMENTS.flatMap((file) => blocksOf(file, readFileSync(join(ROOT, file), "utf8")));
-
-test.skipIf(BLOCKS.length === 0)("every TypeScript block of the documents compiles", () => {
-  expect(typeErrors(BLOCKS).join("\n")).toBe("");
+test("every document's TypeScript compiles", () => {
+  const programs = DOCUMENTS.flatMap((file) => programOf(file, readFileSync(join(ROOT, file), "utf8")));
+  expect(programs.length).toBeGreaterThan(1);
+  expect(typeErrors(programs).join("\n")).toBe("");
 });
 
 test("the block check sees what does not compile", () => {
   const text = '# T\n```ts\nimport { nothing } from "deft-tune/node";\nconst n: number = "x";\nexport {};\n```\n';
-  const errors = typeErrors(blocksOf("T.md", text));
+  const errors = typeErrors(programOf("T.md", text));
   expect(errors).toHaveLength(2);
-  expect(errors[0]).toMatch(/^T-md-2\.ts: .*nothing/);
+  expect(errors[0]).toMatch(/^T-md\.ts:3: .*nothing/);
+});
+
+test("the README's example is the example that runs", () => {
+  const [program] = programOf("README.md", readFileSync(join(ROOT, "README.md"), "utf8"));
+  const example = readFileSync(join(ROOT, "examples/03-fine-tune.ts"), "utf8");
+  expect(program?.code.trimStart()).toBe(
+    example.replace(/^\/\/.*\n/, "").replaceAll("../src/node.ts", "deft-tune/node"),
+  );
 });
