@@ -66,7 +66,7 @@ async function step(batch: ModelBatch): Promise<number> {
     accumulate: 1,
     weightDecay: 0.01,
     maxGradNorm: 1,
-    recompute: options.recompute ?? false,
+    ...(options.recompute ? { recompute: true } : {}),
     density: options.density ? { positions: "attended" } : null,
     ...(options.compile ? { compile: options.compile } : {}),
   });

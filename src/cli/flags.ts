@@ -81,7 +81,7 @@ export const TRAIN_FLAGS: readonly Flag[] = [
   run("resume", null, "go on with the run in --output"),
   run("backend", "cpu|webgpu|cuda", "where to compute", { default: "cpu" }),
   run("threads", "N", "threads of one operation"),
-  run("recompute", null, "less memory in training, about a tenth slower"),
+  run("recompute", null, "less memory in training, a little slower; large models do it anyway"),
 ];
 
 /** What every command takes. */

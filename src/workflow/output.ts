@@ -91,7 +91,7 @@ function withoutUnused(stored: SettingsInput, { file }: SettingsSources): Settin
 function onlyFree(given: SettingsInput): Pick<Settings, "threads" | "backend" | "saveSteps" | "recompute"> {
   return {
     threads: given.threads ?? null,
-    recompute: given.recompute ?? false,
+    recompute: given.recompute ?? null,
     backend: given.backend ?? "cpu",
     saveSteps: given["save-steps"] ?? null,
   };

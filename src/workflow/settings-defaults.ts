@@ -29,7 +29,6 @@ export const DEFAULTS = {
   padding: "longest",
   seed: 42,
   resume: false,
-  recompute: false,
   backend: "cpu",
 } as const satisfies SettingsInput;
 

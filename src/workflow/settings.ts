@@ -74,8 +74,8 @@ export interface Settings {
   readonly backend: "cpu" | "webgpu" | "cuda";
   /** Null: one a physical core. */
   readonly threads: number | null;
-  /** Less memory in training, about a tenth slower. */
-  readonly recompute: boolean;
+  /** Compute cheap results again in the backward pass; null: in large models only. */
+  readonly recompute: boolean | null;
 }
 
 /** Where settings come from: values by key as flags gave them, and a file's name and text. */
@@ -210,7 +210,7 @@ function assemble(given: SettingsInput, method: MethodName): Settings {
     resume: v.resume,
     backend: v.backend,
     threads: v.threads ?? null,
-    recompute: v.recompute,
+    recompute: v.recompute ?? null,
   };
 }
 

@@ -210,7 +210,7 @@ function openOptimizer(job: Job): Promise<Optimizer> {
     weightDecay: optim.weightDecay,
     biasRate: optim.biasRate,
     maxGradNorm: optim.maxGradNorm,
-    recompute: settings.recompute,
+    ...(settings.recompute === null ? {} : { recompute: settings.recompute }),
     density: density.weight === 0 ? null : { positions: density.positions },
   });
 }
