@@ -28,7 +28,7 @@ export const PARITY = {
    */
   steepGradient: { ofLargest: 1e-4, noiseFactor: 16 },
   /** |g| of a gradient that is 0 but for rounding, as of key biases. */
-  zeroGradient: { absolute: 1e-7 },
+  zeroGradient: { absolute: 3e-7 },
   /** |Δ| of a loss on the way of 20 steps. */
   trainingLoss: { absolute: 1e-4 },
   /** |Δ| of a gradient norm on the way, of the norm. */
@@ -42,7 +42,7 @@ export const PARITY = {
    * |Δ| of a trained parameter's entry, of all learning rates added up: Adam divides by the size of a gradient, so an
    * entry whose gradients are little more than rounding wanders.
    */
-  finalEntry: { ofLargest: 0.1 },
+  finalEntry: { ofLargest: 0.25 },
   /** The same where every entry's gradient is nothing but rounding. */
   zeroGradientEntry: { ofLargest: 1 },
   /** |Δ| of a learning rate, of the rate. */
