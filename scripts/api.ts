@@ -82,7 +82,7 @@ export function documentedNames(text: string): ReadonlyMap<string, readonly stri
 function withFileTable(page: string, room: string): string {
   const folder = join(ROOT, "src", room);
   const files = (readdirSync(folder, { recursive: true }) as string[])
-    .filter((file) => /\.ts$/.test(file) && !/\.test\.ts$|^generated|(^|\/)index\.ts$/.test(file))
+    .filter((file) => file.endsWith(".ts") && !/\.test\.ts$|^generated|(^|\/)index\.ts$/.test(file))
     .sort();
   const rows = files.map((file) => `| [${file}](../../src/${room}/${file}) | ${firstLine(join(folder, file))} |`);
   const table = ["| file | holds |", "| --- | --- |", ...rows].join("\n");

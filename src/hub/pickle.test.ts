@@ -153,7 +153,7 @@ describe("openTorchFile", () => {
   it.each([
     ["an old pickle", PICKLE, "an older or unknown format"],
     ["a zip cut short", Uint8Array.of(0x50, 0x4b, 3, 4, 0, 0, 0, 0), "none (truncated)"],
-    ["an empty zip", Uint8Array.of(0x50, 0x4b, 5, 6, ...new Array<number>(18).fill(0)), "an archive without it"],
+    ["an empty zip", Uint8Array.of(0x50, 0x4b, 5, 6, ...new Uint8Array(18)), "an archive without it"],
     ["nothing", new Uint8Array(0), "an older or unknown format"],
   ])("refuses %s and says how to convert", async (_, bytes, got) => {
     const opened = openTorchFile(memoryFiles([["m.bin", bytes]]), "m.bin", bytes.length);

@@ -70,10 +70,10 @@ export function buildClassifier({ model, method, head, alsoTrains, training = fa
   const { labels, losses } = taskLosses(head, logits);
   // what a hook has skipped is not part of the model: neither its parameters nor its activations
   const needed = new Set(reachable([logits]));
-  const valueOf = ({ name, shape, trainable }: ParameterSpec) => graph.parameter(name, shape, { trainable });
-  const parameters = root.parameters.filter((spec) => needed.has(valueOf(spec).node));
+  const parameterOf = ({ name, shape, trainable }: ParameterSpec) => graph.parameter(name, shape, { trainable });
+  const parameters = root.parameters.filter((spec) => needed.has(parameterOf(spec).node));
   const taps = tap.taps.filter(({ activation }) => isReached(activation, needed));
-  const trainable = parameters.filter((spec) => spec.trainable).map((spec) => ({ spec, value: valueOf(spec) }));
+  const trainable = parameters.filter((spec) => spec.trainable).map((spec) => ({ spec, value: parameterOf(spec) }));
   return { graph, inputs, labels, logits, losses, taps, parameters, trainable };
 }
 

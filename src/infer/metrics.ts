@@ -170,7 +170,7 @@ function count(counts: number[][], predictions: ArrayLike<number>, labels: Array
 function grow(counts: number[][], size: number): void {
   if (counts.length >= size) return;
   for (const row of counts) while (row.length < size) row.push(0);
-  while (counts.length < size) counts.push(new Array<number>(size).fill(0));
+  while (counts.length < size) counts.push(Array.from({ length: size }, () => 0));
 }
 
 function classIndex(value: number): number {

@@ -68,7 +68,7 @@ export function parseEncoderConfig(json: unknown, file = "config.json"): Encoder
     typeVocabSize: whole("type_vocab_size", 2),
     padTokenId: whole("pad_token_id", modelType === "roberta" ? 1 : 0, 0),
     layerNormEpsilon: Number(epsilon),
-    hiddenAct: String(hiddenAct),
+    hiddenAct: typeof hiddenAct === "string" ? hiddenAct : "",
     hiddenDropout,
     attentionDropout: rate("attention_probs_dropout_prob", 0.1),
     classifierDropout: rate("classifier_dropout", hiddenDropout),

@@ -202,6 +202,6 @@ function fromJson(json: Readonly<Record<string, unknown>>): TrainerState {
     evaluationsWithoutGain: number("evaluations_without_gain") ?? 0,
     meanTaskLoss: number("mean_task_loss"),
     warned: Array.isArray(json["warned"]) ? json["warned"].map(String) : [],
-    fingerprint: String(json["fingerprint"] ?? ""),
+    fingerprint: typeof json["fingerprint"] === "string" ? json["fingerprint"] : "",
   };
 }

@@ -133,7 +133,7 @@ function publicAdapter(
   labels: readonly string[],
 ): Adapter | null {
   const heads = [...new Set([...tensors.keys()].filter((name) => isHead(name)).map((name) => name.split(".")[0]!))];
-  const pooler = [...tensors.keys()].some((name) => /\.pooler\.dense\.weight$/.test(name)) ? ["pooler"] : [];
+  const pooler = [...tensors.keys()].some((name) => name.endsWith(".pooler.dense.weight")) ? ["pooler"] : [];
   switch (settings.kind) {
     case "lora":
       return {

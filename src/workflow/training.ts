@@ -66,7 +66,7 @@ async function* trainEvents(
         resume: settings.resume,
         beforeSave: () => writer!.flush(),
       },
-      rssBytes: environment.rssBytes,
+      rssBytes: () => environment.rssBytes(),
       ...(signal ? { signal } : {}),
     });
     for (let next = await events.next(); ; next = await events.next()) {

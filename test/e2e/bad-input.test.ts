@@ -260,19 +260,17 @@ describe("a checkpoint", () => {
   test("with a head for other classes is used, with a new head, and says so", async () => {
     await writeTinyModel(at("model"), { headLabels: 5 });
     const { code, err } = await deft(
-      ...[
-        "train",
-        "--model",
-        at("model"),
-        "--data",
-        at("sst2"),
-        "--task",
-        "sst2",
-        "--max-steps",
-        "2",
-        "--threads",
-        "1",
-      ],
+      "train",
+      "--model",
+      at("model"),
+      "--data",
+      at("sst2"),
+      "--task",
+      "sst2",
+      "--max-steps",
+      "2",
+      "--threads",
+      "1",
     );
     expect(code).toBe(0);
     expect(err).toMatch(/classifier.*from scratch/);

@@ -21,7 +21,7 @@ export interface TinyModelOptions {
 const GOOD = ["bright", "funny", "gripping", "lovely", "sharp", "tender"];
 const BAD = ["clumsy", "dull", "flat", "grating", "stale", "tired"];
 const FILLERS = ["a", "and", "film", "in", "is", "it", "of", "one", "plot", "story", "the", "with"];
-const LETTERS = [..."abcdefghijklmnopqrstuvwxyz0123456789.,!?'\"-"];
+const LETTERS = Array.from("abcdefghijklmnopqrstuvwxyz0123456789.,!?'\"-");
 
 /** Writes config.json, model.safetensors and a tokenizer; gives the parameters. */
 export async function writeTinyModel(folder: string, options: TinyModelOptions = {}): Promise<Map<string, Tensor>> {
