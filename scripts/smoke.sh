@@ -44,7 +44,8 @@ if (dx === undefined || dx.shape.length !== 1) throw new Error("expected a gradi
 const never: (() => Promise<TunedRun>) | null = null;
 console.log(lora({ rank: 4 }).settings.kind, typeof fineTune, typeof loadModel, typeof loadRun, never);
 TS
-"$root/node_modules/.bin/tsc" --strict --target es2023 --lib es2023,esnext.disposable --module nodenext \
+# dom: onnxruntime-common's own types name its classes
+"$root/node_modules/.bin/tsc" --strict --target es2023 --lib es2023,esnext.disposable,dom --module nodenext \
   --types node --typeRoots "$root/node_modules/@types" use.ts
 node use.js
 echo "smoke: passed"

@@ -4,7 +4,7 @@ import { CheckpointError, type CheckpointIssue } from "../errors.ts";
 import { fingerprint, float32Checkpoint, type HubEvent, type JsonObject, openCheckpoint } from "../hub/index.ts";
 import { buildClassifier, type HeadKind } from "../infer/index.ts";
 import { type EncoderModel, encoderModel, maxSequenceLength, sanitize } from "../models/index.ts";
-import { isHead, type Method } from "../peft/index.ts";
+import { headOnly, isHead } from "../peft/index.ts";
 import { joinPath, type Weights } from "../tensor/index.ts";
 import type { Environment } from "./environment.ts";
 
@@ -60,12 +60,9 @@ export function usableLength({ model, tokenizer }: BaseModel, wanted: number): n
  * Parts of the head that the checkpoint lacks, or has for another number of classes: they are trained from scratch.
  * @throws {CheckpointError} naming every other parameter that is missing or misshapen.
  */
-export function missingHead(
-  { model, weights, folder }: BaseModel,
-  method: Method,
-  head: HeadKind,
-): ReadonlySet<string> {
-  const { parameters } = buildClassifier({ model, method, head });
+export function missingHead({ model, weights, folder }: BaseModel, head: HeadKind): ReadonlySet<string> {
+  // the bare model: what a method adds is no part of a checkpoint
+  const { parameters } = buildClassifier({ model, method: headOnly(), head });
   const missing = new Set<string>();
   const issues: CheckpointIssue[] = [];
   for (const { name, shape, init } of parameters) {

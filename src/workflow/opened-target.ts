@@ -83,7 +83,7 @@ async function bare(base: BaseModel, headOptional: boolean): Promise<OpenedTarge
   const method: Method = { ...headOnly(), trains: () => false };
   const isRegression = labels.length === 1;
   const head: HeadKind = isRegression ? { kind: "regression" } : { kind: "classification", numLabels: labels.length };
-  const missing = missingHead(base, method, head);
+  const missing = missingHead(base, head);
   if (missing.size > 0 && !headOptional) {
     throw new ConfigError(
       [{ path: base.name, expected: "a model with a classification head", got: `none (${[...missing].join(", ")})` }],

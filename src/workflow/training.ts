@@ -141,7 +141,7 @@ async function prepare(environment: Environment, settings: Settings) {
   const head = headOf(task);
   checkClasses(dataset);
   method.check(linearSites(base));
-  const alsoTrains = missingHead(base, method, head);
+  const alsoTrains = missingHead(base, head);
   const evalSplit = task.evalSplits[0]!;
   const trainExamples = await encodeSplit(splitOf(dataset, task.trainSplit), base, settings.data);
   const evalExamples = await encodeSplit(splitOf(dataset, evalSplit), base, settings.data);

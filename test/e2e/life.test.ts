@@ -239,3 +239,9 @@ test("profile of a model without a head", async () => {
   expect(code).toBe(0);
   expect(JSON.parse(out).density.encoder.neurons).toBe(64);
 });
+
+test("what a method adds is no missing part of the checkpoint: nothing is warned of", async () => {
+  const flags = { method: "adapter", "reduction-factor": 4, "max-steps": 2, "batch-size": 4 };
+  const { events } = await train("no-warning", flags);
+  expect(events.filter(({ type }) => type === "warning")).toEqual([]);
+});
