@@ -15,6 +15,7 @@ export default class ClosingLine implements Reporter {
         else skipped++;
       }
     }
-    process.stdout.write(`\n${passed} passed, ${failed} failed${skipped > 0 ? `, ${skipped} skipped` : ""}\n`);
+    const left = skipped === 0 ? "" : `${skipped} skipped: what they need is not here; each says what\n`;
+    process.stdout.write(`\n${left}${passed} passed, ${failed} failed\n`);
   }
 }
