@@ -2,7 +2,7 @@
 import { mkdtemp, readFile, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { afterAll, beforeAll, describe, expect, it, vi } from "vitest";
+import { afterAll, beforeAll, expect, it, vi } from "vitest";
 import { nodeFiles } from "../../src/hub/files-node.ts";
 import {
   type BottleneckAdapter,
@@ -17,13 +17,13 @@ import {
   writeAdapter,
 } from "../../src/hub/index.ts";
 import { type DType, float32, type Tensor, tensor } from "../../src/tensor/index.ts";
-import { NO_PYTHON, PYTHON, python } from "./python.ts";
+import { describeWithAdapters, describeWithPython } from "../support/python.ts";
+import { python } from "./python.ts";
 
 // torch alone takes seconds to import on a busy machine
 vi.setConfig({ testTimeout: 300_000, hookTimeout: 300_000 });
 
 const files = nodeFiles();
-const why = PYTHON ? "" : ` (${NO_PYTHON})`;
 let root: string;
 
 beforeAll(async () => {
@@ -42,7 +42,7 @@ model = BertForSequenceClassification(config)
 root = sys.argv[1]
 `;
 
-describe.skipIf(!PYTHON)(`safetensors and Python${why}`, () => {
+describeWithPython("safetensors and Python", () => {
   const dtypes: DType[] = [
     "float32",
     "float16",
@@ -97,7 +97,7 @@ print(json.dumps({"metadata": metadata, "shapes": {k: [str(v.dtype)[6:], list(v.
   });
 });
 
-describe.skipIf(!PYTHON)(`checkpoints written by transformers${why}`, () => {
+describeWithPython("checkpoints written by transformers", () => {
   beforeAll(async () => {
     await python(
       `${BERT}
@@ -171,7 +171,7 @@ def logits(m):
 model.save_pretrained(f"{root}/base")
 `;
 
-describe.skipIf(!PYTHON)(`LoRA and Python's peft${why}`, () => {
+describeWithPython("LoRA and Python's peft", () => {
   const biases = ["none", "all", "lora_only"] as const;
 
   it("reads peft's, and writes what peft computes the same with", async () => {
@@ -223,10 +223,7 @@ print(json.dumps({"logits": seen, "missing": missing}))`,
   });
 });
 
-const ADAPTERS = process.env.DEFT_ADAPTERS_PYTHON;
-const noAdapters = ADAPTERS ? "" : " (needs Python with adapters 1.3.0: set DEFT_ADAPTERS_PYTHON)";
-
-describe.skipIf(!ADAPTERS)(`bottlenecks and AdapterHub's adapters${noAdapters}`, () => {
+describeWithAdapters("bottlenecks and AdapterHub's adapters", (interpreter) => {
   it("reads theirs, and writes what they compute the same with", async () => {
     const shared = `${BERT}${LOGITS}
 import adapters
@@ -249,7 +246,7 @@ for kind in kinds:
     seen[kind] = logits(model)
 print(json.dumps(seen))`,
       [root],
-      { interpreter: ADAPTERS! },
+      { interpreter },
     );
     for (const kind of ["seq_bn", "double_seq_bn"]) {
       const adapter = (await readAdapter(files, join(root, `hub-${kind}`))) as BottleneckAdapter;
@@ -266,7 +263,7 @@ print(json.dumps(seen))`,
     seen[kind] = logits(model)
 print(json.dumps(seen))`,
       [root],
-      { interpreter: ADAPTERS! },
+      { interpreter },
     );
     expect(after).toEqual(before);
   });

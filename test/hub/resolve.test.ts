@@ -8,7 +8,8 @@ import { nodeFiles } from "../../src/hub/files-node.ts";
 import { resolveModel } from "../../src/hub/hub-node.ts";
 import { type HubEvent, openCheckpoint, safetensorsBytes } from "../../src/hub/index.ts";
 import { float32 } from "../../src/tensor/index.ts";
-import { NO_PYTHON, PYTHON, python } from "./python.ts";
+import { describeWithPython } from "../support/python.ts";
+import { python } from "./python.ts";
 import { COMMIT, type HubServer, hubServer } from "./server.ts";
 
 const ID = "tiny-org/tiny-bert";
@@ -238,9 +239,10 @@ describe("resolveModel", () => {
     expect(await readdir(locks)).toEqual([]);
   });
 
-  it.skipIf(!PYTHON)(`is the cache Python reads offline${PYTHON ? "" : ` (${NO_PYTHON})`}`, async () => {
-    const { folder } = await resolve();
-    const script = `
+  describeWithPython("shares its cache", () => {
+    it("is the cache Python reads offline", async () => {
+      const { folder } = await resolve();
+      const script = `
 import json, sys
 from huggingface_hub import hf_hub_download, snapshot_download, try_to_load_from_cache, scan_cache_dir
 id = sys.argv[1]
@@ -250,23 +252,24 @@ print(json.dumps({
   "config": try_to_load_from_cache(id, "config.json"),
   "warnings": [str(w) for w in scan_cache_dir().warnings],
 }))`;
-    const seen = await python(script, [ID], { environment: { HF_HOME: home, HF_HUB_OFFLINE: "1" } });
-    expect(seen).toEqual({
-      snapshot: folder,
-      weights: join(folder, "model.safetensors"),
-      config: join(folder, "config.json"),
-      warnings: [],
+      const seen = await python(script, [ID], { environment: { HF_HOME: home, HF_HUB_OFFLINE: "1" } });
+      expect(seen).toEqual({
+        snapshot: folder,
+        weights: join(folder, "model.safetensors"),
+        config: join(folder, "config.json"),
+        warnings: [],
+      });
     });
-  });
 
-  it.skipIf(!PYTHON)(`finds what Python fetched${PYTHON ? "" : ` (${NO_PYTHON})`}`, async () => {
-    const script = `
+    it("finds what Python fetched", async () => {
+      const script = `
 import json, sys
 from huggingface_hub import hf_hub_download
 print(json.dumps([hf_hub_download(sys.argv[1], f) for f in ["config.json", "model.safetensors"]]))`;
-    const environment = { HF_HOME: home, HF_ENDPOINT: server.url, HF_HUB_OFFLINE: "0", HF_HUB_DISABLE_XET: "1" };
-    const [config] = (await python(script, [ID], { environment })) as string[];
-    const { folder } = await resolve(ID, { HF_HUB_OFFLINE: "1" });
-    expect(join(folder, "config.json")).toBe(config);
+      const environment = { HF_HOME: home, HF_ENDPOINT: server.url, HF_HUB_OFFLINE: "0", HF_HUB_DISABLE_XET: "1" };
+      const [config] = (await python(script, [ID], { environment })) as string[];
+      const { folder } = await resolve(ID, { HF_HUB_OFFLINE: "1" });
+      expect(join(folder, "config.json")).toBe(config);
+    });
   });
 });
