@@ -119,6 +119,18 @@ test("fine-tunes on one's own table with an adapter, and resumes", async () => {
   expect(resumed.result!.metrics).toEqual(tuned.result!.metrics);
 });
 
+test("warns, once, when the density loss drives the task to chance", async () => {
+  const events: TrainEvent[] = [];
+  const density = { weight: 1000, warmupRatio: 0, epsilon: 1e-2 };
+  const data = await glue("sst2", sst2);
+  const options = { ...SHORT, maxSteps: 120, evalSteps: 120, data, density, method: lora({ targets: "all-linear" }) };
+  const run = fineTune(model, { ...options, output: join(folder, "collapsed") });
+  for await (const event of run) events.push(event);
+  const warnings = events.filter((event) => event.type === "warning");
+  expect(warnings).toEqual([expect.objectContaining({ code: "collapse", step: 100 })]);
+  expect(warnings[0]!.message).toContain("no better than guessing");
+});
+
 test("profiles a model on data of another task, and a regression", async () => {
   const base = await loadModel(model);
   const file = join(folder, "three.csv");
