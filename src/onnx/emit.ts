@@ -124,6 +124,18 @@ function byDepth(nodes: readonly Node[]): Node[] {
   return [...nodes].sort((a, b) => depths.get(a)! - depths.get(b)! || a.id - b.id);
 }
 
+/**
+ * The frozen parameters that the outputs need: what `emit` will ask a place for.
+ * @throws {GraphError} when the graph is not legal.
+ */
+export function externalWeights(outputs: Readonly<Record<string, Value>>): ExternalWeight[] {
+  const values = Object.values(outputs);
+  verify(values);
+  return reachable(values).flatMap((node) =>
+    isOp(node, "parameter") && !node.attributes.trainable ? [externalWeight(node)] : [],
+  );
+}
+
 interface Declarations {
   readonly names: Map<Value, string>;
   readonly inputs: { name: string; dtype: DType; shape: Shape }[];
@@ -142,10 +154,15 @@ function declare(node: Node, { names, inputs, external, sources }: Declarations)
       if (typeof dim === "string" && /^\w+$/.test(dim) && !sources.has(dim)) sources.set(dim, { input: name, axis });
     });
   } else if (isOp(node, "parameter")) {
-    const { name } = node.attributes;
-    names.set(value, name);
-    external.push({ name, dtype, shape: shape.map((dim) => staticDim(name, dim)) });
+    names.set(value, node.attributes.name);
+    external.push(externalWeight(node));
   }
+}
+
+function externalWeight(node: Node<"parameter">): ExternalWeight {
+  const { name } = node.attributes;
+  const { dtype, shape } = node.outputs[0]!;
+  return { name, dtype, shape: shape.map((dim) => staticDim(name, dim)) };
 }
 
 /** ONNX has one name space: an output may not bear the name of an input or parameter. */

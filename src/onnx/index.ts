@@ -1,3 +1,10 @@
 // Graphs as ONNX models.
 // Takes a graph's outputs, gives bytes and what they refer to. Never: knows ONNX Runtime's API, trainables' meaning, or tasks.
-export { type EmitOptions, type EmittedModel, type ExternalWeight, emit, type Placement } from "./emit.ts";
+export {
+  type EmitOptions,
+  type EmittedModel,
+  type ExternalWeight,
+  emit,
+  externalWeights,
+  type Placement,
+} from "./emit.ts";

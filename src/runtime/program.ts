@@ -2,7 +2,7 @@
 import type { InferenceSession as OrtSession, Tensor as OrtTensor } from "onnxruntime-common";
 import { BackendError, CheckpointError, type CheckpointIssue } from "../errors.ts";
 import { evaluateDim, printShape, type Value } from "../graph/index.ts";
-import { type EmittedModel, type ExternalWeight, emit, type Placement } from "../onnx/index.ts";
+import { type EmittedModel, type ExternalWeight, emit, externalWeights, type Placement } from "../onnx/index.ts";
 import { type DType, elementBytes, sizeOf, type Tensor, type TypedArray, type Weights } from "../tensor/index.ts";
 import type { Backend, Feeds, Outputs, Program } from "./backend.ts";
 
@@ -33,12 +33,7 @@ export async function prepare(
   weights: Weights,
   mapFiles: boolean,
 ): Promise<Prepared> {
-  const wanted: ExternalWeight[] = [];
-  const note = (weight: ExternalWeight): Placement => {
-    wanted.push(weight);
-    return { name: "none", byteOffset: 0, byteLength: 0 };
-  };
-  emit(outputs, { place: note });
+  const wanted = externalWeights(outputs);
   checkFit(wanted, weights);
   const folder = mapFiles ? commonFolder(wanted, weights) : undefined;
   const placements = new Map<string, Placement>();
