@@ -117,11 +117,11 @@ export async function estimateRun(environment: Environment, settings: Settings):
     const stepMs = (performance.now() - started) / timed;
     return {
       trainableParameters: trainableCount(optimizer),
-      totalParameters: totalCount(job, optimizer),
+      totalParameters: totalCount(optimizer),
       trainExamples: job.trainExamples.count,
       evalExamples: job.evalExamples.count,
       totalSteps: job.totalSteps,
-      weightBytes: 4 * totalCount(job, optimizer),
+      weightBytes: 4 * totalCount(optimizer),
       peakRssBytes: environment.rssBytes(),
       durationMs: stepMs * job.totalSteps * settings.optim.accumulate,
     };
@@ -248,7 +248,7 @@ function trainerFacts(job: Job, optimizer: Optimizer) {
       trainExamples: job.trainExamples.count,
       evalExamples: job.evalExamples.count,
       trainableParameters: trainableCount(optimizer),
-      totalParameters: totalCount(job, optimizer),
+      totalParameters: totalCount(optimizer),
       seed: settings.seed,
       backend: backend.name,
       threads: backend.threads,
@@ -258,7 +258,7 @@ function trainerFacts(job: Job, optimizer: Optimizer) {
 
 const trainableCount = (optimizer: Optimizer) =>
   optimizer.graph.trainable.reduce((sum, { shape }) => sum + sizeOf(shape), 0);
-const totalCount = (_: Job, optimizer: Optimizer) =>
+const totalCount = (optimizer: Optimizer) =>
   optimizer.graph.parameters.reduce((sum, { shape }) => sum + sizeOf(shape), 0);
 
 /** The evaluation of the best parameters: as it was noted when they were found, in this process or before a resume. */
