@@ -1,11 +1,18 @@
 // What is done with a finished run, or a model with an adapter: evaluate and profile.
 import { glueTask, isGlueTask, openDataset, type Split, splitOf, type Task, tableTask } from "../data/index.ts";
 import { ConfigError } from "../errors.ts";
-import { type Evaluation, type HeadKind, openScorer } from "../infer/index.ts";
+import type { Evaluation, HeadKind } from "../infer/index.ts";
 import type { Profile, RunOverrides, RunTarget } from "./api.ts";
 import type { Environment } from "./environment.ts";
 import { openEvaluator } from "./evaluator.ts";
-import { backendOf, maxLengthOf, type OpenedTarget, openTarget, SCORING_BATCH } from "./opened-target.ts";
+import {
+  backendOf,
+  maxLengthOf,
+  type OpenedTarget,
+  openTarget,
+  openTargetScorer,
+  SCORING_BATCH,
+} from "./opened-target.ts";
 import { DEFAULTS } from "./settings-defaults.ts";
 import { encodeSplit, headOf, scoringBatches } from "./task-data.ts";
 
@@ -52,15 +59,7 @@ export async function profileRun(
 ): Promise<Profile> {
   const opened = await openTarget(environment, target, overrides, true);
   const { split } = await openSplit(environment, opened, overrides, false);
-  const scorer = await openScorer({
-    model: opened.base.model,
-    method: opened.method,
-    head: opened.head,
-    alsoTrains: opened.alsoTrains,
-    weights: opened.base.weights,
-    backend: backendOf(environment, overrides, opened.settings),
-    density: true,
-  });
+  const scorer = await openTargetScorer(environment, opened, overrides, { density: true });
   try {
     const examples = await encodeSplit(unlabelled(split), opened.base, { maxLength: maxLengthOf(opened, overrides) });
     const padding = overrides.padding ?? opened.settings?.data.padding ?? DEFAULTS.padding;

@@ -1,6 +1,6 @@
 // A run or a model opened for scoring: base, method and trained tensors.
 import { ConfigError } from "../errors.ts";
-import { buildClassifier, type HeadKind } from "../infer/index.ts";
+import { buildClassifier, type HeadKind, openScorer, type Scorer } from "../infer/index.ts";
 import { compose, type Hooks } from "../nn/index.ts";
 import { headOnly, type Method } from "../peft/index.ts";
 import type { Backend } from "../runtime/index.ts";
@@ -125,6 +125,17 @@ export function backendOf(environment: Environment, overrides: RunOverrides, set
     overrides.backend ?? settings?.backend ?? DEFAULTS.backend,
     overrides.threads ?? settings?.threads ?? null,
   );
+}
+
+/** Compiles a target's forward pass. Errors as `Backend.compile`. */
+export function openTargetScorer(
+  environment: Environment,
+  { base, method, head, alsoTrains, settings }: OpenedTarget,
+  overrides: RunOverrides,
+  { density }: { readonly density: boolean },
+): Promise<Scorer> {
+  const backend = backendOf(environment, overrides, settings);
+  return openScorer({ model: base.model, method, head, alsoTrains, weights: base.weights, backend, density });
 }
 
 /** The most tokens of an example: as asked for, or as the run was trained. */

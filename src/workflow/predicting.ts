@@ -1,11 +1,11 @@
 // Predictions of a run or a model, by a program that stays open.
 import { encodeExamples, evaluationPlan, makeBatch } from "../data/index.ts";
-import { openScorer, type Scorer } from "../infer/index.ts";
+import type { Scorer } from "../infer/index.ts";
 import { zeros } from "../tensor/index.ts";
 import type { PredictInput, Prediction, RunOverrides, RunTarget } from "./api.ts";
 import { usableLength } from "./base-model.ts";
 import type { Environment } from "./environment.ts";
-import { backendOf, maxLengthOf, type OpenedTarget, openTarget, SCORING_BATCH } from "./opened-target.ts";
+import { maxLengthOf, type OpenedTarget, openTarget, openTargetScorer, SCORING_BATCH } from "./opened-target.ts";
 
 /** An open program that labels texts. Dispose it to free its session. */
 export interface Predictor {
@@ -21,15 +21,7 @@ export async function openPredictor(
   overrides: RunOverrides = {},
 ): Promise<Predictor> {
   const opened = await openTarget(environment, target, overrides);
-  const scorer = await openScorer({
-    model: opened.base.model,
-    method: opened.method,
-    head: opened.head,
-    alsoTrains: opened.alsoTrains,
-    weights: opened.base.weights,
-    backend: backendOf(environment, overrides, opened.settings),
-    density: false,
-  });
+  const scorer = await openTargetScorer(environment, opened, overrides, { density: false });
   const maxLength = maxLengthOf(opened, overrides);
   return {
     async *predict(inputs) {
