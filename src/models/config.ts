@@ -6,6 +6,8 @@ export interface EncoderConfig {
   readonly vocabSize: number;
   readonly hiddenSize: number;
   readonly intermediateSize: number;
+  /** Neurons of each layer's MLP where they differ; 0: the MLP was removed. Our key of config.json: `mlp_sizes`. */
+  readonly mlpSizes?: readonly number[];
   readonly numLayers: number;
   readonly numHeads: number;
   readonly maxPositions: number;
@@ -57,11 +59,15 @@ export function parseEncoderConfig(json: unknown, file = "config.json"): Encoder
   const hiddenAct = source.hidden_act ?? "gelu";
   if (typeof hiddenAct !== "string") problem("hidden_act", "the name of an activation", hiddenAct);
   const hiddenDropout = rate("hidden_dropout_prob", 0.1);
+  const mlpSizes = source.mlp_sizes;
+  if (mlpSizes !== undefined && !areSizes(mlpSizes, source.num_hidden_layers))
+    problem("mlp_sizes", "a whole number ≥ 0 for each layer", mlpSizes);
   const config: EncoderConfig = {
     modelType,
     vocabSize: whole("vocab_size"),
     hiddenSize,
     intermediateSize: whole("intermediate_size"),
+    ...(mlpSizes === undefined ? {} : { mlpSizes: mlpSizes as readonly number[] }),
     numLayers: whole("num_hidden_layers", undefined, 0),
     numHeads,
     maxPositions: whole("max_position_embeddings"),
@@ -81,6 +87,10 @@ export function parseEncoderConfig(json: unknown, file = "config.json"): Encoder
 /** The most tokens a sequence may have. RoBERTa counts positions from behind the padding id. */
 export function maxSequenceLength(config: EncoderConfig): number {
   return config.modelType === "roberta" ? config.maxPositions - config.padTokenId - 1 : config.maxPositions;
+}
+
+function areSizes(value: unknown, count: unknown): boolean {
+  return Array.isArray(value) && value.length === count && value.every((size) => Number.isInteger(size) && size >= 0);
 }
 
 function labelsOf(source: Readonly<Record<string, unknown>>): readonly string[] {

@@ -1,5 +1,5 @@
 // The encoder block that BERT and RoBERTa share: post-norm self-attention and MLP.
-import { add, type Value } from "../graph/index.ts";
+import { add, slice, type Value } from "../graph/index.ts";
 import {
   activation,
   attention,
@@ -31,21 +31,35 @@ export interface EncoderInputs {
   readonly typeIds: Value;
 }
 
+/** How one block differs from the others of its model. */
+export interface BlockOptions {
+  /** Neurons of its MLP; 0: none, and the residual's norm stays. */
+  readonly neurons?: number;
+  /** Gives the first position only, `[B, 1, D]`: what a head over the first token reads of the last block. */
+  readonly firstOnly?: boolean;
+}
+
 /**
  * One block; `scope` stands at `….encoder.layer.N`.
  * @see transformers `BertLayer`: every sublayer is `LayerNorm(x + dropout(dense(…)))`.
  */
-export function encoderBlock(config: EncoderConfig, scope: Scope, { states, mask }: Hidden): Hidden {
-  const attended = selfAttention(config, scope.child("attention"), states, mask);
-  return { states: mlp(config, scope, attended), mask };
+export function encoderBlock(
+  config: EncoderConfig,
+  scope: Scope,
+  { states, mask }: Hidden,
+  { neurons = config.intermediateSize, firstOnly = false }: BlockOptions = {},
+): Hidden {
+  const attended = selfAttention(config, scope.child("attention"), states, mask, firstOnly);
+  return { states: mlp(config, scope, attended, neurons), mask };
 }
 
-function selfAttention(config: EncoderConfig, scope: Scope, x: Value, mask: Value): Value {
+function selfAttention(config: EncoderConfig, scope: Scope, all: Value, mask: Value, firstOnly: boolean): Value {
   const self = scope.child("self");
-  const project = (name: string) =>
-    self.at(() => splitHeads(linear(self.child(name), x, config.hiddenSize), config.numHeads));
-  const query = project("query");
-  const own = { key: project("key"), value: project("value"), mask };
+  const x = firstOnly ? self.at(() => slice(all, 1, 0, 1)) : all;
+  const project = (name: string, from: Value) =>
+    self.at(() => splitHeads(linear(self.child(name), from, config.hiddenSize), config.numHeads));
+  const query = project("query", x);
+  const own = { key: project("key", all), value: project("value", all), mask };
   const keyValue = scope.hooks.keyValue?.(self, own) ?? own;
   const scale = 1 / Math.sqrt(config.hiddenSize / config.numHeads);
   const context = self.at(() =>
@@ -56,12 +70,13 @@ function selfAttention(config: EncoderConfig, scope: Scope, x: Value, mask: Valu
   return residual(config, output, x, h);
 }
 
-function mlp(config: EncoderConfig, scope: Scope, x: Value): Value {
+function mlp(config: EncoderConfig, scope: Scope, x: Value, neurons: number): Value {
+  const output = scope.child("output");
+  if (neurons === 0) return layerNorm(output.child("LayerNorm"), x, config.layerNormEpsilon);
   const intermediate = scope.child("intermediate");
-  const pre = linear(intermediate.child("dense"), x, config.intermediateSize);
+  const pre = linear(intermediate.child("dense"), x, neurons);
   const activated = intermediate.at(() => activation(config.hiddenAct)(pre));
   const a = scope.hooks.activation?.(intermediate, activated) ?? activated;
-  const output = scope.child("output");
   const h = dropout(output, linear(output.child("dense"), a, config.hiddenSize), config.hiddenDropout);
   return residual(config, output, x, h);
 }

@@ -1,5 +1,6 @@
 // Models by `model_type`, written as stages over a scope.
 // Takes (config.json, scope, inputs), gives hidden states and logits. Never: imports peft or density.
 export { type EncoderConfig, maxSequenceLength, parseEncoderConfig } from "./config.ts";
-export { type EncoderInputs, encoderBlock, type Hidden } from "./encoder.ts";
+export { type BlockOptions, type EncoderInputs, encoderBlock, type Hidden } from "./encoder.ts";
+export { type MlpSite, mlpSites } from "./mlp-sites.ts";
 export { type EncoderModel, encoderLogits, encoderModel, sanitize } from "./registry.ts";

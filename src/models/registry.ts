@@ -12,7 +12,8 @@ import { robertaEmbeddings, robertaHead } from "./roberta.ts";
 export interface EncoderModel {
   readonly config: EncoderConfig;
   embeddings(root: Scope, inputs: EncoderInputs): Hidden;
-  block(root: Scope, hidden: Hidden, layer: number): Hidden;
+  /** With `firstOnly` the hidden states of the first position alone, `[B, 1, D]`. */
+  block(root: Scope, hidden: Hidden, layer: number, options?: { readonly firstOnly?: boolean }): Hidden;
   /** Logits `[B, C]`. `firstToken` is where the text's first token stands, behind virtual tokens. */
   head(root: Scope, hidden: Hidden, numLabels: number, firstToken?: number): Value;
 }
@@ -29,16 +30,30 @@ export function encoderModel(json: unknown, file?: string): EncoderModel {
   return {
     config,
     embeddings: (root, inputs) => stages.embeddings(config, root.child(config.modelType), inputs),
-    block: (root, hidden, layer) =>
-      encoderBlock(config, root.child(`${config.modelType}.encoder.layer.${layer}`), hidden),
+    block: (root, hidden, layer, options) =>
+      encoderBlock(config, root.child(`${config.modelType}.encoder.layer.${layer}`), hidden, {
+        ...options,
+        neurons: config.mlpSizes?.[layer] ?? config.intermediateSize,
+      }),
     head: (root, hidden, numLabels, firstToken = 0) => stages.head(config, root, hidden, numLabels, firstToken),
   };
 }
 
-/** All stages in a row: logits `[B, C]`. */
-export function encoderLogits(model: EncoderModel, root: Scope, inputs: EncoderInputs, numLabels: number): Value {
+/**
+ * All stages in a row: logits `[B, C]`. With `firstOnly` the last block computes the one position that the head reads:
+ * the same logits for less work, for inference that looks at nothing else.
+ */
+export function encoderLogits(
+  model: EncoderModel,
+  root: Scope,
+  inputs: EncoderInputs,
+  numLabels: number,
+  { firstOnly = false }: { readonly firstOnly?: boolean } = {},
+): Value {
+  const { numLayers } = model.config;
   let hidden = model.embeddings(root, inputs);
-  for (let layer = 0; layer < model.config.numLayers; layer++) hidden = model.block(root, hidden, layer);
+  for (let layer = 0; layer < numLayers; layer++)
+    hidden = model.block(root, hidden, layer, { firstOnly: firstOnly && layer === numLayers - 1 });
   return model.head(root, hidden, numLabels);
 }
 

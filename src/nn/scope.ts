@@ -30,6 +30,8 @@ export interface ScopeOptions {
   readonly trains?: (name: string) => boolean;
   /** Present while training: the source of dropout masks. */
   readonly noise?: DropoutNoise;
+  /** What methods add is frozen too: for a model that is only run. */
+  readonly frozen?: boolean;
 }
 
 interface Shared {
@@ -37,6 +39,7 @@ interface Shared {
   readonly hooks: Hooks;
   readonly trains: (name: string) => boolean;
   readonly noise: DropoutNoise | undefined;
+  readonly frozen: boolean;
   readonly specs: Map<string, ParameterSpec>;
 }
 
@@ -51,8 +54,8 @@ export class Scope {
   }
 
   /** The root of a model under construction. */
-  static root(graph: Graph, { hooks = none, trains = () => false, noise }: ScopeOptions = {}): Scope {
-    return new Scope({ graph, hooks, trains, noise, specs: new Map() }, "");
+  static root(graph: Graph, { hooks = none, trains = () => false, noise, frozen = false }: ScopeOptions = {}): Scope {
+    return new Scope({ graph, hooks, trains, noise, frozen, specs: new Map() }, "");
   }
 
   get graph(): Graph {
@@ -84,12 +87,12 @@ export class Scope {
 
   /** The model's own parameter `name` here; frozen unless the method trains it. */
   parameter(name: string, shape: readonly number[], init?: Init): Value {
-    return this.#declare(name, shape, this.#shared.trains(this.#full(name)), init);
+    return this.#declare(name, shape, !this.#shared.frozen && this.#shared.trains(this.#full(name)), init);
   }
 
   /** A new, trained parameter that a method adds here. */
   added(name: string, shape: readonly number[], init: Init): Value {
-    return this.#declare(name, shape, true, init);
+    return this.#declare(name, shape, !this.#shared.frozen, init);
   }
 
   /** A new, trained parameter that a method adds to the model as a whole, for several sites to share. */
