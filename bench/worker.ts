@@ -46,10 +46,12 @@ function answer(value: unknown): void {
 function toBatch({ tokenIds, attentionMask, typeIds, labels }: Request["batch"]): ModelBatch {
   const shape = [tokenIds.length, tokenIds[0]!.length];
   return {
-    tokenIds: int64(shape, tokenIds.flat()),
-    attentionMask: int64(shape, attentionMask.flat()),
-    tokenTypeIds: int64(shape, typeIds.flat()),
-    labels: int64([labels.length], labels),
+    inputs: {
+      tokenIds: int64(shape, tokenIds.flat()),
+      attentionMask: int64(shape, attentionMask.flat()),
+      typeIds: int64(shape, typeIds.flat()),
+      labels: int64([labels.length], labels),
+    },
     indices: labels.map((_, i) => i),
     attendedTokens: attentionMask.flat().reduce((a, b) => a + b, 0),
   };
@@ -92,8 +94,8 @@ async function evaluate(batch: ModelBatch): Promise<number> {
       base,
       0,
     ));
-  const logits = await open.logits(trained, batch);
-  return logits.reduce((a, b) => a + b, 0);
+  const { logits } = await open.run(trained, batch);
+  return (logits!.data as Float32Array).reduce((a, b) => a + b, 0);
 }
 
 answer({ ready: true, ms: performance.now() });

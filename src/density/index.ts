@@ -1,8 +1,25 @@
 // Activation density: the loss that lowers it and the instrument that measures it.
 // Takes activation taps, gives a loss value or a report. Never: decides the task loss.
 
-export { activationTap, type DensityLossOptions, densityLoss, numVirtualTokens, type Tap } from "./loss.ts";
+export {
+  activationTap,
+  type DensityLossOptions,
+  densityLoss,
+  numVirtualTokens,
+  type StackMasks,
+  type Tap,
+} from "./loss.ts";
 export { DensityMeter, densityCounts, type TapShape, tapShapes } from "./measure.ts";
+export {
+  columnEnergies,
+  isNeuronMask,
+  type LayerNeurons,
+  type LowRank,
+  maskName,
+  meanEnergies,
+  neuronMasks,
+  removeLowest,
+} from "./neurons.ts";
 export {
   DEAD_THRESHOLD,
   type Density,

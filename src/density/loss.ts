@@ -40,14 +40,17 @@ export function activationTap(): { readonly hooks: Hooks; readonly taps: readonl
   };
 }
 
-/** How many virtual tokens stand before the text in a tap: by how much it is longer than the mask `[B, S]`. */
-export function numVirtualTokens({ activation }: Tap, attentionMask: Value): number {
-  return Number(subtractDims(activation.shape[1]!, attentionMask.shape[1]!));
+/** Which text positions of a stack count as attended: 1 there, `[B, S]` int64. A decoder counts those with a label. */
+export type StackMasks = Readonly<Partial<Record<StackName, Value>>>;
+
+/** How many virtual tokens stand before the text in a tap: by how much it is longer than its stack's mask. */
+export function numVirtualTokens({ activation, stack }: Tap, attended: StackMasks): number {
+  return Number(subtractDims(activation.shape[1]!, attended[stack]!.shape[1]!));
 }
 
 /** 1 where a tap's position is attended text, `[B, P + S]` float32: 0 at padding and virtual tokens. */
-export function attendedPositions(tap: Tap, attentionMask: Value): Value {
-  return pad(cast(attentionMask, "float32"), 1, numVirtualTokens(tap, attentionMask), 0);
+export function attendedPositions(tap: Tap, attended: StackMasks): Value {
+  return pad(cast(attended[tap.stack]!, "float32"), 1, numVirtualTokens(tap, attended), 0);
 }
 
 export interface DensityLossOptions {
@@ -55,10 +58,10 @@ export interface DensityLossOptions {
   readonly epsilon: Value | number;
   /** Which positions count: attended text, or all, padding and virtual tokens too. */
   readonly positions: "attended" | "all";
-  /** `[B, S]` int64 */
-  readonly attentionMask: Value;
-  /** One over the number of counted positions of the whole step, a scalar. */
-  readonly scale: Value;
+  /** The mask of every stack that was tapped. */
+  readonly attended: StackMasks;
+  /** One over the number of counted positions of the whole step, a scalar for each stack. */
+  readonly scale: (stack: StackName) => Value;
 }
 
 /**
@@ -82,14 +85,14 @@ export function densityLoss(taps: readonly Tap[], options: DensityLossOptions): 
   return stacks.reduce((a, b) => add(a, b));
 }
 
-function layerLoss(tap: Tap, { epsilon, positions, attentionMask, scale }: DensityLossOptions): Value {
+function layerLoss(tap: Tap, { epsilon, positions, attended, scale }: DensityLossOptions): Value {
   const { graph } = tap.activation;
   return graph.at(`${tap.site}/density`, () => {
     const a = cast(tap.activation, "float32");
     // a² / (a² + ε) = 1 − ε / (a² + ε): one division fewer, and its gradient needs no second quotient
     const missing = reduceMean(reciprocal(add(square(a), epsilon)), { axes: [-1] });
     const perToken = sub(1, mul(missing, epsilon));
-    const counted = positions === "all" ? perToken : mul(perToken, attendedPositions(tap, attentionMask));
-    return mul(reduceSum(counted), scale);
+    const counted = positions === "all" ? perToken : mul(perToken, attendedPositions(tap, attended));
+    return mul(reduceSum(counted), scale(tap.stack));
   });
 }

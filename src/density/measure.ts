@@ -13,7 +13,7 @@ import {
   type Value,
 } from "../graph/index.ts";
 import type { Tensor } from "../tensor/index.ts";
-import { attendedPositions, numVirtualTokens, type Tap } from "./loss.ts";
+import { attendedPositions, numVirtualTokens, type StackMasks, type Tap } from "./loss.ts";
 import {
   DEAD_THRESHOLD,
   type Density,
@@ -33,14 +33,14 @@ export type TapShape = Pick<Tap, "site" | "stack" | "layer"> & {
   readonly numVirtualTokens: number;
 };
 
-/** The shape of each tap, for `DensityMeter`; the mask is `[B, S]`. */
-export function tapShapes(taps: readonly Tap[], attentionMask: Value): TapShape[] {
+/** The shape of each tap, for `DensityMeter`. */
+export function tapShapes(taps: readonly Tap[], attended: StackMasks): TapShape[] {
   return taps.map((tap) => ({
     site: tap.site,
     stack: tap.stack,
     layer: tap.layer,
     neurons: Number(tap.activation.shape.at(-1)),
-    numVirtualTokens: numVirtualTokens(tap, attentionMask),
+    numVirtualTokens: numVirtualTokens(tap, attended),
   }));
 }
 
@@ -49,7 +49,7 @@ export function tapShapes(taps: readonly Tap[], attentionMask: Value): TapShape[
  * positions, non-zeros at attended ones, then |a| > τ at attended ones) and `density.i.neurons` `[F]` (attended tokens
  * on which |a| exceeds `DEAD_THRESHOLD`). Whole numbers, exact while a sample has fewer than 2²⁴ activations.
  */
-export function densityCounts(taps: readonly Tap[], attentionMask: Value): Record<string, Value> {
+export function densityCounts(taps: readonly Tap[], masks: StackMasks): Record<string, Value> {
   const outputs: Record<string, Value> = {};
   taps.forEach((tap, i) => {
     const { activation, site } = tap;
@@ -57,7 +57,7 @@ export function densityCounts(taps: readonly Tap[], attentionMask: Value): Recor
     graph.at(`${site}/measure`, () => {
       const [batch, length, neurons] = activation.shape as readonly [Dim, Dim, number];
       const magnitude = abs(activation);
-      const attended = attendedPositions(tap, attentionMask); // [B, P + S]
+      const attended = attendedPositions(tap, masks); // [B, P + S]
       const active = (threshold: number) => cast(less(graph.scalar(threshold), magnitude), "float32");
       const perToken = (threshold: number) => reduceSum(active(threshold), { axes: [-1] }); // [B, P + S]
       const perSample = (counts: Value) => reshape(reduceSum(counts, { axes: [-1] }), [batch, 1]);
@@ -92,8 +92,8 @@ interface Counts {
 export class DensityMeter {
   readonly #shapes: readonly TapShape[];
   readonly #counts: readonly Counts[];
+  readonly #tokens = new Map<StackName, number>();
   #samples = 0;
-  #tokens = 0;
 
   constructor(shapes: readonly TapShape[]) {
     this.#shapes = shapes;
@@ -105,18 +105,14 @@ export class DensityMeter {
     }));
   }
 
-  /** Attended tokens measured so far. */
-  get tokens(): number {
-    return this.#tokens;
-  }
-
-  /** Adds one batch: the outputs of `densityCounts`, its padded length and its attended tokens. */
+  /** Adds one batch: the outputs of `densityCounts`, and of each stack the padded length and the attended positions. */
   add(
     outputs: Readonly<Record<string, Tensor>>,
-    { length, attendedTokens }: { readonly length: number; readonly attendedTokens: number },
+    positions: Readonly<Partial<Record<StackName, { readonly length: number; readonly attendedTokens: number }>>>,
   ): void {
     const columns = 2 + THRESHOLDS.length;
-    this.#shapes.forEach(({ neurons, numVirtualTokens }, i) => {
+    this.#shapes.forEach(({ neurons, numVirtualTokens, stack }, i) => {
+      const { length } = positions[stack]!;
       const { data } = outputs[`density.${i}.counts`]!;
       const sum = this.#counts[i]!;
       const batch = data.length / columns;
@@ -129,7 +125,8 @@ export class DensityMeter {
       for (let n = 0; n < neurons; n++) sum.neurons[n]! += Number(active[n]);
       if (i === 0) this.#samples += batch;
     });
-    this.#tokens += attendedTokens;
+    for (const stack of new Set(this.#shapes.map((shape) => shape.stack)))
+      this.#tokens.set(stack, (this.#tokens.get(stack) ?? 0) + positions[stack]!.attendedTokens);
   }
 
   /** The report over everything added. Stacks are means over their layers; neurons are added up. */
@@ -152,15 +149,16 @@ export class DensityMeter {
   }
 
   #layer(i: number): Density {
-    const { neurons } = this.#shapes[i]!;
+    const { neurons, stack } = this.#shapes[i]!;
     const { paper, exact, above, neurons: active } = this.#counts[i]!;
-    const total = this.#tokens * neurons;
+    const tokens = this.#tokens.get(stack) ?? 0;
+    const total = tokens * neurons;
     return {
       paper: paper / this.#samples,
       exact: exact / total,
       thresholds: Object.fromEntries(THRESHOLDS.map((threshold, t) => [String(threshold), above[t]! / total])),
       deadNeurons: active.filter((count) => count === 0).length,
-      rareNeurons: active.filter((count) => count < RARE_SHARE * this.#tokens).length,
+      rareNeurons: active.filter((count) => count < RARE_SHARE * tokens).length,
       neurons,
     };
   }

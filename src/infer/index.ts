@@ -1,8 +1,8 @@
 // Inference: predictions, metrics and evaluations of a program.
 // Takes a program and text, gives predictions and scores. Never: trains.
 
-export { buildClassifier, type Classifier, type ClassifierOptions, type HeadKind, numLogits } from "./classifier.ts";
 export type { Evaluation } from "./evaluation.ts";
+export { type HeadKind, numLogits, type SequenceHead } from "./head.ts";
 export {
   accuracy,
   type BootstrapInterval,
@@ -21,11 +21,13 @@ export {
   spearman,
 } from "./metrics.ts";
 export {
-  batchFeeds,
+  IGNORED_LABEL,
+  type LossScale,
+  lossCount,
   type ModelBatch,
-  openScorer,
-  predictionsOf,
-  type Scorer,
-  type ScorerOptions,
-  type Scores,
-} from "./scorer.ts";
+  type StackPositions,
+  stackPositions,
+} from "./model-batch.ts";
+export { type OnBatch, openScorer, predictionsOf, type Scorer, type ScorerOptions, type Scores } from "./scorer.ts";
+export { buildTaskGraph, type TaskGraph, type TaskGraphOptions } from "./task-graph.ts";
+export type { LossTerm } from "./task-loss.ts";

@@ -1,93 +1,91 @@
-// Scoring: a classifier's program run over batches, with losses, logits in the order of the examples, and density.
+// Scoring: a task's program run over batches, with losses, logits in the order of the examples, and density.
 import { DensityMeter, type DensityReport, densityCounts, tapShapes } from "../density/index.ts";
 import type { ParameterSpec } from "../nn/index.ts";
-import type { Backend, CompileOptions, Program } from "../runtime/index.ts";
+import type { Backend, CompileOptions, Outputs, Program } from "../runtime/index.ts";
 import type { Tensor, Weights } from "../tensor/index.ts";
-import { buildClassifier, type ClassifierOptions, numLogits } from "./classifier.ts";
+import { numLogits } from "./head.ts";
+import { type LossScale, lossCount, type ModelBatch, stackPositions } from "./model-batch.ts";
+import { buildTaskGraph, type TaskGraphOptions } from "./task-graph.ts";
 
-/** One padded batch as the program is fed it. */
-export interface ModelBatch {
-  /** `[B, S]` int64, as the next two. */
-  readonly tokenIds: Tensor;
-  readonly attentionMask: Tensor;
-  readonly tokenTypeIds: Tensor;
-  /** `[B]` int64, float32 for regression. */
-  readonly labels: Tensor;
-  /** Place of each row's example in its split. */
-  readonly indices: ArrayLike<number>;
-  readonly attendedTokens: number;
-}
-
-export interface ScorerOptions extends Omit<ClassifierOptions, "training"> {
+export interface ScorerOptions extends Omit<TaskGraphOptions, "training"> {
   /** Everything the graph needs that `score` is not given: the frozen base. */
   readonly weights: Weights;
   readonly backend: Backend;
   /** Count activations too; costs about a third of the time. */
   readonly density: boolean;
+  /** Whether the head's outputs are fetched; by default unless they are as wide as a vocabulary. */
+  readonly fetch?: boolean;
   readonly compile?: Omit<CompileOptions, "weights">;
 }
 
 export interface Scores {
-  /** `[examples, C]`, row i for the example with index i. */
+  /** `[examples, C]`, row i for the example with index i; empty for a head whose outputs depend on the text. */
   readonly logits: Float32Array;
+  /** 0 for a head whose outputs depend on the text. */
   readonly numLogits: number;
   readonly examples: number;
-  /** Mean task loss; NaN where labels are missing. */
+  /** Mean task loss over what the head counts; NaN where labels are missing. */
   readonly loss: number;
   readonly density: DensityReport | null;
   readonly attendedTokens: number;
   readonly durationMs: number;
 }
 
+/** Receives each batch with the outputs of its run, by `TaskGraph.outputs`' names. */
+export type OnBatch = (outputs: Outputs, batch: ModelBatch) => void | Promise<void>;
+
 /** An open scoring program. Dispose it to free its session. */
 export interface Scorer {
   readonly parameters: readonly ParameterSpec[];
-  /** Scores `examples` examples; `trained` feeds the parameters that the method trains. */
+  /**
+   * Scores `examples` examples; `trained` feeds the parameters that the method trains. Outputs of no fixed width are
+   * not kept: `onBatch` sees them.
+   */
   score(
     trained: ReadonlyMap<string, Tensor>,
     batches: Iterable<ModelBatch> | AsyncIterable<ModelBatch>,
     examples: number,
+    onBatch?: OnBatch,
   ): Promise<Scores>;
-  /** Logits `[B, C]` of one batch. */
-  logits(trained: ReadonlyMap<string, Tensor>, batch: ModelBatch): Promise<Float32Array>;
+  /** The head's outputs for one batch, by `TaskGraph.outputs`' names. */
+  run(trained: ReadonlyMap<string, Tensor>, batch: ModelBatch): Promise<Outputs>;
   dispose(): Promise<void>;
 }
 
-/** Compiles the forward pass for scoring. Errors as `Backend.compile`. */
+/** Compiles the forward pass for scoring. Errors as `buildTaskGraph` and `Backend.compile`. */
 export async function openScorer(options: ScorerOptions): Promise<Scorer> {
-  const classifier = buildClassifier(options);
-  const { logits, losses, taps, inputs, trainable } = classifier;
-  const counts = options.density ? densityCounts(taps, inputs.attentionMask) : {};
+  const task = buildTaskGraph(options);
+  const { outputs, losses, taps, attended, trainable } = task;
+  const counts = options.density ? densityCounts(taps, attended) : {};
+  const fetched = (options.fetch ?? options.head.kind !== "language-model") ? outputs : {};
+  const lossOutputs = Object.fromEntries(losses.map(({ scale, values }) => [`losses.${scale}`, values]));
   const program = await options.backend.compile(
-    { logits, losses, ...counts },
+    { ...fetched, ...lossOutputs, ...counts },
     { ...options.compile, weights: options.weights },
   );
-  const shapes = tapShapes(taps, inputs.attentionMask);
-  const width = numLogits(options.head);
+  const shapes = tapShapes(taps, attended);
+  const scales = losses.map(({ scale }) => scale);
   const feedsOf = (trained: ReadonlyMap<string, Tensor>) =>
     Object.fromEntries(trainable.map(({ spec }) => [spec.name, trained.get(spec.name)!]));
   return {
-    parameters: classifier.parameters,
-    score: (trained, batches, examples) =>
-      score(
-        program,
-        { ...feedsOf(trained) },
-        batches,
-        examples,
-        width,
-        options.density ? new DensityMeter(shapes) : null,
-      ),
-    async logits(trained, batch) {
-      const outputs = await program.run({ ...feedsOf(trained), ...batchFeeds(batch) });
-      return outputs.logits!.data as Float32Array;
-    },
+    parameters: task.parameters,
+    score: (trained, batches, examples, onBatch) =>
+      score(program, feedsOf(trained), batches, examples, {
+        width: numLogits(options.head),
+        scales,
+        meter: options.density ? new DensityMeter(shapes) : null,
+        onBatch,
+      }),
+    run: (trained, batch) => program.run({ ...feedsOf(trained), ...batch.inputs }),
     dispose: () => program.dispose(),
   };
 }
 
-/** The feeds of one batch by input name. */
-export function batchFeeds({ tokenIds, attentionMask, tokenTypeIds, labels }: ModelBatch): Record<string, Tensor> {
-  return { tokenIds, attentionMask, typeIds: tokenTypeIds, labels };
+interface Collect {
+  readonly width: number;
+  readonly scales: readonly LossScale[];
+  readonly meter: DensityMeter | null;
+  readonly onBatch: OnBatch | undefined;
 }
 
 async function score(
@@ -95,32 +93,38 @@ async function score(
   trained: Readonly<Record<string, Tensor>>,
   batches: Iterable<ModelBatch> | AsyncIterable<ModelBatch>,
   examples: number,
-  width: number,
-  meter: DensityMeter | null,
+  { width, scales, meter, onBatch }: Collect,
 ): Promise<Scores> {
   const started = performance.now();
   const logits = new Float32Array(examples * width);
-  let loss = 0;
+  const terms = scales.map((scale) => ({ scale, sum: 0, count: 0 }));
   let attendedTokens = 0;
   for await (const batch of batches) {
-    const outputs = await program.run({ ...trained, ...batchFeeds(batch) });
-    const rows = outputs.logits!.data as Float32Array;
-    for (let row = 0; row < batch.indices.length; row++) {
-      logits.set(rows.subarray(row * width, (row + 1) * width), batch.indices[row]! * width);
-      loss += Number(outputs.losses!.data[row]);
+    const outputs = await program.run({ ...trained, ...batch.inputs });
+    if (width > 0) keepRows(logits, width, outputs.logits!, batch.indices);
+    for (const term of terms) {
+      for (const value of outputs[`losses.${term.scale}`]!.data) term.sum += Number(value);
+      term.count += lossCount(term.scale, batch);
     }
-    meter?.add(outputs, { length: batch.tokenIds.shape[1]!, attendedTokens: batch.attendedTokens });
+    meter?.add(outputs, stackPositions(batch));
     attendedTokens += batch.attendedTokens;
+    await onBatch?.(outputs, batch);
   }
   return {
     logits,
     numLogits: width,
     examples,
-    loss: loss / examples,
+    loss: terms.reduce((total, { sum, count }) => total + (count === 0 ? 0 : sum / count), 0),
     density: meter?.report() ?? null,
     attendedTokens,
     durationMs: performance.now() - started,
   };
+}
+
+function keepRows(logits: Float32Array, width: number, { data }: Tensor, indices: ArrayLike<number>): void {
+  const rows = data as Float32Array;
+  for (let row = 0; row < indices.length; row++)
+    logits.set(rows.subarray(row * width, (row + 1) * width), indices[row]! * width);
 }
 
 /** The class of each row: index of the largest logit; the value itself for regression. */

@@ -2,5 +2,23 @@
 // Takes (config.json, scope, inputs), gives hidden states and logits. Never: imports peft or density.
 export { type EncoderConfig, maxSequenceLength, parseEncoderConfig } from "./config.ts";
 export { type BlockOptions, type EncoderInputs, encoderBlock, type Hidden } from "./encoder.ts";
+export {
+  type BiasedHidden,
+  type EncoderDecoderModel,
+  encode,
+  languageModelLogits,
+  shiftRight,
+  type TextInputs,
+} from "./encoder-decoder.ts";
 export { type MlpSite, mlpSites } from "./mlp-sites.ts";
-export { type EncoderModel, encoderLogits, encoderModel, sanitize } from "./registry.ts";
+export { type MlpWeights, mlpWeights } from "./mlp-weights.ts";
+export {
+  type EncoderModel,
+  encoderLogits,
+  encoderModel,
+  encoderSpans,
+  type Model,
+  type ModelConfig,
+  sanitize,
+} from "./registry.ts";
+export { parseT5Config, type T5Config } from "./t5-config.ts";

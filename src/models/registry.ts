@@ -1,15 +1,17 @@
 // Models by `model_type`: each as stages, so that one program can hold all of it or be cut at a stage boundary.
 import { CheckpointError, type CheckpointIssue } from "../errors.ts";
-import type { Value } from "../graph/index.ts";
-import type { Scope } from "../nn/index.ts";
+import { reshape, slice, sliceFrom, subtractDims, type Value } from "../graph/index.ts";
+import { linear, type Scope } from "../nn/index.ts";
 import type { Weights } from "../tensor/index.ts";
 import { bertEmbeddings, bertHead } from "./bert.ts";
 import { type EncoderConfig, parseEncoderConfig } from "./config.ts";
 import { type EncoderInputs, encoderBlock, type Hidden } from "./encoder.ts";
+import type { EncoderDecoderModel } from "./encoder-decoder.ts";
 import { robertaEmbeddings, robertaHead } from "./roberta.ts";
 
 /** A model as three stages over a root scope. */
 export interface EncoderModel {
+  readonly architecture: "encoder";
   readonly config: EncoderConfig;
   embeddings(root: Scope, inputs: EncoderInputs): Hidden;
   /** With `firstOnly` the hidden states of the first position alone, `[B, 1, D]`. */
@@ -17,6 +19,11 @@ export interface EncoderModel {
   /** Logits `[B, C]`. `firstToken` is where the text's first token stands, behind virtual tokens. */
   head(root: Scope, hidden: Hidden, numLabels: number, firstToken?: number): Value;
 }
+
+/** A model of any architecture. */
+export type Model = EncoderModel | EncoderDecoderModel;
+/** What any model's config.json says. */
+export type ModelConfig = Model["config"];
 
 const STAGES = {
   bert: { embeddings: bertEmbeddings, head: bertHead },
@@ -28,6 +35,7 @@ export function encoderModel(json: unknown, file?: string): EncoderModel {
   const config = parseEncoderConfig(json, file);
   const stages = STAGES[config.modelType];
   return {
+    architecture: "encoder",
     config,
     embeddings: (root, inputs) => stages.embeddings(config, root.child(config.modelType), inputs),
     block: (root, hidden, layer, options) =>
@@ -55,6 +63,26 @@ export function encoderLogits(
   for (let layer = 0; layer < numLayers; layer++)
     hidden = model.block(root, hidden, layer, { firstOnly: firstOnly && layer === numLayers - 1 });
   return model.head(root, hidden, numLabels);
+}
+
+/**
+ * Start and end logits of an answer at every text position, `[B, S]` each; virtual tokens before the text are left out.
+ * @see transformers `BertForQuestionAnswering`, `RobertaForQuestionAnswering`
+ */
+export function encoderSpans(
+  model: EncoderModel,
+  root: Scope,
+  inputs: EncoderInputs,
+): { readonly startLogits: Value; readonly endLogits: Value } {
+  let hidden = model.embeddings(root, inputs);
+  for (let layer = 0; layer < model.config.numLayers; layer++) hidden = model.block(root, hidden, layer);
+  const { states } = hidden;
+  const scope = root.child("qa_outputs");
+  const text = inputs.tokenIds.shape;
+  const both = linear(scope, states, 2, { init: { kind: "normal", std: 0.02 } });
+  const logits = scope.at(() => sliceFrom(both, 1, subtractDims(states.shape[1]!, text[1]!)));
+  const column = (index: number) => scope.at(() => reshape(slice(logits, 2, index, 1), text));
+  return { startLogits: column(0), endLogits: column(1) };
 }
 
 /** Heads of pretraining and buffers, which a classifier never reads. */

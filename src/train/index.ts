@@ -13,7 +13,16 @@ export type {
 } from "./events.ts";
 export { Optimizer, type OptimizerOptions, type OptimizerState, type StepRates, type StepResult } from "./optimizer.ts";
 export { draw, initialParameters } from "./parameters.ts";
-export { buildStep, SCALAR_FEEDS, type ScalarFeed, type StepGraph, type StepOptions } from "./step.ts";
+export { NeuronRemoval, type RemovalOptions } from "./removal.ts";
+export { stepScales } from "./scales.ts";
+export {
+  buildStep,
+  SCALAR_FEEDS,
+  type ScalarFeed,
+  type StackTokens,
+  type StepGraph,
+  type StepOptions,
+} from "./step.ts";
 export {
   type BatchSource,
   type CheckpointOptions,

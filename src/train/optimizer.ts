@@ -1,10 +1,10 @@
 // Runs steps: owns the compiled programs and two sets of buffers, so that no step allocates its results.
 import type { ModelBatch } from "../infer/index.ts";
-import { batchFeeds } from "../infer/index.ts";
 import { biasCorrections } from "../optim/index.ts";
 import type { Backend, CompileOptions, Feeds, Program } from "../runtime/index.ts";
 import { scalarOf, streamSeed, type Tensor, type Weights, zeros } from "../tensor/index.ts";
 import { initialParameters } from "./parameters.ts";
+import { stepScales } from "./scales.ts";
 import { buildStep, type StepGraph, type StepOptions } from "./step.ts";
 
 /** What changes from step to step. */
@@ -22,12 +22,17 @@ export interface StepResult {
   readonly gradNorm: number;
 }
 
-/** Parameters and AdamW's state, by parameter name. */
+/** Mean a² of each neuron over the step's attended positions, by activation site; empty unless asked for. */
+export type Energies = ReadonlyMap<string, Float32Array>;
+
+/** Parameters and AdamW's state, by parameter name; buffers are among the parameters. */
 export interface OptimizerState {
   readonly parameters: ReadonlyMap<string, Tensor>;
   readonly m: ReadonlyMap<string, Tensor>;
   readonly v: ReadonlyMap<string, Tensor>;
 }
+
+const ENERGY = "energy.";
 
 export interface OptimizerOptions extends StepOptions {
   readonly weights: Weights;
@@ -43,7 +48,7 @@ interface Programs {
   readonly update?: Program;
 }
 
-/** AdamW over a classifier's trainable parameters. Dispose it to free its sessions. */
+/** AdamW over a task's trainable parameters. Dispose it to free its sessions. */
 export class Optimizer {
   readonly graph: StepGraph;
   readonly #options: OptimizerOptions;
@@ -51,6 +56,8 @@ export class Optimizer {
   /** `now` holds the state, the next step is written into `next`, then they change places. */
   #now: Record<string, Tensor>;
   #next: Record<string, Tensor>;
+  readonly #buffers: Record<string, Tensor>;
+  #energies: Energies = new Map();
 
   private constructor(
     graph: StepGraph,
@@ -63,12 +70,13 @@ export class Optimizer {
     this.#programs = programs;
     this.#now = stateBuffers(graph, first);
     this.#next = stateBuffers(graph, first);
+    this.#buffers = Object.fromEntries(graph.buffers.map(({ name }) => [name, first.get(name)!]));
   }
 
   /** Builds, compiles and draws first values. Errors as `Backend.compile` and `initialParameters`. */
   static async open(options: OptimizerOptions): Promise<Optimizer> {
     const graph = buildStep(options);
-    const first = await initialParameters(graph.trainable, options.weights, options.seed);
+    const first = await initialParameters([...graph.trainable, ...graph.buffers], options.weights, options.seed);
     const { backend, weights } = options;
     const compile = (outputs: StepGraph["step"]) => backend.compile(outputs, { ...options.compile, weights });
     const programs =
@@ -82,7 +90,13 @@ export class Optimizer {
   get state(): OptimizerState {
     const pick = (prefix: string) =>
       new Map(this.graph.trainable.map(({ name }) => [name, this.#now[`${prefix}${name}`]!]));
-    return { parameters: pick(""), m: pick("m."), v: pick("v.") };
+    const parameters = new Map([...pick(""), ...Object.entries(this.#buffers)]);
+    return { parameters, m: pick("m."), v: pick("v.") };
+  }
+
+  /** Of the last step. */
+  get energies(): Energies {
+    return this.#energies;
   }
 
   /** Takes over a stored state. */
@@ -92,11 +106,13 @@ export class Optimizer {
       (this.#now[`m.${name}`]!.data as Float32Array).set(m.get(name)!.data as Float32Array);
       (this.#now[`v.${name}`]!.data as Float32Array).set(v.get(name)!.data as Float32Array);
     }
+    for (const [name, { data }] of Object.entries(this.#buffers))
+      (data as Float32Array).set(parameters.get(name)!.data as Float32Array);
   }
 
   /** One optimiser step over the micro-batches, `step` counted from 1. */
   async step(step: number, batches: readonly ModelBatch[], rates: StepRates): Promise<StepResult> {
-    const scales = this.#scales(batches);
+    const scales = stepScales(this.graph, batches, this.#options.density?.positions ?? "all");
     const scalars = { ...scales, ...rates, ...biasCorrections(step) };
     return this.#programs.step
       ? this.#single(this.#programs.step, step, batches[0]!, scalars)
@@ -115,6 +131,7 @@ export class Optimizer {
   ): Promise<StepResult> {
     const outputs = await program.run(this.#feeds(program, step, 0, batch, scalars), this.#targets(program));
     this.#swap();
+    this.#energies = meanOf([energiesOf(outputs)]);
     return resultOf(outputs, outputs["gradNorm"]!);
   }
 
@@ -125,6 +142,7 @@ export class Optimizer {
     batches: readonly ModelBatch[],
     scalars: Readonly<Record<string, number>>,
   ): Promise<StepResult> {
+    const energies: Energies[] = [];
     let sums: Record<string, Tensor> = Object.fromEntries(
       this.graph.trainable.map(({ name, shape }) => [`grad.${name}`, zeros("float32", shape)]),
     );
@@ -134,6 +152,7 @@ export class Optimizer {
       sums = Object.fromEntries(
         this.graph.trainable.map(({ name }) => [`grad.${name}`, outputs[`next.grad.${name}`]!]),
       );
+      energies.push(energiesOf(outputs));
       const part = resultOf(outputs, null);
       total.loss += part.loss;
       total.taskLoss += part.taskLoss;
@@ -141,6 +160,7 @@ export class Optimizer {
     }
     const outputs = await update.run({ ...this.#now, ...sums, ...scalarFeeds(update, scalars) }, this.#targets(update));
     this.#swap();
+    this.#energies = meanOf(energies);
     return { ...total, gradNorm: scalarOf(outputs["gradNorm"]!) };
   }
 
@@ -154,7 +174,8 @@ export class Optimizer {
     const dropoutSeed = streamSeed(this.#options.seed, "dropout", step, micro) >>> 0;
     return {
       ...this.#now,
-      ...batchFeeds(batch),
+      ...this.#buffers,
+      ...batch.inputs,
       ...scalarFeeds(program, scalars),
       dropoutSeed: { dtype: "uint32", shape: [], data: Uint32Array.of(dropoutSeed) },
     };
@@ -170,19 +191,6 @@ export class Optimizer {
 
   #swap(): void {
     [this.#now, this.#next] = [this.#next, this.#now];
-  }
-
-  /** Means over the whole step: every micro-batch is weighted by its share of examples and of counted positions. */
-  #scales(batches: readonly ModelBatch[]): { readonly exampleScale: number; readonly tokenScale: number } {
-    const attended = this.#options.density?.positions === "attended";
-    let examples = 0;
-    let positions = 0;
-    for (const { tokenIds, attendedTokens } of batches) {
-      const [batch, length] = tokenIds.shape as readonly [number, number];
-      examples += batch;
-      positions += attended ? attendedTokens : batch * (this.graph.numVirtualTokens + length);
-    }
-    return { exampleScale: 1 / examples, tokenScale: 1 / positions };
   }
 }
 
@@ -203,6 +211,19 @@ function scalarFeeds(program: Program, scalars: Readonly<Record<string, number>>
     if (value !== undefined) feeds[name] = { dtype: "float32", shape: [], data: Float32Array.of(value) };
   }
   return feeds;
+}
+
+function energiesOf(outputs: Readonly<Record<string, Tensor>>): Energies {
+  const found = Object.entries(outputs).filter(([name]) => name.startsWith(ENERGY));
+  return new Map(found.map(([name, { data }]) => [name.slice(ENERGY.length), (data as Float32Array).slice()]));
+}
+
+/** The mean over micro-batches. */
+function meanOf(micros: readonly Energies[]): Energies {
+  if (micros.length === 1) return micros[0]!;
+  const mean = (site: string, first: Float32Array) =>
+    first.map((_, f) => micros.reduce((sum, energies) => sum + energies.get(site)![f]!, 0) / micros.length);
+  return new Map(Array.from(micros[0]!, ([site, first]) => [site, mean(site, first)]));
 }
 
 function resultOf(outputs: Readonly<Record<string, Tensor>>, gradNorm: Tensor | null): StepResult {

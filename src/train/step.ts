@@ -1,16 +1,18 @@
 // What one optimiser step computes: losses, gradients, clipping and AdamW in the graph, in one program or, accumulating, in two.
 import { backward, cheapToRecompute } from "../autodiff/index.ts";
-import { densityLoss, numVirtualTokens } from "../density/index.ts";
+import { densityLoss, meanEnergies, numVirtualTokens, type StackName } from "../density/index.ts";
 import { add, mul, reduceSum, type Value } from "../graph/index.ts";
-import { buildClassifier, type Classifier, type ClassifierOptions } from "../infer/index.ts";
+import { buildTaskGraph, type LossScale, type TaskGraph, type TaskGraphOptions } from "../infer/index.ts";
 import type { ParameterSpec } from "../nn/index.ts";
 import { adamw, clipByGlobalNorm, globalNorm, isDecayed } from "../optim/index.ts";
 import { isHead } from "../peft/index.ts";
 import { sizeOf } from "../tensor/index.ts";
 
-export interface StepOptions extends ClassifierOptions {
+export interface StepOptions extends TaskGraphOptions {
   /** Null: no density loss in the graph at all. */
   readonly density: { readonly positions: "attended" | "all" } | null;
+  /** Give the energy of every neuron, for gradual removal. */
+  readonly neuronEnergies?: boolean;
   readonly weightDecay: number;
   /** The model's own biases learn at this many times the rate: Adam's steps are as long as the rate, whatever the gradient. */
   readonly biasRate?: number;
@@ -24,11 +26,15 @@ export interface StepOptions extends ClassifierOptions {
 export interface StepGraph {
   readonly parameters: readonly ParameterSpec[];
   readonly trainable: readonly ParameterSpec[];
-  /** Virtual tokens before the text of each example; they are positions too. */
-  readonly numVirtualTokens: number;
-  /** Everything at once: `loss`, `taskLoss`, `densityLoss`, `gradNorm`, `next.P`, `next.m.P`, `next.v.P`. */
+  /** Fed as the trained ones are, and no step's result. */
+  readonly buffers: readonly ParameterSpec[];
+  /** What the terms of the task loss are divided by. */
+  readonly lossScales: readonly LossScale[];
+  /** Virtual tokens before each example's text, of every stack with MLPs; they are positions too. */
+  readonly numVirtualTokens: StackTokens;
+  /** Everything at once: `loss`, `taskLoss`, `densityLoss`, `energy.SITE`, `gradNorm`, `next.P`, `next.m.P`, `next.v.P`. */
   readonly step: Readonly<Record<string, Value>>;
-  /** One micro-batch: the losses, and `next.grad.P` = `grad.P` + its gradient. */
+  /** One micro-batch: the losses, energies, and `next.grad.P` = `grad.P` + its gradient. */
   readonly gradient: Readonly<Record<string, Value>>;
   /** From summed gradients `grad.P`: `gradNorm` and the updates. */
   readonly update: Readonly<Record<string, Value>>;
@@ -37,7 +43,11 @@ export interface StepGraph {
 /** Scalars fed at every run, float32. */
 export const SCALAR_FEEDS = [
   "exampleScale",
+  "labelTokenScale",
+  "startScale",
+  "endScale",
   "tokenScale",
+  "decoderTokenScale",
   "epsilon",
   "densityWeight",
   "learningRate",
@@ -46,61 +56,81 @@ export const SCALAR_FEEDS = [
 ] as const;
 export type ScalarFeed = (typeof SCALAR_FEEDS)[number];
 
+/** Virtual tokens by stack. */
+export type StackTokens = Readonly<Partial<Record<StackName, number>>>;
+
+/** The scalar that divides a stack's density loss by its counted positions. */
+export function densityScale(stack: StackName): ScalarFeed {
+  return stack === "decoder" ? "decoderTokenScale" : "tokenScale";
+}
+
 /**
- * Builds the step. `exampleScale` is one over the examples of the whole step and `tokenScale` one over its counted
- * positions, so that micro-batches add up to exactly the large batch's loss.
+ * Builds the step. Each scale is one over what it counts in the whole step (`stepScales`), so that micro-batches add up
+ * to exactly the large batch's loss.
  */
 export function buildStep(options: StepOptions): StepGraph {
-  const classifier = buildClassifier({ ...options, training: options.training ?? true });
-  const { graph, inputs, taps, trainable } = classifier;
-  const losses = stepLosses(classifier, options.density);
+  const task = buildTaskGraph({ ...options, training: options.training ?? true });
+  const { graph, losses: terms, attended, taps } = task;
+  const trainable = learned(task);
+  const losses = stepLosses(task, options.density);
+  const energies = options.neuronEnergies ? meanEnergies(taps, attended) : {};
   const gradients = backward(
     losses["loss"]!,
     trainable.map(({ value }) => value),
-    (options.recompute ?? isLarge(classifier)) ? { recompute: cheapToRecompute } : {},
+    (options.recompute ?? isLarge(task)) ? { recompute: cheapToRecompute } : {},
   );
   const summed = trainable.map(({ spec }) => graph.input(`grad.${spec.name}`, "float32", spec.shape));
-  const gradient: Record<string, Value> = { ...losses };
+  const gradient: Record<string, Value> = { ...losses, ...energies };
   trainable.forEach(({ spec }, i) => {
     gradient[`next.grad.${spec.name}`] = add(summed[i]!, gradients[i]!);
   });
   return {
-    parameters: classifier.parameters,
+    parameters: task.parameters,
     trainable: trainable.map(({ spec }) => spec),
-    numVirtualTokens: Math.max(0, ...taps.map((tap) => numVirtualTokens(tap, inputs.attentionMask))),
-    step: { ...losses, ...updates(classifier, gradients, options) },
+    buffers: task.trainable.flatMap(({ spec }) => (spec.buffer ? [spec] : [])),
+    lossScales: terms.map(({ scale }) => scale),
+    numVirtualTokens: Object.fromEntries(taps.map((tap) => [tap.stack, numVirtualTokens(tap, attended)])),
+    step: { ...losses, ...energies, ...updates(task, gradients, options) },
     gradient,
-    update: updates(classifier, summed, options),
+    update: updates(task, summed, options),
   };
 }
 
 function stepLosses(
-  { graph, inputs, losses, taps }: Classifier,
+  { graph, attended, losses, taps }: TaskGraph,
   density: StepOptions["density"],
 ): Record<string, Value> {
   const scalar = (name: ScalarFeed) => graph.input(name, "float32", []);
-  const taskLoss = mul(reduceSum(losses), scalar("exampleScale"));
+  const taskLoss = losses
+    .map(({ scale, values }) => mul(reduceSum(values), scalar(scale)))
+    .reduce((sum, term) => add(sum, term));
   if (!density) return { loss: taskLoss, taskLoss };
   const sparse = densityLoss(taps, {
     epsilon: scalar("epsilon"),
     positions: density.positions,
-    attentionMask: inputs.attentionMask,
-    scale: scalar("tokenScale"),
+    attended,
+    scale: (stack) => scalar(densityScale(stack)),
   });
   return { loss: add(taskLoss, mul(sparse, scalar("densityWeight"))), taskLoss, densityLoss: sparse };
 }
 
+/** What gradients change: all that is fed but the buffers. */
+function learned({ trainable }: TaskGraph): TaskGraph["trainable"] {
+  return trainable.filter(({ spec }) => !spec.buffer);
+}
+
 function updates(
-  { graph, trainable }: Classifier,
+  task: TaskGraph,
   gradients: readonly Value[],
   { weightDecay, maxGradNorm, biasRate = 1 }: StepOptions,
 ): Record<string, Value> {
+  const { graph } = task;
   const scalar = (name: ScalarFeed) => graph.input(name, "float32", []);
   const gradNorm = graph.at("clip", () => globalNorm(gradients));
   const clipped =
     maxGradNorm === null ? gradients : graph.at("clip", () => clipByGlobalNorm(gradients, gradNorm, maxGradNorm));
   const outputs: Record<string, Value> = { gradNorm };
-  trainable.forEach(({ spec, value }, i) => {
+  learned(task).forEach(({ spec, value }, i) => {
     const { name, shape } = spec;
     const state = { m: graph.input(`m.${name}`, "float32", shape), v: graph.input(`v.${name}`, "float32", shape) };
     const next = adamw(value, clipped[i]!, state, {
@@ -116,14 +146,16 @@ function updates(
   return outputs;
 }
 
-/** A bias of the model itself: not the head's, nor an adapter's. */
+/** A bias of the model itself: not the head's, nor one that a method added. */
 function isModelBias(name: string): boolean {
-  return name.endsWith(".bias") && !isHead(name) && !/\.adapter_(down|up)\.bias$/.test(name);
+  return (
+    name.endsWith(".bias") && !isHead(name) && !/(^|\.)(adapter_(down|up)|prefix_(hidden|key|value))\.bias$/.test(name)
+  );
 }
 
 /** From here on recomputation costs no time that could be measured (RoBERTa-large); at 125 M parameters it costs a tenth. */
 const LARGE_PARAMETERS = 200e6;
 
-function isLarge({ parameters }: Classifier): boolean {
+function isLarge({ parameters }: TaskGraph): boolean {
   return parameters.reduce((sum, { shape }) => sum + sizeOf(shape), 0) >= LARGE_PARAMETERS;
 }

@@ -2,7 +2,7 @@
 import { loadTokenizer, type Tokenizer } from "../data/index.ts";
 import { CheckpointError, type CheckpointIssue } from "../errors.ts";
 import { fingerprint, float32Checkpoint, type HubEvent, type JsonObject, openCheckpoint } from "../hub/index.ts";
-import { buildClassifier, type HeadKind } from "../infer/index.ts";
+import { buildTaskGraph, type HeadKind } from "../infer/index.ts";
 import { type EncoderModel, encoderModel, maxSequenceLength, sanitize } from "../models/index.ts";
 import { headOnly, isHead } from "../peft/index.ts";
 import { joinPath, type Weights } from "../tensor/index.ts";
@@ -62,7 +62,7 @@ export function usableLength({ model, tokenizer }: BaseModel, wanted: number): n
  */
 export function missingHead({ model, weights, folder }: BaseModel, head: HeadKind): ReadonlySet<string> {
   // the bare model: what a method adds is no part of a checkpoint
-  const { parameters } = buildClassifier({ model, method: headOnly(), head });
+  const { parameters } = buildTaskGraph({ model, method: headOnly(), head });
   const missing = new Set<string>();
   const issues: CheckpointIssue[] = [];
   for (const { name, shape, init } of parameters) {

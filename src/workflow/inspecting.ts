@@ -42,13 +42,24 @@ export async function evaluateRun(
 
 /** @throws {ConfigError} when the task asks for other answers than the head gives. */
 function checkHead(task: Task, head: HeadKind): void {
-  const [needed, got] = [headOf(task), head].map((kind) =>
-    kind.kind === "regression" ? "a regression" : `${kind.numLabels} classes`,
-  );
+  const [needed, got] = [headOf(task), head].map(describeHead);
   if (needed === got) return;
   throw new ConfigError([{ path: `--task ${task.name}`, expected: `a model with ${needed}`, got: `one with ${got}` }], {
     hint: "Evaluate a run on the task it was trained for.",
   });
+}
+
+function describeHead(head: HeadKind): string {
+  switch (head.kind) {
+    case "regression":
+      return "a regression";
+    case "span":
+      return "answer spans";
+    case "language-model":
+      return "text";
+    default:
+      return `${head.numLabels} classes`;
+  }
 }
 
 /** Density on a data set, with or without labels. */

@@ -1,6 +1,6 @@
 // A run or a model opened for scoring: base, method and trained tensors.
 import { ConfigError } from "../errors.ts";
-import { buildClassifier, type HeadKind, openScorer, type Scorer } from "../infer/index.ts";
+import { buildTaskGraph, type HeadKind, openScorer, type Scorer } from "../infer/index.ts";
 import { compose, type Hooks } from "../nn/index.ts";
 import { headOnly, type Method } from "../peft/index.ts";
 import type { Backend } from "../runtime/index.ts";
@@ -111,7 +111,7 @@ function zeroTensors(
   head: HeadKind,
   names: ReadonlySet<string>,
 ): Map<string, Tensor> {
-  const { parameters } = buildClassifier({ model, method, head });
+  const { parameters } = buildTaskGraph({ model, method, head });
   return new Map(
     parameters
       .filter(({ name }) => names.has(name))

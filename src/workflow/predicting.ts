@@ -6,6 +6,7 @@ import type { PredictInput, Prediction, RunOverrides, RunTarget } from "./api.ts
 import { usableLength } from "./base-model.ts";
 import type { Environment } from "./environment.ts";
 import { maxLengthOf, type OpenedTarget, openTarget, openTargetScorer, SCORING_BATCH } from "./opened-target.ts";
+import { modelBatch } from "./task-data.ts";
 
 /** An open program that labels texts. Dispose it to free its session. */
 export interface Predictor {
@@ -61,7 +62,8 @@ async function* predictGroup(
   const plan = evaluationPlan(examples.lengths, group.length);
   const batch = makeBatch(examples, plan.indices(0), { kind: "classification", padding: "longest" });
   const labels = zeros(opened.isRegression ? "float32" : "int64", [group.length]);
-  const logits = await scorer.logits(opened.trained, { ...batch, labels });
+  const outputs = await scorer.run(opened.trained, modelBatch(batch, labels));
+  const logits = outputs.logits!.data as Float32Array;
   const width = logits.length / group.length;
   const rows = new Map(
     batch.indices.map((index, row) => [index, Array.from(logits.subarray(row * width, (row + 1) * width))]),

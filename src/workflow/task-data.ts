@@ -14,8 +14,7 @@ import {
   trainingPlan,
 } from "../data/index.ts";
 import type { HeadKind, ModelBatch } from "../infer/index.ts";
-import type { Files } from "../tensor/index.ts";
-import { zeros } from "../tensor/index.ts";
+import { type Files, type Tensor, zeros } from "../tensor/index.ts";
 import type { BatchSource } from "../train/index.ts";
 import { type BaseModel, usableLength } from "./base-model.ts";
 import type { DataSettings, Settings } from "./settings.ts";
@@ -108,11 +107,19 @@ export function chanceLoss(examples: EncodedExamples, task: Task): number {
   return -shares.reduce((sum, share) => sum + (share > 0 ? share * Math.log(share) : 0), 0);
 }
 
+/** A batch by input name. */
+export function modelBatch(
+  { tokenIds, attentionMask, tokenTypeIds, indices, attendedTokens }: Batch,
+  labels: Tensor,
+): ModelBatch {
+  return { inputs: { tokenIds, attentionMask, typeIds: tokenTypeIds, labels }, indices, attendedTokens };
+}
+
 function labelled(batch: Batch): ModelBatch {
-  return { ...batch, labels: labelsRequired(batch) };
+  return modelBatch(batch, labelsRequired(batch));
 }
 
 /** The program computes losses too; without labels they are fed as zeros and not read. */
 function unlabelled(batch: Batch, task: Pick<Task, "kind">): ModelBatch {
-  return { ...batch, labels: zeros(task.kind === "regression" ? "float32" : "int64", [batch.indices.length]) };
+  return modelBatch(batch, zeros(task.kind === "regression" ? "float32" : "int64", [batch.indices.length]));
 }

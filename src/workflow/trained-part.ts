@@ -12,7 +12,7 @@ import {
   writeAdapter,
   writeSidecar,
 } from "../hub/index.ts";
-import { buildClassifier, type HeadKind } from "../infer/index.ts";
+import { buildTaskGraph, type HeadKind } from "../infer/index.ts";
 import { isHead, type Method, type MethodSettings, methodOf } from "../peft/index.ts";
 import { type Files, joinPath, type Tensor } from "../tensor/index.ts";
 import type { BaseModel } from "./base-model.ts";
@@ -103,7 +103,7 @@ export function checkTrainedPart(
   base: BaseModel,
   head: HeadKind,
 ): ReadonlySet<string> {
-  const known = buildClassifier({ model: base.model, method, head }).parameters;
+  const known = buildTaskGraph({ model: base.model, method, head }).parameters;
   const alsoTrains = new Set(
     known.filter(({ name, trainable }) => !trainable && tensors.has(name)).map(({ name }) => name),
   );

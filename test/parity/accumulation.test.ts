@@ -23,31 +23,30 @@ function paddedTo(batch: ModelBatch, length: number, padTokenId: number): ModelB
       Array.from({ length: rows * length }, (_, i) => at(i)),
     );
   };
-  return {
-    ...batch,
-    tokenIds: widen(batch.tokenIds, padTokenId),
-    attentionMask: widen(batch.attentionMask, 0),
-    tokenTypeIds: widen(batch.tokenTypeIds, 0),
+  const { tokenIds, attentionMask, typeIds } = batch.inputs;
+  const widened = {
+    tokenIds: widen(tokenIds!, padTokenId),
+    attentionMask: widen(attentionMask!, 0),
+    typeIds: widen(typeIds!, 0),
   };
+  return { ...batch, inputs: { ...batch.inputs, ...widened } };
 }
 
 /** Batches of one length as one. */
 function joined(batches: readonly ModelBatch[]): ModelBatch {
-  const stack = (of: (batch: ModelBatch) => Tensor): Tensor => {
-    const shape = [batches.reduce((rows, batch) => rows + of(batch).shape[0]!, 0), ...of(batches[0]!).shape.slice(1)];
+  const stack = (name: string): Tensor => {
+    const all = batches.map(({ inputs }) => inputs[name]!);
+    const shape = [all.reduce((rows, one) => rows + one.shape[0]!, 0), ...all[0]!.shape.slice(1)];
     return int64(
       shape,
-      batches.flatMap((batch) => Array.from(of(batch).data as BigInt64Array, Number)),
+      all.flatMap(({ data }) => Array.from(data as BigInt64Array, Number)),
     );
   };
-  const attentionMask = stack((batch) => batch.attentionMask);
+  const inputs = Object.fromEntries(Object.keys(batches[0]!.inputs).map((name) => [name, stack(name)]));
   return {
-    tokenIds: stack((batch) => batch.tokenIds),
-    attentionMask,
-    tokenTypeIds: stack((batch) => batch.tokenTypeIds),
-    labels: stack((batch) => batch.labels),
-    indices: Array.from({ length: attentionMask.shape[0]! }, (_, i) => i),
-    attendedTokens: attendedIn(attentionMask),
+    inputs,
+    indices: Array.from({ length: inputs.attentionMask!.shape[0]! }, (_, i) => i),
+    attendedTokens: attendedIn(inputs.attentionMask!),
   };
 }
 
@@ -107,7 +106,7 @@ function expectClose(small: Run, large: Run): void {
 test("attended positions: four micro-batches of unequal length", async () => {
   const one = await openCase("test/golden/encoders", "bert-gelu.adapter-pfeiffer", cache);
   const { padTokenId } = one.model.config;
-  expect(new Set(one.batches.map(({ tokenIds }) => tokenIds.shape[1])).size).toBe(4);
+  expect(new Set(one.batches.map(({ inputs }) => inputs.tokenIds!.shape[1])).size).toBe(4);
   const large = joined(one.batches.map((batch) => paddedTo(batch, 11, padTokenId)));
   expectClose(await run(one, "attended", one.batches, 1e-2), await run(one, "attended", [large], 1e-2));
 });

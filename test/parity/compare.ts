@@ -1,5 +1,5 @@
 // Runs one case of a record through our own rooms and compares everything that the record holds.
-import { batchFeeds, buildClassifier, type ModelBatch, openScorer } from "../../src/infer/index.ts";
+import { buildTaskGraph, type ModelBatch, openScorer } from "../../src/infer/index.ts";
 import { isDecayed, learningRateAt } from "../../src/optim/index.ts";
 import type { Method } from "../../src/peft/index.ts";
 import type { Backend } from "../../src/runtime/index.ts";
@@ -11,6 +11,7 @@ import {
   type StepOptions,
   type StepRates,
   type StepResult,
+  stepScales,
 } from "../../src/train/index.ts";
 import { type Comparison, largestOf } from "./comparison.ts";
 import { named, type Objective, type ParityCase, type TrainingRecord } from "./records.ts";
@@ -106,7 +107,8 @@ async function compareScores(context: Context): Promise<void> {
       comparison.count(`${at} above ${tau}`, ours, above, want.aboveNear[tau]!);
     }
     // a share of each sample's own size: one entry weighs most in the shortest batch
-    const heaviest = 1 / (Math.min(...batches.map((b) => b.tokenIds.shape[1]!)) * want.neurons * want.samples);
+    const heaviest =
+      1 / (Math.min(...batches.map(({ inputs }) => inputs.tokenIds!.shape[1]!)) * want.neurons * want.samples);
     const paperGap = Math.abs(got.paper - want.paper) / heaviest;
     comparison.count(`${at} paper`, paperGap < 1e-6 ? 0 : Math.ceil(paperGap), 0, want.nonzeroAllNear);
     comparison.count(`${at} dead`, got.deadNeurons, want.deadNeurons, want.aboveNear["0.01"]!);
@@ -115,11 +117,11 @@ async function compareScores(context: Context): Promise<void> {
 }
 
 async function compareActivations({ one, comparison, backend, method, start }: Context): Promise<void> {
-  const { taps } = buildClassifier({ model: one.model, head: one.head, method: method() });
+  const { taps } = buildTaskGraph({ model: one.model, head: one.head, method: method() });
   const program = await backend.compile(Object.fromEntries(taps.map((tap) => [tap.site, tap.activation])), {
     weights: one.weights,
   });
-  const outputs = await program.run({ ...Object.fromEntries(start), ...batchFeeds(one.batches[0]!) });
+  const outputs = await program.run({ ...Object.fromEntries(start), ...one.batches[0]!.inputs });
   await program.dispose();
   const wanted = named(one.tensors, "activation/");
   comparison.sameNames(
@@ -139,12 +141,12 @@ async function compareGradients(context: Context, positions: Positions): Promise
   const chosen = Object.entries(record.objectives).filter(
     ([, objective]) => (objective.positions ?? "attended") === positions,
   );
-  const { gradient, numVirtualTokens } = buildStep(stepOptions(one, method(), positions));
-  const program = await backend.compile(gradient, { weights });
+  const graph = buildStep(stepOptions(one, method(), positions));
+  const program = await backend.compile(graph.gradient, { weights });
   const zero = Object.fromEntries([...start].map(([name, { shape }]) => [`grad.${name}`, zeros("float32", shape)]));
   for (const [name, objective] of chosen) {
-    const scalars = scalarFeeds(batches[0]!, objective, positions, numVirtualTokens);
-    const got = await program.run({ ...Object.fromEntries(start), ...zero, ...batchFeeds(batches[0]!), ...scalars });
+    const scalars = scalarFeeds(stepScales(graph, [batches[0]!], positions), objective);
+    const got = await program.run({ ...Object.fromEntries(start), ...zero, ...batches[0]!.inputs, ...scalars });
     const place = `${record.case}: ${name}`;
     comparison.number("loss", `${place} task loss`, scalarOf(got.taskLoss!), record.forward.taskLoss);
     const density = record.forward.density[name];
@@ -182,21 +184,15 @@ function isRounding({ record }: ParityCase, name: string): boolean {
 const worstGap = (got: Tensor | undefined, expected: Tensor): number =>
   largestOf(Array.from(expected.data as Float32Array, (want, i) => Number(got?.data[i]) - want));
 
-function scalarFeeds(
-  { tokenIds, attendedTokens }: ModelBatch,
-  { epsilon, weight }: Objective,
-  positions: Positions,
-  numVirtualTokens: number,
-): Record<string, Tensor> {
-  const [batch, length] = tokenIds.shape as readonly [number, number];
-  const counted = positions === "attended" ? attendedTokens : batch * (length + numVirtualTokens);
-  const scalar = (value: number) => float32([], [value]);
-  return {
-    exampleScale: scalar(1 / batch),
-    tokenScale: scalar(1 / counted),
+function scalarFeeds(scales: Readonly<Record<string, number>>, { epsilon, weight }: Objective): Record<string, Tensor> {
+  const scalars = {
+    ...scales,
     // the task alone has ε 0, which is 0/0 at a zero
-    epsilon: scalar(epsilon === 0 ? 1 : epsilon),
-    densityWeight: scalar(weight),
+    epsilon: epsilon === 0 ? 1 : epsilon,
+    densityWeight: weight,
+  };
+  return {
+    ...Object.fromEntries(Object.entries(scalars).map(([name, value]) => [name, float32([], [value])])),
     dropoutSeed: { dtype: "uint32", shape: [], data: Uint32Array.of(1) },
   };
 }

@@ -3,7 +3,7 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, expect, test } from "vitest";
-import { batchFeeds, buildClassifier } from "../../src/infer/index.ts";
+import { buildTaskGraph } from "../../src/infer/index.ts";
 import { encoderModel } from "../../src/models/index.ts";
 import { lora } from "../../src/peft/index.ts";
 import { nodeBackend } from "../../src/runtime/node.ts";
@@ -46,7 +46,7 @@ test("the gradient is the slope of the masked loss along itself", async () => {
       ...Object.fromEntries(parameters),
       ...zero,
       ...scalars,
-      ...batchFeeds(batch),
+      ...batch.inputs,
       dropoutSeed: { dtype: "uint32", shape: [], data: Uint32Array.of(seed) },
     });
   const outputs = await run(start, 21);
@@ -89,7 +89,7 @@ test("steps and seeds draw masks of their own, a repeated run the same", async (
 });
 
 test("evaluation asks for no seed", () => {
-  const { graph } = buildClassifier(options);
+  const { graph } = buildTaskGraph(options);
   const inputs = graph.nodes.flatMap((node) =>
     node.op === "input" ? [(node.attributes as { name: string }).name] : [],
   );

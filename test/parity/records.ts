@@ -4,7 +4,8 @@ import { nodeFiles } from "../../src/hub/files-node.ts";
 import { float32Checkpoint, openCheckpoint, openSafetensors } from "../../src/hub/index.ts";
 import type { HeadKind, ModelBatch } from "../../src/infer/index.ts";
 import { type EncoderModel, encoderModel, sanitize } from "../../src/models/index.ts";
-import { adapter, full, headOnly, lora, type Method } from "../../src/peft/index.ts";
+import { compose, type Hooks } from "../../src/nn/index.ts";
+import { adapter, full, headOnly, lora, type Method, prefix, prompt } from "../../src/peft/index.ts";
 import { memoryWeight, type Tensor, type Weights } from "../../src/tensor/index.ts";
 
 export interface Objective {
@@ -34,7 +35,13 @@ export type MethodRecord =
     }
   | { readonly kind: "head" }
   | { readonly kind: "full" }
-  | { readonly kind: "prompt-tuning" | "prefix-tuning"; readonly numVirtualTokens: number }
+  | { readonly kind: "prompt"; readonly virtualTokens: number }
+  | {
+      readonly kind: "prefix";
+      readonly virtualTokens: number;
+      readonly projection: boolean;
+      readonly projectionSize: number | null;
+    }
   | { readonly kind: "skip-mlp"; readonly layers: readonly number[]; readonly lora: LoraRecord };
 
 type TrainingLog = "learningRates" | "taskLosses" | "densityLosses" | "totalLosses" | "gradNorms";
@@ -177,9 +184,23 @@ export function methodOf(method: MethodRecord): Method {
       return headOnly();
     case "full":
       return full();
-    default:
-      throw new Error(`${method.kind} is a case of hooks.test.ts`);
+    case "prompt":
+      return prompt({ virtualTokens: method.virtualTokens });
+    case "prefix": {
+      const { virtualTokens, projection, projectionSize } = method;
+      return prefix({ virtualTokens, projection, projectionSize });
+    }
+    case "skip-mlp": {
+      const over = methodOf(method.lora);
+      return { ...over, hooks: compose(over.hooks, skipMlp(method.layers)) };
+    }
   }
+}
+
+/** The listed layers end behind their attention. */
+function skipMlp(layers: readonly number[]): Hooks {
+  const skipped = layers.map((layer) => `.layer.${layer}.output`);
+  return { sublayer: (site, _x, h) => (skipped.some((end) => site.path.endsWith(end)) ? null : h) };
 }
 
 function headOf({ problem, numLabels }: EncoderRecord): HeadKind {
@@ -191,10 +212,12 @@ function batchOf(tensors: ReadonlyMap<string, Tensor>, i: number): ModelBatch {
   const of = (name: string) => tensors.get(`batch/${i}/${name}`)!;
   const attentionMask = of("attention_mask");
   return {
-    tokenIds: of("input_ids"),
-    attentionMask,
-    tokenTypeIds: of("token_type_ids"),
-    labels: of("labels"),
+    inputs: {
+      tokenIds: of("input_ids"),
+      attentionMask,
+      typeIds: of("token_type_ids"),
+      labels: of("labels"),
+    },
     indices: Array.from({ length: attentionMask.shape[0]! }, (_, row) => row),
     attendedTokens: attendedIn(attentionMask),
   };

@@ -2,7 +2,7 @@
 import { mkdir, writeFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { safetensorsBytes } from "../../src/hub/index.ts";
-import { buildClassifier } from "../../src/infer/index.ts";
+import { buildTaskGraph } from "../../src/infer/index.ts";
 import { encoderModel } from "../../src/models/index.ts";
 import { headOnly, isHead } from "../../src/peft/index.ts";
 import { randomStream, type Tensor, zeros } from "../../src/tensor/index.ts";
@@ -124,7 +124,7 @@ function tinyParameters(
   { headLabels = 0, seed = 1 }: TinyModelOptions,
 ): Map<string, Tensor> {
   const head = { kind: "classification", numLabels: Math.max(2, headLabels) } as const;
-  const { parameters } = buildClassifier({ model: encoderModel(config), method: headOnly(), head });
+  const { parameters } = buildTaskGraph({ model: encoderModel(config), method: headOnly(), head });
   const stored = parameters.filter(({ name }) => headLabels > 0 || !isHead(name));
   return new Map(
     stored.map(({ name, shape }) => {

@@ -1,0 +1,111 @@
+// A task as a graph: model, method, head and tap composed, for training, scoring and measuring alike.
+
+import { activationTap, type StackMasks, type Tap } from "../density/index.ts";
+import { UnsupportedError } from "../errors.ts";
+import { cast, equal, Graph, isOp, type Node, not, reachable, type Value } from "../graph/index.ts";
+import {
+  type EncoderDecoderModel,
+  type EncoderModel,
+  encode,
+  encoderLogits,
+  encoderSpans,
+  languageModelLogits,
+  type Model,
+} from "../models/index.ts";
+import { compose, type DropoutNoise, type ParameterSpec, Scope } from "../nn/index.ts";
+import type { Method } from "../peft/index.ts";
+import { type HeadKind, numLogits } from "./head.ts";
+import { IGNORED_LABEL } from "./model-batch.ts";
+import { type LossTerm, sequenceLosses, spanLosses, tokenLosses } from "./task-loss.ts";
+
+export interface TaskGraphOptions {
+  readonly model: Model;
+  readonly method: Method;
+  readonly head: HeadKind;
+  /** Parameters to train besides the method's: parts of the head that the checkpoint lacks. */
+  readonly alsoTrains?: ReadonlySet<string>;
+  /** With dropout as the model's config and the method say. */
+  readonly training?: boolean;
+}
+
+export interface TaskGraph {
+  readonly graph: Graph;
+  /** What a batch feeds, by input name; labels too. */
+  readonly inputs: Readonly<Record<string, Value>>;
+  /** `logits` `[B, C]`, or `startLogits` and `endLogits` `[B, S]`, or `logits` `[B, T, V]`. */
+  readonly outputs: Readonly<Record<string, Value>>;
+  /** Their sums, each divided by its count, add up to the task loss. */
+  readonly losses: readonly LossTerm[];
+  readonly taps: readonly Tap[];
+  /** Where each stack's positions count as attended. */
+  readonly attended: StackMasks;
+  readonly parameters: readonly ParameterSpec[];
+  /** The trained ones among `parameters`, as values. */
+  readonly trainable: readonly { readonly spec: ParameterSpec; readonly value: Value }[];
+}
+
+/**
+ * Builds the forward pass once. Feeds: `tokenIds`, `attentionMask` `[B, S]`, for encoders `typeIds` `[B, S]`; labels as the head
+ * has them: `labels` `[B]`, `startPositions` and `endPositions` `[B]`, or `labels` `[B, T]` with −100 where there is
+ * none, which shifted right are the decoder's input too; in training `dropoutSeed`.
+ * @throws {UnsupportedError} when the model cannot carry such a head.
+ */
+export function buildTaskGraph({ model, method, head, alsoTrains, training = false }: TaskGraphOptions): TaskGraph {
+  const graph = new Graph();
+  const tap = activationTap();
+  const noise: DropoutNoise | undefined = training ? { seed: graph.input("dropoutSeed", "uint32", []) } : undefined;
+  const root = Scope.root(graph, {
+    hooks: compose(method.hooks, tap.hooks),
+    trains: (name) => method.trains(name) || (alsoTrains?.has(name) ?? false),
+    ...(noise ? { noise } : {}),
+  });
+  const task = model.architecture === "encoder" ? encoderTask(model, root, head) : textTask(model, root, head);
+  // what a hook has skipped is not part of the model: neither its parameters nor its activations
+  const needed = new Set(reachable(Object.values(task.outputs)));
+  const parameterOf = ({ name, shape, trainable }: ParameterSpec) => graph.parameter(name, shape, { trainable });
+  const parameters = root.parameters.filter((spec) => needed.has(parameterOf(spec).node));
+  const taps = tap.taps.filter(({ activation }) => isReached(activation, needed));
+  const trainable = parameters.filter((spec) => spec.trainable).map((spec) => ({ spec, value: parameterOf(spec) }));
+  return { graph, ...task, taps, parameters, trainable };
+}
+
+type Task = Pick<TaskGraph, "inputs" | "outputs" | "losses" | "attended">;
+
+function encoderTask(model: EncoderModel, root: Scope, head: HeadKind): Task {
+  if (head.kind === "language-model") throw unsupported(model, head, ["classification", "span"]);
+  const { graph } = root;
+  const tokens = (name: string) => graph.input(name, "int64", ["B", "S"]);
+  const text = { tokenIds: tokens("tokenIds"), attentionMask: tokens("attentionMask"), typeIds: tokens("typeIds") };
+  const attended = { encoder: text.attentionMask };
+  if (head.kind === "span") {
+    const outputs = encoderSpans(model, root, text);
+    const { labels, losses } = spanLosses(outputs.startLogits, outputs.endLogits);
+    return { inputs: { ...text, ...labels }, outputs, losses, attended };
+  }
+  const logits = encoderLogits(model, root, text, numLogits(head));
+  const { labels, losses } = sequenceLosses(head, logits);
+  return { inputs: { ...text, ...labels }, outputs: { logits }, losses, attended };
+}
+
+function textTask(model: EncoderDecoderModel, root: Scope, head: HeadKind): Task {
+  if (head.kind !== "language-model") throw unsupported(model, head, ["language-model"]);
+  const { graph } = root;
+  const tokens = (name: string) => graph.input(name, "int64", ["B", "S"]);
+  const text = { tokenIds: tokens("tokenIds"), attentionMask: tokens("attentionMask") };
+  const labels = graph.input("labels", "int64", ["B", "T"]);
+  const logits = languageModelLogits(model, root, encode(model, root, text), labels);
+  return {
+    inputs: { ...text, labels },
+    outputs: { logits },
+    losses: tokenLosses(logits, labels),
+    attended: { encoder: text.attentionMask, decoder: cast(not(equal(labels, IGNORED_LABEL)), "int64") },
+  };
+}
+
+const unsupported = ({ config }: Model, head: HeadKind, supported: readonly string[]) =>
+  new UnsupportedError(`a ${head.kind} head on ${config.modelType}`, supported);
+
+/** Whether the outputs need a value; a reshape is passed over by one that follows it, so its source counts. */
+function isReached({ node }: Value, needed: ReadonlySet<Node>): boolean {
+  return needed.has(node) || (isOp(node, "reshape") && needed.has(node.inputs[0]!.node));
+}

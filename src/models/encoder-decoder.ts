@@ -1,0 +1,59 @@
+// An encoder–decoder as stages, so that one program can hold all of it or be cut at a stage boundary.
+import { concat, equal, expand, slice, subtractDims, type Value, where } from "../graph/index.ts";
+import type { Scope } from "../nn/index.ts";
+import type { Hidden } from "./encoder.ts";
+import type { T5Config } from "./t5-config.ts";
+
+/** The text that an encoder–decoder reads. */
+export interface TextInputs {
+  /** `[B, S]` int64 */
+  readonly tokenIds: Value;
+  /** 1 for attended positions, `[B, S]` int64. */
+  readonly attentionMask: Value;
+}
+
+/** Hidden states between blocks, with the relative position bias that all blocks of the stack add to their scores. */
+export interface BiasedHidden extends Hidden {
+  /** `[1, H, S, S]` */
+  readonly bias: Value;
+}
+
+/** A model in stages over a root scope; `encode` and `languageModelLogits` run them in a row. */
+export interface EncoderDecoderModel {
+  readonly architecture: "encoder-decoder";
+  readonly config: T5Config;
+  encoderEmbeddings(root: Scope, inputs: TextInputs): BiasedHidden;
+  encoderBlock(root: Scope, hidden: BiasedHidden, layer: number): BiasedHidden;
+  /** Final norm: what the decoder attends to, with the mask over it. */
+  encoderEnd(root: Scope, hidden: BiasedHidden): Hidden;
+  /** Over the decoder's input `[B, T]` int64. */
+  decoderEmbeddings(root: Scope, tokenIds: Value): BiasedHidden;
+  decoderBlock(root: Scope, hidden: BiasedHidden, encoded: Hidden, layer: number): BiasedHidden;
+  /** Final norm and vocabulary: `[B, T, V]`. */
+  head(root: Scope, hidden: BiasedHidden): Value;
+}
+
+/** The encoder's stages in a row. */
+export function encode(model: EncoderDecoderModel, root: Scope, inputs: TextInputs): Hidden {
+  let hidden = model.encoderEmbeddings(root, inputs);
+  for (let layer = 0; layer < model.config.numLayers; layer++) hidden = model.encoderBlock(root, hidden, layer);
+  return model.encoderEnd(root, hidden);
+}
+
+/** The decoder's stages in a row over labels `[B, T]` shifted right: logits `[B, T, V]`. */
+export function languageModelLogits(model: EncoderDecoderModel, root: Scope, encoded: Hidden, labels: Value): Value {
+  let hidden = model.decoderEmbeddings(root, shiftRight(model.config, root, labels));
+  for (let layer = 0; layer < model.config.numDecoderLayers; layer++)
+    hidden = model.decoderBlock(root, hidden, encoded, layer);
+  return model.head(root, hidden);
+}
+
+/** The start token and all labels but the last; padding where a label is −100. @see transformers `_shift_right`. */
+export function shiftRight({ decoderStartTokenId, padTokenId }: T5Config, root: Scope, labels: Value): Value {
+  return root.child("decoder").at(() => {
+    const [batch, length] = labels.shape as readonly [Value["shape"][number], Value["shape"][number]];
+    const start = expand(root.graph.scalar(decoderStartTokenId, "int64"), [batch, 1]);
+    const before = slice(labels, 1, 0, subtractDims(length, 1));
+    return concat([start, where(equal(before, -100), root.graph.scalar(padTokenId, "int64"), before)], 1);
+  });
+}

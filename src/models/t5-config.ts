@@ -1,0 +1,103 @@
+// What a T5's config.json says, in our names: v1.0 and v1.1 (Flan) differ in nothing but its keys.
+import { CheckpointError, type CheckpointIssue, UnsupportedError } from "../errors.ts";
+
+export interface T5Config {
+  readonly modelType: "t5";
+  readonly vocabSize: number;
+  readonly hiddenSize: number;
+  /** Of one head; heads together need not be as wide as the hidden states. */
+  readonly headDim: number;
+  readonly intermediateSize: number;
+  /** Of the encoder. */
+  readonly numLayers: number;
+  readonly numDecoderLayers: number;
+  readonly numHeads: number;
+  readonly numBuckets: number;
+  readonly maxDistance: number;
+  readonly layerNormEpsilon: number;
+  readonly hiddenAct: string;
+  /** `act(wi_0 x) · wi_1 x` in the MLP instead of `act(wi x)`. */
+  readonly isGated: boolean;
+  readonly dropout: number;
+  /** The vocabulary's embeddings are the head too, their input scaled by D^−½ (`tie_word_embeddings`). */
+  readonly tiedHead: boolean;
+  readonly padTokenId: number;
+  readonly decoderStartTokenId: number;
+  /** Tokens that end a text. */
+  readonly eosTokenIds: readonly number[];
+  /** None: it says text. */
+  readonly labels: readonly string[];
+}
+
+/**
+ * A T5's configuration from its config.json.
+ * @throws {UnsupportedError} when `model_type` is not t5.
+ * @throws {CheckpointError} naming every key that is missing or of the wrong kind.
+ * @see transformers `T5Config`
+ */
+export function parseT5Config(json: unknown, file = "config.json"): T5Config {
+  const source = (typeof json === "object" && json !== null ? json : {}) as Readonly<Record<string, unknown>>;
+  if (source.model_type !== "t5")
+    throw new UnsupportedError(`${file}: model_type ${JSON.stringify(source.model_type)}`, ["t5"]);
+  const issues: CheckpointIssue[] = [];
+  const problem = (name: string, expected: string, got: unknown) =>
+    issues.push({ name, expected, got: JSON.stringify(got) ?? "nothing" });
+  const whole = (key: string, fallback?: number, least = 1): number => {
+    const value = source[key] ?? fallback;
+    if (typeof value === "number" && Number.isInteger(value) && value >= least) return value;
+    problem(key, `a whole number ≥ ${least}`, source[key]);
+    return least;
+  };
+  const { isGated, hiddenAct } = feedForward(source.feed_forward_proj ?? "relu", problem);
+  const dropout = source.dropout_rate ?? 0.1;
+  if (typeof dropout !== "number" || !(dropout >= 0 && dropout < 1))
+    problem("dropout_rate", "a probability in [0, 1)", dropout);
+  const epsilon = source.layer_norm_epsilon ?? 1e-6;
+  if (typeof epsilon !== "number" || !(epsilon > 0)) problem("layer_norm_epsilon", "a positive number", epsilon);
+  const numLayers = whole("num_layers", 6);
+  const padTokenId = whole("pad_token_id", 0, 0);
+  const buckets = whole("relative_attention_num_buckets", 32, 4);
+  const distance = whole("relative_attention_max_distance", 128);
+  if (distance <= buckets / 2) problem("relative_attention_max_distance", `more than ${buckets / 2}`, distance);
+  const config: T5Config = {
+    modelType: "t5",
+    vocabSize: whole("vocab_size"),
+    hiddenSize: whole("d_model"),
+    headDim: whole("d_kv", 64),
+    intermediateSize: whole("d_ff"),
+    numLayers,
+    numDecoderLayers: whole("num_decoder_layers", numLayers),
+    numHeads: whole("num_heads", 8),
+    numBuckets: buckets,
+    maxDistance: distance,
+    layerNormEpsilon: Number(epsilon),
+    hiddenAct,
+    isGated,
+    dropout: Number(dropout),
+    tiedHead: source.tie_word_embeddings !== false,
+    padTokenId,
+    decoderStartTokenId: whole("decoder_start_token_id", padTokenId, 0),
+    eosTokenIds: endTokens(source.eos_token_id ?? 1, problem),
+    labels: [],
+  };
+  if (issues.length > 0) throw new CheckpointError(file, issues);
+  return config;
+}
+
+type Problem = (name: string, expected: string, got: unknown) => void;
+
+/** `relu`, `gated-silu`; `gated-gelu` means the tanh form, as in T5's first release. */
+function feedForward(value: unknown, problem: Problem): Pick<T5Config, "isGated" | "hiddenAct"> {
+  const parts = typeof value === "string" ? value.split("-") : [];
+  const fits = parts.length === 1 || (parts.length === 2 && parts[0] === "gated");
+  if (!fits) problem("feed_forward_proj", "the name of an activation, or gated- and the name", value);
+  const isGated = parts.length === 2;
+  return { isGated, hiddenAct: value === "gated-gelu" ? "gelu_new" : (parts.at(-1) ?? "relu") };
+}
+
+function endTokens(value: unknown, problem: Problem): readonly number[] {
+  const ids = Array.isArray(value) ? (value as unknown[]) : [value];
+  if (ids.every((id) => typeof id === "number" && Number.isInteger(id) && id >= 0)) return ids as number[];
+  problem("eos_token_id", "a token id, or several", value);
+  return [];
+}
