@@ -1,0 +1,117 @@
+// A plan applied: the same model with smaller matrices, as plain weights and a plain config.
+import { ConfigError, type ConfigIssue } from "../errors.ts";
+import type { JsonObject } from "../hub/index.ts";
+import type { MlpSite } from "../models/index.ts";
+import { type Tensor, tensor, type Weight, type Weights } from "../tensor/index.ts";
+import { keepColumns, keepRows } from "./matrix.ts";
+import { keptCount, type LayerPlan } from "./plan.ts";
+
+/** A model as config.json and weights, adapter merged. */
+export interface PlainModel {
+  readonly config: JsonObject;
+  readonly weights: Weights;
+}
+
+/**
+ * The model with the plan's neurons and MLPs gone and its gates folded. Weights are computed when they are read.
+ *
+ * A constant goes into the output's bias, or where no MLP is left into the bias of the norm before it (post-norm only).
+ * @throws {ConfigError} when a constant has no bias to go into, or no neuron of any layer would be left.
+ */
+export function applyPlan(
+  { config, weights }: PlainModel,
+  sites: readonly MlpSite[],
+  layers: readonly LayerPlan[],
+): PlainModel {
+  const reduced = new Map(weights);
+  const issues: ConfigIssue[] = [];
+  layers.forEach((layer, i) => {
+    issues.push(...reduceLayer(reduced, sites[i]!, layer));
+  });
+  if (layers.every((layer) => keptCount(layer) === 0))
+    issues.push({ path: "layers", expected: "an MLP left in at least one layer", got: "all of them removed" });
+  if (issues.length > 0) throw new ConfigError(issues);
+  return { config: reducedConfig(config, layers), weights: reduced };
+}
+
+function reduceLayer(weights: Map<string, Weight>, site: MlpSite, layer: LayerPlan): ConfigIssue[] {
+  const { kept, gate, constant } = layer;
+  if (keptCount(layer) === 0) return removeMlp(weights, site, layer);
+  const bias = weights.get(`${site.out}.bias`);
+  if (constant !== null && bias === undefined)
+    return [{ path: `${layer.site}.constant`, expected: `nothing, as ${site.out} has no bias`, got: "a constant" }];
+  if (kept !== null) {
+    for (const into of site.into) {
+      replace(
+        weights,
+        `${into}.weight`,
+        ([, width]) => [kept.length, width!],
+        (data, [, width]) => keepRows(data, width!, kept),
+      );
+      replace(
+        weights,
+        `${into}.bias`,
+        () => [kept.length],
+        (data) => keepRows(data, 1, kept),
+      );
+    }
+  }
+  if (kept !== null || gate !== 1) {
+    const columns = kept ?? Array.from({ length: layer.neurons }, (_, f) => f);
+    replace(
+      weights,
+      `${site.out}.weight`,
+      ([rows]) => [rows!, columns.length],
+      (data, [, width]) => keepColumns(data, width!, columns, gate),
+    );
+  }
+  if (gate !== 1 || constant !== null)
+    replace(
+      weights,
+      `${site.out}.bias`,
+      (shape) => shape,
+      (data) => data.map((b, d) => gate * b + (constant?.[d] ?? 0)),
+    );
+  return [];
+}
+
+function removeMlp(weights: Map<string, Weight>, site: MlpSite, { site: path, constant }: LayerPlan): ConfigIssue[] {
+  for (const linear of [...site.into, site.out])
+    for (const part of ["weight", "bias"]) weights.delete(`${linear}.${part}`);
+  if (constant === null) return [];
+  const name = `${site.norm}.bias`;
+  if (!site.isPostNorm || !weights.has(name))
+    return [{ path: `${path}.constant`, expected: "nothing, as no bias is left to hold it", got: "a constant" }];
+  replace(
+    weights,
+    name,
+    (shape) => shape,
+    (data) => data.map((b, d) => b + constant[d]!),
+  );
+  return [];
+}
+
+type Shape = readonly number[];
+
+/** Puts a computed weight in the place of a stored one; a weight that the model lacks stays away. */
+function replace(
+  weights: Map<string, Weight>,
+  name: string,
+  shapeOf: (shape: Shape) => Shape,
+  compute: (data: Float32Array, shape: Shape) => Float32Array,
+): void {
+  const stored = weights.get(name);
+  if (stored === undefined) return;
+  const shape = shapeOf(stored.shape);
+  const read = async (): Promise<Tensor> =>
+    tensor("float32", shape, compute((await stored.read()).data as Float32Array, stored.shape));
+  weights.set(name, { dtype: "float32", shape, read });
+}
+
+/** `intermediate_size` where one size is left, our key `mlp_sizes` where layers differ. */
+function reducedConfig(config: JsonObject, layers: readonly LayerPlan[]): JsonObject {
+  const sizes = layers.map(keptCount);
+  const { mlp_sizes: _, ...rest } = config;
+  const isUniform = sizes.every((size) => size === sizes[0]);
+  return { ...rest, intermediate_size: Math.max(...sizes), ...(isUniform ? {} : { mlp_sizes: sizes }) };
+}

@@ -1,0 +1,69 @@
+// Rules that choose neurons and MLPs, and the constant that stands for what they leave out.
+import type { MlpSite } from "../models/index.ts";
+import type { NeuronStatistics } from "./calibration.ts";
+import { columnEnergies, timesVector } from "./matrix.ts";
+import type { LayerPlan } from "./plan.ts";
+
+/** One MLP as the rules see it: its site, its output weights with the adapter merged, and its statistics. */
+export interface LayerFacts {
+  readonly site: MlpSite;
+  /** `[D, F]` */
+  readonly outWeight: Float32Array;
+  /** `[D]`; null where the layer has no bias. */
+  readonly outBias: Float32Array | null;
+  /** Null: nothing was measured, and nothing can be ranked or compensated. */
+  readonly statistics: NeuronStatistics | null;
+}
+
+/**
+ * How much of the MLP's output is lost with each neuron once its mean is made up for: `Var(a_f) · ‖W_f‖²`, `[F]`.
+ * Without statistics `‖W_f‖²`.
+ */
+export function neuronImportance({ outWeight, site, statistics }: LayerFacts): Float64Array {
+  const norms = columnEnergies(outWeight, site.neurons);
+  if (statistics === null) return norms;
+  const { mean, energy } = statistics;
+  return norms.map((norm, f) => norm * Math.max(0, energy[f]! - mean[f]! ** 2));
+}
+
+/** Indices of the `count` largest scores, ascending; equal scores go by index. */
+export function largest(scores: ArrayLike<number>, count: number): number[] {
+  const order = Array.from(scores, (_, f) => f).sort((a, b) => scores[b]! - scores[a]! || a - b);
+  return order.slice(0, count).sort((a, b) => a - b);
+}
+
+/** How the constant is chosen: the mean over the calibration data, or nothing (the removed neurons gave exactly nothing). */
+export type Compensation = "mean" | "none";
+
+/** The plan of one layer that keeps these neurons. */
+export function keepNeurons(facts: LayerFacts, kept: readonly number[], compensation: Compensation): LayerPlan {
+  const { site, statistics } = facts;
+  const removed = complement(kept, site.neurons);
+  const plan = { site: site.activation, neurons: site.neurons, gate: 1 };
+  if (removed.length === 0) return { ...plan, kept: null, constant: null, threshold: null };
+  const threshold = statistics && removed.reduce((peak, f) => Math.max(peak, statistics.peak[f]!), 0);
+  return { ...plan, kept: [...kept], constant: constantFor(facts, kept, compensation), threshold };
+}
+
+/** The plan of one layer whose MLP is removed; without compensation its output is nothing at all. */
+export function dropMlp(facts: LayerFacts, compensation: Compensation): LayerPlan {
+  return keepNeurons(facts, [], compensation);
+}
+
+function constantFor(facts: LayerFacts, kept: readonly number[], compensation: Compensation): number[] | null {
+  const { site, outWeight, outBias, statistics } = facts;
+  if (compensation === "none" || statistics === null) return null;
+  const left = Float64Array.from(statistics.mean);
+  for (const f of kept) left[f] = 0;
+  const constant = timesVector(outWeight, left);
+  // with no neuron left the bias has no layer of its own any more
+  if (kept.length === 0 && outBias !== null) for (let d = 0; d < constant.length; d++) constant[d]! += outBias[d]!;
+  return site.neurons === 0 ? null : Array.from(constant, (value) => Math.fround(value));
+}
+
+/** The indices below `size` that are not in `kept` (ascending). */
+export function complement(kept: readonly number[], size: number): number[] {
+  const has = new Uint8Array(size);
+  for (const f of kept) has[f] = 1;
+  return Array.from({ length: size }, (_, f) => f).filter((f) => has[f] === 0);
+}

@@ -1,0 +1,32 @@
+// Density into smaller models: what to remove, the plan that says so, and the plan applied.
+// Takes weights, sites and calibration statistics, gives plans and plain smaller models. Never: runs a program, trains.
+export { applyPlan, type PlainModel } from "./apply.ts";
+export { CalibrationMeter, calibrationOutputs, type NeuronStatistics } from "./calibration.ts";
+export {
+  type Compensation,
+  complement,
+  dropMlp,
+  keepNeurons,
+  type LayerFacts,
+  largest,
+  neuronImportance,
+} from "./choose.ts";
+export {
+  fedMasks,
+  INPUT_NAMES,
+  type InferenceGraph,
+  type InferenceModel,
+  type InferenceOptions,
+  inferenceGraph,
+} from "./inference.ts";
+export {
+  type Exactness,
+  keptCount,
+  type LayerPlan,
+  type Plan,
+  type PlanTarget,
+  parsePlan,
+  type Quantization,
+  unchanged,
+} from "./plan.ts";
+export { largestPreactivations, type NeuronBounds, provenSilent } from "./proof.ts";

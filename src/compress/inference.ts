@@ -1,0 +1,57 @@
+// A classifier's graph for inference alone: everything frozen, and the last block only where the head reads.
+import { add, Graph, mul, type Value } from "../graph/index.ts";
+import { type EncoderInputs, type EncoderModel, encoderLogits, type MlpSite } from "../models/index.ts";
+import { compose, type Hooks, none, Scope } from "../nn/index.ts";
+
+/** A classifier that is only run: what its graph is made of besides weights. */
+export interface InferenceModel {
+  readonly model: EncoderModel;
+  /** Width of the logits. */
+  readonly numLogits: number;
+  /** Middleware that no merge can replace: bottleneck adapters, virtual tokens. */
+  readonly hooks?: Hooks;
+}
+
+export interface InferenceGraph {
+  readonly graph: Graph;
+  readonly inputs: EncoderInputs;
+  /** `[B, C]` */
+  readonly logits: Value;
+}
+
+export interface InferenceOptions {
+  /** Middleware for measuring. */
+  readonly hooks?: Hooks;
+  /** Compute the last block at the first position only; not where its activations are measured. */
+  readonly firstOnly?: boolean;
+}
+
+/** Names of the inputs, as transformers' tokenizers name what they give. */
+export const INPUT_NAMES = ["input_ids", "attention_mask", "token_type_ids"] as const;
+
+/** The forward pass; feeds are `INPUT_NAMES`, `[batch_size, sequence_length]` int64. */
+export function inferenceGraph(
+  { model, numLogits, hooks = none }: InferenceModel,
+  { hooks: measuring = none, firstOnly = true }: InferenceOptions = {},
+): InferenceGraph {
+  const graph = new Graph();
+  const [tokenIds, attentionMask, typeIds] = INPUT_NAMES.map((name) =>
+    graph.input(name, "int64", ["batch_size", "sequence_length"]),
+  ) as [Value, Value, Value];
+  // a model of one segment is fed none: its only row is looked up at 0
+  const segments = model.config.typeVocabSize > 1 ? typeIds : mul(tokenIds, 0);
+  const inputs = { tokenIds, attentionMask, typeIds: segments };
+  const root = Scope.root(graph, { hooks: compose(hooks, measuring), frozen: true });
+  return { graph, inputs, logits: encoderLogits(model, root, inputs, numLogits, { firstOnly }) };
+}
+
+/** Middleware that replaces neurons by their constants, fed with each run: `neurons.i.{mask,fill}` `[F]` for site i. */
+export function fedMasks(sites: readonly MlpSite[]): Hooks {
+  return {
+    activation(site, a) {
+      const i = sites.findIndex(({ activation }) => activation === site.path);
+      const fed = (name: string) => site.graph.input(`neurons.${i}.${name}`, "float32", [Number(a.shape.at(-1))]);
+      return site.at(() => add(mul(a, fed("mask")), fed("fill")));
+    },
+  };
+}
