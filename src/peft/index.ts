@@ -1,7 +1,7 @@
 // PEFT methods as middleware of the forward pass.
 // Takes options, gives hooks and the set of parameters to train. Never: sees a model, or mutates one.
 export { type AdapterOptions, adapter } from "./adapter.ts";
-export { type LoraOptions, lora } from "./lora.ts";
+export { type LoraOptions, type LoraUpdate, lora, loraUpdate } from "./lora.ts";
 export { mergedWeights } from "./merge.ts";
 export { full, headOnly, isHead, type Method, type MethodSettings } from "./method.ts";
 export { methodOf } from "./method-of.ts";

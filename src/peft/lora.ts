@@ -1,7 +1,9 @@
 // LoRA: a low-rank update beside frozen linear layers (Hu et al. 2021), named and scaled as in HF PEFT.
 import { ConfigError } from "../errors.ts";
 import { add, matmul, reshape } from "../graph/index.ts";
-import { dropoutMask, flattenRows } from "../nn/index.ts";
+import { dropoutMask, flattenRows, type Hooks, type Site } from "../nn/index.ts";
+import type { Tensor } from "../tensor/index.ts";
+import { maskSafeHooks } from "./mask-safe.ts";
 import { checkTargets, isHead, type Method, type MethodSettings, matchesTarget } from "./method.ts";
 
 export interface LoraOptions {
@@ -15,7 +17,14 @@ export interface LoraOptions {
   readonly bias?: "none" | "all" | "lora_only";
   /** Scale by `alpha / √rank` (Kalajdzievski 2023). */
   readonly rslora?: boolean;
+  /** Update only what is not zero in the base, so that merging keeps a pruned base's zeros. */
+  readonly maskSafe?: boolean;
+  /** Other ranks and alphas of single sites, by their whole path. */
+  readonly rankPattern?: Readonly<Record<string, number>>;
+  readonly alphaPattern?: Readonly<Record<string, number>>;
 }
+
+type LoraSettings = Extract<MethodSettings, { kind: "lora" }>;
 
 /**
  * `y + (α / r) · dropout(x) · Aᵀ · Bᵀ` at each target; `lora_A.weight` `[R, in]` uniform in ±1/√in, `lora_B.weight` `[out, R]` zero.
@@ -31,23 +40,37 @@ export function lora(options: LoraOptions = {}): Method {
     targets: options.targets ?? ["query", "value"],
     bias: options.bias ?? "none",
     rslora: options.rslora ?? false,
+    ...(options.maskSafe ? { maskSafe: true } : {}),
+    ...(options.rankPattern ? { rankPattern: options.rankPattern } : {}),
+    ...(options.alphaPattern ? { alphaPattern: options.alphaPattern } : {}),
   } as const satisfies MethodSettings;
   checkRanges(settings);
-  const { rank, targets, bias } = settings;
-  const scale = settings.alpha / (settings.rslora ? Math.sqrt(rank) : rank);
-  const isTarget = (site: string) => !isHead(`${site}.`) && (targets === "all-linear" || matchesTarget(site, targets));
+  const { targets, bias } = settings;
+  // as in peft, "all-linear" leaves the vocabulary's head out
+  const isTarget = (site: string) =>
+    !isHead(`${site}.`) && (targets === "all-linear" ? site !== "lm_head" : matchesTarget(site, targets));
+  const updateOf = (site: Site, outFeatures: number, inFeatures: number) => {
+    if (!isTarget(site.path)) return null;
+    const { rank, scale } = loraAt(settings, site.path);
+    const down = site.child("lora_A").added("weight", [rank, inFeatures], { kind: "kaiming" });
+    const up = site.child("lora_B").added("weight", [outFeatures, rank], { kind: "zeros" });
+    return { down, up, scale };
+  };
+  const beside: Hooks = {
+    linear(site, x, y) {
+      const update = updateOf(site, Number(y.shape.at(-1)), Number(x.shape.at(-1)));
+      if (update === null) return y;
+      const { masked, scale: kept } = dropoutMask(site, x, settings.dropout, "lora_dropout");
+      const low = matmul(flattenRows(masked), update.down, { transB: true, alpha: kept });
+      return add(y, reshape(matmul(low, update.up, { transB: true, alpha: update.scale }), y.shape));
+    },
+  };
   return {
     settings,
-    hooks: {
-      linear(site, x, y) {
-        if (!isTarget(site.path)) return y;
-        const down = site.child("lora_A").added("weight", [rank, Number(x.shape.at(-1))], { kind: "kaiming" });
-        const up = site.child("lora_B").added("weight", [Number(y.shape.at(-1)), rank], { kind: "zeros" });
-        const { masked, scale: kept } = dropoutMask(site, x, settings.dropout, "lora_dropout");
-        const low = matmul(flattenRows(masked), down, { transB: true, alpha: kept });
-        return add(y, reshape(matmul(low, up, { transB: true, alpha: scale }), y.shape));
-      },
-    },
+    // a table of rows passes the weight hook too, and is no linear layer
+    hooks: settings.maskSafe
+      ? maskSafeHooks((site, ...sizes) => (isTable(site.path) ? null : updateOf(site, ...sizes)), settings.dropout)
+      : beside,
     trains: (name) =>
       isHead(name) ||
       (name.endsWith(".bias") &&
@@ -56,10 +79,49 @@ export function lora(options: LoraOptions = {}): Method {
   };
 }
 
+/** Rank and scale of one site. @see HF PEFT `rank_pattern`, `alpha_pattern`. */
+function loraAt(settings: LoraSettings, site: string): { readonly rank: number; readonly scale: number } {
+  const rank = settings.rankPattern?.[site] ?? settings.rank;
+  const alpha = settings.alphaPattern?.[site] ?? settings.alpha;
+  return { rank, scale: alpha / (settings.rslora ? Math.sqrt(rank) : rank) };
+}
+
+/** A low-rank update of a stored matrix `[out, in]`: `scale · up · down`, with up `[out, R]` and down `[R, in]`. */
+export interface LoraUpdate {
+  readonly up: Float32Array;
+  readonly down: Float32Array;
+  readonly rank: number;
+  readonly scale: number;
+  /** Whether it changes only what is not zero. */
+  readonly maskSafe: boolean;
+}
+
+/** LoRA's update of the matrix `name` as it is trained; null where the method has none. */
+export function loraUpdate(
+  settings: MethodSettings,
+  name: string,
+  trained: ReadonlyMap<string, Tensor>,
+): LoraUpdate | null {
+  const site = name.slice(0, -".weight".length);
+  const down = trained.get(`${site}.lora_A.weight`);
+  const up = trained.get(`${site}.lora_B.weight`);
+  if (settings.kind !== "lora" || !down || !up) return null;
+  const { rank, scale } = loraAt(settings, site);
+  return {
+    up: up.data as Float32Array,
+    down: down.data as Float32Array,
+    rank,
+    scale,
+    maskSafe: settings.maskSafe ?? false,
+  };
+}
+
+const isTable = (site: string): boolean => /(^|\.)(shared|\w*embeddings?|relative_attention_bias)$/.test(site);
+
 /** Norms have biases too, but are no linear layers. */
 const isNorm = (name: string): boolean => /norm\.bias$/i.test(name);
 
-function checkRanges({ rank, alpha, dropout: rate }: Extract<MethodSettings, { kind: "lora" }>): void {
+function checkRanges({ rank, alpha, dropout: rate }: LoraSettings): void {
   const issues = [];
   if (!Number.isInteger(rank) || rank < 1)
     issues.push({ path: "rank", expected: "a whole number ≥ 1", got: String(rank) });

@@ -1,13 +1,15 @@
 // A trained method folded into the weights it adapts: a plain model again.
 import { UnsupportedError } from "../errors.ts";
 import { memoryWeight, type Tensor, tensor, type Weight, type Weights } from "../tensor/index.ts";
+import { type LoraUpdate, loraUpdate } from "./lora.ts";
 import type { MethodSettings } from "./method.ts";
 
 const DOWN = ".lora_A.weight";
 const UP = ".lora_B.weight";
 
 /**
- * The base with what was trained laid over it, and `W + (α / r) · B · A` where a LoRA stood; merged when it is read.
+ * The base with what was trained laid over it, and `W + (α / r) · B · A` where a LoRA stood, a mask-safe one's only where W is not
+ * zero; merged when it is read.
  * @throws {UnsupportedError} for methods whose part is no change of a weight (bottleneck adapters, prompts, prefixes).
  */
 export function mergedWeights(
@@ -20,41 +22,34 @@ export function mergedWeights(
   const merged = new Map(weights);
   for (const [name, value] of trained) {
     if (name.endsWith(UP)) continue;
-    if (!name.endsWith(DOWN)) {
-      merged.set(name, memoryWeight(value));
-      continue;
-    }
-    if (settings.kind !== "lora") continue;
-    const site = name.slice(0, -DOWN.length);
-    const stored = merged.get(`${site}.weight`)!;
-    const scale = settings.alpha / (settings.rslora ? Math.sqrt(settings.rank) : settings.rank);
-    merged.set(`${site}.weight`, mergedWeight(stored, value, trained.get(`${site}${UP}`)!, scale));
+    const target = `${name.slice(0, -DOWN.length)}.weight`;
+    const update = name.endsWith(DOWN) ? loraUpdate(settings, target, trained) : null;
+    if (update) merged.set(target, mergedWeight(merged.get(target)!, update));
+    else merged.set(name, memoryWeight(value));
   }
   return merged;
 }
 
-function mergedWeight(stored: Weight, down: Tensor, up: Tensor, scale: number): Weight {
+function mergedWeight(stored: Weight, update: LoraUpdate): Weight {
   const read = async (): Promise<Tensor> => {
     const base = (await stored.read()).data as Float32Array;
-    return tensor("float32", stored.shape, plusLowRank(base, down, up, scale));
+    return tensor("float32", stored.shape, plusUpdate(base, stored.shape[1]!, update));
   };
   return { dtype: "float32", shape: stored.shape, read };
 }
 
-/** `W + scale · up · down`: `[out, in]`, down `[R, in]`, up `[out, R]`; sums in float64, as one rounding at the end. */
-function plusLowRank(base: Float32Array, down: Tensor, up: Tensor, scale: number): Float32Array {
-  const [rank, width] = down.shape as readonly [number, number];
-  const rows = up.shape[0]!;
-  const [a, b] = [down.data as Float32Array, up.data as Float32Array];
+/** `W + scale · up · down` `[out, in]`; sums in float64, as one rounding at the end. */
+function plusUpdate(base: Float32Array, width: number, { up, down, rank, scale, maskSafe }: LoraUpdate): Float32Array {
   const out = new Float32Array(base.length);
   const row = new Float64Array(width);
-  for (let i = 0; i < rows; i++) {
-    for (let j = 0; j < width; j++) row[j] = base[i * width + j]!;
+  for (let from = 0, i = 0; from < base.length; from += width, i++) {
+    for (let j = 0; j < width; j++) row[j] = base[from + j]!;
     for (let r = 0; r < rank; r++) {
-      const factor = scale * b[i * rank + r]!;
-      for (let j = 0; j < width; j++) row[j]! += factor * a[r * width + j]!;
+      const factor = scale * up[i * rank + r]!;
+      for (let j = 0; j < width; j++) row[j]! += factor * down[r * width + j]!;
     }
-    out.set(row, i * width);
+    if (maskSafe) for (let j = 0; j < width; j++) if (base[from + j] === 0) row[j] = 0;
+    out.set(row, from);
   }
   return out;
 }

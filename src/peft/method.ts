@@ -12,6 +12,11 @@ export type MethodSettings =
       readonly targets: readonly string[] | "all-linear";
       readonly bias: "none" | "all" | "lora_only";
       readonly rslora: boolean;
+      /** Present when the update leaves the base's zeros alone. */
+      readonly maskSafe?: boolean;
+      /** Ranks and alphas of single sites, by their whole path. */
+      readonly rankPattern?: Readonly<Record<string, number>>;
+      readonly alphaPattern?: Readonly<Record<string, number>>;
     }
   | {
       readonly kind: "adapter";
