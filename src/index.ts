@@ -4,7 +4,7 @@ export { type DensityReport, type LayerDensity, THRESHOLDS } from "./density/ind
 export * from "./errors.ts";
 export type { Evaluation } from "./infer/index.ts";
 export type { Hooks, Site } from "./nn/index.ts";
-export { adapter, full, headOnly, lora, type Method, type MethodSettings } from "./peft/index.ts";
+export { adapter, full, headOnly, lora, type Method, type MethodSettings, prefix, prompt } from "./peft/index.ts";
 export type { Files, Tensor, Weights } from "./tensor/index.ts";
 export type { TrainEvent } from "./train/index.ts";
 export {

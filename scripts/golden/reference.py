@@ -50,12 +50,16 @@ OBJECTIVES = {
 
 @dataclasses.dataclass
 class Build:
-    """A model ready to run. `virtual` is the number of virtual tokens at the front of every tapped sequence."""
+    """A model ready to run. `virtual` is the number of virtual tokens at the front of every tapped sequence.
+
+    `parts` cuts a trainable into those that we have in its place, by their names; values, gradients and updates alike.
+    """
 
     model: nn.Module
     trainables: dict[str, nn.Parameter]
     method: dict
     virtual: int = 0
+    parts: Callable[[str, torch.Tensor], dict[str, torch.Tensor]] = lambda name, value: {name: value}
 
 
 @dataclasses.dataclass
@@ -118,9 +122,13 @@ class Run:
         # a cast may replace parameters, so they are looked up again
         self.trainables = trainables_of(self.model)
         assert list(self.trainables) == list(build.trainables)
-        self.method, self.virtual, self.dtype = build.method, build.virtual, dtype
+        self.method, self.virtual, self.parts, self.dtype = build.method, build.virtual, build.parts, dtype
         self.taps = Taps(self.model)
         self.start = {name: p.detach().clone() for name, p in self.trainables.items()}
+
+    def ours(self, values: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+        """Values of trainables, cut into our parts."""
+        return {part: v for name, value in values.items() for part, v in self.parts(name, value).items()}
 
     def restart(self):
         with torch.no_grad():
@@ -170,7 +178,7 @@ class Run:
             name: torch.zeros_like(p) if p.grad is None else p.grad.detach().clone()
             for name, p in self.trainables.items()
         }
-        return total.item(), grads
+        return total.item(), self.ours(grads)
 
     def decays(self) -> dict[str, bool]:
         names = set(get_parameter_names(self.model, [nn.LayerNorm], NO_DECAY))
@@ -200,7 +208,7 @@ class Run:
                 log[key].append(value.item())
             optimizer.step()
             schedule.step()
-        final = {name: p.detach().clone() for name, p in self.trainables.items()}
+        final = self.ours({name: p.detach().clone() for name, p in self.trainables.items()})
         self.restart()
         return log, final
 
@@ -285,10 +293,11 @@ def make_record(case: Case) -> tuple[dict, dict[str, torch.Tensor]]:
     tensors: dict[str, torch.Tensor] = {}
     for i, feeds in enumerate(case.batches):
         tensors |= {f"batch/{i}/{name}": value for name, value in feeds.items()}
-    fresh = {n for n, p in run.start.items() if n not in case.stored or not torch.equal(case.stored[n], p)}
-    tensors |= {f"init/{name}": p for name, p in run.start.items() if name in fresh}
+    start = run.ours(run.start)
+    fresh = {n for n, p in start.items() if n not in case.stored or not torch.equal(case.stored[n], p)}
+    tensors |= {f"init/{name}": p for name, p in start.items() if name in fresh}
     config = run.model.config
-    decays = run.decays()
+    decays = {part: keep for n, keep in run.decays().items() for part in run.parts(n, run.start[n])}
     record = {
         "format": FORMAT,
         "case": case.name,
@@ -300,7 +309,7 @@ def make_record(case: Case) -> tuple[dict, dict[str, torch.Tensor]]:
         "batches": len(case.batches),
         "trainables": [
             {"name": n, "shape": list(p.shape), "decays": decays[n], "start": "record" if n in fresh else "checkpoint"}
-            for n, p in run.trainables.items()
+            for n, p in start.items()
         ],
         "forward": forward_record(case, run, exact, tensors),
         "objectives": {name: dataclasses.asdict(o) for name, o in OBJECTIVES.items()},

@@ -19,10 +19,10 @@ export function embedWords(
   scope: Scope,
   { tokenIds, attentionMask, typeIds }: EncoderInputs,
 ): Embedded {
-  const words = embedding(scope.child("word_embeddings"), tokenIds, config.vocabSize, config.hiddenSize, {
-    paddingId: config.padTokenId,
-  });
-  const plain: Embedded = { words, attentionMask, typeIds, positionOffset: 0, numVirtualTokens: 0 };
+  const site = scope.child("word_embeddings");
+  const words = embedding(site, tokenIds, config.vocabSize, config.hiddenSize, { paddingId: config.padTokenId });
+  const table = `${site.path}.weight`;
+  const plain: Embedded = { words, table, attentionMask, typeIds, positionOffset: 0, numVirtualTokens: 0 };
   return scope.hooks.inputs?.(scope, plain) ?? plain;
 }
 

@@ -9,6 +9,8 @@ export type Site = Scope;
 export interface Embedded {
   /** Word embeddings `[B, S, D]`. */
   readonly words: Value;
+  /** The name of the table that `words` are rows of. */
+  readonly table: string;
   /** 1 for attended positions, `[B, S]` int64. */
   readonly attentionMask: Value;
   /** `[B, S]` int64, or null for models without segments. */

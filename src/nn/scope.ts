@@ -12,7 +12,11 @@ export type Init =
   /** Normal with mean 0. */
   | { readonly kind: "normal"; readonly std: number }
   /** Uniform in ±1/√fanIn, as torch's `kaiming_uniform_(a=√5)` on a `[out, in]` matrix. */
-  | { readonly kind: "kaiming" };
+  | { readonly kind: "kaiming" }
+  /** Uniform in ±bound. */
+  | { readonly kind: "uniform"; readonly bound: number }
+  /** Rows of a table that the checkpoint holds, one for each row of the parameter. */
+  | { readonly kind: "rows"; readonly table: string; readonly ids: readonly number[] };
 
 /** A parameter that a model or a method asked for. */
 export interface ParameterSpec {

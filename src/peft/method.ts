@@ -24,6 +24,18 @@ export type MethodSettings =
       readonly reductionFactor: number;
       readonly nonLinearity: string;
     }
+  | {
+      readonly kind: "prompt";
+      readonly virtualTokens: number;
+      readonly init: "random" | "text";
+      readonly initText: string | null;
+    }
+  | {
+      readonly kind: "prefix";
+      readonly virtualTokens: number;
+      readonly projection: boolean;
+      readonly projectionSize: number | null;
+    }
   | { readonly kind: "head" }
   | { readonly kind: "full" };
 
@@ -40,6 +52,11 @@ export interface Method {
 /** The task head, which every method trains (`modules_to_save` in peft). */
 export function isHead(name: string): boolean {
   return /^(classifier|score|qa_outputs)\./.test(name);
+}
+
+/** How many of a model's positions a method takes for itself. */
+export function numVirtualTokens(settings: MethodSettings): number {
+  return settings.kind === "prompt" || settings.kind === "prefix" ? settings.virtualTokens : 0;
 }
 
 /** Only the task head. */

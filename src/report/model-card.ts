@@ -48,7 +48,7 @@ function isLocal(model: string): boolean {
 
 function frontMatter({ settings, result, labels }: RunRecord, { license }: CardOptions): Record<string, unknown> {
   const glue = GLUE_NAMES[settings.task];
-  const peft = settings.method.kind === "lora";
+  const peft = ["lora", "prompt", "prefix"].includes(settings.method.kind);
   const task = { type: "text-classification", name: labels.length === 0 ? "Text regression" : "Text classification" };
   const metrics = Object.entries(result?.metrics ?? {}).map(([type, value]) => ({
     type,
@@ -137,7 +137,14 @@ function body(record: RunRecord, { baseline, figure }: CardOptions): string {
   return `${parts.join("\n\n")}\n`;
 }
 
-const METHOD_NAMES = { lora: "LoRA", adapter: "Adapter", head: "head only", full: "full fine-tuning" } as const;
+const METHOD_NAMES = {
+  lora: "LoRA",
+  adapter: "Adapter",
+  prompt: "prompt tuning",
+  prefix: "prefix tuning",
+  head: "head only",
+  full: "full fine-tuning",
+} as const;
 
 function densityParts(
   { metricName, settings, before }: RunRecord,
@@ -174,7 +181,7 @@ function densityParts(
 
 function usage(kind: RunRecord["settings"]["method"]["kind"]): string {
   const own = "```sh\ndeft predict . --text 'a gripping, funny film'\n```";
-  if (kind === "lora") {
+  if (kind === "lora" || kind === "prompt" || kind === "prefix") {
     return `${own}\n\n\`adapter/\` is in Hugging Face PEFT's format: \`PeftModel.from_pretrained(model, "adapter")\`. The density loss is described in \`adapter/deft.json\`; it changes nothing at inference.`;
   }
   if (kind === "adapter") {

@@ -17,6 +17,7 @@ export async function initialParameters(
   for (const { name, shape, init } of specs) {
     const stored = weights.get(name);
     if (stored && stored.shape.join() === shape.join()) values.set(name, copyOf(await stored.read()));
+    else if (init?.kind === "rows") values.set(name, await rowsOf(weights, init, name));
     else if (init) values.set(name, draw(init, shape, seed, name));
     else
       issues.push({
@@ -48,9 +49,30 @@ export function draw(init: Init, shape: readonly number[], seed: number, name: s
       for (let i = 0; i < data.length; i++) data[i] = (random.uniform() * 2 - 1) * bound;
       return value;
     }
+    case "uniform":
+      for (let i = 0; i < data.length; i++) data[i] = (random.uniform() * 2 - 1) * init.bound;
+      return value;
     default:
       throw new InternalError(`no rule for ${JSON.stringify(init)}`);
   }
+}
+
+/** The rows of a stored table. @throws {InternalError} when the table is not there, or has no such row. */
+async function rowsOf(
+  weights: Weights,
+  { table, ids }: Extract<Init, { kind: "rows" }>,
+  name: string,
+): Promise<Tensor> {
+  const stored = await weights.get(table)?.read();
+  if (!stored || ids.length === 0) throw new InternalError(`${name} begins as rows of ${table}: no rows to take`);
+  const [size, width] = stored.shape as readonly [number, number];
+  const value = zeros("float32", [ids.length, width]);
+  const [data, rows] = [value.data as Float32Array, stored.data as Float32Array];
+  ids.forEach((id, i) => {
+    if (id >= size) throw new InternalError(`${name} begins as row ${id} of ${table}, which has ${size}`);
+    data.set(rows.subarray(id * width, (id + 1) * width), i * width);
+  });
+  return value;
 }
 
 function copyOf({ dtype, shape, data }: Tensor): Tensor {

@@ -6,7 +6,7 @@ import { headOnly, type Method } from "../peft/index.ts";
 import type { Backend } from "../runtime/index.ts";
 import { joinPath, type Tensor, zeros } from "../tensor/index.ts";
 import type { RunOverrides, RunTarget } from "./api.ts";
-import { type BaseModel, missingHead, openBaseModel } from "./base-model.ts";
+import { type BaseModel, checkPositions, missingHead, openBaseModel } from "./base-model.ts";
 import type { Environment } from "./environment.ts";
 import { readRun } from "./run-folder.ts";
 import type { Settings } from "./settings.ts";
@@ -138,7 +138,12 @@ export function openTargetScorer(
   return openScorer({ model: base.model, method, head, alsoTrains, weights: base.weights, backend, density });
 }
 
-/** The most tokens of an example: as asked for, or as the run was trained. */
-export function maxLengthOf({ settings }: OpenedTarget, overrides: RunOverrides): number {
-  return overrides["max-length"] ?? settings?.data.maxLength ?? DEFAULTS["max-length"];
+/**
+ * The most tokens of an example: as asked for, or as the run was trained.
+ * @throws {ConfigError} when the model has no positions for so many behind the method's virtual tokens.
+ */
+export function maxLengthOf({ base, method, settings }: OpenedTarget, overrides: RunOverrides): number {
+  const length = overrides["max-length"] ?? settings?.data.maxLength ?? DEFAULTS["max-length"];
+  checkPositions(base, method.settings, length);
+  return length;
 }

@@ -41,6 +41,11 @@ type ObjectKey =
   | "rslora"
   | "adapter-kind"
   | "reduction-factor"
+  | "virtual-tokens"
+  | "prompt-init"
+  | "prompt-init-text"
+  | "prefix-projection"
+  | "prefix-projection-size"
   | DensityKey
   | "seeds"
   | "output";
@@ -107,7 +112,13 @@ export function methodSettings(method: Method): Record<string, unknown> {
   const isOwn = Object.keys(method.hooks).some((name) => !(name in remade.hooks));
   if (isOwn) {
     throw new ConfigError(
-      [{ path: "method", expected: "lora(), adapter(), headOnly() or full()", got: "one with hooks of its own" }],
+      [
+        {
+          path: "method",
+          expected: "lora(), adapter(), prompt(), prefix(), headOnly() or full()",
+          got: "one with hooks of its own",
+        },
+      ],
       {
         hint: "Score with hooks of your own by loadModel(model, { hooks }); a run stores only what it can make again.",
       },

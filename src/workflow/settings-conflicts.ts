@@ -10,6 +10,8 @@ export interface Conflict {
 
 const LORA_KEYS = ["rank", "alpha", "dropout", "targets", "bias", "rslora"] as const;
 const ADAPTER_KEYS = ["adapter-kind", "reduction-factor"] as const;
+const PROMPT_KEYS = ["prompt-init", "prompt-init-text"] as const;
+const PREFIX_KEYS = ["prefix-projection", "prefix-projection-size"] as const;
 const DENSITY_KEYS = ["epsilon", "positions", "density-warmup-ratio", "density-cooldown-ratio"] as const;
 
 /** Contradictions among the settings that were given; `methods` are those that will run. */
@@ -24,6 +26,18 @@ export function conflicts(given: SettingsInput, methods: readonly string[]): Con
   };
   unused(LORA_KEYS, "lora");
   unused(ADAPTER_KEYS, "adapter");
+  unused(PROMPT_KEYS, "prompt");
+  unused(PREFIX_KEYS, "prefix");
+  if (!methods.includes("prompt") && !methods.includes("prefix")) {
+    add("virtual-tokens", "--method prompt or prefix, which alone use it", `--method ${methods.join(",")}`);
+  }
+  if (given["prompt-init"] === "text") {
+    if (given["prompt-init-text"] === undefined)
+      add("prompt-init", "--prompt-init-text TEXT, the words to begin as", "none");
+  } else if (given["prompt-init"] === "random") add("prompt-init-text", "--prompt-init text", "--prompt-init random");
+  if (given["prefix-projection"] !== true) {
+    add("prefix-projection-size", "--prefix-projection, without which it means nothing", "none");
+  }
   if (given["density-weight"] === 0) {
     for (const key of DENSITY_KEYS) add(key, "--density-weight above 0, without which it means nothing", "0");
   }

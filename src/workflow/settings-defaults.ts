@@ -1,5 +1,7 @@
 // Every default value, written once, and the named sets laid over it.
-import type { SettingsInput } from "./settings-schema.ts";
+import type { METHODS, SettingsInput } from "./settings-schema.ts";
+
+type MethodName = (typeof METHODS)[number];
 
 /** What a run is made from where nobody says otherwise. */
 export const DEFAULTS = {
@@ -12,6 +14,9 @@ export const DEFAULTS = {
   rslora: false,
   "adapter-kind": "pfeiffer",
   "reduction-factor": 16,
+  "virtual-tokens": 60,
+  "prompt-init": "random",
+  "prefix-projection": false,
   "density-weight": 1,
   "density-warmup-ratio": 0.25,
   "density-cooldown-ratio": 0,
@@ -33,9 +38,11 @@ export const DEFAULTS = {
 } as const satisfies SettingsInput;
 
 /** What a method changes in the defaults. */
-export const METHOD_DEFAULTS: Readonly<Record<"lora" | "adapter" | "head" | "full", SettingsInput>> = {
+export const METHOD_DEFAULTS: Readonly<Record<MethodName, SettingsInput>> = {
   lora: {},
   adapter: {},
+  prompt: { "learning-rate": 1e-2 },
+  prefix: { "learning-rate": 5e-3 },
   head: { "learning-rate": 1e-3 },
   full: { "learning-rate": 2e-5 },
 };
@@ -61,5 +68,13 @@ export const PRESETS: Readonly<Record<"paper", SettingsInput>> = {
     dropout: 0.1,
     targets: ["query", "value"],
     "reduction-factor": 16,
+    "virtual-tokens": 60,
   },
+};
+
+/** What a method changes in a named set: the paper's code gives its prompt-tuning script an ε of its own. */
+export const METHOD_PRESETS: Readonly<
+  Record<keyof typeof PRESETS, Readonly<Partial<Record<MethodName, SettingsInput>>>>
+> = {
+  paper: { prompt: { epsilon: { from: 20, to: 20 } } },
 };

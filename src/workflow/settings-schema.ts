@@ -17,12 +17,12 @@ export const TASKS = [
   "text-pair",
 ] as const;
 
-export const METHODS = ["lora", "adapter", "head", "full"] as const;
+export const METHODS = ["lora", "adapter", "prompt", "prefix", "head", "full"] as const;
 
 // Named in the product's contract, not built yet: said so instead of "unknown".
 const PLANNED: Readonly<Record<string, readonly string[]>> = {
   task: ["squad", "seq2seq"],
-  method: ["qlora", "prompt", "prefix"],
+  method: ["qlora"],
 };
 
 const text = z.string().min(1);
@@ -54,6 +54,11 @@ const SHAPE = {
   rslora: z.boolean(),
   "adapter-kind": z.enum(["pfeiffer", "houlsby"]),
   "reduction-factor": z.number().min(1),
+  "virtual-tokens": count,
+  "prompt-init": z.enum(["random", "text"]),
+  "prompt-init-text": z.string().regex(/\S/, "some words"),
+  "prefix-projection": z.boolean(),
+  "prefix-projection-size": count,
   "density-weight": z.number().min(0),
   "density-warmup-ratio": share,
   "density-cooldown-ratio": share,

@@ -54,10 +54,29 @@ export function settingsInput(settings: Settings): SettingsInput {
 
 /** A method's settings as flags and files spell them. */
 export function methodInput(method: Settings["method"]): SettingsInput {
-  if (method.kind === "adapter") return { "adapter-kind": method.style, "reduction-factor": method.reductionFactor };
-  if (method.kind !== "lora") return {};
-  const { kind: _kind, targets, ...rest } = method;
-  return { ...rest, targets: targets === "all-linear" ? [targets] : [...targets] };
+  switch (method.kind) {
+    case "lora": {
+      const { kind: _kind, targets, ...rest } = method;
+      return { ...rest, targets: targets === "all-linear" ? [targets] : [...targets] };
+    }
+    case "adapter":
+      return { "adapter-kind": method.style, "reduction-factor": method.reductionFactor };
+    case "prompt":
+      return {
+        "virtual-tokens": method.virtualTokens,
+        "prompt-init": method.init,
+        ...(method.initText === null ? {} : { "prompt-init-text": method.initText }),
+      };
+    case "prefix":
+      return {
+        "virtual-tokens": method.virtualTokens,
+        "prefix-projection": method.projection,
+        ...(method.projectionSize === null ? {} : { "prefix-projection-size": method.projectionSize }),
+      };
+    case "head":
+    case "full":
+      return {};
+  }
 }
 
 /**

@@ -59,6 +59,30 @@ describe("resolveSettings", () => {
       reductionFactor: 16,
       nonLinearity: "swish",
     });
+    const prompt = (flags: Record<string, unknown>) =>
+      resolveSettings({ flags: { ...NEEDED, method: "prompt", ...flags } }).method;
+    expect(prompt({})).toEqual({ kind: "prompt", virtualTokens: 60, init: "random", initText: null });
+    expect(prompt({ "virtual-tokens": 5, "prompt-init-text": "good or bad" })).toEqual({
+      kind: "prompt",
+      virtualTokens: 5,
+      init: "text",
+      initText: "good or bad",
+    });
+    const prefix = { method: "prefix", "prefix-projection": true, "prefix-projection-size": 9 };
+    expect(resolveSettings({ flags: { ...NEEDED, ...prefix } }).method).toEqual({
+      kind: "prefix",
+      virtualTokens: 60,
+      projection: true,
+      projectionSize: 9,
+    });
+  });
+
+  test("gives the paper's prompt tuning the ε of its script", () => {
+    const epsilon = (flags: Record<string, unknown>) =>
+      resolveSettings({ flags: { ...NEEDED, preset: "paper", ...flags } }).density.epsilon;
+    expect(epsilon({ method: "prompt" })).toEqual({ from: 20, to: 20 });
+    expect(epsilon({ method: "prompt", epsilon: 3 })).toEqual({ from: 3, to: 3 });
+    expect(epsilon({ method: "prefix" })).toEqual({ from: 1e-7, to: 1e-7 });
   });
 
   test.each([
@@ -87,7 +111,7 @@ describe("resolveSettings", () => {
       "c.yaml:2:1 (epochs): a number > 0 / -1 / -
       c.yaml:3:1 (lerning-rate): a known setting / "lerning-rate" / learning-rate
       c.yaml:4:1 (patience): a whole number / 1.5 / -
-      c.yaml:5:1 (method): one of lora, adapter, head, full / "qlora", which is planned and not built yet / -
+      c.yaml:5:1 (method): one of lora, adapter, prompt, prefix, head, full / "qlora", which is planned and not built yet / -
       c.yaml:6:1 (rslora): true or false / "maybe" / -
       c.yaml:7:1 (targets): a list, or words joined by commas / 3 / -
       --task: one of cola, mnli, mrpc, qnli, qqp, rte, sst2, stsb, wnli, text-classification, text-pair / "sst" / sst2
@@ -120,6 +144,18 @@ describe("resolveSettings", () => {
       /^--pair-column: --task text-pair/,
     );
     expect(contradiction({ patience: 2 })).toBe("no mistake");
+    expect(contradiction({ "virtual-tokens": 5 })).toMatch(/^--virtual-tokens: --method prompt or prefix/);
+    expect(contradiction({ method: "prefix", "prompt-init": "random" })).toMatch(/^--prompt-init: --method prompt/);
+    expect(contradiction({ method: "prompt", "prefix-projection": true })).toMatch(/^--prefix-projection: --method/);
+    expect(contradiction({ method: "prompt", "prompt-init": "text" })).toMatch(/^--prompt-init: --prompt-init-text/);
+    expect(contradiction({ method: "prompt", "prompt-init": "random", "prompt-init-text": "a" })).toMatch(
+      /^--prompt-init-text: --prompt-init text/,
+    );
+    expect(contradiction({ method: "prompt", "prompt-init-text": " " })).toMatch(/^--prompt-init-text: some words/);
+    expect(contradiction({ method: "prefix", "prefix-projection-size": 4 })).toMatch(
+      /^--prefix-projection-size: --prefix-projection/,
+    );
+    expect(contradiction({ method: "prefix", "virtual-tokens": 0 })).toMatch(/^--virtual-tokens: a number ≥ 1/);
     expect(mistakes({ flags: NEEDED, file: { name: "c.yaml", text: "method: head\nalpha: 3\n" } })).toMatch(
       /^c\.yaml:2:1 \(alpha\)/,
     );
@@ -164,6 +200,8 @@ describe("settingsInput and trainCommand", () => {
     { preset: "paper", output: "runs/a", threads: 2 },
     { method: "adapter", "reduction-factor": 4, "density-weight": 0, "text-column": "t" },
     { method: "full", patience: 2, "max-steps": 10, "eval-steps": 5, "max-grad-norm": 1 },
+    { method: "prompt", "prompt-init-text": "good or bad", "virtual-tokens": 7 },
+    { method: "prefix", "prefix-projection": true, "prefix-projection-size": 8 },
     { targets: "all-linear", rslora: true, epsilon: "1e-2:1e-4", seed: 0 },
   ];
   test.each(cases)("give the same settings back: %j", (flags) => {

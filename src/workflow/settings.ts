@@ -1,8 +1,8 @@
 // The settings of a run: one record, resolved from flags, a YAML file, a preset and the defaults.
 import { ConfigError, type ConfigIssue } from "../errors.ts";
-import { adapter, full, headOnly, lora, type MethodSettings } from "../peft/index.ts";
+import { adapter, full, headOnly, lora, type MethodSettings, prefix, prompt } from "../peft/index.ts";
 import { conflicts } from "./settings-conflicts.ts";
-import { DEFAULTS, METHOD_DEFAULTS, PRESETS } from "./settings-defaults.ts";
+import { DEFAULTS, METHOD_DEFAULTS, METHOD_PRESETS, PRESETS } from "./settings-defaults.ts";
 import { checkInput, type METHODS, type SettingsInput, type SettingsKey, type TASKS } from "./settings-schema.ts";
 import { checkYaml } from "./settings-yaml.ts";
 
@@ -167,8 +167,10 @@ const NEEDED: Readonly<Record<NeededKey, string>> = {
 };
 
 function assemble(given: SettingsInput, method: MethodName): Settings {
-  const preset = given.preset === undefined ? {} : PRESETS[given.preset];
-  const v = { ...DEFAULTS, ...METHOD_DEFAULTS[method], ...preset, ...given };
+  const preset =
+    given.preset === undefined ? {} : { ...PRESETS[given.preset], ...METHOD_PRESETS[given.preset][method] };
+  const implied = given["prompt-init-text"] === undefined ? {} : { "prompt-init": "text" as const };
+  const v = { ...DEFAULTS, ...METHOD_DEFAULTS[method], ...preset, ...implied, ...given };
   return {
     model: v.model ?? "",
     task: v.task ?? "text-classification",
@@ -215,7 +217,7 @@ function assemble(given: SettingsInput, method: MethodName): Settings {
 }
 
 function assembleMethod(
-  v: { readonly [K in keyof typeof DEFAULTS]: NonNullable<SettingsInput[K]> },
+  v: { readonly [K in keyof typeof DEFAULTS]: NonNullable<SettingsInput[K]> } & SettingsInput,
   method: MethodName,
 ): MethodSettings {
   switch (method) {
@@ -226,6 +228,15 @@ function assembleMethod(
     }
     case "adapter":
       return adapter({ style: v["adapter-kind"], reductionFactor: v["reduction-factor"] }).settings;
+    case "prompt": {
+      const initText = v["prompt-init-text"] ?? null;
+      return prompt({ virtualTokens: v["virtual-tokens"], init: v["prompt-init"], initText }).settings;
+    }
+    case "prefix": {
+      const projectionSize = v["prefix-projection-size"] ?? null;
+      return prefix({ virtualTokens: v["virtual-tokens"], projection: v["prefix-projection"], projectionSize })
+        .settings;
+    }
     case "head":
       return headOnly().settings;
     case "full":

@@ -3,11 +3,11 @@ import { type Dataset, type EncodedExamples, splitOf } from "../data/index.ts";
 import { ConfigError } from "../errors.ts";
 import { jsonText } from "../hub/index.ts";
 import type { Evaluation } from "../infer/index.ts";
-import { isHead, methodOf } from "../peft/index.ts";
+import { isHead, type MethodSettings, methodOf } from "../peft/index.ts";
 import { sizeOf, type Tensor } from "../tensor/index.ts";
 import { type EvalEvent, Optimizer, type TrainEvent, train, type WarningEvent } from "../train/index.ts";
 import type { Running, Stoppable, TrainEstimate, TrainedRun } from "./api.ts";
-import { type BaseModel, missingHead, openBaseModel } from "./base-model.ts";
+import { type BaseModel, checkPositions, missingHead, openBaseModel } from "./base-model.ts";
 import type { Environment } from "./environment.ts";
 import { openEvaluator } from "./evaluator.ts";
 import type { RunRecord } from "./run-record.ts";
@@ -135,7 +135,8 @@ type Job = Awaited<ReturnType<typeof prepare>>;
 async function prepare(environment: Environment, settings: Settings) {
   const { files } = environment;
   const base = await openBaseModel(environment, settings.model);
-  const method = methodOf(settings.method);
+  checkPositions(base, settings.method, settings.data.maxLength);
+  const method = methodOf(settings.method, initTokenIds(base, settings.method));
   const dataset = await openData(files, settings);
   const { task } = dataset;
   const head = headOf(task);
@@ -301,6 +302,12 @@ async function saveTrained(
       data: { task: task.name, fingerprint: dataset.fingerprint },
     }),
   );
+}
+
+/** The tokens that a prompt begins as, special ones included. @see HF PEFT `PromptEmbedding`. */
+function initTokenIds({ tokenizer }: BaseModel, method: MethodSettings): readonly number[] {
+  if (method.kind !== "prompt" || method.initText === null) return [];
+  return tokenizer.encode(method.initText, null, { maxLength: null }).ids;
 }
 
 /** Every linear layer outside the head, by path. */

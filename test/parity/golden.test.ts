@@ -10,7 +10,7 @@ const GOLDEN = "test/golden/encoders";
 const cache = mkdtempSync(join(tmpdir(), "deft-golden-"));
 afterAll(() => rmSync(cache, { recursive: true, force: true }));
 
-const isEncoder = (name: string) => !/-tuning$|\.skip-mlp$/.test(name);
+const isEncoder = (name: string) => !/\.(prompt|prefix|skip)-/.test(name);
 
 test("BERT and RoBERTa with every method, on cpu", async () => {
   expect(await expectParity(GOLDEN, { cache, keep: isEncoder })).toBe(6);
