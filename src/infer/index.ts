@@ -3,6 +3,7 @@
 
 export type { Evaluation } from "./evaluation.ts";
 export { type HeadKind, numLogits, type SequenceHead } from "./head.ts";
+export { type InputSquaresOptions, inputSquares } from "./linear-inputs.ts";
 export {
   accuracy,
   type BootstrapInterval,
