@@ -121,6 +121,7 @@ export const rules: { readonly [O in Op]: Rule<O> } = {
   },
 
   matmul: matmulRule,
+  dequantize: stops,
 
   reshape: (node, [dy]) => [reshape(dy!, node.inputs[0]!.shape)],
   transpose: (node, [dy]) => {

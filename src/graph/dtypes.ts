@@ -55,6 +55,7 @@ const DTYPES: { readonly [O in Op]: readonly DType[] | "any" } = {
   shiftRight: ["uint64", "uint32", "uint8"],
   where: [...COMMON, "uint8"],
   matmul: FLOATS,
+  dequantize: ["uint8", "int8"],
   reshape: STORED,
   transpose: STORED,
   expand: STORED,

@@ -3,6 +3,9 @@ import type { DType, Tensor } from "../tensor/index.ts";
 import type { Dim, Shape } from "./dim.ts";
 import type { Graph } from "./graph.ts";
 
+/** How a matrix is stored in few bits; `dequantize` says what each means. */
+export type StoredFormat = "nf4" | "int4" | "int8";
+
 type None = Record<never, never>;
 interface Axis {
   readonly axis: number;
@@ -62,6 +65,9 @@ export interface OpAttributes {
 
   /** `alpha · op(A) · op(B)`, op = transpose of the last two axes where asked. */
   matmul: { readonly transA: boolean; readonly transB: boolean; readonly alpha: number };
+
+  /** A matrix `[N, K]` from its codes and scales. */
+  dequantize: { readonly format: StoredFormat; readonly shape: readonly [number, number] };
 
   reshape: { readonly shape: Shape };
   transpose: { readonly perm: readonly number[] };

@@ -1,7 +1,7 @@
 // A growing ONNX graph: unique names, attributes by JavaScript type, shared small constants.
 import { create } from "@bufbuild/protobuf";
 import { UnsupportedError } from "../errors.ts";
-import type { DType, Tensor } from "../tensor/index.ts";
+import type { DType, Tensor, TypedArray } from "../tensor/index.ts";
 import {
   type AttributeProto,
   AttributeProtoSchema,
@@ -17,6 +17,9 @@ import {
 export interface FloatAttribute {
   readonly float: number;
 }
+/** ONNX Runtime's own operator domain. */
+export const MICROSOFT = "com.microsoft";
+
 export type AttributeValue = number | string | readonly number[] | FloatAttribute;
 
 /** Begins every name the builder makes, so that no input, parameter or output can meet one. */
@@ -51,7 +54,7 @@ export class Builder {
   site = "";
   /** ONNX node name → site, for profiles and errors. */
   readonly sites = new Map<string, string>();
-  readonly #constants = new Map<string, string>();
+  readonly #constants = new Map<string | TypedArray, string>();
   #count = 0;
 
   /** One node with one output. */
@@ -106,11 +109,12 @@ export class Builder {
   /** A small tensor inside the model file; equal small ones are shared. */
   constant(value: Tensor): string {
     const bytes = new Uint8Array(value.data.buffer, value.data.byteOffset, value.data.byteLength);
-    const key = bytes.length <= 64 ? `${value.dtype}[${value.shape.join()}]${bytes.join()}` : undefined;
-    const known = key === undefined ? undefined : this.#constants.get(key);
+    // small ones by their bytes, tables by identity
+    const key = bytes.length <= 64 ? `${value.dtype}[${value.shape.join()}]${bytes.join()}` : value.data;
+    const known = this.#constants.get(key);
     if (known) return known;
     const name = `${OWN_NAME}c${this.#count++}`;
-    if (key !== undefined) this.#constants.set(key, name);
+    this.#constants.set(key, name);
     this.initializers.push(
       create(TensorProtoSchema, {
         name,

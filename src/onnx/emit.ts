@@ -3,7 +3,7 @@ import { create, toBinary } from "@bufbuild/protobuf";
 import { GraphError, UnsupportedError } from "../errors.ts";
 import { type Dim, isOp, type Node, type Op, reachable, type Shape, type Value, verify } from "../graph/index.ts";
 import type { DType, FileSpan } from "../tensor/index.ts";
-import { Builder, dataType, OWN_NAME } from "./builder.ts";
+import { Builder, dataType, MICROSOFT, OWN_NAME } from "./builder.ts";
 import { biasedProducts, emitGemm } from "./gemm.ts";
 import {
   TensorProto_DataLocation as DataLocation,
@@ -14,7 +14,8 @@ import {
   type ValueInfoProto,
   ValueInfoProtoSchema,
 } from "./generated/onnx_pb.js";
-import { type EmitRule, emitRules, MICROSOFT } from "./rules.ts";
+import { emitStoredProduct, storedProducts } from "./quantized.ts";
+import { type EmitRule, emitRules } from "./rules.ts";
 import { SizeEmitter } from "./shapes.ts";
 
 const OPSET = 21n;
@@ -35,6 +36,8 @@ export interface EmittedModel {
   readonly external: readonly ExternalWeight[];
   /** Some work is done twice on purpose: a runtime must not merge equal nodes. */
   readonly hasCopies: boolean;
+  /** Some matrices are stored in few bits: a runtime must not restore them once and for all. */
+  readonly hasStoredMatrices: boolean;
   /** Sizes at which 0 has no defined result: a largest of nothing, a batched product without inner elements. */
   readonly nonEmpty: readonly Dim[];
   /** ONNX node name → site. */
@@ -68,12 +71,18 @@ export function emit(outputs: Readonly<Record<string, Value>>, { place }: EmitOp
   const sizes = new SizeEmitter(builder, sources);
   const nonEmpty = new Set<Dim>();
   const refuseEmpty = (size: Dim) => void nonEmpty.add(size);
-  const biased = biasedProducts(nodes, values);
+  const stored = storedProducts(nodes, values);
+  const biased = biasedProducts(nodes, values, stored.products);
   const products = new Set<Node>(biased.values());
   for (const node of nodes) {
-    if (node.op === "input" || node.op === "parameter" || products.has(node)) continue;
+    if (node.op === "input" || node.op === "parameter" || products.has(node) || stored.unread.has(node)) continue;
     const product = biased.get(node);
     builder.site = (product ?? node).site;
+    const matrix = stored.products.get(node);
+    if (matrix) {
+      names.set(node.outputs[0]!, emitStoredProduct(builder, node, matrix, names));
+      continue;
+    }
     if (product) {
       names.set(node.outputs[0]!, emitGemm(builder, node, product, names));
       continue;
@@ -110,6 +119,7 @@ export function emit(outputs: Readonly<Record<string, Value>>, { place }: EmitOp
     external,
     nonEmpty: open,
     hasCopies: nodes.some((node) => node.copyOf !== null),
+    hasStoredMatrices: nodes.some((node) => node.op === "dequantize"),
     sites: builder.sites,
   };
 }

@@ -4,9 +4,13 @@ import type { Builder } from "./builder.ts";
 
 /**
  * The additions `x · W + b` that become one Gemm, with their product: a product of two matrices that nothing else reads,
- * and a bias `[N]` as wide as it.
+ * and a bias `[N]` as wide as it. Products that are emitted `otherwise` are left alone.
  */
-export function biasedProducts(nodes: readonly Node[], outputs: readonly Value[]): ReadonlyMap<Node, Node<"matmul">> {
+export function biasedProducts(
+  nodes: readonly Node[],
+  outputs: readonly Value[],
+  otherwise: ReadonlyMap<Node, unknown>,
+): ReadonlyMap<Node, Node<"matmul">> {
   const readers = new Map<Value, number>();
   const count = (value: Value) => readers.set(value, (readers.get(value) ?? 0) + 1);
   for (const node of nodes) node.inputs.forEach(count);
@@ -17,7 +21,13 @@ export function biasedProducts(nodes: readonly Node[], outputs: readonly Value[]
     const [product, bias] = node.inputs as readonly [Value, Value];
     const { node: maker } = product;
     const fits = product.shape.length === 2 && product.dtype === "float32" && readers.get(product) === 1;
-    if (!fits || !isOp(maker, "matmul") || maker.inputs.some((input) => input.shape.length !== 2)) continue;
+    if (
+      !fits ||
+      !isOp(maker, "matmul") ||
+      otherwise.has(maker) ||
+      maker.inputs.some((input) => input.shape.length !== 2)
+    )
+      continue;
     if (bias.shape.length === 1 && bias.shape[0] === product.shape[1]) found.set(node, maker);
   }
   return found;

@@ -2,7 +2,8 @@
 import { invariant, UnsupportedError } from "../errors.ts";
 import { addDims, type Dim, dimTerms, type Node, type Op, type Shape, shapeSize, type Value } from "../graph/index.ts";
 import { allocate, type DType } from "../tensor/index.ts";
-import { type Builder, dataType } from "./builder.ts";
+import { type Builder, dataType, MICROSOFT } from "./builder.ts";
+import { emitDequantize } from "./quantized.ts";
 import type { SizeEmitter } from "./shapes.ts";
 
 /** What a rule may use: the builder, sizes, and the ONNX names of the node's inputs. */
@@ -16,9 +17,6 @@ export interface EmitContext {
 
 /** Gives the ONNX names of the node's outputs. */
 export type EmitRule<O extends Op> = (node: Node<O>, context: EmitContext) => string | readonly string[];
-
-/** ONNX Runtime's own operator domain. */
-export const MICROSOFT = "com.microsoft";
 
 const simple =
   (type: string) =>
@@ -76,6 +74,7 @@ export const emitRules: { readonly [O in Op]: EmitRule<O> } = {
   where: simple("Where"),
 
   matmul: matmulRule,
+  dequantize: (node, { builder, inputs }) => emitDequantize(builder, node, inputs),
 
   // allowzero: a 0 in the shape is a size, not "copy from the input"
   reshape: (node, { builder, sizes, inputs }) =>

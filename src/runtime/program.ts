@@ -55,7 +55,7 @@ export async function openProgram(
 ): Promise<Program> {
   let session: OrtSession;
   try {
-    session = await ort.InferenceSession.create(model.bytes, model.hasCopies ? withoutMerging(options) : options);
+    session = await ort.InferenceSession.create(model.bytes, withoutUndoing(options, model));
   } catch (cause) {
     throw new BackendError(backend, "compile", messageOf(cause), {
       cause,
@@ -75,8 +75,15 @@ export async function openProgram(
   };
 }
 
-function withoutMerging(options: OrtSession.SessionOptions): OrtSession.SessionOptions {
-  const optimization = { disable_specified_optimizers: "CommonSubexpressionElimination" };
+/** Leaves out the optimisers that would undo what the graph does on purpose. */
+function withoutUndoing(options: OrtSession.SessionOptions, model: EmittedModel): OrtSession.SessionOptions {
+  const left = [
+    ...(model.hasCopies ? ["CommonSubexpressionElimination"] : []),
+    // else every matrix is restored when the session opens, and stays
+    ...(model.hasStoredMatrices ? ["ConstantFolding"] : []),
+  ];
+  if (left.length === 0) return options;
+  const optimization = { disable_specified_optimizers: left.join(";") };
   return { ...options, extra: { ...options.extra, optimization } };
 }
 

@@ -1,6 +1,6 @@
 // A reference interpreter of graphs in float64, one plain rule an op, in a table no op can be missing from.
 import { invariant } from "../../src/errors.ts";
-import { evaluateDim, type Node, type Op, reachable, type Value } from "../../src/graph/index.ts";
+import { evaluateDim, NF4_LEVELS, type Node, type Op, reachable, type Value } from "../../src/graph/index.ts";
 import type { DType } from "../../src/tensor/index.ts";
 import { broadcast, fromTensor, indices, make, type Numbers, read } from "./numbers.ts";
 
@@ -148,6 +148,19 @@ export const naive: { readonly [O in Op]: NaiveRule<O> } = {
     };
     return [make([...batch, m!, n!], (i) => product(i.slice(0, -2), i.at(-2)!, i.at(-1)!))];
   },
+
+  dequantize: ({ attributes: { format, shape } }, [codes, scales]) => [
+    make(shape, ([row, column]) => {
+      const flat = row! * shape[1] + column!;
+      if (format === "int8") return codes!.data[flat]! * scales!.data[row!]!;
+      const perRow = Math.ceil(shape[1] / 32);
+      const at = format === "nf4" ? flat : row! * perRow * 32 + column!;
+      const byte = codes!.data[Math.floor(at / 2)]!;
+      const code = (at % 2 === 0) === (format === "nf4") ? Math.floor(byte / 16) : byte % 16;
+      if (format === "nf4") return NF4_LEVELS[code]! * scales!.data[Math.floor(at / 64)]!;
+      return (code - 8) * scales!.data[Math.floor(at / 32)]!;
+    }),
+  ],
 
   reshape: (node, [x], { sizes }) => [
     { shape: node.attributes.shape.map((d) => evaluateDim(d, sizes)), data: x!.data },

@@ -3,6 +3,7 @@ import fc from "fast-check";
 import {
   argMax,
   cumSum,
+  dequantize,
   layerNorm,
   logSoftmax,
   matmul,
@@ -11,6 +12,7 @@ import {
   reduceSum,
   type Shape,
   softmax,
+  storedShapes,
   type Value,
 } from "../../../src/graph/index.ts";
 import type { DType } from "../../../src/tensor/index.ts";
@@ -111,6 +113,34 @@ export const contraction = {
         build: ([a, b]) => [matmul(a!, b!, { transA, transB, alpha })],
         tolerance: "f32Gemm",
       })),
+  ),
+
+  dequantize: cases(
+    fc
+      .record({
+        format: fc.constantFrom("nf4", "int4", "int8"),
+        // whole blocks, parts of one, an odd count, rows of several
+        shape: fc.constantFrom<[number, number]>([1, 1], [3, 5], [2, 32], [4, 16], [1, 64], [3, 40], [5, 26], [2, 96]),
+        as: fc.constantFrom("input", "frozen"),
+      })
+      .map(({ format, shape, as }) => {
+        const { codes, codesDtype, scales } = storedShapes(format, shape);
+        return {
+          label: `dequantize ${format} [${shape.join(", ")}]`,
+          inputs: [
+            {
+              shape: codes,
+              dtype: codesDtype,
+              domain: (random) => random.integer(256) - (codesDtype === "int8" ? 128 : 0),
+              as,
+            },
+            { shape: scales, dtype: "float32", domain: normal, as },
+          ],
+          build: ([x, scale]) => [dequantize(x!, scale!, format, shape)],
+          tolerance: "f32Elementwise",
+          gradient: "stops",
+        };
+      }),
   ),
 
   reduceSum: reduction(reduceSum, shape(), "flows", numbers),
