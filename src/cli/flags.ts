@@ -16,7 +16,15 @@ export interface Flag {
   readonly group: FlagGroup;
 }
 
-export type FlagGroup = "Model and data" | "Method" | "Density loss" | "Training" | "Run" | "Input" | "Output";
+export type FlagGroup =
+  | "Model and data"
+  | "Method"
+  | "Density loss"
+  | "Removal"
+  | "Training"
+  | "Run"
+  | "Input"
+  | "Output";
 
 const define =
   (group: FlagGroup) =>
@@ -32,6 +40,7 @@ const define =
 const data = define("Model and data");
 const method = define("Method");
 const density = define("Density loss");
+const removal = define("Removal");
 const training = define("Training");
 const run = define("Run");
 const output = define("Output");
@@ -68,6 +77,10 @@ export const TRAIN_FLAGS: readonly Flag[] = [
   density("epsilon", "E|FROM:TO", "ε of a² / (a² + ε), fixed or annealed", { default: "0.01:0.001" }),
   density("positions", "attended|all", "tokens that count; all includes padding", { default: "attended" }),
   density("preset", "paper", "the paper's values: weight 1, ε 1e-7 (prompt: 20), all positions, padding max"),
+  removal("keep-neurons", "X", "remove MLP neurons while training, until this share is left"),
+  removal("keep-scope", "layer|global", "that share of each layer, or of all together", { default: "layer" }),
+  removal("removal-start", "X", "share of steps before the first neuron goes", { default: "0.2" }),
+  removal("removal-end", "X", "share of steps after which the last has gone", { default: "0.6" }),
   training("epochs", "X", "passes over the data", { default: "3" }),
   training("max-steps", "N", "stop after N steps, however many epochs"),
   training("batch-size", "N", "examples a micro-batch", { default: "32" }),

@@ -14,11 +14,11 @@ export {
   columnEnergies,
   isNeuronMask,
   type LayerNeurons,
-  type LowRank,
   maskName,
   meanEnergies,
   neuronMasks,
   removeLowest,
+  rowEnergies,
 } from "./neurons.ts";
 export {
   DEAD_THRESHOLD,

@@ -15,6 +15,8 @@ export interface Sidecar {
   readonly method: JsonObject;
   /** The density loss and its options; null after plain PEFT. */
   readonly density: JsonObject | null;
+  /** Which neurons were removed while training, and how; absent or null when all are there. */
+  readonly removal?: JsonObject | null;
   /** The density report measured at the end; null when none was. */
   readonly report: JsonObject | null;
   readonly base: { readonly model: string; readonly revision: string | null; readonly fingerprint: string };
@@ -61,6 +63,7 @@ function sidecarIssues(path: string, json: JsonObject): ConfigIssue[] {
   need("method", json.method, isJsonObject(json.method), "an object");
   for (const field of ["density", "report", "data"])
     need(field, json[field], objectOrNull(json[field]), "an object or null");
+  need("removal", json.removal, objectOrNull(json.removal ?? null), "an object or null");
   need("base.model", base.model, typeof base.model === "string", "text");
   need("base.revision", base.revision, base.revision === null || typeof base.revision === "string", "text or null");
   need("base.fingerprint", base.fingerprint, typeof base.fingerprint === "string", "text");

@@ -11,7 +11,6 @@ export {
   type TextInputs,
 } from "./encoder-decoder.ts";
 export { type MlpSite, mlpSites } from "./mlp-sites.ts";
-export { type MlpWeights, mlpWeights } from "./mlp-weights.ts";
 export {
   type EncoderModel,
   encoderLogits,

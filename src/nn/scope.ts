@@ -9,6 +9,7 @@ import { type Hooks, none } from "./hooks.ts";
 export type Init =
   | { readonly kind: "zeros" }
   | { readonly kind: "ones" }
+  | { readonly kind: "constant"; readonly value: number }
   /** Normal with mean 0. */
   | { readonly kind: "normal"; readonly std: number }
   /** Uniform in ±1/√fanIn, as torch's `kaiming_uniform_(a=√5)` on a `[out, in]` matrix. */
@@ -25,6 +26,8 @@ export interface ParameterSpec {
   readonly trainable: boolean;
   /** Absent: the checkpoint must hold it. */
   readonly init?: Init;
+  /** Kept and fed with what is trained, and changed by rule: no gradient reaches it. */
+  readonly buffer?: true;
 }
 
 export interface ScopeOptions {
@@ -99,6 +102,11 @@ export class Scope {
     return this.#declare(name, shape, !this.#shared.frozen, init);
   }
 
+  /** A new value that is kept and fed with the trained ones, and that only a rule changes: a mask. */
+  buffer(name: string, shape: readonly number[], init: Init): Value {
+    return this.#declare(name, shape, true, init, true);
+  }
+
   /** A new, trained parameter that a method adds to the model as a whole, for several sites to share. */
   shared(name: string, shape: readonly number[], init: Init): Value {
     return new Scope(this.#shared, "").added(name, shape, init);
@@ -108,11 +116,14 @@ export class Scope {
     return this.path === "" ? name : `${this.path}.${name}`;
   }
 
-  #declare(name: string, shape: readonly number[], trainable: boolean, init?: Init): Value {
+  #declare(name: string, shape: readonly number[], trainable: boolean, init?: Init, buffer = false): Value {
     const full = this.#full(name);
     const known = this.#shared.specs.get(full);
     if (known && known.shape.join() !== shape.join()) throw new InternalError(`${full} asked for with two shapes`);
-    if (!known) this.#shared.specs.set(full, { name: full, shape, trainable, ...(init ? { init } : {}) });
+    if (!known) {
+      const rest = { ...(init ? { init } : {}), ...(buffer ? { buffer } : {}) };
+      this.#shared.specs.set(full, { name: full, shape, trainable, ...rest });
+    }
     return this.graph.parameter(full, shape as Shape, { trainable: (known ?? { trainable }).trainable });
   }
 }

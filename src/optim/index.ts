@@ -2,4 +2,4 @@
 // Takes (parameters, gradients, state), gives updated ones as values; schedules as functions of the step. Never: loops.
 export { type AdamWOptions, type AdamWState, adamw, biasCorrections, isDecayed } from "./adamw.ts";
 export { clipByGlobalNorm, globalNorm } from "./clip.ts";
-export { annealedAt, learningRateAt, rampAt, type Schedule, type ScheduleName } from "./schedule.ts";
+export { annealedAt, keptShareAt, learningRateAt, rampAt, type Schedule, type ScheduleName } from "./schedule.ts";

@@ -31,3 +31,13 @@ export function rampAt(step: number, steps: number): number {
 export function annealedAt(from: number, to: number, step: number, steps: number): number {
   return from * (to / from) ** rampAt(step, steps);
 }
+
+/**
+ * Share kept at `step`: 1 until `start`, then falling as a cubic to `keep` at `end`: fast at first, when there is most to spare.
+ * @see Zhu & Gupta 2017, eq. 1.
+ */
+export function keptShareAt(keep: number, start: number, end: number, step: number): number {
+  if (step <= start) return 1;
+  const left = step >= end ? 0 : (end - step) / (end - start);
+  return keep + (1 - keep) * left ** 3;
+}

@@ -24,6 +24,8 @@ export interface TrainerState {
 const STATE = "trainer_state.json";
 const TRAINABLE = "trainable.safetensors";
 const OPTIMIZER = "optimizer.safetensors";
+/** Running energies of neurons, by activation site; only where neurons are removed. */
+const ENERGIES = "energies.safetensors";
 
 /** Folder of the checkpoint after `step` steps. */
 export function checkpointFolder(root: string, step: number): string {
@@ -42,12 +44,14 @@ export async function saveCheckpoint(
   root: string,
   state: TrainerState,
   { parameters, m, v }: OptimizerState,
+  energies: ReadonlyMap<string, Tensor> = new Map(),
 ): Promise<string> {
   const folder = checkpointFolder(root, state.globalStep);
   await writeFolder(files, joinPath(root, PARTIAL), folder, async (partial) => {
     await files.write(joinPath(partial, TRAINABLE), safetensorsBytes(parameters));
     const moments = new Map([...prefixed("m.", m), ...prefixed("v.", v)]);
     await files.write(joinPath(partial, OPTIMIZER), safetensorsBytes(moments));
+    if (energies.size > 0) await files.write(joinPath(partial, ENERGIES), safetensorsBytes(energies));
     await files.write(joinPath(partial, STATE), jsonText(toJson(state)));
   });
   return folder;
@@ -123,8 +127,12 @@ export async function loadCheckpoint(
   files: Files,
   root: string,
   step: number,
-  names: readonly string[],
-): Promise<{ readonly state: TrainerState; readonly optimizer: OptimizerState }> {
+  names: { readonly trained: readonly string[]; readonly buffers: readonly string[] },
+): Promise<{
+  readonly state: TrainerState;
+  readonly optimizer: OptimizerState;
+  readonly energies: ReadonlyMap<string, Tensor>;
+}> {
   const folder = checkpointFolder(root, step);
   if ((await files.stat(joinPath(folder, STATE))) === null)
     throw new FileError(folder, "expected a checkpoint, got nothing there");
@@ -133,15 +141,16 @@ export async function loadCheckpoint(
       Record<string, unknown>
     >,
   );
-  const parameters = await readAll(files, joinPath(folder, TRAINABLE), names, "");
+  const parameters = await readAll(files, joinPath(folder, TRAINABLE), [...names.trained, ...names.buffers], "");
   const moments = joinPath(folder, OPTIMIZER);
   return {
     state,
     optimizer: {
       parameters,
-      m: await readAll(files, moments, names, "m."),
-      v: await readAll(files, moments, names, "v."),
+      m: await readAll(files, moments, names.trained, "m."),
+      v: await readAll(files, moments, names.trained, "v."),
     },
+    energies: names.buffers.length === 0 ? new Map() : await readWhole(files, joinPath(folder, ENERGIES)),
   };
 }
 
@@ -153,6 +162,11 @@ export async function loadTrainable(
   names: readonly string[],
 ): Promise<Map<string, Tensor>> {
   return readAll(files, joinPath(checkpointFolder(root, step), TRAINABLE), names, "");
+}
+
+async function readWhole(files: Files, file: string): Promise<Map<string, Tensor>> {
+  const weights = await openSafetensors(files, file);
+  return readAll(files, file, [...weights.keys()], "");
 }
 
 async function readAll(

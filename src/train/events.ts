@@ -35,6 +35,8 @@ export interface StepEvent {
   readonly densityWeight: number;
   readonly epsilon: number;
   readonly learningRate: number;
+  /** Share of neurons not yet removed, where they are removed while training. */
+  readonly keptShare?: number;
   /** Global L2 norm of the gradients, before clipping. */
   readonly gradNorm: number;
   /** Attended tokens per second of this step. */

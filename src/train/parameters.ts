@@ -41,6 +41,9 @@ export function draw(init: Init, shape: readonly number[], seed: number, name: s
     case "ones":
       data.fill(1);
       return value;
+    case "constant":
+      data.fill(init.value);
+      return value;
     case "normal":
       for (let i = 0; i < data.length; i++) data[i] = random.normal() * init.std;
       return value;

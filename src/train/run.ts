@@ -16,12 +16,14 @@ import {
 import type { EvalEvent, StepEvent, WarningEvent } from "./events.ts";
 import type { StepRates } from "./optimizer.ts";
 import { Progress } from "./progress.ts";
+import { NeuronRemoval } from "./removal.ts";
 import type { EpochBatches, TrainerOptions } from "./trainer.ts";
 
 /** The state of a run in this process; `train` asks it for one thing after another. */
 export class Run {
   step = 0;
   readonly progress = new Progress();
+  readonly #removal: NeuronRemoval | null;
   readonly #options: TrainerOptions;
   readonly #stepsPerEpoch: number;
   #epochBatches: { readonly epoch: number; readonly batches: EpochBatches } | null = null;
@@ -33,6 +35,7 @@ export class Run {
 
   constructor(options: TrainerOptions) {
     this.#options = options;
+    this.#removal = options.removal ? new NeuronRemoval(options.removal) : null;
     this.#stepsPerEpoch = Math.ceil(options.batches.batchesPerEpoch / options.accumulate);
   }
 
@@ -60,9 +63,12 @@ export class Run {
     await removeLeftovers(files, folder);
     const newest = (await listCheckpoints(files, folder)).at(-1);
     if (newest === undefined) return;
-    const { state, optimizer: stored } = await loadCheckpoint(files, folder, newest, this.#names()).catch((cause) => {
+    const { trainable, buffers } = optimizer.graph;
+    const names = { trained: trainable.map(({ name }) => name), buffers: buffers.map(({ name }) => name) };
+    const loaded = await loadCheckpoint(files, folder, newest, names).catch((cause) => {
       throw damaged(checkpointFolder(folder, newest), cause);
     });
+    const { state } = loaded;
     if (state.fingerprint !== checkpoints.fingerprint) {
       throw new ConfigError(
         [{ path: "--resume", expected: "the settings, data and model of the checkpoint", got: "others" }],
@@ -71,7 +77,8 @@ export class Run {
         },
       );
     }
-    optimizer.restore(stored);
+    optimizer.restore(loaded.optimizer);
+    this.#removal?.restore(loaded.energies);
     this.progress.restore(state);
     this.step = state.globalStep;
     this.#savedStep = this.step;
@@ -94,6 +101,8 @@ export class Run {
     const { loss, taskLoss, densityLoss, gradNorm } = result;
     if (!Number.isFinite(loss) || !Number.isFinite(gradNorm))
       throw this.#notFinite(`loss, got ${loss} (task ${taskLoss}, density ${densityLoss}, gradient norm ${gradNorm})`);
+    const { parameters } = optimizer.state;
+    await this.#removal?.note(this.step, optimizer.energies, parameters);
     const tokens = batches.reduce((sum, batch) => sum + batch.attendedTokens, 0);
     return {
       type: "step",
@@ -102,6 +111,7 @@ export class Run {
       epoch: this.step / this.#stepsPerEpoch,
       ...result,
       ...rates,
+      ...(this.#removal ? { keptShare: this.#removal.keptShare(parameters) } : {}),
       tokensPerSecond: (tokens / stepMs) * 1000,
       stepMs,
       rssBytes: rssBytes(),
@@ -125,7 +135,9 @@ export class Run {
     const result = await evaluate(this.#options.optimizer.state.parameters);
     if (!Number.isFinite(result.loss)) throw this.#notFinite(`loss of the evaluation, got ${result.loss}`);
     this.#isSaved = false;
-    const best = this.progress.noteMetric(this.step, result.metrics[metricName] ?? Number.NaN, true);
+    const best =
+      this.#isCandidate && this.progress.noteMetric(this.step, result.metrics[metricName] ?? Number.NaN, true);
+    this.progress.evaluatedStep = this.step;
     if (best) this.#bestParameters = this.trained();
     return {
       type: "eval",
@@ -136,6 +148,11 @@ export class Run {
       durationMs: performance.now() - started,
       best,
     };
+  }
+
+  /** Before the last neuron has gone, the parameters are not those of the model that was asked for. */
+  get #isCandidate(): boolean {
+    return this.#removal === null || this.step >= this.#removal.endStep;
   }
 
   saveDue(evaluated: EvalEvent | null): boolean {
@@ -160,7 +177,7 @@ export class Run {
       ...this.progress.snapshot(),
     };
     await checkpoints.beforeSave?.();
-    const folder = await saveCheckpoint(files, root, state, optimizer.state);
+    const folder = await saveCheckpoint(files, root, state, optimizer.state, this.#removal?.state);
     this.#savedStep = this.step;
     this.#isSaved = true;
     await this.#prune();
@@ -190,7 +207,7 @@ export class Run {
   }
 
   #names(): string[] {
-    return this.#options.optimizer.graph.trainable.map(({ name }) => name);
+    return [...this.#options.optimizer.state.parameters.keys()];
   }
 
   #rates(): StepRates {

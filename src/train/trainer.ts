@@ -4,6 +4,7 @@ import type { Schedule } from "../optim/index.ts";
 import type { Files, Tensor } from "../tensor/index.ts";
 import type { EvalEvent, TrainEvent } from "./events.ts";
 import type { Optimizer } from "./optimizer.ts";
+import type { RemovalOptions } from "./removal.ts";
 import { Run } from "./run.ts";
 
 /** Training examples in batches; the order is a pure function of the epoch, so that a resumed run meets the same. */
@@ -55,6 +56,8 @@ export interface TrainerOptions {
   readonly totalSteps: number;
   readonly schedule: Schedule;
   readonly density: DensitySchedule;
+  /** Neurons that go while training; absent: all stay. The optimizer must give their energies. */
+  readonly removal?: RemovalOptions | null;
   /** Loss of the best constant answer on the training labels. */
   readonly chanceLoss: number;
   readonly evaluate: (

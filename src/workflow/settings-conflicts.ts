@@ -1,4 +1,5 @@
 // Settings that contradict each other: each rule names the one to change.
+import { DEFAULTS } from "./settings-defaults.ts";
 import type { SettingsInput, SettingsKey } from "./settings-schema.ts";
 
 /** A given setting that has no place beside the others. */
@@ -13,6 +14,8 @@ const ADAPTER_KEYS = ["adapter-kind", "reduction-factor"] as const;
 const PROMPT_KEYS = ["prompt-init", "prompt-init-text"] as const;
 const PREFIX_KEYS = ["prefix-projection", "prefix-projection-size"] as const;
 const DENSITY_KEYS = ["epsilon", "positions", "density-warmup-ratio", "density-cooldown-ratio"] as const;
+
+const REMOVAL_KEYS = ["keep-scope", "removal-start", "removal-end"] as const;
 
 /** Contradictions among the settings that were given; `methods` are those that will run. */
 export function conflicts(given: SettingsInput, methods: readonly string[]): Conflict[] {
@@ -40,6 +43,15 @@ export function conflicts(given: SettingsInput, methods: readonly string[]): Con
   }
   if (given["density-weight"] === 0) {
     for (const key of DENSITY_KEYS) add(key, "--density-weight above 0, without which it means nothing", "0");
+  }
+  if (given["keep-neurons"] === undefined) {
+    for (const key of REMOVAL_KEYS) add(key, "--keep-neurons, without which it means nothing", "no --keep-neurons");
+  }
+  const start = given["removal-start"] ?? DEFAULTS["removal-start"];
+  const end = given["removal-end"] ?? DEFAULTS["removal-end"];
+  if (start >= end) {
+    const key = given["removal-end"] === undefined ? "removal-start" : "removal-end";
+    add(key, "a removal that starts before it ends", `from ${start} to ${end}`);
   }
   if (given.resume === true && given.output === undefined) {
     found.push({ key: "resume", expected: "--output RUN, the run to resume", got: "no --output" });

@@ -29,6 +29,7 @@ export function settingsInput(settings: Settings): SettingsInput {
           epsilon: density.epsilon,
           positions: density.positions,
         }),
+    ...(settings.removal ? removalInput(settings.removal) : {}),
     epochs: optim.epochs,
     "max-steps": optim.maxSteps,
     "batch-size": optim.batchSize,
@@ -50,6 +51,10 @@ export function settingsInput(settings: Settings): SettingsInput {
     recompute: settings.recompute,
   };
   return Object.fromEntries(Object.entries(all).filter(([, value]) => value !== null && value !== undefined));
+}
+
+function removalInput({ keep, start, end, scope }: NonNullable<Settings["removal"]>): SettingsInput {
+  return { "keep-neurons": keep, "removal-start": start, "removal-end": end, "keep-scope": scope };
 }
 
 /** A method's settings as flags and files spell them. */

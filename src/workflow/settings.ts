@@ -21,6 +21,17 @@ export interface DensitySettings {
   readonly positions: "attended" | "all";
 }
 
+/** Gradual removal of MLP neurons while training. */
+export interface RemovalSettings {
+  /** Share of neurons left at the end, in (0, 1]. */
+  readonly keep: number;
+  /** Shares of all steps between which neurons go, in [0, 1]. */
+  readonly start: number;
+  readonly end: number;
+  /** Each layer keeps that share, or all layers together. */
+  readonly scope: "layer" | "global";
+}
+
 /** Where examples come from and how they become token ids. */
 export interface DataSettings {
   readonly path: string;
@@ -60,6 +71,8 @@ export interface Settings {
   readonly data: DataSettings;
   readonly method: MethodSettings;
   readonly density: DensitySettings;
+  /** Null: all neurons stay. */
+  readonly removal: RemovalSettings | null;
   readonly optim: OptimSettings;
   /** Steps between evaluations; null: at the end of each epoch. */
   readonly evalSteps: number | null;
@@ -192,6 +205,10 @@ function assemble(given: SettingsInput, method: MethodName): Settings {
       epsilon: v.epsilon,
       positions: v.positions,
     },
+    removal:
+      v["keep-neurons"] === undefined
+        ? null
+        : { keep: v["keep-neurons"], start: v["removal-start"], end: v["removal-end"], scope: v["keep-scope"] },
     optim: {
       epochs: v.epochs,
       maxSteps: v["max-steps"] ?? null,

@@ -16,6 +16,7 @@ import { buildTaskGraph, type HeadKind } from "../infer/index.ts";
 import { isHead, type Method, type MethodSettings, methodOf } from "../peft/index.ts";
 import { type Files, joinPath, type Tensor } from "../tensor/index.ts";
 import type { BaseModel } from "./base-model.ts";
+import { extrasOf, isExtra, withExtras } from "./run-method.ts";
 
 /** What was trained, with what it needs to run again. */
 export interface TrainedPart {
@@ -31,12 +32,15 @@ export interface TrainedPartOptions {
   readonly labels: readonly string[];
   readonly toolVersion: string;
   readonly density: JsonObject | null;
+  readonly removal: JsonObject | null;
   readonly report: JsonObject | null;
   readonly data: JsonObject | null;
 }
 
 /** Methods without a public adapter format keep their tensors here, under checkpoint names. */
 const PLAIN = "trained.safetensors";
+/** What training adds to any method and no public format has a place for: masks of neurons. */
+const EXTRAS = "deft.safetensors";
 
 /** Writes `folder`: adapter files that peft or AdapterHub load, and `deft.json`. */
 export async function writeTrainedPart(
@@ -46,14 +50,18 @@ export async function writeTrainedPart(
   options: TrainedPartOptions,
 ): Promise<void> {
   const { method, base, labels } = options;
-  const adapter = publicAdapter(method.settings, tensors, base, labels);
+  const extras = new Map([...tensors].filter(([name]) => isExtra(name)));
+  const own = new Map([...tensors].filter(([name]) => !isExtra(name)));
+  const adapter = publicAdapter(method.settings, own, base, labels);
   if (adapter) await writeAdapter(files, folder, adapter);
-  else await files.write(joinPath(folder, PLAIN), safetensorsBytes(tensors));
+  else await files.write(joinPath(folder, PLAIN), safetensorsBytes(own));
+  if (extras.size > 0) await files.write(joinPath(folder, EXTRAS), safetensorsBytes(extras));
   await writeSidecar(files, folder, {
     schemaVersion: SIDECAR_VERSION,
     toolVersion: options.toolVersion,
     method: { ...method.settings },
     density: options.density,
+    removal: options.removal,
     report: options.report,
     base: { model: base.name, revision: base.commit, fingerprint: base.fingerprint },
     data: options.data,
@@ -81,16 +89,37 @@ export async function readTrainedPart(files: Files, folder: string, base: BaseMo
       },
     );
   }
-  if (sidecar && (await files.stat(joinPath(folder, PLAIN))) !== null) {
-    const tensors = new Map<string, Tensor>();
-    for (const [name, weight] of await openSafetensors(files, joinPath(folder, PLAIN)))
-      tensors.set(name, await weight.read());
+  const part = await readMethodPart(files, folder, base, sidecar);
+  const extras = (await readTensors(files, joinPath(folder, EXTRAS))) ?? new Map<string, Tensor>();
+  return {
+    ...part,
+    method: withExtras(part.method, extrasOf(extras.keys())),
+    tensors: new Map([...part.tensors, ...extras]),
+  };
+}
+
+async function readMethodPart(
+  files: Files,
+  folder: string,
+  base: BaseModel,
+  sidecar: Sidecar | null,
+): Promise<TrainedPart> {
+  const tensors = sidecar && (await readTensors(files, joinPath(folder, PLAIN)));
+  if (tensors) {
     return { method: methodOf(sidecar.method as unknown as MethodSettings), tensors, labels: sidecar.labels, sidecar };
   }
   const adapter = await readAdapter(files, folder);
   const labels =
     sidecar?.labels ?? (adapter.method === "adapter" ? adapter.config.labels : null) ?? base.model.config.labels;
   return { method: methodOf(settingsOf(adapter)), tensors: adapter.tensors, labels, sidecar };
+}
+
+/** The tensors of a file; null when it is not there. */
+async function readTensors(files: Files, file: string): Promise<Map<string, Tensor> | null> {
+  if ((await files.stat(file)) === null) return null;
+  const tensors = new Map<string, Tensor>();
+  for (const [name, weight] of await openSafetensors(files, file)) tensors.set(name, await weight.read());
+  return tensors;
 }
 
 /**

@@ -3,6 +3,7 @@ import { type Dataset, type EncodedExamples, splitOf } from "../data/index.ts";
 import { ConfigError } from "../errors.ts";
 import { jsonText } from "../hub/index.ts";
 import type { Evaluation } from "../infer/index.ts";
+import { mlpSites } from "../models/index.ts";
 import { isHead, type MethodSettings, methodOf } from "../peft/index.ts";
 import { sizeOf, type Tensor } from "../tensor/index.ts";
 import { type EvalEvent, Optimizer, type TrainEvent, train, type WarningEvent } from "../train/index.ts";
@@ -10,6 +11,7 @@ import type { Running, Stoppable, TrainEstimate, TrainedRun } from "./api.ts";
 import { type BaseModel, checkPositions, missingHead, openBaseModel } from "./base-model.ts";
 import type { Environment } from "./environment.ts";
 import { openEvaluator } from "./evaluator.ts";
+import { runExtras, withExtras } from "./run-method.ts";
 import type { RunRecord } from "./run-record.ts";
 import { RunWriter } from "./run-writer.ts";
 import { running } from "./running.ts";
@@ -136,7 +138,7 @@ async function prepare(environment: Environment, settings: Settings) {
   const { files } = environment;
   const base = await openBaseModel(environment, settings.model);
   checkPositions(base, settings.method, settings.data.maxLength);
-  const method = methodOf(settings.method, initTokenIds(base, settings.method));
+  const method = withExtras(methodOf(settings.method, initTokenIds(base, settings.method)), runExtras(settings));
   const dataset = await openData(files, settings);
   const { task } = dataset;
   const head = headOf(task);
@@ -182,6 +184,7 @@ async function prepare(environment: Environment, settings: Settings) {
       data: { ...settings.data },
       method: { ...settings.method },
       density: { ...settings.density },
+      removal: settings.removal && { ...settings.removal },
       optim: { ...settings.optim },
       seed: settings.seed,
       evalSteps: settings.evalSteps,
@@ -213,6 +216,7 @@ function openOptimizer(job: Job): Promise<Optimizer> {
     maxGradNorm: optim.maxGradNorm,
     ...(settings.recompute === null ? {} : { recompute: settings.recompute }),
     density: density.weight === 0 ? null : { positions: density.positions },
+    neuronEnergies: settings.removal !== null,
   });
 }
 
@@ -236,6 +240,7 @@ function trainerFacts(job: Job, optimizer: Optimizer) {
       epsilon: density.epsilon,
       annealSteps: totalSteps,
     },
+    removal: removalOf(job),
     chanceLoss: chanceLoss(job.trainExamples, task),
     metricName: task.mainMetric,
     evalSteps: settings.evalSteps,
@@ -254,6 +259,25 @@ function trainerFacts(job: Job, optimizer: Optimizer) {
       backend: backend.name,
       threads: backend.threads,
     },
+  };
+}
+
+/** Masks change at every hundredth of the run: rarely enough to cost nothing, often enough to follow the cubic. */
+const REMOVAL_INTERVAL = 0.01;
+
+function removalOf({ settings, base, totalSteps }: Job) {
+  const { removal } = settings;
+  if (removal === null) return null;
+  const startStep = Math.floor(removal.start * totalSteps);
+  return {
+    keep: removal.keep,
+    startStep,
+    endStep: Math.max(startStep + 1, Math.round(removal.end * totalSteps)),
+    interval: Math.max(1, Math.round(REMOVAL_INTERVAL * totalSteps)),
+    scope: removal.scope,
+    sites: mlpSites(base.model),
+    weights: base.weights,
+    method: settings.method,
   };
 }
 
@@ -298,6 +322,7 @@ async function saveTrained(
       labels: task.labels,
       toolVersion: environment.versions["deft-tune"] ?? "0",
       density: settings.density.weight === 0 ? null : { ...settings.density },
+      removal: settings.removal && { ...settings.removal },
       report: result ? { ...result.density } : null,
       data: { task: task.name, fingerprint: dataset.fingerprint },
     }),
