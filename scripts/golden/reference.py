@@ -6,6 +6,7 @@ The format of the records is described at the top of encoders.py.
 """
 
 import dataclasses
+import functools
 import json
 import pathlib
 import re
@@ -88,7 +89,7 @@ def our_name(name: str) -> str:
     name = re.sub(r"^base_model\.(model\.)?", "", name)
     if name == "prompt_encoder.default.embedding.weight":
         return "prompt_embeddings"
-    name = name.replace(".base_layer.", ".").replace(".modules_to_save.default", "")
+    name = name.replace(".base_layer.", ".").replace(".modules_to_save.default", "").replace(".adapted.", ".")
     return re.sub(r"\.(lora_[AB])\.default\.", r".\1.", name)
 
 
@@ -105,12 +106,24 @@ class Taps:
         self.before: dict[str, torch.Tensor] = {}
         self.act: Callable[[torch.Tensor], torch.Tensor] = torch.relu
         for name, module in model.named_modules():
+            site = our_name(name)
+            if name.endswith(".DenseReluDense"):
+                # its forward: calling the module would be noted
+                self.act = module.act.forward
+                module.act.register_forward_hook(functools.partial(self.note_act, site))
             if not name.endswith(".intermediate"):
                 continue
-            site = our_name(name)
             self.act = module.intermediate_act_fn
             module.register_forward_hook(lambda _m, _i, out, site=site: self.values.__setitem__(site, out))
             module.dense.register_forward_hook(lambda _m, _i, out, site=site: self.before.__setitem__(site, out))
+
+    def note_act(self, site, _module, inputs, output):
+        self.before[site], self.values[site] = inputs[0], output
+
+
+def stack_of(site: str) -> str:
+    """The stack a site belongs to."""
+    return "decoder" if "decoder." in site else "encoder"
 
 
 class Run:
@@ -145,22 +158,28 @@ class Run:
         output = self.model(**feeds)
         return output.logits, output.loss
 
-    def attended(self, batch):
-        """[B, virtual + S]: 1 at attended text tokens, 0 at padding and virtual tokens."""
+    def attended(self, batch, site: str):
+        """[B, virtual + S]: 1 at attended text tokens, 0 at padding and virtual tokens; a decoder's are those with a label."""
+        if stack_of(site) == "decoder":
+            return (batch["labels"] != -100).to(self.dtype)
         mask = batch["attention_mask"].to(self.dtype)
         return torch.cat([torch.zeros(mask.shape[0], self.virtual, dtype=self.dtype), mask], dim=1)
 
     def density(self, batch, positions: str, epsilon: float):
-        """The density loss and its layers, METHOD.md section 2."""
-        attended = self.attended(batch)
-        layers = []
-        for a in self.taps.values.values():
+        """The density loss and its layers, METHOD.md section 2: a mean over each stack's layers, stacks added."""
+        layers = {}
+        for site, a in self.taps.values.items():
             share = a.square() / (a.square() + epsilon)
             if positions == "all":
-                layers.append(share.mean())
+                layers[site] = share.mean()
             else:
-                layers.append((share * attended.unsqueeze(-1)).sum() / (attended.sum() * a.shape[-1]))
-        return torch.stack(layers).mean(), layers
+                attended = self.attended(batch, site)
+                layers[site] = (share * attended.unsqueeze(-1)).sum() / (attended.sum() * a.shape[-1])
+        stacks = [
+            torch.stack([d for site, d in layers.items() if stack_of(site) == stack]).mean()
+            for stack in dict.fromkeys(map(stack_of, layers))
+        ]
+        return sum(stacks), list(layers.values())
 
     def total(self, batch, objective: Objective):
         """Task loss, density loss (0 without one) and their weighted sum."""
@@ -225,8 +244,8 @@ def measure(run: Run, batches) -> list[dict]:
     layers: dict[str, dict] = {}
     for batch in batches:
         run.forward(batch)
-        attended = run.attended(batch).bool()
         for site, a in run.taps.values.items():
+            attended = run.attended(batch, site).bool()
             layer = layers.setdefault(site, new_layer(site, a.shape[-1]))
             add_counts(layer, a, run.taps.before[site], attended, run.taps.act)
     return [finish_layer(layer) for layer in layers.values()]
@@ -302,7 +321,7 @@ def make_record(case: Case) -> tuple[dict, dict[str, torch.Tensor]]:
         "format": FORMAT,
         "case": case.name,
         "checkpoint": case.checkpoint,
-        "problem": config.problem_type or ("regression" if config.num_labels == 1 else "single_label_classification"),
+        "problem": problem_of(config),
         "numLabels": config.num_labels,
         "method": run.method,
         "virtualTokens": run.virtual,
@@ -319,6 +338,12 @@ def make_record(case: Case) -> tuple[dict, dict[str, torch.Tensor]]:
         "versions": versions(),
     }
     return record, tensors
+
+
+def problem_of(config) -> str:
+    if config.is_encoder_decoder:
+        return "language_modeling"
+    return config.problem_type or ("regression" if config.num_labels == 1 else "single_label_classification")
 
 
 @torch.no_grad()

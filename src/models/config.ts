@@ -1,5 +1,6 @@
 // What an encoder's config.json says, in our names, with every mistake of the file at once.
 import { CheckpointError, type CheckpointIssue, UnsupportedError } from "../errors.ts";
+import type { T5Config } from "./t5-config.ts";
 
 export interface EncoderConfig {
   readonly modelType: "bert" | "roberta";
@@ -22,7 +23,8 @@ export interface EncoderConfig {
   readonly labels: readonly string[];
 }
 
-const MODEL_TYPES = ["bert", "roberta"] as const;
+/** The `model_type`s of encoders. */
+export const MODEL_TYPES = ["bert", "roberta"] as const;
 
 /**
  * An encoder's configuration from its config.json.
@@ -84,8 +86,9 @@ export function parseEncoderConfig(json: unknown, file = "config.json"): Encoder
   return config;
 }
 
-/** The most tokens a sequence may have. RoBERTa counts positions from behind the padding id. */
-export function maxSequenceLength(config: EncoderConfig): number {
+/** The most tokens a sequence may have. RoBERTa counts positions from behind the padding id; relative ones (T5) have no end. */
+export function maxSequenceLength(config: EncoderConfig | T5Config): number {
+  if (config.modelType === "t5") return Number.POSITIVE_INFINITY;
   return config.modelType === "roberta" ? config.maxPositions - config.padTokenId - 1 : config.maxPositions;
 }
 

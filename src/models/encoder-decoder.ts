@@ -1,7 +1,8 @@
 // An encoder–decoder as stages, so that one program can hold all of it or be cut at a stage boundary.
-import { concat, equal, expand, slice, subtractDims, type Value, where } from "../graph/index.ts";
-import type { Scope } from "../nn/index.ts";
+import { concat, type Dim, equal, expand, slice, subtractDims, type Value, where } from "../graph/index.ts";
+import type { KeyValue, Scope } from "../nn/index.ts";
 import type { Hidden } from "./encoder.ts";
+import type { CachedKeys } from "./t5-attention.ts";
 import type { T5Config } from "./t5-config.ts";
 
 /** The text that an encoder–decoder reads. */
@@ -14,8 +15,15 @@ export interface TextInputs {
 
 /** Hidden states between blocks, with the relative position bias that all blocks of the stack add to their scores. */
 export interface BiasedHidden extends Hidden {
-  /** `[1, H, S, S]` */
+  /** `[1, H, queries, keys]` */
   readonly bias: Value;
+}
+
+/** What a decoder block gives. */
+export interface DecoderStep {
+  readonly hidden: BiasedHidden;
+  /** Keys and values of all tokens so far, for the step to come. */
+  readonly present: CachedKeys;
 }
 
 /** A model in stages over a root scope; `encode` and `languageModelLogits` run them in a row. */
@@ -26,9 +34,18 @@ export interface EncoderDecoderModel {
   encoderBlock(root: Scope, hidden: BiasedHidden, layer: number): BiasedHidden;
   /** Final norm: what the decoder attends to, with the mask over it. */
   encoderEnd(root: Scope, hidden: BiasedHidden): Hidden;
-  /** Over the decoder's input `[B, T]` int64. */
-  decoderEmbeddings(root: Scope, tokenIds: Value): BiasedHidden;
-  decoderBlock(root: Scope, hidden: BiasedHidden, encoded: Hidden, layer: number): BiasedHidden;
+  /** Over the decoder's input `[B, T]` int64, of which `past` tokens have gone before. */
+  decoderEmbeddings(root: Scope, tokenIds: Value, past?: Dim): BiasedHidden;
+  /** What a decoder block attends to of the encoder: the same at every step. */
+  crossKeys(root: Scope, encoded: Hidden, layer: number): KeyValue;
+  /** `past` are the block's keys of tokens before; with `copies` N, N rows in turn share one example's cross keys. */
+  decoderBlock(
+    root: Scope,
+    hidden: BiasedHidden,
+    cross: KeyValue,
+    layer: number,
+    options?: { readonly past?: CachedKeys | null; readonly copies?: Dim },
+  ): DecoderStep;
   /** Final norm and vocabulary: `[B, T, V]`. */
   head(root: Scope, hidden: BiasedHidden): Value;
 }
@@ -44,14 +61,14 @@ export function encode(model: EncoderDecoderModel, root: Scope, inputs: TextInpu
 export function languageModelLogits(model: EncoderDecoderModel, root: Scope, encoded: Hidden, labels: Value): Value {
   let hidden = model.decoderEmbeddings(root, shiftRight(model.config, root, labels));
   for (let layer = 0; layer < model.config.numDecoderLayers; layer++)
-    hidden = model.decoderBlock(root, hidden, encoded, layer);
+    hidden = model.decoderBlock(root, hidden, model.crossKeys(root, encoded, layer), layer).hidden;
   return model.head(root, hidden);
 }
 
 /** The start token and all labels but the last; padding where a label is −100. @see transformers `_shift_right`. */
 export function shiftRight({ decoderStartTokenId, padTokenId }: T5Config, root: Scope, labels: Value): Value {
   return root.child("decoder").at(() => {
-    const [batch, length] = labels.shape as readonly [Value["shape"][number], Value["shape"][number]];
+    const [batch, length] = labels.shape as readonly [Dim, Dim];
     const start = expand(root.graph.scalar(decoderStartTokenId, "int64"), [batch, 1]);
     const before = slice(labels, 1, 0, subtractDims(length, 1));
     return concat([start, where(equal(before, -100), root.graph.scalar(padTokenId, "int64"), before)], 1);

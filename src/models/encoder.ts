@@ -9,6 +9,7 @@ import {
   mergeHeads,
   type Norm,
   type Scope,
+  type Sublayer,
   splitHeads,
 } from "../nn/index.ts";
 import type { EncoderConfig } from "./config.ts";
@@ -67,7 +68,7 @@ function selfAttention(config: EncoderConfig, scope: Scope, all: Value, mask: Va
   );
   const output = scope.child("output");
   const h = dropout(output, linear(output.child("dense"), context, config.hiddenSize), config.hiddenDropout);
-  return residual(config, output, x, h);
+  return residual(config, output, x, h, "attention");
 }
 
 function mlp(config: EncoderConfig, scope: Scope, x: Value, neurons: number): Value {
@@ -78,12 +79,12 @@ function mlp(config: EncoderConfig, scope: Scope, x: Value, neurons: number): Va
   const activated = intermediate.at(() => activation(config.hiddenAct)(pre));
   const a = scope.hooks.activation?.(intermediate, activated) ?? activated;
   const h = dropout(output, linear(output.child("dense"), a, config.hiddenSize), config.hiddenDropout);
-  return residual(config, output, x, h);
+  return residual(config, output, x, h, "mlp");
 }
 
 /** `LayerNorm(x + h)`; a hook may add to h, or skip the sublayer: then the residual's norm stays. */
-function residual(config: EncoderConfig, scope: Scope, x: Value, h: Value): Value {
+function residual(config: EncoderConfig, scope: Scope, x: Value, h: Value, kind: Sublayer): Value {
   const norm: Norm = (v) => layerNorm(scope.child("LayerNorm"), v, config.layerNormEpsilon);
-  const kept = scope.hooks.sublayer ? scope.hooks.sublayer(scope, x, h, norm) : h;
+  const kept = scope.hooks.sublayer ? scope.hooks.sublayer(scope, x, h, norm, kind) : h;
   return norm(kept === null ? x : scope.at(() => add(x, kept)));
 }

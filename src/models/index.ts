@@ -4,6 +4,7 @@ export { type EncoderConfig, maxSequenceLength, parseEncoderConfig } from "./con
 export { type BlockOptions, type EncoderInputs, encoderBlock, type Hidden } from "./encoder.ts";
 export {
   type BiasedHidden,
+  type DecoderStep,
   type EncoderDecoderModel,
   encode,
   languageModelLogits,
@@ -12,6 +13,7 @@ export {
 } from "./encoder-decoder.ts";
 export { type MlpSite, mlpSites } from "./mlp-sites.ts";
 export {
+  anyModel,
   type EncoderModel,
   encoderLogits,
   encoderModel,
@@ -20,4 +22,7 @@ export {
   type ModelConfig,
   sanitize,
 } from "./registry.ts";
+export { bucketTable } from "./relative-bias.ts";
+export { t5Model } from "./t5.ts";
+export type { CachedKeys } from "./t5-attention.ts";
 export { parseT5Config, type T5Config } from "./t5-config.ts";

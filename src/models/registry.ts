@@ -1,13 +1,14 @@
 // Models by `model_type`: each as stages, so that one program can hold all of it or be cut at a stage boundary.
-import { CheckpointError, type CheckpointIssue } from "../errors.ts";
+import { CheckpointError, type CheckpointIssue, UnsupportedError } from "../errors.ts";
 import { reshape, slice, sliceFrom, subtractDims, type Value } from "../graph/index.ts";
 import { linear, type Scope } from "../nn/index.ts";
 import type { Weights } from "../tensor/index.ts";
 import { bertEmbeddings, bertHead } from "./bert.ts";
-import { type EncoderConfig, parseEncoderConfig } from "./config.ts";
+import { type EncoderConfig, MODEL_TYPES, parseEncoderConfig } from "./config.ts";
 import { type EncoderInputs, encoderBlock, type Hidden } from "./encoder.ts";
 import type { EncoderDecoderModel } from "./encoder-decoder.ts";
 import { robertaEmbeddings, robertaHead } from "./roberta.ts";
+import { sanitizeT5, t5Model } from "./t5.ts";
 
 /** A model as three stages over a root scope. */
 export interface EncoderModel {
@@ -30,7 +31,19 @@ const STAGES = {
   roberta: { embeddings: robertaEmbeddings, head: robertaHead },
 } as const;
 
-/** The model that a config.json describes. Errors as `parseEncoderConfig`. */
+/**
+ * The model that a config.json describes, of any architecture; the names of its stored tensors tell a T5's head.
+ * Errors as `encoderModel` and `t5Model`.
+ * @throws {UnsupportedError} when `model_type` is not one of ours.
+ */
+export function anyModel(json: unknown, file = "config.json", stored?: Pick<Weights, "has">): Model {
+  const type = (json as { readonly model_type?: unknown } | null)?.model_type;
+  if (type === "t5") return t5Model(json, file, stored);
+  if (MODEL_TYPES.some((known) => known === type)) return encoderModel(json, file);
+  throw new UnsupportedError(`${file}: model_type ${JSON.stringify(type)}`, [...MODEL_TYPES, "t5"]);
+}
+
+/** The encoder that a config.json describes. Errors as `parseEncoderConfig`. */
 export function encoderModel(json: unknown, file?: string): EncoderModel {
   const config = parseEncoderConfig(json, file);
   const stages = STAGES[config.modelType];
@@ -90,10 +103,14 @@ const IGNORED = /(^|\.)(cls|lm_head|position_ids|token_type_ids)(\.|$)/;
 
 /**
  * A checkpoint's tensors under this model's names: a missing `bert.` prefix added, `gamma`/`beta` renamed,
- * pretraining heads and buffers left out. RoBERTa's unused pooler goes too.
+ * pretraining heads and buffers left out. RoBERTa's unused pooler goes too. T5: see `sanitizeT5`.
  * @throws {CheckpointError} when two tensors claim one name.
  */
-export function sanitize(config: EncoderConfig, weights: Weights, file = "checkpoint"): Weights {
+export function sanitize(config: ModelConfig, weights: Weights, file = "checkpoint"): Weights {
+  return config.modelType === "t5" ? sanitizeT5(config, weights) : sanitizeEncoder(config, weights, file);
+}
+
+function sanitizeEncoder(config: EncoderConfig, weights: Weights, file: string): Weights {
   const prefix = `${config.modelType}.`;
   const clean = new Map<string, NonNullable<ReturnType<Weights["get"]>>>();
   const issues: CheckpointIssue[] = [];

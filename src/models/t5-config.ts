@@ -19,8 +19,10 @@ export interface T5Config {
   /** `act(wi_0 x) · wi_1 x` in the MLP instead of `act(wi x)`. */
   readonly isGated: boolean;
   readonly dropout: number;
-  /** The vocabulary's embeddings are the head too, their input scaled by D^−½ (`tie_word_embeddings`). */
+  /** The vocabulary's embeddings are the head too. */
   readonly tiedHead: boolean;
+  /** The head's input is scaled by D^−½. */
+  readonly scaledHead: boolean;
   readonly padTokenId: number;
   readonly decoderStartTokenId: number;
   /** Tokens that end a text. */
@@ -30,12 +32,17 @@ export interface T5Config {
 }
 
 /**
- * A T5's configuration from its config.json.
+ * A T5's configuration from its config.json. `stored` says which tensors the checkpoint holds: transformers 5 writes
+ * `tie_word_embeddings: true` for every T5, and only an `lm_head` of its own tells an untied one.
  * @throws {UnsupportedError} when `model_type` is not t5.
  * @throws {CheckpointError} naming every key that is missing or of the wrong kind.
  * @see transformers `T5Config`
  */
-export function parseT5Config(json: unknown, file = "config.json"): T5Config {
+export function parseT5Config(
+  json: unknown,
+  file = "config.json",
+  stored: { has(name: string): boolean } = new Set<string>(),
+): T5Config {
   const source = (typeof json === "object" && json !== null ? json : {}) as Readonly<Record<string, unknown>>;
   if (source.model_type !== "t5")
     throw new UnsupportedError(`${file}: model_type ${JSON.stringify(source.model_type)}`, ["t5"]);
@@ -74,7 +81,7 @@ export function parseT5Config(json: unknown, file = "config.json"): T5Config {
     hiddenAct,
     isGated,
     dropout: Number(dropout),
-    tiedHead: source.tie_word_embeddings !== false,
+    ...headOf(source, stored),
     padTokenId,
     decoderStartTokenId: whole("decoder_start_token_id", padTokenId, 0),
     eosTokenIds: endTokens(source.eos_token_id ?? 1, problem),
@@ -82,6 +89,15 @@ export function parseT5Config(json: unknown, file = "config.json"): T5Config {
   };
   if (issues.length > 0) throw new CheckpointError(file, issues);
   return config;
+}
+
+function headOf(
+  { tie_word_embeddings: tie, scale_decoder_outputs: scale }: Readonly<Record<string, unknown>>,
+  stored: { has(name: string): boolean },
+): Pick<T5Config, "tiedHead" | "scaledHead"> {
+  const scaledHead = typeof scale === "boolean" ? scale : tie !== false;
+  const isOwn = scale === undefined ? tie === false : scale === false || stored.has("lm_head.weight");
+  return { scaledHead, tiedHead: !isOwn };
 }
 
 type Problem = (name: string, expected: string, got: unknown) => void;

@@ -1,5 +1,21 @@
 // Multi-head attention over given projections, and the additive mask every model needs.
-import { add, cast, matmul, mul, reshape, softmax, sub, transpose, type Value } from "../graph/index.ts";
+import {
+  add,
+  cast,
+  type Dim,
+  type Graph,
+  iota,
+  less,
+  matmul,
+  mul,
+  reshape,
+  sliceFrom,
+  softmax,
+  sub,
+  subtractDims,
+  transpose,
+  type Value,
+} from "../graph/index.ts";
 import { dropoutMask } from "./dropout.ts";
 import type { KeyValue } from "./hooks.ts";
 import type { Scope } from "./scope.ts";
@@ -11,6 +27,14 @@ const MASKED = -3.4028234663852886e38;
 export function additiveMask(attentionMask: Value): Value {
   const [batch, length] = attentionMask.shape;
   return reshape(mul(sub(1, cast(attentionMask, "float32")), MASKED), [batch!, 1, 1, length!]);
+}
+
+/** 0 at keys up to the query's own position and the most negative float behind it: `[1, 1, queries, keys]`, the last query at the last key. */
+export function causalMask(graph: Graph, queries: Dim, keys: Dim): Value {
+  const first = subtractDims(keys, queries);
+  const query = sliceFrom(iota(graph, keys), 0, first);
+  const isLater = less(reshape(query, [queries, 1]), reshape(iota(graph, keys), [1, keys]));
+  return reshape(mul(cast(isLater, "float32"), MASKED), [1, 1, queries, keys]);
 }
 
 /** `[B, S, D]` → `[B, H, S, K]`. */

@@ -27,11 +27,14 @@ export interface KeyValue {
   readonly key: Value;
   /** `[B, H, T, K]` */
   readonly value: Value;
-  /** Additive, `[B, 1, 1, T]`. */
+  /** Additive, `[B, 1, 1, T]`; with a relative position bias in it `[B, H, S, T]`, any of B, H and S being 1 where all are alike. */
   readonly mask: Value;
 }
 
-/** A sublayer's normalisation as a function; identity for pre-norm models. */
+/** What a sublayer does: attention over its own sequence, over another's, or the MLP. */
+export type Sublayer = "attention" | "cross-attention" | "mlp";
+
+/** What normalises a sublayer's sum with its residual; identity for pre-norm models. */
 export type Norm = (x: Value) => Value;
 
 /** What middleware may change; an absent hook changes nothing. */
@@ -47,7 +50,7 @@ export interface Hooks {
   /** After the MLP's nonlinearity, `[B, S, F]`. */
   readonly activation?: (site: Site, a: Value) => Value;
   /** After a sublayer with output h and residual input x; null skips the sublayer. */
-  readonly sublayer?: (site: Site, x: Value, h: Value, norm: Norm) => Value | null;
+  readonly sublayer?: (site: Site, x: Value, h: Value, norm: Norm, kind: Sublayer) => Value | null;
 }
 
 /** Hooks that change nothing. */
@@ -69,7 +72,7 @@ export function compose(...all: readonly Hooks[]): Hooks {
     inputs: (site, input) => inputs.reduce((value, hook) => hook(site, value), input),
     keyValue: (site, kv) => keyValue.reduce((value, hook) => hook(site, value), kv),
     activation: (site, a) => activation.reduce((value, hook) => hook(site, value), a),
-    sublayer: (site, x, h, norm) =>
-      sublayer.reduce<Value | null>((value, hook) => (value === null ? null : hook(site, x, value, norm)), h),
+    sublayer: (site, x, h, norm, kind) =>
+      sublayer.reduce<Value | null>((value, hook) => (value === null ? null : hook(site, x, value, norm, kind)), h),
   };
 }

@@ -1,11 +1,20 @@
 // Layers over a scope, calling hooks at named sites.
 // Takes (scope, value), gives a value. Never: knows which hooks exist, or any number of a model.
 export { activation } from "./activations.ts";
-export { additiveMask, attention, mergeHeads, splitHeads } from "./attention.ts";
+export { additiveMask, attention, causalMask, mergeHeads, splitHeads } from "./attention.ts";
 export { type DropoutNoise, dropout, dropoutMask } from "./dropout.ts";
 export { type EmbeddingOptions, embedding } from "./embedding.ts";
-export { compose, type Embedded, type Hooks, type KeyValue, type Norm, none, type Site } from "./hooks.ts";
+export {
+  compose,
+  type Embedded,
+  type Hooks,
+  type KeyValue,
+  type Norm,
+  none,
+  type Site,
+  type Sublayer,
+} from "./hooks.ts";
 export { flattenRows, type LinearOptions, linear } from "./linear.ts";
 export { binaryCrossEntropy, crossEntropy, squaredError } from "./losses.ts";
-export { layerNorm } from "./norm.ts";
+export { layerNorm, rmsNorm } from "./norm.ts";
 export { type Init, type ParameterSpec, Scope, type ScopeOptions } from "./scope.ts";

@@ -51,7 +51,7 @@ export function biasCorrections(
   return { correction1: 1 - beta1 ** step, correction2: Math.sqrt(1 - beta2 ** step) };
 }
 
-/** Biases and layer-norm weights are not decayed, as in transformers' `get_decay_parameter_names`. */
+/** Biases, relative ones too, and the weights of norms are not decayed, as in transformers' `get_decay_parameter_names`. */
 export function isDecayed(name: string): boolean {
-  return !name.endsWith(".bias") && !/(^|\.)(LayerNorm|layer_norm|layernorm)\.weight$/i.test(name);
+  return !/bias|layernorm|rmsnorm|(^|[._])norm(\.|$)/i.test(name);
 }

@@ -15,7 +15,7 @@ export interface AdapterOptions {
 
 /**
  * Pfeiffer: `h + U · relu(D · LN(x + h))`, so that the sublayer gives `LN(x + h + U · relu(D · LN(x + h)))`.
- * Houlsby: `h + U · silu(D · h)` behind both sublayers. Parameters `adapter_down` `[D/f, D]`, `adapter_up` `[D, D/f]` with biases.
+ * In T5, which normalises before, `x + h + U · relu(D · (x + h))`. Houlsby: `h + U · silu(D · h)` behind self-attention and MLP. Parameters `adapter_down` `[D/f, D]`, `adapter_up` `[D, D/f]` with biases.
  * @throws {ConfigError} when the reduction factor is not a number ≥ 1.
  * @see AdapterHub `adapters` 1.3: `SeqBnConfig` (`original_ln_before`, `residual_before_ln` true), `DoubleSeqBnConfig` (`original_ln_before` false).
  */
@@ -30,8 +30,8 @@ export function adapter({
   return {
     settings: { kind: "adapter", style, reductionFactor, nonLinearity },
     hooks: {
-      sublayer(site, x, h, norm) {
-        if (style === "pfeiffer" && site.path.endsWith("attention.output")) return h;
+      sublayer(site, x, h, norm, kind) {
+        if (kind === "cross-attention" || (style === "pfeiffer" && kind === "attention")) return h;
         const size = Number(h.shape.at(-1));
         const bottleneck = Math.max(1, Math.floor(size / reductionFactor));
         const input = style === "pfeiffer" ? norm(site.at(() => add(x, h))) : h;

@@ -59,9 +59,10 @@ export function numVirtualTokens(settings: MethodSettings): number {
   return settings.kind === "prompt" || settings.kind === "prefix" ? settings.virtualTokens : 0;
 }
 
-/** Only the task head. */
+/** Only the task head; of a model that writes text, the vocabulary's. */
 export function headOnly(): Method {
-  return { settings: { kind: "head" }, hooks: {}, trains: isHead, check: () => {} };
+  const trains = (name: string) => isHead(name) || name.startsWith("lm_head.");
+  return { settings: { kind: "head" }, hooks: {}, trains, check: () => {} };
 }
 
 /** Every parameter. */

@@ -1,5 +1,5 @@
 // Runs one case of a record through our own rooms and compares everything that the record holds.
-import { buildTaskGraph, type ModelBatch, openScorer } from "../../src/infer/index.ts";
+import { buildTaskGraph, type ModelBatch, openScorer, stackPositions } from "../../src/infer/index.ts";
 import { isDecayed, learningRateAt } from "../../src/optim/index.ts";
 import type { Method } from "../../src/peft/index.ts";
 import type { Backend } from "../../src/runtime/index.ts";
@@ -80,11 +80,12 @@ async function compareScores(context: Context): Promise<void> {
   const { one, comparison, backend, method, start } = context;
   const { record, tensors, model, head, weights, batches } = one;
   const place = record.case;
-  const scorer = await openScorer({ model, head, method: method(), weights, backend, density: true });
+  const scorer = await openScorer({ model, head, method: method(), weights, backend, density: true, fetch: true });
   const first = batches[0]!;
-  const { logits, loss } = await scorer.score(start, [first], first.indices.length);
+  const { loss } = await scorer.score(start, [first], first.indices.length);
+  const { logits } = await scorer.run(start, first);
   const wanted = tensors.get("forward/logits")!;
-  comparison.tensor("logits", `${place}: logits`, float32(wanted.shape, logits), wanted, record.forward.logitsNoise);
+  comparison.tensor("logits", `${place}: logits`, logits, wanted, record.forward.logitsNoise);
   comparison.number("loss", `${place}: task loss`, loss, record.forward.taskLoss, record.forward.taskLossNoise);
   let count = 0;
   const indexed = batches.map((batch): ModelBatch => {
@@ -107,8 +108,8 @@ async function compareScores(context: Context): Promise<void> {
       comparison.count(`${at} above ${tau}`, ours, above, want.aboveNear[tau]!);
     }
     // a share of each sample's own size: one entry weighs most in the shortest batch
-    const heaviest =
-      1 / (Math.min(...batches.map(({ inputs }) => inputs.tokenIds!.shape[1]!)) * want.neurons * want.samples);
+    const shortest = Math.min(...batches.map((batch) => stackPositions(batch)[got.stack]!.length));
+    const heaviest = 1 / (shortest * want.neurons * want.samples);
     const paperGap = Math.abs(got.paper - want.paper) / heaviest;
     comparison.count(`${at} paper`, paperGap < 1e-6 ? 0 : Math.ceil(paperGap), 0, want.nonzeroAllNear);
     comparison.count(`${at} dead`, got.deadNeurons, want.deadNeurons, want.aboveNear["0.01"]!);

@@ -1,9 +1,9 @@
-// Reads the records that scripts/golden/encoders.py and hooks.py write; their format is described at the top of those.
+// Reads the records that scripts/golden/encoders.py, hooks.py and t5.py write; their format is described at the top of those.
 
 import { nodeFiles } from "../../src/hub/files-node.ts";
 import { float32Checkpoint, openCheckpoint, openSafetensors } from "../../src/hub/index.ts";
 import type { HeadKind, ModelBatch } from "../../src/infer/index.ts";
-import { type EncoderModel, encoderModel, sanitize } from "../../src/models/index.ts";
+import { anyModel, type Model, sanitize } from "../../src/models/index.ts";
 import { compose, type Hooks } from "../../src/nn/index.ts";
 import { adapter, full, headOnly, lora, type Method, prefix, prompt } from "../../src/peft/index.ts";
 import { memoryWeight, type Tensor, type Weights } from "../../src/tensor/index.ts";
@@ -80,7 +80,7 @@ export interface EncoderRecord {
   readonly format: number;
   readonly case: string;
   readonly checkpoint: string | null;
-  readonly problem: "single_label_classification" | "regression" | "multi_label_classification";
+  readonly problem: "single_label_classification" | "regression" | "multi_label_classification" | "language_modeling";
   readonly numLabels: number;
   readonly method: MethodRecord;
   readonly trainables: readonly {
@@ -120,7 +120,7 @@ export interface ParityCase {
   readonly record: EncoderRecord;
   readonly tensors: ReadonlyMap<string, Tensor>;
   readonly config: unknown;
-  readonly model: EncoderModel;
+  readonly model: Model;
   /** The checkpoint, with the record's own starts of trainables laid over it. */
   readonly weights: Weights;
   readonly head: HeadKind;
@@ -148,7 +148,7 @@ export async function openCase(folder: string, name: string, cache: string, chec
     files,
     record.checkpoint === null ? checkpoint! : `${folder}/${record.checkpoint}`,
   );
-  const model = encoderModel(config);
+  const model = anyModel(config, name, weights);
   const converted = (await float32Checkpoint(files, sanitize(model.config, weights), cache)).weights;
   const starts = named(tensors, "init/").map(([key, value]) => [key, memoryWeight(value)] as const);
   return {
@@ -205,6 +205,7 @@ function skipMlp(layers: readonly number[]): Hooks {
 
 function headOf({ problem, numLabels }: EncoderRecord): HeadKind {
   if (problem === "regression") return { kind: "regression" };
+  if (problem === "language_modeling") return { kind: "language-model" };
   return { kind: problem === "multi_label_classification" ? "multi-label" : "classification", numLabels };
 }
 
@@ -215,7 +216,7 @@ function batchOf(tensors: ReadonlyMap<string, Tensor>, i: number): ModelBatch {
     inputs: {
       tokenIds: of("input_ids"),
       attentionMask,
-      typeIds: of("token_type_ids"),
+      ...(tensors.has(`batch/${i}/token_type_ids`) ? { typeIds: of("token_type_ids") } : {}),
       labels: of("labels"),
     },
     indices: Array.from({ length: attentionMask.shape[0]! }, (_, row) => row),

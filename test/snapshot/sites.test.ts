@@ -1,7 +1,14 @@
 // Every site and parameter of each model in order, and a forward graph as text: a change of either must be seen.
 import { expect, test } from "vitest";
 import { Graph, printGraph, type Shape } from "../../src/graph/index.ts";
-import { type EncoderInputs, encoderLogits, encoderModel } from "../../src/models/index.ts";
+import {
+  type EncoderInputs,
+  encode,
+  encoderLogits,
+  encoderModel,
+  languageModelLogits,
+  t5Model,
+} from "../../src/models/index.ts";
 import { type Hooks, Scope, type Site } from "../../src/nn/index.ts";
 import { lora } from "../../src/peft/index.ts";
 
@@ -47,6 +54,26 @@ test.each(["bert", "roberta"])("sites and parameters of %s", async (modelType) =
   );
   const text = ["hooks", ...calls, "", "parameters", ...parameters, ""].join("\n");
   await expect(text).toMatchFileSnapshot(`./${modelType}-sites.txt`);
+});
+
+test.each(["t5-v10", "t5-v11"])("sites and parameters of %s", async (version) => {
+  const graph = new Graph();
+  const { hooks, calls } = recorder();
+  const root = Scope.root(graph, { hooks });
+  const model = t5Model({
+    model_type: "t5",
+    vocab_size: 30,
+    d_model: 8,
+    d_kv: 3,
+    d_ff: 16,
+    num_layers: 2,
+    num_heads: 2,
+    ...(version === "t5-v11" ? { feed_forward_proj: "gated-gelu", tie_word_embeddings: false } : {}),
+  });
+  languageModelLogits(model, root, encode(model, root, inputsOf(graph)), graph.input("labels", "int64", ["B", "T"]));
+  const parameters = root.parameters.map(({ name, shape }) => `${name} [${shape.join(", ")}]`);
+  const text = ["hooks", ...calls, "", "parameters", ...parameters, ""].join("\n");
+  await expect(text).toMatchFileSnapshot(`./${version}-sites.txt`);
 });
 
 test("forward graph of one BERT layer with LoRA", async () => {

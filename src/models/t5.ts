@@ -1,0 +1,188 @@
+// T5 and Flan-T5: pre-norm blocks with RMS norms, no biases, relative positions, and in v1.1 a gated MLP.
+import { add, addDims, type Dim, matmul, mul, reshape, type Value } from "../graph/index.ts";
+import {
+  activation,
+  additiveMask,
+  causalMask,
+  dropout,
+  type Embedded,
+  embedding,
+  flattenRows,
+  type KeyValue,
+  linear,
+  type Norm,
+  rmsNorm,
+  type Scope,
+  type Sublayer,
+} from "../nn/index.ts";
+import type { Weights } from "../tensor/index.ts";
+import type { Hidden } from "./encoder.ts";
+import type { BiasedHidden, DecoderStep, EncoderDecoderModel, TextInputs } from "./encoder-decoder.ts";
+import { relativeBias } from "./relative-bias.ts";
+import { attend, type CachedKeys, hooked, keysOf } from "./t5-attention.ts";
+import { parseT5Config, type T5Config } from "./t5-config.ts";
+
+/**
+ * The T5 that a config.json describes, in stages. Errors as `parseT5Config`.
+ * @see transformers `T5ForConditionalGeneration`
+ */
+export function t5Model(json: unknown, file?: string, stored?: Pick<Weights, "has">): EncoderDecoderModel {
+  const config = parseT5Config(json, file, stored);
+  return {
+    architecture: "encoder-decoder",
+    config,
+    encoderEmbeddings: (root, inputs) => encoderEmbeddings(config, root, inputs),
+    encoderBlock: (root, hidden, layer) => encoderBlock(config, root.child(`encoder.block.${layer}`), hidden),
+    encoderEnd: (root, { states, mask }) => ({ states: stackEnd(config, root.child("encoder"), states), mask }),
+    decoderEmbeddings: (root, tokenIds, past) => decoderEmbeddings(config, root, tokenIds, past),
+    crossKeys: (root, encoded, layer) => crossKeys(config, root.child(`decoder.block.${layer}`), encoded),
+    decoderBlock: (root, hidden, cross, layer, options) =>
+      decoderBlock(config, root.child(`decoder.block.${layer}`), hidden, cross, options),
+    head: (root, { states }) => vocabularyLogits(config, root, stackEnd(config, root.child("decoder"), states)),
+  };
+}
+
+/** Hooks may put virtual tokens in front: mask and positions cover what they made. */
+function encoderEmbeddings(config: T5Config, root: Scope, { tokenIds, attentionMask }: TextInputs): BiasedHidden {
+  const scope = root.child("encoder");
+  const plain: Embedded = {
+    words: words(config, root, tokenIds),
+    table: "shared.weight",
+    attentionMask,
+    typeIds: null,
+    positionOffset: 0,
+    numVirtualTokens: 0,
+  };
+  const embedded = scope.hooks.inputs?.(scope, plain) ?? plain;
+  const length = embedded.words.shape[1]!;
+  return {
+    states: dropout(scope, embedded.words, config.dropout),
+    mask: scope.at(() => additiveMask(embedded.attentionMask)),
+    bias: relativeBias(config, selfAttention(scope.child("block.0")), {
+      bidirectional: true,
+      queries: length,
+      keys: length,
+      firstQuery: 0,
+    }),
+  };
+}
+
+function decoderEmbeddings(config: T5Config, root: Scope, tokenIds: Value, past: Dim = 0): BiasedHidden {
+  const scope = root.child("decoder");
+  const queries = tokenIds.shape[1]!;
+  const keys = addDims(past, queries);
+  const range = { bidirectional: false, queries, keys, firstQuery: past };
+  return {
+    states: dropout(scope, words(config, root, tokenIds), config.dropout),
+    mask: scope.at(() => causalMask(root.graph, queries, keys)),
+    bias: relativeBias(config, selfAttention(scope.child("block.0")), range),
+  };
+}
+
+function words({ vocabSize, hiddenSize }: T5Config, root: Scope, tokenIds: Value): Value {
+  return embedding(root.child("shared"), tokenIds, vocabSize, hiddenSize);
+}
+
+const selfAttention = (block: Scope): Scope => block.child("layer.0.SelfAttention");
+
+function encoderBlock(config: T5Config, scope: Scope, { states, mask, bias }: BiasedHidden): BiasedHidden {
+  const first = scope.child("layer.0");
+  const attended = sublayer(config, first, states, "attention", (x) => {
+    const site = selfAttention(scope);
+    return attend(config, site, x, hooked(site, keysOf(config, site, x), biased(scope, mask, bias)));
+  });
+  return { states: mlp(config, scope.child("layer.1"), attended), mask, bias };
+}
+
+/** Keys and values of the encoder's states in one decoder block: made once for a whole text. */
+function crossKeys(config: T5Config, scope: Scope, { states, mask }: Hidden): KeyValue {
+  const site = scope.child("layer.1.EncDecAttention");
+  return hooked(site, keysOf(config, site, states), mask);
+}
+
+function decoderBlock(
+  config: T5Config,
+  scope: Scope,
+  { states, mask, bias }: BiasedHidden,
+  cross: KeyValue,
+  { past = null, copies = 1 }: { readonly past?: CachedKeys | null; readonly copies?: Dim } = {},
+): DecoderStep {
+  let present: CachedKeys | null = null;
+  const attended = sublayer(config, scope.child("layer.0"), states, "attention", (x) => {
+    const site = selfAttention(scope);
+    present = keysOf(config, site, x, past);
+    return attend(config, site, x, hooked(site, present, biased(scope, mask, bias)));
+  });
+  const crossed = sublayer(config, scope.child("layer.1"), attended, "cross-attention", (x) =>
+    attend(config, scope.child("layer.1.EncDecAttention"), x, cross, copies),
+  );
+  return { hidden: { states: mlp(config, scope.child("layer.2"), crossed), mask, bias }, present: present! };
+}
+
+/** One sum for the whole stack: the graph keeps equal nodes once. */
+function biased(scope: Scope, mask: Value, bias: Value): Value {
+  return scope.at(() => add(bias, mask));
+}
+
+function mlp(config: T5Config, scope: Scope, x: Value): Value {
+  return sublayer(config, scope, x, "mlp", (normed) => {
+    const site = scope.child("DenseReluDense");
+    const into = (name: string) => linear(site.child(name), normed, config.intermediateSize, { bias: false });
+    const pre = into(config.isGated ? "wi_0" : "wi");
+    const activated = site.at(() => activation(config.hiddenAct)(pre));
+    const a = scope.hooks.activation?.(site, activated) ?? activated;
+    const gated = config.isGated ? gate(site, a, into("wi_1")) : a;
+    return linear(site.child("wo"), dropout(site, gated, config.dropout), config.hiddenSize, { bias: false });
+  });
+}
+
+const gate = (site: Scope, a: Value, factor: Value): Value => site.at(() => mul(a, factor));
+
+/** `x + dropout(f(norm(x)))`; a hook may add to it, or skip it. */
+function sublayer(config: T5Config, scope: Scope, x: Value, kind: Sublayer, f: (normed: Value) => Value): Value {
+  const normed = rmsNorm(scope.child("layer_norm"), x, config.layerNormEpsilon);
+  const h = dropout(scope, f(normed), config.dropout);
+  const kept = scope.hooks.sublayer ? scope.hooks.sublayer(scope, x, h, identity, kind) : h;
+  return kept === null ? x : scope.at(() => add(x, kept));
+}
+
+const identity: Norm = (v) => v;
+
+function stackEnd(config: T5Config, scope: Scope, states: Value): Value {
+  const normed = rmsNorm(scope.child("final_layer_norm"), states, config.layerNormEpsilon);
+  return dropout(scope, normed, config.dropout, "dropout2");
+}
+
+/** `[B, T, D]` → `[B, T, V]`. */
+function vocabularyLogits(config: T5Config, root: Scope, normed: Value): Value {
+  const { vocabSize, hiddenSize, tiedHead, scaledHead } = config;
+  const site = root.child("lm_head");
+  const states = scaledHead ? site.at(() => mul(normed, hiddenSize ** -0.5)) : normed;
+  if (!tiedHead) return linear(site, states, vocabSize, { bias: false });
+  const table = root.child("shared");
+  const stored = table.parameter("weight", [vocabSize, hiddenSize]);
+  const weight = table.hooks.weight?.(table, stored) ?? stored;
+  return site.at(() => {
+    const rows = flattenRows(states);
+    const logits = reshape(matmul(rows, weight, { transB: true }), [...states.shape.slice(0, -1), vocabSize]);
+    return site.hooks.linear?.(site, states, logits) ?? logits;
+  });
+}
+
+/** Copies of other tensors, and one that the first release carried and no model reads. */
+const ALIASES = /^(encoder|decoder)\.embed_tokens\.weight$/;
+const UNUSED = "decoder.block.0.layer.1.EncDecAttention.relative_attention_bias.weight";
+
+/**
+ * A T5 checkpoint's tensors under this model's names: `shared.weight` under that name alone, a head that the embeddings
+ * are too left out, and where it is missing but should not be, given by the embeddings.
+ */
+export function sanitizeT5({ tiedHead }: T5Config, weights: Weights): Weights {
+  const table = weights.get("shared.weight") ?? [...weights].find(([name]) => ALIASES.test(name))?.[1];
+  const clean = new Map(
+    [...weights].filter(([name]) => !ALIASES.test(name) && name !== UNUSED && !(tiedHead && name === "lm_head.weight")),
+  );
+  if (table) clean.set("shared.weight", table);
+  if (table && !tiedHead && !clean.has("lm_head.weight")) clean.set("lm_head.weight", table);
+  return clean;
+}
