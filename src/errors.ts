@@ -113,6 +113,8 @@ export class ConfigError extends DeftError {
 export interface DataIssue {
   readonly line?: number;
   readonly column?: string;
+  /** Place in a JSON document: `data[3].paragraphs[0]`. */
+  readonly path?: string;
   readonly expected: string;
   readonly got: string;
 }
@@ -131,6 +133,7 @@ export class DataError extends DeftError {
     {
       line,
       column,
+      path,
       expected,
       got,
       others = [],
@@ -141,6 +144,7 @@ export class DataError extends DeftError {
     const first: DataIssue = {
       ...(line === undefined ? {} : { line }),
       ...(column === undefined ? {} : { column }),
+      ...(path === undefined ? {} : { path }),
       expected,
       got,
     };
@@ -155,8 +159,9 @@ export class DataError extends DeftError {
   }
 }
 
-function dataIssueLine(file: string, { line, column, expected, got }: DataIssue): string {
-  const place = `${file}${line === undefined ? "" : `:${line}`}${column === undefined ? "" : `, column ${column}`}`;
+function dataIssueLine(file: string, { line, column, path, expected, got }: DataIssue): string {
+  const parts = [column === undefined ? "" : `, column ${column}`, path === undefined ? "" : `, ${path}`];
+  const place = `${file}${line === undefined ? "" : `:${line}`}${parts.join("")}`;
   return `${place}: expected ${expected}, got ${got}`;
 }
 

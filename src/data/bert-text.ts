@@ -27,22 +27,60 @@ export function bertNormalizer(options: BertTextOptions): (text: string) => stri
 
 /** Splits at whitespace (dropped) and around each punctuation character (kept). */
 export function bertWords(text: string): string[] {
-  const classes = charClasses();
   const words: string[] = [];
+  const ranges = bertWordRanges(text);
+  for (let i = 0; i < ranges.length; i += 2) words.push(text.slice(ranges[i]!, ranges[i + 1]!));
+  return words;
+}
+
+/** Where the words of `bertWords` start and end, in turn, in UTF-16 units. */
+export function bertWordRanges(text: string): number[] {
+  const classes = charClasses();
+  const ranges: number[] = [];
   let start = 0;
   for (let i = 0; i < text.length; ) {
     const code = text.codePointAt(i)!;
     const width = code > 0xffff ? 2 : 1;
     const kind = classes[code]!;
     if (kind & (CharClass.whitespace | CharClass.punctuation)) {
-      if (i > start) words.push(text.slice(start, i));
-      if (kind & CharClass.punctuation) words.push(text.slice(i, i + width));
+      if (i > start) ranges.push(start, i);
+      if (kind & CharClass.punctuation) ranges.push(i, i + width);
       start = i + width;
     }
     i += width;
   }
-  if (start < text.length) words.push(text.slice(start));
-  return words;
+  if (start < text.length) ranges.push(start, text.length);
+  return ranges;
+}
+
+/** A text whose every UTF-16 unit knows which part of the source it came from. */
+export interface TrackedText {
+  readonly text: string;
+  readonly starts: readonly number[];
+  readonly ends: readonly number[];
+}
+
+/** As `bertNormalizer`, with the place in the source of everything that is left. */
+export function trackedBertNormalizer(options: BertTextOptions): (text: string) => TrackedText {
+  const whole = bertNormalizer(options);
+  return (text) => {
+    const starts: number[] = [];
+    const ends: number[] = [];
+    let out = "";
+    let i = 0;
+    for (const char of text) {
+      const left = whole(char);
+      out += left;
+      for (let unit = 0; unit < left.length; unit++) {
+        starts.push(i);
+        ends.push(i + char.length);
+      }
+      i += char.length;
+    }
+    // a whole text may order its accents otherwise; that moves none of the characters between them
+    const normalized = whole(text);
+    return { text: normalized.length === out.length ? normalized : out, starts, ends };
+  };
 }
 
 function clean(text: string): string {

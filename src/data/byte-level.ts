@@ -2,6 +2,9 @@
 // Source: tokenizers/src/pre_tokenizers/byte_level.rs: 's|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+
 import { CharClass, charClasses } from "./unicode.ts";
 
+/** Stands for a space in the byte alphabet. */
+export const SPACE_CHAR = "\u0120";
+
 const CONTRACTIONS = ["'s", "'t", "'re", "'ve", "'m", "'ll", "'d"];
 const BYTE_CHARS = byteAlphabet();
 const encoder = new TextEncoder();
@@ -20,7 +23,8 @@ export function byteLevelWords(addPrefixSpace: boolean): (text: string) => strin
   };
 }
 
-function wordEnd(text: string, at: number): number {
+/** End of the word that starts at `at`. */
+export function wordEnd(text: string, at: number): number {
   if (text.charCodeAt(at) === 0x27) {
     const found = CONTRACTIONS.find((c) => text.startsWith(c, at));
     if (found !== undefined) return at + found.length;
@@ -42,7 +46,8 @@ function kindAt(text: string, at: number): number {
   return charClasses()[text.codePointAt(at)!]! & (CharClass.whitespace | CharClass.letter | CharClass.number);
 }
 
-function spell(word: string): string {
+/** A text in the byte alphabet: one character for each byte of its UTF-8. */
+export function spell(word: string): string {
   let out = "";
   for (const byte of encoder.encode(word)) out += BYTE_CHARS[byte];
   return out;

@@ -1,4 +1,4 @@
-// Which columns of a table hold the text, its pair and the label.
+// Which columns of a table hold the text, its pair, the label or the target.
 import { DataError, type DataIssue, nearest } from "../errors.ts";
 import type { Table } from "./table.ts";
 
@@ -7,11 +7,13 @@ export interface Columns {
   readonly text: number;
   readonly pair: number | null;
   readonly label: number | null;
+  readonly target: number | null;
 }
 
 /** What a role's column is called: by the user, or one of the usual names in order. */
 export interface ColumnWish {
-  readonly role: "text" | "pair" | "label";
+  /** `source` is the text of a task that writes. */
+  readonly role: "text" | "pair" | "label" | "source" | "target";
   readonly given: string | null;
   readonly usual: readonly string[];
   readonly required: boolean;
@@ -36,7 +38,13 @@ export const USUAL_LABEL = ["label", "labels", "class", "category", "target", "g
  * @throws {DataError} naming every column that is missing and the columns there are.
  */
 export function pickColumns(table: Table, wishes: readonly ColumnWish[]): Columns {
-  const found: Record<ColumnWish["role"], number | null> = { text: null, pair: null, label: null };
+  const found: Record<ColumnWish["role"], number | null> = {
+    text: null,
+    pair: null,
+    label: null,
+    source: null,
+    target: null,
+  };
   const issues: DataIssue[] = [];
   const hints: string[] = [];
   for (const wish of wishes) {
@@ -52,7 +60,8 @@ export function pickColumns(table: Table, wishes: readonly ColumnWish[]): Column
     const hint = `Name the column with ${hints.join(" and ")}.`;
     throw new DataError(table.file, { ...first, others, hint });
   }
-  return { text: found.text ?? 0, pair: found.pair, label: found.label };
+  const { text, source, pair, label, target } = found;
+  return { text: text ?? source ?? 0, pair, label, target };
 }
 
 function find(columns: readonly string[], wish: ColumnWish, taken: readonly (number | null)[]): number | null {

@@ -1,5 +1,5 @@
 // A data set: the splits of a task, checked when opened, read as streams.
-import { ConfigError, DataError, nearest, UnsupportedError } from "../errors.ts";
+import { ConfigError, DataError, nearest } from "../errors.ts";
 import type { Files } from "../tensor/index.ts";
 import { type ColumnWish, pickColumns, USUAL_LABEL, USUAL_PAIR, USUAL_TEXT } from "./columns.ts";
 import { type Example, type ExampleSource, readExamples, readIdPairs, type Scan, scanExamples } from "./examples.ts";
@@ -7,60 +7,15 @@ import { fileDigest, textDigest } from "./fingerprint.ts";
 import { heldOut, textKey } from "./held-out.ts";
 import { discoverLabels, labelReader } from "./labels.ts";
 import { locate, type Source, unknownSplit } from "./sources.ts";
+import type { Dataset, DatasetOptions, Split } from "./split.ts";
 import { cellText, openTable, plural, type Table, tableFormat } from "./table.ts";
 import { type Task, tableTask } from "./task.ts";
 import { GLUE_TASKS, type GlueTask, glueTask, isGlueTask } from "./tasks/glue.ts";
+import { seq2seqTask, seq2seqWishes } from "./tasks/seq2seq.ts";
+import { openSquad } from "./tasks/squad-splits.ts";
 
 /** Every task a data set can be opened for. */
-export const TASK_NAMES = [...GLUE_TASKS, "text-classification", "text-pair"] as const;
-
-/** Tasks the command line names that other rooms will bring. */
-const LATER = ["squad", "seq2seq"];
-
-export interface DatasetOptions {
-  /** A GLUE task, `text-classification` or `text-pair`. */
-  readonly task: string;
-  /** A folder (GLUE's own, or one with train, dev and test files) or one file. */
-  readonly data: string;
-  readonly textColumn?: string | undefined;
-  readonly pairColumn?: string | undefined;
-  readonly labelColumn?: string | undefined;
-  /** Label names by index. Default: GLUE's, or those of the training data, sorted. */
-  readonly labels?: readonly string[] | undefined;
-  /** The label is a number to predict. */
-  readonly regression?: boolean | undefined;
-  /** Splits to open. Default: training and evaluation. */
-  readonly splits?: readonly string[] | undefined;
-  /** Use only the first examples of the training split, or of each other split. */
-  readonly limitTrain?: number | undefined;
-  readonly limitEval?: number | undefined;
-  /** Share of a single file's examples that becomes `dev`; null: the whole file is the one split asked for. */
-  readonly heldOutShare?: number | null | undefined;
-  /** Fixes which examples are held out; not the training seed, so that runs of several seeds compare. */
-  readonly heldOutSeed?: number | undefined;
-  /** False for data to predict on. */
-  readonly labelsRequired?: boolean | undefined;
-}
-
-export interface Split {
-  readonly name: string;
-  readonly file: string;
-  readonly count: number;
-  /** Examples of each class; empty for a regression. */
-  readonly labelCounts: readonly number[];
-  /** The examples from the start, as often as wanted. */
-  examples(): AsyncIterable<Example>;
-}
-
-export interface Dataset {
-  readonly name: string;
-  readonly task: Task;
-  readonly splits: ReadonlyMap<string, Split>;
-  /** `sha256:…` over the content of the files used. */
-  readonly fingerprint: string;
-  /** What a person should know: examples held out, rows left out, empty texts. */
-  readonly notes: readonly string[];
-}
+export const TASK_NAMES = [...GLUE_TASKS, "text-classification", "text-pair", "squad", "seq2seq"] as const;
 
 /**
  * A data set, every file of it read through once and checked.
@@ -71,6 +26,7 @@ export interface Dataset {
  * @throws {DataError} with every fault of a file at once: columns, labels, broken UTF-8, quotes, empty files.
  */
 export async function openDataset(files: Files, options: DatasetOptions): Promise<Dataset> {
+  if (options.task === "squad") return openSquad(files, options);
   const { labels = [], regression = false } = options;
   const fixed = fixedTask(options.task);
   const kind = regression ? "regression" : "classification";
@@ -90,22 +46,12 @@ export async function openDataset(files: Files, options: DatasetOptions): Promis
   }
   const digests = await Promise.all(sources.map(async (s) => `${s.split} ${await fileDigest(files, s.file)}`));
   return {
-    name: fixed === null ? baseName(options.data) : fixed.name,
+    name: isGlueTask(task.name) ? task.name : baseName(options.data),
     task,
     splits,
     fingerprint: `sha256:${await textDigest(digests.join("\n"))}`,
     notes: context.notes,
   };
-}
-
-/**
- * A split by name.
- * @throws {ConfigError} naming the splits there are.
- */
-export function splitOf(dataset: Dataset, name: string): Split {
-  const split = dataset.splits.get(name);
-  if (split === undefined) throw unknownSplit(name, [...dataset.splits.keys()]);
-  return split;
 }
 
 interface Context {
@@ -115,10 +61,11 @@ interface Context {
   readonly notes: string[];
 }
 
-function fixedTask(name: string): GlueTask | null {
+/** The task by its name; null where the labels are still to be found. */
+function fixedTask(name: string): Task | null {
   if (isGlueTask(name)) return glueTask(name);
+  if (name === "seq2seq") return seq2seqTask();
   if (name === "text-classification" || name === "text-pair") return null;
-  if (LATER.includes(name)) throw new UnsupportedError(`task ${name}`, TASK_NAMES);
   const didYouMean = nearest(name, TASK_NAMES);
   throw new ConfigError([
     { path: "task", expected: TASK_NAMES.join(", "), got: name, ...(didYouMean === undefined ? {} : { didYouMean }) },
@@ -144,6 +91,7 @@ async function withLabels(files: Files, draft: Task, source: Source, options: Da
 }
 
 function wishes(table: Table, task: Task, options: DatasetOptions, labelsRequired: boolean): ColumnWish[] {
+  if (task.kind === "seq2seq") return seq2seqWishes(options, labelsRequired);
   const glue = isGlueTask(task.name) ? (task as GlueTask) : null;
   const pairWanted = task.isPair || task.name === "text-pair" || options.pairColumn !== undefined;
   // GLUE's own files have GLUE's columns: another name there means the wrong folder
@@ -168,6 +116,7 @@ async function exampleSource({ files, task, options }: Context, source: Source, 
     columns: pickColumns(table, wishes(table, task, options, labelsRequired)),
     readLabel: labelReader(task),
     labelsRequired,
+    targets: task.kind === "seq2seq",
     skipsFaultyRows: isGlueTask(task.name) && (task as GlueTask).skipsFaultyRows,
     accepts:
       ids === null

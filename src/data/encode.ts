@@ -2,7 +2,7 @@
 import { UnsupportedError } from "../errors.ts";
 import type { Example } from "./examples.ts";
 import type { Truncation } from "./template.ts";
-import type { Tokenizer } from "./tokenizer.ts";
+import type { Encoding, Tokenizer } from "./tokenizer.ts";
 
 /** Encoded examples, by index in the order of the split. */
 export interface EncodedExamples {
@@ -43,31 +43,55 @@ export async function encodeExamples(
   tokenizer: Tokenizer,
   { maxLength, truncation = "longest_first", onProgress }: EncodeExamplesOptions,
 ): Promise<EncodedExamples> {
-  // two bytes hold every id of BERT's and RoBERTa's vocabularies
-  const ids = tokenizer.vocabSize <= 0x10000 ? growing(Uint16Array) : growing(Int32Array);
+  const packer = examplePacker(tokenizer, maxLength);
+  for await (const { text, pair, label, line } of examples) {
+    packer.add(tokenizer.encode(text, pair ?? null, { maxLength, truncation }), line, label);
+    if (packer.count() % PROGRESS_EVERY === 0) onProgress?.(packer.count());
+  }
+  onProgress?.(packer.count());
+  return packer.packed();
+}
+
+/** Collects encodings into one array. */
+export interface ExamplePacker {
+  /** @throws {UnsupportedError} as `encodeExamples`. */
+  add(encoding: Pick<Encoding, "ids" | "typeIds" | "truncated">, line: number, label: number | null): void;
+  count(): number;
+  packed(): EncodedExamples;
+}
+
+/** An empty packer for ids of a tokenizer. */
+export function examplePacker(tokenizer: Tokenizer, maxLength: number): ExamplePacker {
+  const ids = growingIds(tokenizer);
   const ends = growing(Float64Array);
   const segments = growing(Int32Array);
   const lines = growing(Int32Array);
   const labels = growing(Float64Array);
   let truncatedCount = 0;
-  for await (const { text, pair, label, line } of examples) {
-    const encoding = tokenizer.encode(text, pair ?? null, { maxLength, truncation });
-    if (encoding.truncated) truncatedCount++;
-    ids.push(encoding.ids);
-    ends.push([ids.length()]);
-    segments.push([segmentStartOf(encoding.typeIds)]);
-    lines.push([line]);
-    labels.push([label ?? Number.NaN]);
-    if (lines.length() % PROGRESS_EVERY === 0) onProgress?.(lines.length());
-  }
-  onProgress?.(lines.length());
-  return pack(ids.trimmed(), ends.trimmed(), segments.trimmed(), {
-    lines: lines.trimmed(),
-    labels: labels.trimmed(),
-    truncatedCount,
-    padId: tokenizer.padId,
-    maxLength,
-  });
+  return {
+    add(encoding, line, label) {
+      if (encoding.truncated) truncatedCount++;
+      ids.push(encoding.ids);
+      ends.push([ids.length()]);
+      segments.push([segmentStartOf(encoding.typeIds)]);
+      lines.push([line]);
+      labels.push([label ?? Number.NaN]);
+    },
+    count: () => lines.length(),
+    packed: () =>
+      pack(ids.trimmed(), ends.trimmed(), segments.trimmed(), {
+        lines: lines.trimmed(),
+        labels: labels.trimmed(),
+        truncatedCount,
+        padId: tokenizer.padId,
+        maxLength,
+      }),
+  };
+}
+
+/** A growing array for token ids; two bytes hold every id of BERT's and RoBERTa's vocabularies. */
+export function growingIds(tokenizer: Pick<Tokenizer, "vocabSize">): Growing<Uint16Array | Int32Array> {
+  return tokenizer.vocabSize <= 0x10000 ? growing(Uint16Array) : growing(Int32Array);
 }
 
 type Facts = Pick<EncodedExamples, "lines" | "labels" | "truncatedCount" | "padId" | "maxLength">;
@@ -93,14 +117,18 @@ function segmentStartOf(typeIds: readonly number[]): number {
   return from;
 }
 
-interface Growing<A> {
+/** An array that grows. */
+export interface Growing<A> {
   push(values: readonly number[]): void;
   length(): number;
   /** The filled part, in an array of its own size. */
   trimmed(): A;
 }
 
-function growing<A extends Uint16Array | Int32Array | Float64Array>(make: new (length: number) => A): Growing<A> {
+/** An empty array of a kind. */
+export function growing<A extends Uint16Array | Int32Array | Float64Array>(
+  make: new (length: number) => A,
+): Growing<A> {
   let data = new make(1024);
   let filled = 0;
   return {

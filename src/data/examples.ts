@@ -13,6 +13,23 @@ export interface Example {
   readonly label: number | null;
   /** Where the example starts in its file, from 1. */
   readonly line: number;
+  /** What is to be written, for tasks that generate; null where the file has none. */
+  readonly target?: string | null;
+  /** Question answering: `text` is the question and `pair` the context. */
+  readonly question?: Question;
+}
+
+/** What is known of a question besides its text. */
+export interface Question {
+  readonly id: string;
+  /** Any of them is right; none where there is no answer, or none is given. */
+  readonly answers: readonly Answer[];
+}
+
+/** A piece of the context; `start` counts UTF-16 units. */
+export interface Answer {
+  readonly text: string;
+  readonly start: number;
 }
 
 /** A file with all that is needed to read examples from it. */
@@ -20,7 +37,10 @@ export interface ExampleSource {
   readonly table: Table;
   readonly columns: Columns;
   readonly readLabel: LabelReader;
+  /** The same for targets. */
   readonly labelsRequired: boolean;
+  /** The examples have targets instead of labels. */
+  readonly targets: boolean;
   /** Leave out rows that are cut short, as the users of the official file do. */
   readonly skipsFaultyRows: boolean;
   /** Rows to use; null for all. */
@@ -58,6 +78,12 @@ function readExample(row: TableRow, source: ExampleSource): Read {
   if (typeof text !== "string") return fault(columns.text, notText(text));
   const pair = columns.pair === null ? undefined : (row.cells[columns.pair] ?? null);
   if (pair !== undefined && typeof pair !== "string") return fault(columns.pair!, notText(pair));
+  if (columns.target !== null) {
+    const target = row.cells[columns.target] ?? null;
+    if (typeof target === "string") return { example: { text, target, label: null, line: row.line } };
+    if (target !== null || labelsRequired) return fault(columns.target, notText(target));
+  }
+  if (source.targets) return { example: { text, target: null, label: null, line: row.line } };
   const label = columns.label === null ? null : readLabel(row.cells[columns.label] ?? null);
   if (typeof label === "object" && label !== null) {
     // hub files mark an unlabelled split with −1

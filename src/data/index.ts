@@ -3,11 +3,23 @@
 // Never: pads to anything but what it is told; guesses a label; loads a file whole that can stream.
 export { type Batch, type BatchOptions, batches, labelsRequired, makeBatch } from "./batch.ts";
 export { type BatchPlan, evaluationPlan, type TrainingPlanOptions, trainingPlan } from "./batch-plan.ts";
-export { type Dataset, type DatasetOptions, openDataset, type Split, splitOf, TASK_NAMES } from "./dataset.ts";
+export { openDataset, TASK_NAMES } from "./dataset.ts";
 export { type EncodedExamples, type EncodeExamplesOptions, encodeExamples } from "./encode.ts";
-export type { Example } from "./examples.ts";
+export {
+  type AnswerOptions,
+  type EncodedAnswers,
+  type EncodedSpans,
+  type EncodedWindows,
+  encodeAnswers,
+  encodeSpans,
+  type WindowOffsets,
+} from "./encode-questions.ts";
+export { type EncodedTargets, type EncodedTexts, type EncodeTextsOptions, encodeTexts } from "./encode-targets.ts";
+export type { Answer, Example, Question } from "./examples.ts";
 export { fileDigest } from "./fingerprint.ts";
 export { heldOut } from "./held-out.ts";
+export type { TokenSpans } from "./offsets.ts";
+export { type Dataset, type DatasetOptions, type Split, splitOf } from "./split.ts";
 export {
   type Cell,
   openTable,
@@ -17,8 +29,10 @@ export {
   type TableRow,
   tableFormat,
 } from "./table.ts";
-export { type Task, type TaskMetric, tableTask } from "./task.ts";
+export { type Task, type TaskKind, type TaskMetric, tableTask } from "./task.ts";
 export { GLUE_TASKS, type GlueTask, type GlueTaskName, glueTask, isGlueTask } from "./tasks/glue.ts";
+export { seq2seqTask } from "./tasks/seq2seq.ts";
+export { squadTask } from "./tasks/squad.ts";
 export type { Truncation } from "./template.ts";
 export { type TextLine, textLines } from "./text-blocks.ts";
 export {

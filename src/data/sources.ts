@@ -43,7 +43,8 @@ export async function locate(files: Files, path: string, task: Task, wanted: rea
   return { splits };
 }
 
-async function noSuchPath(files: Files, path: string): Promise<FileError> {
+/** The error for a path at which there is nothing, with the nearest name beside it. */
+export async function noSuchPath(files: Files, path: string): Promise<FileError> {
   const slash = path.replace(/\/+$/, "").lastIndexOf("/");
   const parent = slash < 0 ? "." : path.slice(0, slash) || "/";
   const siblings = (await files.stat(parent))?.isFolder ? await files.list(parent) : [];
@@ -73,8 +74,13 @@ const ALIASES: { readonly [split: string]: readonly string[] } = {
   dev_mismatched: ["dev_mismatched", "validation_mismatched"],
 };
 
+/** The names a split's file may have. */
+export function splitAliases(split: string): readonly string[] {
+  return ALIASES[split] ?? [split];
+}
+
 function findSplit(folder: string, names: readonly string[], split: string, task: GlueTask | null): Source | null {
-  for (const stem of ALIASES[split] ?? [split]) {
+  for (const stem of splitAliases(split)) {
     const matches = names.filter((name) => matchesStem(name, stem) && tableFormat(name) !== null);
     if (matches.length > 1) {
       const expected = `one file for the split ${split}`;

@@ -1,11 +1,23 @@
 // What a task asks for: its kind, labels, metrics and splits.
 
-/** Metric names, spelled as Hugging Face's GLUE metric writes them. */
-export type TaskMetric = "accuracy" | "f1" | "matthews_correlation" | "pearson" | "spearmanr";
+/** Metric names, spelled as Hugging Face's GLUE, SQuAD and ROUGE metrics write them. */
+export type TaskMetric =
+  | "accuracy"
+  | "f1"
+  | "matthews_correlation"
+  | "pearson"
+  | "spearmanr"
+  | "exact_match"
+  | "rouge1"
+  | "rouge2"
+  | "rougeL";
+
+/** What is asked of a model: a class, a number, a piece of a context, or a text. */
+export type TaskKind = "classification" | "regression" | "question-answering" | "seq2seq";
 
 export interface Task {
   readonly name: string;
-  readonly kind: "classification" | "regression";
+  readonly kind: TaskKind;
   /** Label names by index; empty for a regression. */
   readonly labels: readonly string[];
   readonly isPair: boolean;
@@ -18,6 +30,8 @@ export interface Task {
   /** Splits with labels to measure on; the first decides. */
   readonly evalSplits: readonly string[];
   readonly testSplits: readonly string[];
+  /** Question answering: some questions have no answer in their context, as in SQuAD v2. */
+  readonly unanswerable?: boolean;
 }
 
 /** A task over a table of the user's own. */

@@ -1,8 +1,9 @@
 // Text to token ids and back: one interface over @huggingface/tokenizers, equal to Hugging Face's Rust tokenizers.
 import { Tokenizer as Engine } from "@huggingface/tokenizers";
 import { ConfigError, UnsupportedError } from "../errors.ts";
-import { bertNormalizer, bertWords } from "./bert-text.ts";
+import { type BertTextOptions, bertNormalizer, bertWords, trackedBertNormalizer } from "./bert-text.ts";
 import { byteLevelWords } from "./byte-level.ts";
+import { type SpanStyle, spansOf, type TokenSpans } from "./offsets.ts";
 import { addedTokens, keptLengths, type Piece, type Template, type Truncation, templateOf } from "./template.ts";
 import { wellFormed } from "./unicode.ts";
 
@@ -39,6 +40,10 @@ export interface Tokenizer {
    * @throws {ConfigError} when `maxLength` leaves no room for the special tokens.
    */
   encode(text: string, pair?: string | null, options?: EncodeOptions): Encoding;
+  /** Tokens of a text without special ones, each with the characters it stands for, in UTF-16 units. */
+  spans(text: string): TokenSpans;
+  /** Puts the special tokens around token ids of a text or a pair; nothing is cut. */
+  join(first: readonly number[], second?: readonly number[] | null): Omit<Encoding, "truncated">;
   decode(ids: ArrayLike<number>, options?: { readonly skipSpecialTokens?: boolean }): string;
   /** The id of a token as the vocabulary spells it. */
   tokenId(token: string): number | undefined;
@@ -88,12 +93,24 @@ export function createTokenizer(json: TokenizerJson, config: TokenizerConfigJson
   for (const id of engine.get_vocab().values()) if (id > largestId) largestId = id;
   const maxLength = maxLengthOf(config);
   const tokens = (text: string) => engine.encode(wellFormed(text), { add_special_tokens: false }).ids;
+  const spans = spansOf(
+    {
+      tokens,
+      word: (word) => engine.model!.encode([word]),
+      idOf: (token) => engine.token_to_id(token) ?? engine.model!.unk_token_id!,
+      unknown: engine.model!.unk_token,
+      added: [...json.added_tokens].sort((a, b) => b.content.length - a.content.length),
+    },
+    spanStyle(json),
+  );
   return {
     padId,
     special,
     vocabSize: largestId + 1,
     maxLength,
     encode: (text, pair = null, options = {}) => encode(tokens, template, maxLength, text, pair, options),
+    spans: (text) => spans(wellFormed(text)),
+    join: (first, second = null) => assemble(second === null ? template.single : template.pair, first, second ?? []),
     decode(ids, { skipSpecialTokens = true } = {}) {
       if (ids.length === 0) return "";
       return engine.decode(Array.from(ids), { skip_special_tokens: skipSpecialTokens });
@@ -144,16 +161,42 @@ function createEngine(json: TokenizerJson, config: TokenizerConfigJson): Engine 
   const engine = build({ ...json, post_processor: null }, config);
   const normalizer = json.normalizer;
   if (normalizer?.type === "BertNormalizer" && engine.normalizer !== null) {
-    engine.normalizer.normalize = bertNormalizer({
-      cleanText: normalizer.clean_text !== false,
-      handleChineseChars: normalizer.handle_chinese_chars !== false,
-      stripAccents: typeof normalizer.strip_accents === "boolean" ? normalizer.strip_accents : null,
-      lowercase: normalizer.lowercase !== false,
-    });
+    engine.normalizer.normalize = bertNormalizer(bertOptions(normalizer));
   }
   const words = wordSplitter(json.pre_tokenizer);
   if (words !== null && engine.pre_tokenizer !== null) engine.pre_tokenizer.pre_tokenize_text = words;
   return engine;
+}
+
+function bertOptions(normalizer: StageJson): BertTextOptions {
+  return {
+    cleanText: normalizer.clean_text !== false,
+    handleChineseChars: normalizer.handle_chinese_chars !== false,
+    stripAccents: typeof normalizer.strip_accents === "boolean" ? normalizer.strip_accents : null,
+    lowercase: normalizer.lowercase !== false,
+  };
+}
+
+/** How a tokenizer's offsets are found: to the character where its words and alphabet are ours. */
+function spanStyle({ model, normalizer, pre_tokenizer, post_processor, added_tokens }: TokenizerJson): SpanStyle {
+  const plainAdded = normalizer === null || added_tokens.every((token) => !token.normalized);
+  if (pre_tokenizer?.type === "BertPreTokenizer" && normalizer?.type === "BertNormalizer" && plainAdded) {
+    const prefix = String(model.continuing_subword_prefix ?? "##");
+    return { kind: "wordpiece", normalize: trackedBertNormalizer(bertOptions(normalizer)), prefix };
+  }
+  if (pre_tokenizer?.type === "ByteLevel" && pre_tokenizer.use_regex !== false && normalizer === null) {
+    const addPrefixSpace = pre_tokenizer.add_prefix_space === true;
+    return { kind: "byte-level", addPrefixSpace, trim: trimsOffsets(post_processor) };
+  }
+  return { kind: "words" };
+}
+
+function trimsOffsets(processor: unknown): boolean {
+  const json = processor as (StageJson & { readonly processors?: readonly StageJson[] }) | null;
+  const stages = json?.type === "Sequence" ? (json.processors ?? []) : json === null ? [] : [json];
+  return stages.some(
+    ({ type, trim_offsets }) => (type === "RobertaProcessing" || type === "ByteLevel") && trim_offsets !== false,
+  );
 }
 
 function wordSplitter(json: StageJson | null): ((text: string) => string[]) | null {

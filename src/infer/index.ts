@@ -11,6 +11,7 @@ export {
   confusionMatrix,
   f1,
   glueMetrics,
+  isGlueMetric,
   METRIC_NAMES,
   type MetricAccumulator,
   type MetricName,

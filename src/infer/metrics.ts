@@ -8,6 +8,11 @@ export const METRIC_NAMES = ["accuracy", "f1", "matthews_correlation", "pearson"
 
 export type MetricName = (typeof METRIC_NAMES)[number];
 
+/** True for a metric of classes or numbers, which `glueMetrics` computes. */
+export function isGlueMetric(name: string): name is MetricName {
+  return (METRIC_NAMES as readonly string[]).includes(name);
+}
+
 /** Metric name to value; accuracy and F1 as fractions. */
 export type Metrics = Readonly<Record<string, number>>;
 

@@ -1,6 +1,14 @@
 // An open scorer for one task: logits become the task's metrics.
 import type { EncodedExamples, Task } from "../data/index.ts";
-import { type Evaluation, glueMetrics, openScorer, predictionsOf, type Scorer, type Scores } from "../infer/index.ts";
+import {
+  type Evaluation,
+  glueMetrics,
+  isGlueMetric,
+  openScorer,
+  predictionsOf,
+  type Scorer,
+  type Scores,
+} from "../infer/index.ts";
 import type { Method } from "../peft/index.ts";
 import type { Backend } from "../runtime/index.ts";
 import type { Tensor } from "../tensor/index.ts";
@@ -58,7 +66,11 @@ export async function openEvaluator({
 }
 
 function evaluationOf(scores: Scores, task: Task, split: string, examples: EncodedExamples): Evaluation {
-  const metrics = glueMetrics(task.metrics, predictionsOf(scores.logits, scores.numLogits), examples.labels);
+  const metrics = glueMetrics(
+    task.metrics.filter(isGlueMetric),
+    predictionsOf(scores.logits, scores.numLogits),
+    examples.labels,
+  );
   return {
     task: task.name,
     split,

@@ -35,9 +35,6 @@ describe("paths and names", () => {
     expect(error.name).toBe("ConfigError");
     expect(error.message).toContain("got sst-2 (did you mean sst2?)");
   });
-  test("a task that is known but not built", async () => {
-    expect((await failure(SST2, { task: "squad", data: "sst2" })).name).toBe("UnsupportedError");
-  });
   test("a split that is not there", async () => {
     const error = await failure(SST2, { task: "sst2", data: "sst2", splits: ["tset"] });
     expect(error.message).toBe("split: expected train, dev, test, got tset (did you mean test?)");

@@ -1,0 +1,240 @@
+// Questions, windows and answer positions equal transformers' run_qa.py; every fault of a SQuAD file is named at once.
+import { readFileSync } from "node:fs";
+import { fileURLToPath } from "node:url";
+import fc from "fast-check";
+import { Tokenizer as RustTokenizer } from "tokenizers";
+import { describe, expect, test } from "vitest";
+import {
+  type EncodedSpans,
+  encodeAnswers,
+  encodeSpans,
+  loadTokenizer,
+  openDataset,
+  splitOf,
+} from "../../src/data/index.ts";
+import { DataError } from "../../src/errors.ts";
+import { memoryFiles } from "../../src/hub/files-memory.ts";
+import { nodeFiles } from "../../src/hub/files-node.ts";
+import { describeWithPython, minilm, runPython } from "../support/python.ts";
+
+const GOLDEN = fileURLToPath(new URL("../golden", import.meta.url));
+const files = nodeFiles();
+
+/** Question, ids, start of segment 1, first context token, places of the context's tokens, answer positions. */
+type Row = readonly [number, readonly number[], number, number, readonly number[], number, number];
+
+async function encoded(tokenizer: string, data: string, maxLength: number, stride: number): Promise<EncodedSpans> {
+  const dataset = await openDataset(files, { task: "squad", data, splits: ["dev"], heldOutShare: null });
+  return encodeSpans(splitOf(dataset, "dev").examples(), await loadTokenizer(files, tokenizer), { maxLength, stride });
+}
+
+function rowsOf(spans: EncodedSpans): Row[] {
+  return Array.from({ length: spans.count }, (_, i) => {
+    const { contextAt, starts, ends } = spans.offsets(i);
+    const places = starts.flatMap((start, t) => [start, ends[t]!]);
+    const first = places.length === 0 ? -1 : contextAt;
+    const answer = [spans.startPositions[i]!, spans.endPositions[i]!] as const;
+    return [spans.owners[i]!, [...spans.tokens(i)], spans.segmentStart(i), first, places, ...answer];
+  });
+}
+
+const golden = JSON.parse(readFileSync(`${GOLDEN}/squad/golden.json`, "utf8")) as {
+  readonly features: Readonly<Record<string, readonly Row[]>>;
+};
+
+describe.each(Object.entries(golden.features))("%s", (name, expected) => {
+  test("windows, offsets and positions are run_qa.py's", async () => {
+    const [tokenizer, file, length, stride] = name.split(" ");
+    const folder = `${GOLDEN}/tokenizers/${tokenizer}`;
+    const rows = rowsOf(await encoded(folder, `${GOLDEN}/squad/${file}`, Number(length), Number(stride)));
+    expect(rows).toEqual(expected);
+    expect(rows.some(([, , , , , start]) => start > 0)).toBe(true);
+  });
+});
+
+describeWithPython("live", () => {
+  const data = process.env.DEFT_SQUAD ?? "";
+  test.skipIf(data === "" || minilm() === null)("every question of a SQuAD file, for MiniLM (DEFT_SQUAD)", async () => {
+    const args = [minilm()!, data, "384", "128"];
+    const expected = JSON.parse(await runPython("scripts/golden/squad.py", ["features", ...args])) as Row[];
+    expect(rowsOf(await encoded(minilm()!, data, 384, 128))).toEqual(expected);
+  });
+});
+
+describe.each(["bert", "roberta"])("offsets of %s against the Rust library", (name) => {
+  const odd = Array.from(" \t\n'sTé́ßΣİﬁ中𠀀각😀‍👩🏽½אक्.,!#_«…\u0000\u00a0\u00ad\u200b\u2028\ufeff\ufffd\u1e9b\u0323");
+  const parts = fc.constantFrom(...odd, "[MASK]", "<mask>", " <mask> ", "</s>", "[SEP]", "the", " License", "  ");
+  const text = fc.oneof(
+    fc.array(parts, { maxLength: 40 }).map((list) => list.join("")),
+    fc.string({ unit: "binary" }),
+    fc.string({ unit: "grapheme" }),
+  );
+
+  test("any text", async () => {
+    const tokenizer = await loadTokenizer(files, `${GOLDEN}/tokenizers/${name}`);
+    const rust = RustTokenizer.fromFile(`${GOLDEN}/tokenizers/${name}/tokenizer.json`);
+    await fc.assert(
+      fc.asyncProperty(text, async (any) => {
+        const expected = await rust.encode(any, null, { addSpecialTokens: false });
+        const { ids, starts, ends } = tokenizer.spans(any);
+        expect(ids).toEqual(expected.getIds());
+        // the library counts code points
+        const unit = [0];
+        for (const char of any) unit.push(unit.at(-1)! + char.length);
+        const places = expected.getOffsets().map(([from, to]) => [unit[from!], unit[to!]]);
+        expect(starts.map((start, i) => [start, ends[i]])).toEqual(places);
+      }),
+      { numRuns: 500 },
+    );
+  });
+});
+
+describe("targets", () => {
+  const data = `${GOLDEN}/squad/own-v1.json`;
+  const options = { maxLength: 128, stride: 48, maxTargetLength: 12 };
+  const of = async (answeredOnly: boolean) => {
+    const dataset = await openDataset(files, { task: "squad", data, splits: ["dev"], heldOutShare: null });
+    const tokenizer = await loadTokenizer(files, `${GOLDEN}/tokenizers/bert`);
+    const encodedAnswers = await encodeAnswers(splitOf(dataset, "dev").examples(), tokenizer, {
+      ...options,
+      answeredOnly,
+    });
+    return { tokenizer, ...encodedAnswers };
+  };
+
+  test("every window starts with the question; the answer is the target where the window has it", async () => {
+    const { tokenizer, ...rows } = await of(false);
+    for (let i = 0; i < rows.count; i++) {
+      const { text, pair, question } = rows.questions[rows.owners[i]!]!;
+      const start = tokenizer.spans(`question: ${text} context:`).ids;
+      expect([...rows.tokens(i)].slice(1, start.length + 1)).toEqual(start);
+      expect(rows.lengths[i]).toBeLessThanOrEqual(128);
+      const target = [...rows.target(i)];
+      const gold = tokenizer.encode(question!.answers[0]!.text, null, { maxLength: 12 }).ids;
+      const none = tokenizer.encode("").ids;
+      expect([gold, none]).toContainEqual(target);
+      expect(pair).toContain(question!.answers[0]!.text);
+    }
+    expect(rows.count).toBeGreaterThan(rows.questions.length);
+  });
+
+  test("windows without the answer are left out on demand, and no question is lost", async () => {
+    const rows = await of(true);
+    expect(new Set(rows.owners).size).toBe(rows.questions.length);
+    const none = rows.tokenizer.encode("").ids.length;
+    expect(rows.targetLengths.every((length) => length > none)).toBe(true);
+  });
+});
+
+describe("splits", () => {
+  const V1 = readFileSync(`${GOLDEN}/squad/own-v1.json`, "utf8");
+  const V2 = readFileSync(`${GOLDEN}/squad/own-v2.json`, "utf8");
+
+  test("a folder with SQuAD's own file names; version 2 is noticed", async () => {
+    const memory = memoryFiles(Object.entries({ "s/train-v2.0.json": V2, "s/dev-v2.0.json": V2 }));
+    const { task, splits } = await openDataset(memory, { task: "squad", data: "s", limitTrain: 2 });
+    expect([task.unanswerable, splits.get("train")!.count, splits.get("dev")!.count]).toEqual([true, 2, 6]);
+  });
+
+  test("one file: contexts are held out whole", async () => {
+    const { splits, notes, task } = await openDataset(memoryFiles([["a.json", V1]]), { task: "squad", data: "a.json" });
+    const contexts = async (name: string) => {
+      const found = new Set<string>();
+      for await (const { pair } of splits.get(name)!.examples()) found.add(pair!);
+      return found;
+    };
+    const [train, dev] = [await contexts("train"), await contexts("dev")];
+    expect([...train].filter((context) => dev.has(context))).toEqual([]);
+    expect(train.size + dev.size).toBe(3);
+    expect(notes.join()).toContain("by context");
+    expect(task.unanswerable).toBe(false);
+  });
+
+  test("the hub's rows are the same questions", async () => {
+    const rows: string[] = [];
+    const json = JSON.parse(V1) as {
+      data: { paragraphs: { context: string; qas: { answers: { text: string; answer_start: number }[] }[] }[] }[];
+    };
+    for (const { paragraphs } of json.data)
+      for (const { context, qas } of paragraphs)
+        for (const { answers, ...qa } of qas) {
+          const columns = { text: answers.map((a) => a.text), answer_start: answers.map((a) => a.answer_start) };
+          rows.push(JSON.stringify({ ...qa, context, answers: columns }));
+        }
+    const read = async (name: string, text: string) => {
+      const options = { task: "squad", data: name, splits: ["dev"], heldOutShare: null };
+      const found = [];
+      const dataset = await openDataset(memoryFiles([[name, text]]), options);
+      for await (const { line: _, ...example } of splitOf(dataset, "dev").examples()) found.push(example);
+      return found;
+    };
+    expect(await read("a.jsonl", rows.join("\n"))).toEqual(await read("a.json", V1));
+  });
+});
+
+describe("faults", () => {
+  async function failure(json: unknown, name = "dev.json"): Promise<DataError> {
+    const text = typeof json === "string" ? json : JSON.stringify(json);
+    const options = { task: "squad", data: name, splits: ["dev"], heldOutShare: null };
+    const error = await openDataset(memoryFiles([[name, text]]), options).catch((e: unknown) => e);
+    if (!(error instanceof DataError)) throw new Error(`expected a DataError, got ${String(error)}`);
+    return error;
+  }
+  const context = "The 😀 tower is 31 metres tall.";
+  const paragraph = (...qas: unknown[]) => ({ data: [{ title: "t", paragraphs: [{ context, qas }] }] });
+  const answer = (text: unknown, answer_start: unknown) => ({ text, answer_start });
+
+  test("everything wrong with the answers, each with its path", async () => {
+    const error = await failure(
+      paragraph(
+        { id: "1", question: "How tall?", answers: [answer("31 metres", 15), answer("31 metres", 15.5)] },
+        { id: "1", question: 7, answers: [answer("tower", 0), answer("tower", 900), answer("castle", 3)] },
+        { question: "No id", answers: [], is_impossible: "yes" },
+        { id: "3", question: "Impossible?", answers: [answer("tower", 6)], is_impossible: true },
+        { id: "4", question: "No answers" },
+        { id: "5", question: "An empty one", answers: [answer("", 0), "31"] },
+        "not a question",
+      ),
+    );
+    expect(error.message).toMatchInlineSnapshot(`
+      "dev.json, data[0].paragraphs[0].qas[0].answers[1]: expected "answer_start", a whole number ≥ 0, got number 15.5
+      dev.json, data[0].paragraphs[0].qas[1].question: expected text, got number 7
+      dev.json, data[0].paragraphs[0].qas[1].id: expected an id of its own, got "1", which data[0].paragraphs[0].qas[0].id has too
+      dev.json, data[0].paragraphs[0].qas[1].answers[0]: expected "tower" (which stands at 6) at answer_start 0, got "The "
+      dev.json, data[0].paragraphs[0].qas[1].answers[1]: expected answer_start inside the context of 30 characters, got 900
+      dev.json, data[0].paragraphs[0].qas[1].answers[2]: expected "castle" (which the context does not have) at answer_start 3, got " 😀 to"
+      dev.json, data[0].paragraphs[0].qas[2].id: expected a text that names the question, got nothing
+      dev.json, data[0].paragraphs[0].qas[2].is_impossible: expected true or false, got "yes"
+      dev.json, data[0].paragraphs[0].qas[2].answers: expected an answer, or is_impossible: true (version 2.0), got none
+      dev.json, data[0].paragraphs[0].qas[3].answers: expected no answer, as is_impossible is true, got 1
+      dev.json, data[0].paragraphs[0].qas[4].answers: expected a list, got nothing
+      dev.json, data[0].paragraphs[0].qas[5].answers[0]: expected "text" with the answer, got ""
+      dev.json, data[0].paragraphs[0].qas[5].answers[1]: expected an object, got "31"
+      dev.json, data[0].paragraphs[0].qas[6]: expected an object, got "not a question""
+    `);
+    expect(error.total).toBe(error.issues.length);
+  });
+
+  test.each([
+    ["no data", { version: "1.1" }, 'expected a JSON object with a list "data", got nothing'],
+    ["a list", [], 'expected a JSON object with a list "data", got a list'],
+    ["no paragraphs", { data: [{}] }, "dev.json, data[0].paragraphs: expected a list, got nothing"],
+    [
+      "no context",
+      { data: [{ paragraphs: [{ qas: [] }] }] },
+      "data[0].paragraphs[0].context: expected text, got nothing",
+    ],
+    ["no questions", { data: [] }, "dev.json: expected at least one question, got none"],
+    ["an empty file", "", "dev.json: expected SQuAD's JSON, got an empty file"],
+    ["broken JSON", '{"data": [\n{"paragraphs": ]', "dev.json:2: expected JSON, got "],
+    ["cut off", '{"data": [\n{"paragraphs": [\n', "expected JSON, got "],
+  ])("%s", async (_, json, message) => {
+    expect((await failure(json)).message).toContain(message);
+  });
+
+  test("a table without the columns, and rows that are wrong", async () => {
+    expect((await failure('{"question": "a"}', "a.jsonl")).message).toContain("expected a column context, got");
+    const row = JSON.stringify({ id: "1", question: "a", context, answers: { text: ["x"], answer_start: [0] } });
+    expect((await failure(row, "a.jsonl")).message).toContain("a.jsonl:1, answers[0]: expected");
+  });
+});
