@@ -72,9 +72,14 @@ export const TRAIN_FLAGS: readonly Flag[] = [
   method("prefix-projection", null, "prefix: train an MLP that makes it; folded away on save"),
   method("prefix-projection-size", "N", "prefix: width of that MLP, instead of the hidden size"),
   density("density-weight", "X", "weight of the density loss; 0 is plain PEFT", { default: "1" }),
+  density("density-loss", "activations|neurons", "what falls silent: neurons on single tokens, or for good", {
+    default: "activations",
+  }),
   density("density-warmup-ratio", "X", "share of steps over which the weight grows", { default: "0.25" }),
   density("density-cooldown-ratio", "X", "share of steps, the last, over which it falls to 0", { default: "0" }),
-  density("epsilon", "E|FROM:TO", "ε of a² / (a² + ε), fixed or annealed", { default: "0.01:0.001" }),
+  density("epsilon", "E|FROM:TO", "ε of a² / (a² + ε), fixed or annealed (neurons: 0.1:0.01)", {
+    default: "0.01:0.001",
+  }),
   density("positions", "attended|all", "tokens that count; all includes padding", { default: "attended" }),
   density("preset", "paper", "the paper's values: weight 1, ε 1e-7 (prompt: 20), all positions, padding max"),
   removal("keep-neurons", "X", "remove MLP neurons while training, until this share is left"),

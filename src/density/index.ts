@@ -1,14 +1,7 @@
 // Activation density: the loss that lowers it and the instrument that measures it.
 // Takes activation taps, gives a loss value or a report. Never: decides the task loss.
 
-export {
-  activationTap,
-  type DensityLossOptions,
-  densityLoss,
-  numVirtualTokens,
-  type StackMasks,
-  type Tap,
-} from "./loss.ts";
+export { type DensityLossKind, type DensityLossOptions, densityLoss } from "./loss.ts";
 export { DensityMeter, densityCounts, type TapShape, tapShapes } from "./measure.ts";
 export {
   columnEnergies,
@@ -28,3 +21,4 @@ export {
   type StackName,
   THRESHOLDS,
 } from "./report.ts";
+export { activationTap, numVirtualTokens, type StackMasks, type Tap } from "./tap.ts";

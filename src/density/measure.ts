@@ -13,7 +13,7 @@ import {
   type Value,
 } from "../graph/index.ts";
 import type { Tensor } from "../tensor/index.ts";
-import { attendedPositions, numVirtualTokens, type StackMasks, type Tap } from "./loss.ts";
+
 import {
   DEAD_THRESHOLD,
   type Density,
@@ -22,6 +22,7 @@ import {
   type StackName,
   THRESHOLDS,
 } from "./report.ts";
+import { attendedPositions, numVirtualTokens, type StackMasks, type Tap } from "./tap.ts";
 
 /** Share of attended tokens below which a neuron counts as rare. */
 const RARE_SHARE = 0.01;

@@ -1,18 +1,7 @@
 // Neurons as wholes: masks that switch them off, the energy of each, and which of them goes first.
-import {
-  cast,
-  type Dim,
-  div,
-  matmul,
-  mul,
-  multiplyDims,
-  reduceSum,
-  reshape,
-  square,
-  type Value,
-} from "../graph/index.ts";
+import { div, max, mul, type Value } from "../graph/index.ts";
 import type { Hooks, Site } from "../nn/index.ts";
-import { attendedPositions, type StackMasks, type Tap } from "./loss.ts";
+import { attendedPositions, type StackMasks, sumOfSquares, type Tap } from "./tap.ts";
 
 const MASK = "neuron_mask";
 
@@ -33,22 +22,14 @@ export function neuronMasks(): Hooks {
   };
 }
 
-/** Σ a² over the positions that `weights` `[B, P + S]` is 1 on: `[F]`, float32. */
-export function sumOfSquares({ activation }: Tap, weights: Value): Value {
-  const [batch, length, neurons] = activation.shape as readonly [Dim, Dim, number];
-  const positions = multiplyDims(batch, length);
-  const squares = reshape(square(cast(activation, "float32")), [positions, neurons]);
-  return reshape(matmul(reshape(weights, [1, positions]), squares), [neurons]);
-}
-
 /** Mean a² of each neuron over the attended positions, by tap: `energy.SITE` `[F]`. */
 export function meanEnergies(taps: readonly Tap[], attended: StackMasks): Record<string, Value> {
   return Object.fromEntries(
     taps.map((tap) => {
       const { graph } = tap.activation;
       const mean = graph.at(`${tap.site}/energy`, () => {
-        const counted = attendedPositions(tap, attended);
-        return div(sumOfSquares(tap, counted), reduceSum(counted));
+        const { sums, count } = sumOfSquares(tap, attendedPositions(tap, attended));
+        return div(sums, max(count, 1));
       });
       return [`energy.${tap.site}`, mean];
     }),

@@ -104,7 +104,7 @@ export class Scope {
 
   /** A new value that is kept and fed with the trained ones, and that only a rule changes: a mask. */
   buffer(name: string, shape: readonly number[], init: Init): Value {
-    return this.#declare(name, shape, true, init, true);
+    return this.#declare(name, shape, !this.#shared.frozen, init, true);
   }
 
   /** A new, trained parameter that a method adds to the model as a whole, for several sites to share. */

@@ -1,6 +1,12 @@
 // What one optimiser step computes: losses, gradients, clipping and AdamW in the graph, in one program or, accumulating, in two.
 import { backward, cheapToRecompute } from "../autodiff/index.ts";
-import { densityLoss, meanEnergies, numVirtualTokens, type StackName } from "../density/index.ts";
+import {
+  type DensityLossOptions,
+  densityLoss,
+  meanEnergies,
+  numVirtualTokens,
+  type StackName,
+} from "../density/index.ts";
 import { add, mul, reduceSum, type Value } from "../graph/index.ts";
 import { buildTaskGraph, type LossScale, type TaskGraph, type TaskGraphOptions } from "../infer/index.ts";
 import type { ParameterSpec } from "../nn/index.ts";
@@ -10,7 +16,7 @@ import { sizeOf } from "../tensor/index.ts";
 
 export interface StepOptions extends TaskGraphOptions {
   /** Null: no density loss in the graph at all. */
-  readonly density: { readonly positions: "attended" | "all" } | null;
+  readonly density: Pick<DensityLossOptions, "positions" | "loss"> | null;
   /** Give the energy of every neuron, for gradual removal. */
   readonly neuronEnergies?: boolean;
   readonly weightDecay: number;
@@ -107,7 +113,7 @@ function stepLosses(
   if (!density) return { loss: taskLoss, taskLoss };
   const sparse = densityLoss(taps, {
     epsilon: scalar("epsilon"),
-    positions: density.positions,
+    ...density,
     attended,
     scale: (stack) => scalar(densityScale(stack)),
   });

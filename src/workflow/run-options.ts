@@ -8,6 +8,7 @@ import { methodInput } from "./settings-text.ts";
 // every density setting and its flag: one that is missing does not compile
 const DENSITY_KEYS = {
   weight: "density-weight",
+  loss: "density-loss",
   warmupRatio: "density-warmup-ratio",
   cooldownRatio: "density-cooldown-ratio",
   epsilon: "epsilon",

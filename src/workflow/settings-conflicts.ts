@@ -13,7 +13,13 @@ const LORA_KEYS = ["rank", "alpha", "dropout", "targets", "bias", "rslora"] as c
 const ADAPTER_KEYS = ["adapter-kind", "reduction-factor"] as const;
 const PROMPT_KEYS = ["prompt-init", "prompt-init-text"] as const;
 const PREFIX_KEYS = ["prefix-projection", "prefix-projection-size"] as const;
-const DENSITY_KEYS = ["epsilon", "positions", "density-warmup-ratio", "density-cooldown-ratio"] as const;
+const DENSITY_KEYS = [
+  "density-loss",
+  "epsilon",
+  "positions",
+  "density-warmup-ratio",
+  "density-cooldown-ratio",
+] as const;
 
 const REMOVAL_KEYS = ["keep-scope", "removal-start", "removal-end"] as const;
 
@@ -43,6 +49,9 @@ export function conflicts(given: SettingsInput, methods: readonly string[]): Con
   }
   if (given["density-weight"] === 0) {
     for (const key of DENSITY_KEYS) add(key, "--density-weight above 0, without which it means nothing", "0");
+  }
+  if (given.preset === "paper" && given["density-loss"] === "neurons") {
+    add("density-loss", "activations with --preset paper, which has no other loss", "neurons");
   }
   if (given["keep-neurons"] === undefined) {
     for (const key of REMOVAL_KEYS) add(key, "--keep-neurons, without which it means nothing", "no --keep-neurons");

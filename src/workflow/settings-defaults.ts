@@ -18,6 +18,7 @@ export const DEFAULTS = {
   "prompt-init": "random",
   "prefix-projection": false,
   "density-weight": 1,
+  "density-loss": "activations",
   "density-warmup-ratio": 0.25,
   "density-cooldown-ratio": 0,
   epsilon: { from: 1e-2, to: 1e-3 },
@@ -48,6 +49,12 @@ export const METHOD_DEFAULTS: Readonly<Record<MethodName, SettingsInput>> = {
   prefix: { "learning-rate": 5e-3 },
   head: { "learning-rate": 1e-3 },
   full: { "learning-rate": 2e-5 },
+};
+
+/** What the kind of density loss changes: ε is compared with a neuron's mean a², which lies between 0.01 and 0.2 in most BERTs. */
+export const LOSS_DEFAULTS: Readonly<Record<"activations" | "neurons", SettingsInput>> = {
+  activations: {},
+  neurons: { epsilon: { from: 0.1, to: 0.01 } },
 };
 
 /** Named sets of values; `paper` is RoBERTa-large on GLUE as arXiv 2402.01911 and its public code have it. */

@@ -60,6 +60,7 @@ const SHAPE = {
   "prefix-projection": z.boolean(),
   "prefix-projection-size": count,
   "density-weight": z.number().min(0),
+  "density-loss": z.enum(["activations", "neurons"]),
   "density-warmup-ratio": share,
   "density-cooldown-ratio": share,
   epsilon: z.unknown().transform(parseEpsilon),

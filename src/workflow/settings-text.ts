@@ -1,6 +1,6 @@
 // Settings written back: as keys of a file, and as the command line that gives them.
 import type { Settings } from "./settings.ts";
-import { DEFAULTS, METHOD_DEFAULTS } from "./settings-defaults.ts";
+import { DEFAULTS, LOSS_DEFAULTS, METHOD_DEFAULTS } from "./settings-defaults.ts";
 import type { SettingsInput, SettingsKey } from "./settings-schema.ts";
 
 /** Settings as flags and files spell them; `resolveSettings` gives the same settings back. */
@@ -24,6 +24,7 @@ export function settingsInput(settings: Settings): SettingsInput {
     ...(density.weight === 0
       ? {}
       : {
+          "density-loss": density.loss,
           "density-warmup-ratio": density.warmupRatio,
           "density-cooldown-ratio": density.cooldownRatio,
           epsilon: density.epsilon,
@@ -91,7 +92,7 @@ export function methodInput(method: Settings["method"]): SettingsInput {
  */
 export function trainCommand(settings: Settings): string[] {
   const { kind } = settings.method;
-  const usual: SettingsInput = { ...DEFAULTS, ...METHOD_DEFAULTS[kind] };
+  const usual: SettingsInput = { ...DEFAULTS, ...METHOD_DEFAULTS[kind], ...LOSS_DEFAULTS[settings.density.loss] };
   const words = Object.entries(settingsInput({ ...settings, resume: false })).flatMap(([key, value]) => {
     if (JSON.stringify(value) === JSON.stringify(usual[key as SettingsKey])) return [];
     return value === true ? [`--${key}`] : [`--${key}`, settingText(value)];

@@ -26,6 +26,7 @@ describe("resolveSettings", () => {
     expect(settings.task).toBe("sst2");
     expect(settings.density).toEqual({
       weight: 1,
+      loss: "activations",
       warmupRatio: 0,
       cooldownRatio: 0,
       epsilon: { from: 1e-7, to: 1e-7 },
@@ -37,6 +38,41 @@ describe("resolveSettings", () => {
     expect(resolveSettings({ flags: { ...NEEDED, method: "head", preset: "paper" } }).optim.learningRate).toBe(
       PRESETS.paper["learning-rate"],
     );
+  });
+
+  test("reads gradual removal, and the ε that suits the density loss", () => {
+    const plain = resolveSettings({ flags: NEEDED });
+    expect(plain.removal).toBeNull();
+    expect(resolveSettings({ flags: { ...NEEDED, "keep-neurons": 0.25 } }).removal).toEqual({
+      keep: 0.25,
+      start: 0.2,
+      end: 0.6,
+      scope: "layer",
+    });
+    const neurons = resolveSettings({ flags: { ...NEEDED, "density-loss": "neurons" } });
+    expect(neurons.density.epsilon).toEqual({ from: 0.1, to: 0.01 });
+    expect(plain.density.epsilon).toEqual(DEFAULTS.epsilon);
+    expect(trainCommand(neurons)).toContain("--density-loss");
+    expect(trainCommand(neurons)).not.toContain("--epsilon");
+  });
+
+  test.each([
+    [{ "keep-neurons": 0 }, "--keep-neurons: a number > 0 / 0"],
+    [{ "keep-neurons": 25 }, "--keep-neurons: a number ≤ 1 / 25"],
+    [{ "keep-scope": "global" }, "--keep-scope: --keep-neurons, without which it means nothing / no --keep-neurons"],
+    [
+      { "keep-neurons": 0.5, "removal-start": 0.7 },
+      "--removal-start: a removal that starts before it ends / from 0.7 to 0.6",
+    ],
+    [
+      { "keep-neurons": 0.5, "removal-start": 0.3, "removal-end": 0.3 },
+      "--removal-end: a removal that starts before it ends / from 0.3 to 0.3",
+    ],
+    [{ "density-loss": "neuron" }, '--density-loss: one of activations, neurons / "neuron" / neurons'],
+    [{ "density-loss": "neurons", "density-weight": 0 }, "--density-loss: --density-weight above 0"],
+    [{ "density-loss": "neurons", preset: "paper" }, "--density-loss: activations with --preset paper"],
+  ])("refuses %j", (flags, expected) => {
+    expect(mistakes({ flags: { ...NEEDED, ...flags } })).toContain(expected);
   });
 
   test("reads each method's own settings", () => {

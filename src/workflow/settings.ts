@@ -2,7 +2,7 @@
 import { ConfigError, type ConfigIssue } from "../errors.ts";
 import { adapter, full, headOnly, lora, type MethodSettings, prefix, prompt } from "../peft/index.ts";
 import { conflicts } from "./settings-conflicts.ts";
-import { DEFAULTS, METHOD_DEFAULTS, METHOD_PRESETS, PRESETS } from "./settings-defaults.ts";
+import { DEFAULTS, LOSS_DEFAULTS, METHOD_DEFAULTS, METHOD_PRESETS, PRESETS } from "./settings-defaults.ts";
 import { checkInput, type METHODS, type SettingsInput, type SettingsKey, type TASKS } from "./settings-schema.ts";
 import { checkYaml } from "./settings-yaml.ts";
 
@@ -12,11 +12,13 @@ export type MethodName = (typeof METHODS)[number];
 /** The density loss; `weight` 0 is plain fine-tuning. */
 export interface DensitySettings {
   readonly weight: number;
+  /** What falls silent: activations one by one (the paper's loss), or whole neurons, so that they can be removed. */
+  readonly loss: "activations" | "neurons";
   /** Share of all steps over which the weight grows from 0, in [0, 1]. */
   readonly warmupRatio: number;
   /** Share of all steps, the last ones, over which the weight falls to 0 again; in [0, 1]. */
   readonly cooldownRatio: number;
-  /** ε of `a² / (a² + ε)`, annealed geometrically from `from` to `to`; equal when fixed. */
+  /** ε of `a² / (a² + ε)`, with neurons of their mean a², annealed geometrically from `from` to `to`; equal when fixed. */
   readonly epsilon: { readonly from: number; readonly to: number };
   readonly positions: "attended" | "all";
 }
@@ -180,10 +182,11 @@ const NEEDED: Readonly<Record<NeededKey, string>> = {
 };
 
 function assemble(given: SettingsInput, method: MethodName): Settings {
+  const loss = given["density-loss"] ?? DEFAULTS["density-loss"];
   const preset =
     given.preset === undefined ? {} : { ...PRESETS[given.preset], ...METHOD_PRESETS[given.preset][method] };
   const implied = given["prompt-init-text"] === undefined ? {} : { "prompt-init": "text" as const };
-  const v = { ...DEFAULTS, ...METHOD_DEFAULTS[method], ...preset, ...implied, ...given };
+  const v = { ...DEFAULTS, ...METHOD_DEFAULTS[method], ...LOSS_DEFAULTS[loss], ...preset, ...implied, ...given };
   return {
     model: v.model ?? "",
     task: v.task ?? "text-classification",
@@ -200,6 +203,7 @@ function assemble(given: SettingsInput, method: MethodName): Settings {
     method: assembleMethod(v, method),
     density: {
       weight: v["density-weight"],
+      loss: v["density-loss"],
       warmupRatio: v["density-warmup-ratio"],
       cooldownRatio: v["density-cooldown-ratio"],
       epsilon: v.epsilon,

@@ -215,7 +215,7 @@ function openOptimizer(job: Job): Promise<Optimizer> {
     biasRate: optim.biasRate,
     maxGradNorm: optim.maxGradNorm,
     ...(settings.recompute === null ? {} : { recompute: settings.recompute }),
-    density: density.weight === 0 ? null : { positions: density.positions },
+    density: density.weight === 0 ? null : { positions: density.positions, loss: density.loss },
     neuronEnergies: settings.removal !== null,
   });
 }
