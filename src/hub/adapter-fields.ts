@@ -92,9 +92,9 @@ export class FieldReader {
       : this.#wrong(field, "a list of names", value, []);
   }
 
-  /** @throws {ConfigError} listing every field that had another type. */
-  finish(): void {
-    if (this.#issues.length > 0) throw new ConfigError(this.#issues);
+  /** @throws {ConfigError} listing every field that had another type, and the `others`. */
+  finish(others: readonly ConfigIssue[] = []): void {
+    if (this.#issues.length + others.length > 0) throw new ConfigError([...this.#issues, ...others]);
   }
 
   #wrong<T>(field: string, expected: string, got: unknown, fallback: T): T {

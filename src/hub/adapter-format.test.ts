@@ -1,11 +1,19 @@
 import { describe, expect, it } from "vitest";
-import { CheckpointError, ConfigError, DataError, FileError, UnsupportedError } from "../errors.ts";
+import {
+  CheckpointError,
+  type CheckpointIssue,
+  ConfigError,
+  DataError,
+  FileError,
+  UnsupportedError,
+} from "../errors.ts";
 import { float32, float32ToFloat16, type Tensor, tensor } from "../tensor/index.ts";
 import type { BottleneckAdapter, LoraAdapter } from "./adapter.ts";
 import { readAdapter, writeAdapter } from "./adapter-format.ts";
 import { fromAdapterHub, toAdapterHub } from "./adapterhub-format.ts";
 import { memoryFiles } from "./files-memory.ts";
 import { fromPeft, toPeft } from "./peft-format.ts";
+import { selectedSites } from "./peft-targets.ts";
 import { readSidecar, type Sidecar, writeSidecar } from "./sidecar.ts";
 
 const filled = (shape: number[], first = 0) =>
@@ -130,7 +138,8 @@ describe("peft's LoRA", () => {
       ),
     );
     const adapter = fromPeft({ config, tensors });
-    expect(adapter.config.targets).toEqual(["query"]);
+    expect(adapter.config.targets).toEqual([QUERY]);
+    expect(adapter.config.selection).toMatchObject({ targetModules: "all-linear", modulesToSave: ["classifier"] });
     expect(adapter.tensors).toEqual(LORA.tensors);
   });
 
@@ -145,21 +154,86 @@ describe("peft's LoRA", () => {
       ConfigError,
       changed({
         use_dora: true,
-        layers_to_transform: [1],
-        rank_pattern: { query: 4 },
+        layer_replication: [[0, 1]],
+        fan_in_fan_out: true,
         new_in_2031: "x",
         unused_in_2031: null,
         init_lora_weights: "pissa",
       }),
     );
     expect(error.message).toMatchInlineSnapshot(`
-      "adapter_config.json, layers_to_transform: expected null, got [1]
-      adapter_config.json, rank_pattern: expected {}, got {"query":4}
+      "adapter_config.json, fan_in_fan_out: expected false, got true
+      adapter_config.json, layer_replication: expected null, got [[0,1]]
       adapter_config.json, use_dora: expected false, got true
       adapter_config.json, new_in_2031: expected null, got "x"
       adapter_config.json, init_lora_weights (changes the base weights): expected null, got "pissa"
       These settings change what the adapter computes and are not supported."
     `);
+  });
+
+  it("reads patterns of ranks and alphas, and what selects layers", () => {
+    const [key, rank4] = ["roberta.encoder.layer.1.attention.self.key", 4];
+    const tensors = withTensors([
+      [`base_model.model.${key}.lora_A.weight`, filled([rank4, 8])],
+      [`base_model.model.${key}.lora_B.weight`, filled([8, rank4])],
+    ]);
+    const config = {
+      target_modules: ["query", "key"],
+      layers_to_transform: [0, 1],
+      layers_pattern: "layer",
+      exclude_modules: ".*\\.5\\..*",
+      rank_pattern: { "^roberta.*\\.1\\..*key": 4, key: 16 },
+      alpha_pattern: { "self.key": 32 },
+    };
+    const adapter = changed(config, tensors)();
+    expect(adapter.config).toMatchObject({
+      targets: [QUERY, key],
+      rankPattern: { [key]: 4 },
+      alphaPattern: { [key]: 32 },
+      selection: { layersToTransform: [0, 1], layersPattern: ["layer"] },
+    });
+    expect(toPeft(adapter).config).toMatchObject({ rank_pattern: { [key]: 4 }, alpha_pattern: { [key]: 32 } });
+    const sites = [0, 1, 2].flatMap((layer) => [`encoder.layer.${layer}.self.query`, `encoder.layer.${layer}.dense`]);
+    expect(selectedSites(adapter.config.selection!, sites)).toEqual([
+      "encoder.layer.0.self.query",
+      "encoder.layer.1.self.query",
+    ]);
+  });
+
+  it("refuses patterns that are none", () => {
+    const broken = {
+      target_modules: "(",
+      rank_pattern: { query: 1.5 },
+      alpha_pattern: { "[": 4 },
+      layers_to_transform: "1",
+    };
+    expect(thrown(ConfigError, changed(broken)).issues.map(({ path }) => path.split(", ")[1])).toEqual([
+      "layers_to_transform",
+      "target_modules",
+      "rank_pattern",
+      "alpha_pattern",
+    ]);
+  });
+
+  it("collects what does not fit instead of throwing, when asked to", () => {
+    const misfits: CheckpointIssue[] = [];
+    const tensors = withTensors(
+      [
+        ["other.weight", filled([2])],
+        [`base_model.model.${QUERY}.lora_A.weight`, tensor("int64", [1, 1], BigInt64Array.of(1n))],
+      ],
+      [],
+    );
+    const adapter = fromPeft({ config: stored.config, tensors }, "adapter_config.json", misfits);
+    expect([...adapter.tensors.keys()]).not.toContain("other.weight");
+    expect(misfits.map(({ got }) => got)).toEqual(["int64[1, 1]", "an unknown name", "none"]);
+    expect(() => fromPeft({ config: stored.config, tensors })).toThrow(CheckpointError);
+  });
+
+  it("refuses a peft type that is somebody's own", () => {
+    const error = thrown(ConfigError, changed({ peft_type: "DEFT" }));
+    expect(error.message).toContain("another tool wrote this one");
+    expect(stored.config.peft_type).toBe("LORA");
   });
 
   it("refuses settings of the wrong type and other methods", () => {

@@ -1,5 +1,5 @@
 // Adapter folders on disk: peft's and AdapterHub's layouts, told apart by what they hold.
-import { FileError } from "../errors.ts";
+import { type CheckpointIssue, FileError } from "../errors.ts";
 import { type Files, joinPath, type Tensor, type Weights } from "../tensor/index.ts";
 import type { Adapter } from "./adapter.ts";
 import { fromAdapterHub, toAdapterHub } from "./adapterhub-format.ts";
@@ -36,11 +36,12 @@ export async function writeAdapter(files: Files, folder: string, adapter: Adapte
 }
 
 /**
- * Reads an adapter folder in peft's or AdapterHub's layout, from safetensors or, if there is none, `.bin`.
+ * Reads an adapter folder in peft's or AdapterHub's layout, from safetensors or, if there is none, `.bin`. Tensors that do not fit
+ * its own configuration are added to `misfits` when it is given.
  * @throws {FileError} when the folder or one of its files is missing, {DataError} when a JSON file is broken.
  * @throws {UnsupportedError} | {ConfigError} | {CheckpointError} as `fromPeft` and `fromAdapterHub`.
  */
-export async function readAdapter(files: Files, folder: string): Promise<Adapter> {
+export async function readAdapter(files: Files, folder: string, misfits?: CheckpointIssue[]): Promise<Adapter> {
   const hint =
     "An adapter folder holds adapter_config.json and adapter_model.safetensors (peft) or adapter.safetensors.";
   if ((await files.stat(folder)) === null) {
@@ -49,7 +50,7 @@ export async function readAdapter(files: Files, folder: string): Promise<Adapter
   const config = await readJsonObject(files, folder, CONFIG, hint);
   const file = joinPath(folder, CONFIG);
   if ("peft_type" in config) {
-    return fromPeft({ config, tensors: await readTensors(files, folder, PEFT_WEIGHTS) }, file);
+    return fromPeft({ config, tensors: await readTensors(files, folder, PEFT_WEIGHTS) }, file, misfits);
   }
   const tensors = await readTensors(files, folder, HUB_WEIGHTS);
   const hasHead = (await files.stat(joinPath(folder, "head_config.json"))) !== null;
@@ -59,7 +60,7 @@ export async function readAdapter(files: Files, folder: string): Promise<Adapter
         tensors: await readTensors(files, folder, HUB_HEADS),
       }
     : null;
-  return fromAdapterHub({ config, tensors, head }, file);
+  return fromAdapterHub({ config, tensors, head }, file, misfits);
 }
 
 async function readTensors(files: Files, folder: string, names: readonly string[]): Promise<Map<string, Tensor>> {

@@ -1,5 +1,6 @@
 // What was trained, in our own names, whatever format it is stored in.
 import type { Tensor } from "../tensor/index.ts";
+import type { PeftSelection } from "./peft-targets.ts";
 
 /** Tensors of an adapter by our names. */
 export type AdapterTensors = ReadonlyMap<string, Tensor>;
@@ -21,8 +22,13 @@ export interface LoraAdapterConfig {
   /** Scale by alpha/√rank in place of alpha/rank. */
   readonly rsLora: boolean;
   readonly bias: "none" | "all" | "lora_only";
-  /** Last parts of the adapted sites' names: `query`, `value`. */
+  /** Last parts of the adapted sites' names: `query`, `value`; with a `selection` the whole names of the stored ones. */
   readonly targets: readonly string[];
+  /** Present when suffixes do not say it all; `selectedSites` applies it to a model. */
+  readonly selection?: PeftSelection;
+  /** Other ranks and alphas of single sites, by their whole names. */
+  readonly rankPattern?: Readonly<Record<string, number>>;
+  readonly alphaPattern?: Readonly<Record<string, number>>;
   /** Modules trained and stored whole: `classifier`. */
   readonly modulesToSave: readonly string[];
   /** As peft spells it: `SEQ_CLS`. */

@@ -4,7 +4,7 @@ import { CheckpointError, type CheckpointIssue, ConfigError } from "../errors.ts
 import type { Tensor } from "../tensor/index.ts";
 import type { BottleneckAdapter, BottleneckAdapterConfig } from "./adapter.ts";
 import { FieldReader, requireDefaults, unsupportedKind } from "./adapter-fields.ts";
-import { toFloat32 } from "./float32.ts";
+import { floatTensor } from "./float32.ts";
 import { issueList } from "./issues.ts";
 import { isJsonObject, type JsonObject } from "./json-file.ts";
 
@@ -118,9 +118,14 @@ function bottleneckConfig(config: BottleneckAdapterConfig): JsonObject {
  * An AdapterHub bottleneck adapter in our names; 16-bit tensors become float32.
  * @throws {UnsupportedError} when it is not a sequential bottleneck (`seq_bn`, `double_seq_bn`).
  * @throws {ConfigError} listing every setting that is malformed, or set and not supported.
- * @throws {CheckpointError} listing tensors with unknown names, or parts that are missing.
+ * @throws {CheckpointError} listing tensors with unknown names or no float dtype, and missing parts; they are added to `misfits`
+ * instead when it is given.
  */
-export function fromAdapterHub(stored: AdapterHubFiles, file = "adapter_config.json"): BottleneckAdapter {
+export function fromAdapterHub(
+  stored: AdapterHubFiles,
+  file = "adapter_config.json",
+  misfits?: CheckpointIssue[],
+): BottleneckAdapter {
   const inner = stored.config.config;
   if (!isJsonObject(inner)) {
     throw new ConfigError([
@@ -151,7 +156,12 @@ export function fromAdapterHub(stored: AdapterHubFiles, file = "adapter_config.j
   };
   fields.finish();
   outer.finish();
-  return { method: "adapter", config, tensors: ownTensors(stored, config.name, file) };
+  const found: CheckpointIssue[] = [];
+  const tensors = ownTensors(stored, config.name, found);
+  if (misfits) misfits.push(...found);
+  else if (found.length > 0)
+    throw new CheckpointError(file.replace(/adapter_config\.json$/, "adapter.safetensors"), issueList(found));
+  return { method: "adapter", config, tensors };
 }
 
 function labelsOf({ label2id, num_labels: count }: JsonObject): string[] {
@@ -163,13 +173,19 @@ function labelsOf({ label2id, num_labels: count }: JsonObject): string[] {
   return Array.from({ length: typeof count === "number" ? count : 0 }, (_, i) => `LABEL_${i}`);
 }
 
-function ownTensors({ tensors, head }: AdapterHubFiles, adapterName: string, file: string): Map<string, Tensor> {
+function ownTensors(
+  { tensors, head }: AdapterHubFiles,
+  adapterName: string,
+  issues: CheckpointIssue[],
+): Map<string, Tensor> {
   const own = new Map<string, Tensor>();
-  const issues: CheckpointIssue[] = [];
+  const keep = (name: string, stored: string, tensor: Tensor) => {
+    const float = floatTensor(stored, tensor, issues);
+    if (float) own.set(name, float);
+  };
   for (const [name, tensor] of tensors) {
     const [, site, owner, layer, kind] = STORED_NAME.exec(name) ?? [];
-    if (site !== undefined && owner === adapterName)
-      own.set(`${site}.${layer!.replace(".0", "")}.${kind}`, toFloat32(tensor));
+    if (site !== undefined && owner === adapterName) keep(`${site}.${layer!.replace(".0", "")}.${kind}`, name, tensor);
     else
       issues.push({
         name,
@@ -187,9 +203,7 @@ function ownTensors({ tensors, head }: AdapterHubFiles, adapterName: string, fil
     // `heads.NAME.1` belongs to AdapterHub's own head classes, which compute something else
     if (name.startsWith("heads."))
       issues.push({ name, expected: "a head of a …ForSequenceClassification class", got: "a flex head" });
-    else own.set(name, toFloat32(tensor));
+    else keep(name, name, tensor);
   }
-  if (issues.length > 0)
-    throw new CheckpointError(file.replace(/adapter_config\.json$/, "adapter.safetensors"), issueList(issues));
   return own;
 }

@@ -1,4 +1,5 @@
 // 16-bit checkpoints as float32 files that a runtime can map: converted once, then found again.
+import type { CheckpointIssue } from "../errors.ts";
 import {
   bfloat16ToFloat32,
   type DType,
@@ -93,3 +94,13 @@ export function conversionBytes(weights: Weights): number {
   }
   return bytes;
 }
+
+/** A float tensor as float32; one of another dtype is added to `issues` instead. */
+export function floatTensor(name: string, tensor: Tensor, issues: CheckpointIssue[]): Tensor | null {
+  if (FLOATS.has(tensor.dtype)) return toFloat32(tensor);
+  const shape = `[${tensor.shape.join(", ")}]`;
+  issues.push({ name, expected: `a float dtype ${shape}`, got: `${tensor.dtype}${shape}` });
+  return null;
+}
+
+const FLOATS: ReadonlySet<DType> = new Set(["float32", "float16", "bfloat16", "float64"]);

@@ -25,8 +25,10 @@ export {
   parseModelReference,
   wantedFiles,
 } from "./hub.ts";
+export { issueList } from "./issues.ts";
 export { isJsonObject, type JsonObject, jsonText, parseJson, readJsonObject } from "./json-file.ts";
 export { fromPeft, type PeftFiles, toPeft } from "./peft-format.ts";
+export { type PeftSelection, selectedSites } from "./peft-targets.ts";
 export {
   openSafetensors,
   openSafetensorsFile,

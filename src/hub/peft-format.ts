@@ -1,12 +1,13 @@
 // LoRA as Hugging Face peft stores it: adapter_config.json and adapter_model.safetensors.
 // Names and defaults dumped from peft 0.21.2.
-import { CheckpointError, type CheckpointIssue } from "../errors.ts";
+import { CheckpointError, type CheckpointIssue, ConfigError, type ConfigIssue } from "../errors.ts";
 import type { Tensor } from "../tensor/index.ts";
 import type { LoraAdapter, LoraAdapterConfig } from "./adapter.ts";
 import { FieldReader, requireDefaults, unsupportedKind } from "./adapter-fields.ts";
-import { toFloat32 } from "./float32.ts";
+import { floatTensor } from "./float32.ts";
 import { issueList } from "./issues.ts";
 import type { JsonObject } from "./json-file.ts";
+import { isPlainSelection, patternValue, readPattern, readSelection } from "./peft-targets.ts";
 
 /** An adapter in peft's own names. */
 export interface PeftFiles {
@@ -25,6 +26,11 @@ const READ = [
   "use_rslora",
   "bias",
   "target_modules",
+  "exclude_modules",
+  "layers_to_transform",
+  "layers_pattern",
+  "rank_pattern",
+  "alpha_pattern",
   "modules_to_save",
   "base_model_name_or_path",
   // facts about the file, not about what it computes
@@ -37,17 +43,13 @@ const READ = [
 
 const DEFAULTS = {
   alora_invocation_tokens: null,
-  alpha_pattern: {},
   arrow_config: null,
   corda_config: null,
   ensure_weight_tying: false,
   eva_config: null,
-  exclude_modules: null,
   fan_in_fan_out: false,
   kasa_config: null,
   layer_replication: null,
-  layers_pattern: null,
-  layers_to_transform: null,
   loftq_config: {},
   lora_bias: false,
   lora_ga_config: null,
@@ -55,7 +57,6 @@ const DEFAULTS = {
   megatron_core: "megatron.core",
   monteclora_config: null,
   qalora_group_size: 16,
-  rank_pattern: {},
   target_parameters: null,
   trainable_token_indices: null,
   use_bdlora: null,
@@ -78,6 +79,11 @@ export function toPeft({ config, tensors }: LoraAdapter): PeftFiles {
   return {
     config: {
       ...DEFAULTS,
+      alpha_pattern: config.alphaPattern ?? {},
+      rank_pattern: config.rankPattern ?? {},
+      exclude_modules: null,
+      layers_pattern: null,
+      layers_to_transform: null,
       auto_mapping: null,
       base_model_name_or_path: config.baseModel,
       bias: config.bias,
@@ -99,18 +105,22 @@ export function toPeft({ config, tensors }: LoraAdapter): PeftFiles {
 }
 
 /**
- * A peft LoRA adapter in our names; 16-bit tensors become float32.
+ * A peft LoRA adapter in our names; 16-bit tensors become float32. Tensors that are missing, unknown, of another rank than the
+ * settings say or of no float dtype are added to `misfits` when it is given, so that they can be told with what does not fit a model.
  * @throws {UnsupportedError} when it is not LoRA.
  * @throws {ConfigError} listing every setting that is malformed, or set and not supported (`use_dora`, …).
- * @throws {CheckpointError} listing tensors that are missing, unknown or of another rank than the settings say.
+ * @throws {CheckpointError} listing those tensors, without `misfits`.
  */
-export function fromPeft({ config, tensors }: PeftFiles, file = "adapter_config.json"): LoraAdapter {
-  if (config.peft_type !== "LORA")
-    throw unsupportedKind(file, `peft_type ${JSON.stringify(config.peft_type)}`, ["LORA"]);
+export function fromPeft(
+  { config, tensors }: PeftFiles,
+  file = "adapter_config.json",
+  misfits?: CheckpointIssue[],
+): LoraAdapter {
+  if (config.peft_type !== "LORA") throw otherMethod(file, config.peft_type);
   requireDefaults(file, startChecked(config), { read: READ, defaults: DEFAULTS });
   const fields = new FieldReader(file, config);
-  const targets = config.target_modules;
-  const known: Omit<LoraAdapterConfig, "targets"> = {
+  const issues: ConfigIssue[] = [];
+  const known = {
     rank: fields.integer("r", 8),
     alpha: fields.number("lora_alpha", 8),
     dropout: fields.number("lora_dropout", 0, { orZero: true }),
@@ -120,11 +130,49 @@ export function fromPeft({ config, tensors }: PeftFiles, file = "adapter_config.
     taskType: fields.textOrNull("task_type"),
     baseModel: fields.textOrNull("base_model_name_or_path"),
   };
-  // a pattern ("all-linear", a regular expression) has been applied already: the tensors name the sites
-  const listed = typeof targets === "string" ? [] : fields.texts("target_modules");
-  fields.finish();
-  const own = ownTensors(tensors, known, file);
-  return { method: "lora", config: { ...known, targets: listed.length > 0 ? listed : targetsOf(own) }, tensors: own };
+  const selection = readSelection(file, config, issues);
+  const ranks = readPattern(file, "rank_pattern", config, issues);
+  const alphas = readPattern(file, "alpha_pattern", config, issues);
+  fields.finish(issues);
+  const rankAt = (site: string) => patternValue(ranks, site) ?? known.rank;
+  const found: CheckpointIssue[] = [];
+  const own = ownTensors(tensors, known, rankAt, found);
+  if (misfits) misfits.push(...found);
+  else if (found.length > 0)
+    throw new CheckpointError(file.replace(/adapter_config\.json$/, "adapter_model.safetensors"), issueList(found));
+  const sites = sitesOf(own);
+  const isPlain = isPlainSelection(selection);
+  // without targets peft takes those usual for the model: the tensors name them
+  const listed = isPlain ? (selection.targetModules as readonly string[]) : [];
+  const targets = listed.length > 0 ? listed : sites;
+  return {
+    method: "lora",
+    config: {
+      ...known,
+      targets,
+      ...(isPlain ? {} : { selection }),
+      ...patternOf("rankPattern", sites, rankAt, known.rank),
+      ...patternOf("alphaPattern", sites, (site) => patternValue(alphas, site) ?? known.alpha, known.alpha),
+    },
+    tensors: own,
+  };
+}
+
+function otherMethod(file: string, type: unknown): Error {
+  if (type !== "DEFT") return unsupportedKind(file, `peft_type ${JSON.stringify(type)}`, ["LORA"]);
+  return new ConfigError([{ path: `${file}, peft_type`, expected: "a type of Hugging Face's peft", got: '"DEFT"' }], {
+    hint: "deft stores its adapters as the method they are (LORA, …), so another tool wrote this one. Export it there as LoRA.",
+  });
+}
+
+function patternOf<K extends "rankPattern" | "alphaPattern">(
+  key: K,
+  sites: readonly string[],
+  valueAt: (site: string) => number,
+  usual: number,
+): { readonly [P in K]?: Readonly<Record<string, number>> } {
+  const others = sites.filter((site) => valueAt(site) !== usual).map((site) => [site, valueAt(site)] as const);
+  return (others.length === 0 ? {} : { [key]: Object.fromEntries(others) }) as ReturnType<typeof patternOf<K>>;
 }
 
 /** Puts an initialisation that changes the base weights where `requireDefaults` reports it. */
@@ -134,24 +182,29 @@ function startChecked(config: JsonObject): JsonObject {
   return changesBase ? { ...config, "init_lora_weights (changes the base weights)": start } : config;
 }
 
-function targetsOf(tensors: ReadonlyMap<string, Tensor>): string[] {
-  const sites = [...tensors.keys()].filter((name) => name.endsWith(".lora_A.weight"));
-  return [...new Set(sites.map((name) => name.split(".").at(-3)!))].sort();
+function sitesOf(tensors: ReadonlyMap<string, Tensor>): string[] {
+  return [...tensors.keys()].flatMap((name) =>
+    name.endsWith(".lora_A.weight") ? [name.slice(0, -".lora_A.weight".length)] : [],
+  );
 }
+
+type Kept = Pick<LoraAdapterConfig, "modulesToSave" | "bias">;
 
 function ownTensors(
   tensors: ReadonlyMap<string, Tensor>,
-  config: Omit<LoraAdapterConfig, "targets">,
-  file: string,
+  config: Kept,
+  rankAt: (site: string) => number,
+  issues: CheckpointIssue[],
 ): Map<string, Tensor> {
   const own = new Map<string, Tensor>();
-  const issues: CheckpointIssue[] = [];
   for (const [stored, tensor] of tensors) {
     // `bias: all` makes peft store its wrappers' copies of a saved module as well
     if (stored.includes(".original_module.")) continue;
     const name = ownName(stored);
-    if (isKnown(name, stored, config)) own.set(name, toFloat32(tensor));
-    else
+    if (isKnown(name, stored, config)) {
+      const float = floatTensor(stored, tensor, issues);
+      if (float) own.set(name, float);
+    } else
       issues.push({
         name: stored,
         expected: `a LoRA matrix or part of ${config.modulesToSave.join(", ") || "a head"}`,
@@ -159,14 +212,13 @@ function ownTensors(
       });
   }
   for (const name of own.keys()) {
-    if (name.endsWith(".lora_A.weight"))
-      issues.push(...pairIssues(name.replace(/\.lora_A\.weight$/, ""), own, config.rank));
-    else if (name.endsWith(".lora_B.weight") && !own.has(name.replace(/B\.weight$/, "A.weight"))) {
+    if (name.endsWith(".lora_A.weight")) {
+      const site = name.slice(0, -".lora_A.weight".length);
+      issues.push(...pairIssues(site, own, rankAt(site)));
+    } else if (name.endsWith(".lora_B.weight") && !own.has(name.replace(/B\.weight$/, "A.weight"))) {
       issues.push({ name, expected: "a lora_A beside it", got: "none" });
     }
   }
-  if (issues.length > 0)
-    throw new CheckpointError(file.replace(/adapter_config\.json$/, "adapter_model.safetensors"), issueList(issues));
   return own;
 }
 
@@ -177,7 +229,7 @@ function ownName(stored: string): string {
     .replace(/\.(lora_[AB])\.default\.weight$/, ".$1.weight");
 }
 
-function isKnown(name: string, stored: string, { modulesToSave, bias }: Omit<LoraAdapterConfig, "targets">): boolean {
+function isKnown(name: string, stored: string, { modulesToSave, bias }: Kept): boolean {
   if (!stored.startsWith(PREFIX)) return false;
   if (/\.lora_[AB]\.weight$/.test(name)) return true;
   if (name.includes(".lora_")) return false;
