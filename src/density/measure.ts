@@ -106,6 +106,11 @@ export class DensityMeter {
     }));
   }
 
+  /** Whether nothing was added yet. */
+  get isEmpty(): boolean {
+    return this.#samples === 0;
+  }
+
   /** Adds one batch: the outputs of `densityCounts`, and of each stack the padded length and the attended positions. */
   add(
     outputs: Readonly<Record<string, Tensor>>,

@@ -1,7 +1,16 @@
 // Inference: predictions, metrics and evaluations of a program.
 // Takes a program and text, gives predictions and scores. Never: trains.
 
+export { type AnsweredQuestion, type AnswerScore, answerMetrics, scoreAnswer } from "./answer-metrics.ts";
+export {
+  type Generated,
+  type GenerationOptions,
+  type ResolvedGeneration,
+  resolveGeneration,
+  type SamplingOptions,
+} from "./decoding.ts";
 export type { Evaluation } from "./evaluation.ts";
+export { type Generator, type GeneratorOptions, openGenerator } from "./generator.ts";
 export { type HeadKind, numLogits, type SequenceHead } from "./head.ts";
 export { type InputSquaresOptions, inputSquares } from "./linear-inputs.ts";
 export {
@@ -30,6 +39,9 @@ export {
   type StackPositions,
   stackPositions,
 } from "./model-batch.ts";
+export { type Rouge, rouge } from "./rouge.ts";
 export { type OnBatch, openScorer, predictionsOf, type Scorer, type ScorerOptions, type Scores } from "./scorer.ts";
+export { bestSpan, type SpanAnswer, type SpanOptions, type SpanPrediction, type WindowLogits } from "./span.ts";
 export { buildTaskGraph, type TaskGraph, type TaskGraphOptions } from "./task-graph.ts";
 export type { LossTerm } from "./task-loss.ts";
+export { TEXT_METRICS, type TextMetric, textMetrics } from "./text-metrics.ts";
