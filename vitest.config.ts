@@ -13,7 +13,10 @@ export default defineConfig({
         extends: true,
         test: {
           name: "system",
-          include: ["test/{conformance,parity,snapshot,data,hub,docs}/**/*.test.ts", "test/e2e/**/*.test.ts"],
+          include: [
+            "test/{conformance,parity,snapshot,data,hub,docs,train,compress,quant}/**/*.test.ts",
+            "test/e2e/**/*.test.ts",
+          ],
         },
       },
     ],

@@ -2,6 +2,7 @@
 import type { Command } from "./command.ts";
 import {
   COMPARE_FLAGS,
+  COMPRESS_FLAGS,
   DRY_RUN,
   PAGE_FLAG,
   PREDICT_FLAGS,
@@ -86,6 +87,18 @@ export const COMMANDS: readonly Command[] = [
       "deft profile bert-base-uncased --task sst2 --data data/SST-2 --output p.html",
     ],
     load: () => import("./commands/profile.ts"),
+  },
+  {
+    name: "compress",
+    summary: "a smaller model: neurons and MLPs removed by rule or under a measured budget",
+    args: [RUN_OR_MODEL],
+    flags: [...OPEN_FLAGS.filter(({ name }) => name !== "backend"), SPLIT_FLAG, ...COMPRESS_FLAGS],
+    examples: [
+      "deft compress runs/sst2 --score-budget 1 --output runs/sst2-small",
+      "deft compress runs/sst2 --latency-budget 0.5x --output runs/sst2-fast",
+      "deft compress runs/sst2 --keep-neurons 0.25 --skip 3,7 --output runs/sst2-quarter",
+    ],
+    load: () => import("./commands/compress.ts"),
   },
   {
     name: "report",

@@ -24,6 +24,7 @@ export type FlagGroup =
   | "Training"
   | "Run"
   | "Input"
+  | "Compression"
   | "Output";
 
 const define =
@@ -138,6 +139,23 @@ export const PREDICT_FLAGS: readonly Flag[] = [
   define("Input")("text", "TEXT", "one text"),
   define("Input")("pair", "TEXT", "with --text: the second text"),
   define("Input")("input", "FILE", "JSON lines with keys text and pair; - is standard input"),
+];
+
+const compression = define("Compression");
+
+/** The rules and budgets of `deft compress`. */
+export const COMPRESS_FLAGS: readonly Flag[] = [
+  compression("keep-neurons", "X", "share of each layer's MLP neurons that stays"),
+  compression("threshold", "X", "remove neurons that never exceed this on the calibration data"),
+  compression("skip", "3,7", "layers whose MLP is removed"),
+  compression("count", "N", "remove the MLPs of N layers, the least missed first"),
+  compression("score-budget", "X", "remove what costs at most X points of score, measured"),
+  compression("latency-budget", "0.5x", "reach this share of the latency, measured here, at the least cost in score"),
+  compression("plan", "FILE", "apply a plan made before"),
+  compression("quantize", "none|int8|q4", "weights of the exported model", { default: "none" }),
+  compression("calibration-examples", "N", "training examples to take statistics from", { default: "512" }),
+  compression("recovery-steps", "N", "steps of fine-tuning after removal", { default: "0" }),
+  output("output", "DIR", "the compressed model's folder"),
 ];
 
 /** `--output FILE` for commands that write one page. */

@@ -32,7 +32,7 @@ export function largest(scores: ArrayLike<number>, count: number): number[] {
   return order.slice(0, count).sort((a, b) => a - b);
 }
 
-/** How the constant is chosen: the mean over the calibration data, or nothing (the removed neurons gave exactly nothing). */
+/** How the constant is chosen: the mean over the calibration data, or nothing, for neurons that give nothing. */
 export type Compensation = "mean" | "none";
 
 /** The plan of one layer that keeps these neurons. */
@@ -45,20 +45,26 @@ export function keepNeurons(facts: LayerFacts, kept: readonly number[], compensa
   return { ...plan, kept: [...kept], constant: constantFor(facts, kept, compensation), threshold };
 }
 
-/** The plan of one layer whose MLP is removed; without compensation its output is nothing at all. */
+/** The plan of one layer whose MLP is removed: what it gave on average, or with `none` its bias alone, stays. */
 export function dropMlp(facts: LayerFacts, compensation: Compensation): LayerPlan {
   return keepNeurons(facts, [], compensation);
 }
 
+/** The plan of one layer whose gate is `gate`: folded, or at 0 the MLP removed with its bias. */
+export function gated({ site }: LayerFacts, gate: number): LayerPlan {
+  const kept = gate === 0 ? [] : null;
+  return { site: site.activation, neurons: site.neurons, gate, kept, constant: null, threshold: null };
+}
+
 function constantFor(facts: LayerFacts, kept: readonly number[], compensation: Compensation): number[] | null {
-  const { site, outWeight, outBias, statistics } = facts;
-  if (compensation === "none" || statistics === null) return null;
+  const { outWeight, outBias, statistics } = facts;
+  const isMean = compensation === "mean" && statistics !== null;
+  // with no neuron left the bias has no layer of its own any more
+  const bias = kept.length === 0 ? outBias : null;
+  if (!isMean) return bias === null ? null : Array.from(bias);
   const left = Float64Array.from(statistics.mean);
   for (const f of kept) left[f] = 0;
-  const constant = timesVector(outWeight, left);
-  // with no neuron left the bias has no layer of its own any more
-  if (kept.length === 0 && outBias !== null) for (let d = 0; d < constant.length; d++) constant[d]! += outBias[d]!;
-  return site.neurons === 0 ? null : Array.from(constant, (value) => Math.fround(value));
+  return Array.from(timesVector(outWeight, left), (value, d) => Math.fround(value + (bias?.[d] ?? 0)));
 }
 
 /** The indices below `size` that are not in `kept` (ascending). */

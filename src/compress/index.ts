@@ -6,6 +6,7 @@ export {
   type Compensation,
   complement,
   dropMlp,
+  gated,
   keepNeurons,
   type LayerFacts,
   largest,
@@ -30,3 +31,13 @@ export {
   unchanged,
 } from "./plan.ts";
 export { largestPreactivations, type NeuronBounds, provenSilent } from "./proof.ts";
+export {
+  levelsOf,
+  type Measured,
+  orderedPath,
+  type SearchOptions,
+  type SearchResult,
+  type SearchStep,
+  type Sizes,
+  search,
+} from "./search.ts";

@@ -46,6 +46,13 @@ export function dataType(dtype: DType): DataType {
   return DATA_TYPES[dtype];
 }
 
+/** The dtype of ONNX's number. @throws {UnsupportedError} for a type that is not ours. */
+export function dtypeOf(type: DataType): DType {
+  const found = (Object.keys(DATA_TYPES) as DType[]).find((dtype) => DATA_TYPES[dtype] === type);
+  if (found === undefined) throw new UnsupportedError(`ONNX data type ${type}`, Object.keys(DATA_TYPES));
+  return found;
+}
+
 /** Collects nodes and initializers; every call gives the ONNX name of its result. */
 export class Builder {
   readonly nodes: NodeProto[] = [];
@@ -127,7 +134,8 @@ export class Builder {
   }
 }
 
-function attribute(name: string, value: AttributeValue): AttributeProto {
+/** An attribute by the type of its value. @throws {UnsupportedError} for a fraction that is not marked `{ float }`. */
+export function attribute(name: string, value: AttributeValue): AttributeProto {
   if (typeof value === "string")
     return create(AttributeProtoSchema, { name, type: AttributeType.STRING, s: new TextEncoder().encode(value) });
   if (typeof value === "number") {

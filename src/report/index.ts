@@ -1,6 +1,7 @@
 // Records as people read them: tables, figures, pages, model cards, and the files other tools read.
 // Takes events, evaluations, comparisons and run records, gives text and bytes. Never: runs or measures anything.
 export { type Figure, standaloneSvg } from "./chart.ts";
+export { compressionLine, compressionNotes, compressionTable } from "./compression.ts";
 export {
   densityOverStepsFigure,
   layerFigure,

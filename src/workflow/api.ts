@@ -4,6 +4,9 @@ import type { Evaluation } from "../infer/index.ts";
 import type { Hooks } from "../nn/index.ts";
 import type { TrainEvent } from "../train/index.ts";
 import type { Comparison, ComparisonRow } from "./comparison.ts";
+import type { CompressOptions } from "./compress-options.ts";
+import type { CompressEvent } from "./compressing.ts";
+import type { Compression } from "./compression.ts";
 import type { RunRecord } from "./run-record.ts";
 import type { ComparisonCell, Settings } from "./settings.ts";
 import type { SettingsInput } from "./settings-schema.ts";
@@ -118,4 +121,10 @@ export interface Workflow {
     overrides?: RunOverrides,
   ): AsyncIterable<Prediction>;
   profileRun(target: RunTarget, overrides?: RunOverrides): Promise<Profile>;
+  compressRun(
+    target: RunTarget,
+    options: CompressOptions,
+    overrides?: RunOverrides,
+    stoppable?: Stoppable,
+  ): Running<CompressEvent, Compression>;
 }

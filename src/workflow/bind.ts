@@ -1,6 +1,7 @@
 // The workflow bound to one machine.
 import type { Workflow } from "./api.ts";
 import { compareRuns, demoRun } from "./comparing.ts";
+import { compressRun } from "./compressing.ts";
 import type { Environment } from "./environment.ts";
 import { evaluateRun, profileRun } from "./inspecting.ts";
 import { predictRun } from "./predicting.ts";
@@ -16,5 +17,7 @@ export function workflow(environment: Environment): Workflow {
     evaluateRun: (target, overrides) => evaluateRun(environment, target, overrides),
     predictRun: (target, inputs, overrides) => predictRun(environment, target, inputs, overrides),
     profileRun: (target, overrides) => profileRun(environment, target, overrides),
+    compressRun: (target, options, overrides, stoppable) =>
+      compressRun(environment, target, options, overrides, stoppable),
   };
 }

@@ -24,6 +24,10 @@ export {
   densityDefinitions,
   HEADLINE_DEFINITION,
 } from "./comparison.ts";
+export type { Candidate } from "./compress-memory.ts";
+export { COMPRESS_KEYS, type CompressOptions, type CompressRule, compressOptions } from "./compress-options.ts";
+export type { CompressEvent } from "./compressing.ts";
+export { type BudgetOutcome, type Compression, type ModelSize, readCompression } from "./compression.ts";
 export type { Environment, FoundModel } from "./environment.ts";
 export { effectiveEvents, parseEvents } from "./history.ts";
 export {

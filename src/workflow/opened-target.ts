@@ -7,6 +7,7 @@ import type { Backend } from "../runtime/index.ts";
 import { joinPath, type Tensor, zeros } from "../tensor/index.ts";
 import type { RunOverrides, RunTarget } from "./api.ts";
 import { type BaseModel, checkPositions, missingHead, openBaseModel } from "./base-model.ts";
+import { readCompression } from "./compression.ts";
 import type { Environment } from "./environment.ts";
 import { readRun } from "./run-folder.ts";
 import type { Settings } from "./settings.ts";
@@ -41,6 +42,11 @@ export async function openTarget(
   headOptional = false,
 ): Promise<OpenedTarget> {
   const { files } = environment;
+  const compression = target.kind === "run" ? await readCompression(files, target.folder) : null;
+  if (target.kind === "run" && compression !== null) {
+    const opened = await bare(await openBaseModel(environment, target.folder), headOptional);
+    return { ...opened, settings: compression.run?.settings ?? null };
+  }
   const run = target.kind === "run" ? (await readRun(files, target.folder)).record : null;
   const base = await openBaseModel(
     environment,

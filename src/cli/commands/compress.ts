@@ -1,0 +1,56 @@
+// `deft compress`: a smaller model by rule or under a measured budget, and what it costs.
+import {
+  compressionLine,
+  compressionNotes,
+  compressionTable,
+  renderTable,
+  shellLine,
+  toJson,
+} from "../../report/index.ts";
+import { COMPRESS_KEYS, compressOptions } from "../../workflow/index.ts";
+import type { Body } from "../command.ts";
+import { INTERRUPTED, interruptible } from "../interrupt.ts";
+import { readTarget } from "../target.ts";
+import { openWorkflow } from "../workflow.ts";
+
+export const run: Body = async ({ args, flags, terminal, json }) => {
+  const isOwn = (name: string) => (COMPRESS_KEYS as readonly string[]).includes(name);
+  const own = Object.fromEntries(Object.entries(flags).filter(([name]) => isOwn(name)));
+  const rest = Object.fromEntries(Object.entries(flags).filter(([name]) => !isOwn(name)));
+  const options = compressOptions(own);
+  const { target, overrides } = readTarget({ args, flags: rest });
+  const interrupt = interruptible(terminal);
+  try {
+    const running = (await openWorkflow()).compressRun(target, options, overrides, { signal: interrupt.signal });
+    for await (const event of running) {
+      const line = compressionLine(event);
+      if (event.type === "stage") terminal.note(terminal.style("dim", line));
+      else
+        terminal.live(
+          () => line,
+          () => line,
+        );
+    }
+    const compression = await running.result;
+    if (json) {
+      terminal.print(JSON.stringify(toJson(compression)));
+      return 0;
+    }
+    const bold = (text: string) => terminal.style("bold", text, "out");
+    terminal.print(
+      [...renderTable(compressionTable(compression), bold), "", ...compressionNotes(compression)].join("\n"),
+    );
+    const next = [
+      ["deft", "export", options.output, "--format", "onnx", "--output", `${options.output}-onnx`],
+      ["deft", "bench", ...(target.kind === "run" ? [target.folder] : []), options.output],
+    ];
+    terminal.note(`\nNext:\n${next.map((words) => `  ${shellLine(words)}`).join("\n")}`);
+    return 0;
+  } catch (error) {
+    if (!interrupt.signal.aborted) throw error;
+    terminal.warn("Stopped. The same command goes on where it was.");
+    return INTERRUPTED;
+  } finally {
+    interrupt.release();
+  }
+};

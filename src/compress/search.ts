@@ -1,0 +1,154 @@
+// The search under a budget: what each layer can spare is measured alone, put in an order, and the order is cut where it holds.
+
+/** A candidate: how many neurons each layer keeps. */
+export type Sizes = readonly number[];
+
+/** What a candidate did on the search split. */
+export interface Measured {
+  /** Main metric, a fraction. */
+  readonly score: number;
+  /** Mean squared distance of the logits from the dense model's: a smoother ground than a score over few examples. */
+  readonly divergence: number;
+}
+
+export interface SearchOptions {
+  /** Neurons of each layer before. */
+  readonly neurons: Sizes;
+  /** Score and divergence, remembered by the caller between runs. */
+  readonly measure: (sizes: Sizes) => Promise<Measured>;
+  readonly budget:
+    | { readonly kind: "score"; readonly drop: number }
+    | { readonly kind: "latency"; readonly ratio: number; readonly latency: (sizes: Sizes) => Promise<number> };
+}
+
+/** One step of a search, for progress and reports. */
+export interface SearchStep {
+  readonly phase: "layers" | "path" | "refine";
+  readonly sizes: Sizes;
+  readonly measured: Measured | null;
+  /** Share of the dense model's latency, where it was measured. */
+  readonly latency: number | null;
+  /** Measurements so far, and how many there will be at least. */
+  readonly done: number;
+  readonly total: number;
+}
+
+export interface SearchResult {
+  readonly sizes: Sizes;
+  readonly measured: Measured;
+  readonly dense: Measured;
+  readonly latency: number | null;
+  /** Whether the budget holds on what the search saw. */
+  readonly met: boolean;
+}
+
+const SHARES = [1, 0.75, 0.5, 0.375, 0.25, 0.15, 0.1, 0.05, 0] as const;
+/** Sizes that kernels like, where a layer is large enough. */
+const STEP = 16;
+
+/** The sizes a layer of `neurons` is tried at, falling: all of them … none. */
+export function levelsOf(neurons: number): number[] {
+  const step = neurons >= 8 * STEP ? STEP : 1;
+  return [...new Set(SHARES.map((share) => Math.min(neurons, Math.round((share * neurons) / step) * step)))];
+}
+
+/**
+ * Searches the smallest model within a score budget, or the best one within a latency budget.
+ *
+ * Each layer is first measured alone at every level. Moves are then taken in the order of divergence added for each neuron
+ * saved, as if layers added up; that order is bisected with real measurements, and the place found is refined layer by layer.
+ */
+export async function* search(options: SearchOptions): AsyncGenerator<SearchStep, SearchResult> {
+  const { neurons, measure, budget } = options;
+  const dense = await measure(neurons);
+  const levels = neurons.map(levelsOf);
+  const alone: number[][] = levels.map(() => [0]);
+  const total = levels.reduce((sum, of) => sum + of.length - 1, 0);
+  let done = 0;
+  for (const [layer, of] of levels.entries()) {
+    for (const size of of.slice(1)) {
+      const sizes = neurons.with(layer, size);
+      const measured = await measure(sizes);
+      alone[layer]!.push(measured.divergence);
+      yield { phase: "layers", sizes, measured, latency: null, done: ++done, total };
+    }
+  }
+  const path = orderedPath(levels, alone);
+  const holds = async (sizes: Sizes): Promise<{ fits: boolean; latency: number | null }> => {
+    if (budget.kind === "score")
+      return { fits: dense.score - (await measure(sizes)).score <= budget.drop + 1e-12, latency: null };
+    const latency = await budget.latency(sizes);
+    return { fits: latency <= budget.ratio, latency };
+  };
+  // score: the last that still fits; latency: the first that fits at all
+  const wanted = budget.kind === "score";
+  let [low, high] = [0, path.length - 1];
+  while (low < high) {
+    const middle = wanted ? Math.ceil((low + high) / 2) : Math.floor((low + high) / 2);
+    const { fits, latency } = await holds(path[middle]!);
+    yield {
+      phase: "path",
+      sizes: path[middle]!,
+      measured: wanted ? await measure(path[middle]!) : null,
+      latency,
+      done: ++done,
+      total,
+    };
+    if (wanted) fits ? (low = middle) : (high = middle - 1);
+    else fits ? (high = middle) : (low = middle + 1);
+  }
+  let sizes = path[low]!;
+  if (wanted) {
+    for await (const step of refine(sizes, levels, alone, holds)) {
+      sizes = step.sizes;
+      yield { phase: "refine", sizes, measured: await measure(sizes), latency: null, done: ++done, total };
+    }
+  }
+  const { fits, latency } = await holds(sizes);
+  return { sizes, measured: await measure(sizes), dense, latency, met: fits };
+}
+
+/** From all neurons to the fewest, one layer's level at a time, the cheapest divergence a neuron first. One neuron stays. */
+export function orderedPath(levels: readonly (readonly number[])[], alone: readonly (readonly number[])[]): Sizes[] {
+  const at = levels.map(() => 0);
+  const path: Sizes[] = [levels.map((of) => of[0]!)];
+  for (;;) {
+    let best: { layer: number; level: number; price: number } | null = null;
+    for (const [layer, of] of levels.entries()) {
+      for (let level = at[layer]! + 1; level < of.length; level++) {
+        const last = path.at(-1)!;
+        if (of[level] === 0 && last.every((size, i) => i === layer || size === 0)) continue;
+        const price = (alone[layer]![level]! - alone[layer]![at[layer]!]!) / (of[at[layer]!]! - of[level]!);
+        if (best === null || price < best.price) best = { layer, level, price };
+      }
+    }
+    if (best === null) return path;
+    at[best.layer] = best.level;
+    path.push(path.at(-1)!.with(best.layer, levels[best.layer]![best.level]!));
+  }
+}
+
+/** Takes one layer further at a time, as long as the budget holds. */
+async function* refine(
+  start: Sizes,
+  levels: readonly (readonly number[])[],
+  alone: readonly (readonly number[])[],
+  holds: (sizes: Sizes) => Promise<{ fits: boolean }>,
+): AsyncGenerator<{ sizes: Sizes }> {
+  let sizes = start;
+  const closed = new Set<number>();
+  while (closed.size < levels.length) {
+    const open = sizes.flatMap((size, layer) => {
+      const level = levels[layer]!.indexOf(size) + 1;
+      const next = levels[layer]![level];
+      if (closed.has(layer) || next === undefined) return [];
+      const price = (alone[layer]![level]! - alone[layer]![level - 1]!) / (size - next);
+      return [{ layer, next, price }];
+    });
+    const cheapest = open.sort((a, b) => a.price - b.price)[0];
+    if (cheapest === undefined) return;
+    const tried = sizes.with(cheapest.layer, cheapest.next);
+    if (tried.every((size) => size === 0) || !(await holds(tried)).fits) closed.add(cheapest.layer);
+    else yield { sizes: (sizes = tried) };
+  }
+}

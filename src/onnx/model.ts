@@ -1,0 +1,136 @@
+// An ONNX model as plain data, to be rewritten for deployment: nodes, tensors, inputs and outputs.
+import { create, fromBinary, toBinary } from "@bufbuild/protobuf";
+import { InternalError, UnsupportedError } from "../errors.ts";
+import type { DType, FileSpan } from "../tensor/index.ts";
+import { type AttributeValue, attribute, dataType, dtypeOf } from "./builder.ts";
+import {
+  type AttributeProto,
+  AttributeProto_AttributeType as AttributeType,
+  TensorProto_DataLocation as DataLocation,
+  GraphProtoSchema,
+  type ModelProto,
+  ModelProtoSchema,
+  NodeProtoSchema,
+  StringStringEntryProtoSchema,
+  type TensorProto,
+  TensorProtoSchema,
+} from "./generated/onnx_pb.js";
+
+/** One operation; absent optional inputs are empty names. */
+export interface OnnxNode {
+  readonly name: string;
+  readonly type: string;
+  readonly domain: string;
+  readonly inputs: readonly string[];
+  readonly outputs: readonly string[];
+  readonly attributes: Readonly<Record<string, AttributeValue>>;
+}
+
+/** A stored tensor: its bytes, little endian, or where they lie in a file beside the model. */
+export interface OnnxTensor {
+  readonly dtype: DType;
+  readonly shape: readonly number[];
+  readonly data: Uint8Array | Pick<FileSpan, "name" | "byteOffset" | "byteLength">;
+}
+
+/** A model; inputs and outputs stay as they were read. */
+export interface OnnxModel {
+  readonly nodes: readonly OnnxNode[];
+  readonly tensors: ReadonlyMap<string, OnnxTensor>;
+  /** Names of the graph's outputs. */
+  readonly outputs: readonly string[];
+  /** The message the rest is kept in. */
+  readonly source: ModelProto;
+}
+
+/**
+ * A model from its bytes, as `emit` writes them.
+ * @throws {UnsupportedError} for attributes other than numbers, text and lists of whole numbers.
+ */
+export function readModel(bytes: Uint8Array): OnnxModel {
+  const source = fromBinary(ModelProtoSchema, bytes);
+  const { graph } = source;
+  if (!graph) throw new InternalError("an ONNX model without a graph");
+  return {
+    source,
+    nodes: graph.node.map(({ name, opType, domain, input, output, attribute: attributes }) => ({
+      name,
+      type: opType,
+      domain,
+      inputs: input,
+      outputs: output,
+      attributes: Object.fromEntries(attributes.map((one) => [one.name, attributeValue(one)])),
+    })),
+    tensors: new Map(graph.initializer.map((tensor) => [tensor.name, readTensor(tensor)])),
+    outputs: graph.output.map(({ name }) => name),
+  };
+}
+
+/** The bytes of a model; tensors that no node reads are left out. */
+export function writeModel({ source, nodes, tensors, outputs }: OnnxModel): Uint8Array {
+  const used = new Set([...outputs, ...nodes.flatMap(({ inputs }) => inputs)]);
+  const graph = source.graph!;
+  return toBinary(
+    ModelProtoSchema,
+    create(ModelProtoSchema, {
+      ...source,
+      graph: create(GraphProtoSchema, {
+        name: graph.name,
+        input: graph.input,
+        output: graph.output,
+        node: nodes.map(({ name, type, domain, inputs, outputs: made, attributes }) =>
+          create(NodeProtoSchema, {
+            name,
+            opType: type,
+            domain,
+            input: [...inputs],
+            output: [...made],
+            attribute: Object.entries(attributes).map(([key, value]) => attribute(key, value)),
+          }),
+        ),
+        initializer: [...tensors].filter(([name]) => used.has(name)).map(([name, tensor]) => writeTensor(name, tensor)),
+      }),
+    }),
+  );
+}
+
+function attributeValue({ name, type, i, f, s, ints }: AttributeProto): AttributeValue {
+  switch (type) {
+    case AttributeType.INT:
+      return Number(i);
+    case AttributeType.FLOAT:
+      return { float: f };
+    case AttributeType.STRING:
+      return new TextDecoder().decode(s);
+    case AttributeType.INTS:
+      return ints.map(Number);
+    default:
+      throw new UnsupportedError(`attribute ${name} of type ${type}`, ["int", "float", "string", "ints"]);
+  }
+}
+
+function readTensor({ dataType: type, dims, rawData, dataLocation, externalData }: TensorProto): OnnxTensor {
+  const typed = { dtype: dtypeOf(type), shape: dims.map(Number) };
+  if (dataLocation !== DataLocation.EXTERNAL) return { ...typed, data: rawData };
+  const entry = (key: string) => externalData.find((one) => one.key === key)?.value ?? "";
+  return {
+    ...typed,
+    data: { name: entry("location"), byteOffset: Number(entry("offset")), byteLength: Number(entry("length")) },
+  };
+}
+
+function writeTensor(name: string, { dtype, shape, data }: OnnxTensor): TensorProto {
+  const tensor = create(TensorProtoSchema, { name, dataType: dataType(dtype), dims: shape.map((dim) => BigInt(dim)) });
+  if (data instanceof Uint8Array) {
+    tensor.rawData = data;
+    return tensor;
+  }
+  const entry = (key: string, value: string) => create(StringStringEntryProtoSchema, { key, value });
+  tensor.dataLocation = DataLocation.EXTERNAL;
+  tensor.externalData = [
+    entry("location", data.name),
+    entry("offset", String(data.byteOffset)),
+    entry("length", String(data.byteLength)),
+  ];
+  return tensor;
+}

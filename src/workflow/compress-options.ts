@@ -1,0 +1,134 @@
+// What `deft compress` is told: rules, budgets and sizes, checked together.
+import * as z from "zod";
+import type { Quantization } from "../compress/index.ts";
+import { ConfigError, type ConfigIssue } from "../errors.ts";
+
+/** How what is removed is chosen. */
+export type CompressRule =
+  | {
+      readonly kind: "explicit";
+      /** Share of each layer's neurons that stay; null: all. */
+      readonly keepNeurons: number | null;
+      /** Neurons that never exceed this on the calibration data go; null: none. */
+      readonly threshold: number | null;
+      /** Layers whose MLP goes. */
+      readonly skip: readonly number[];
+      /** How many more MLPs go, the least missed first. */
+      readonly count: number;
+    }
+  /** As much as a drop of this much in score allows; a fraction. */
+  | { readonly kind: "score"; readonly budget: number }
+  /** As little as latency at this share of the dense model's asks for. */
+  | { readonly kind: "latency"; readonly budget: number }
+  /** What training's masks left; exact. */
+  | { readonly kind: "masks" }
+  | { readonly kind: "plan"; readonly file: string };
+
+export interface CompressOptions {
+  readonly output: string;
+  readonly rule: CompressRule;
+  readonly quantization: Quantization;
+  /** Training examples that statistics are taken from. */
+  readonly calibrationExamples: number;
+  /** Steps of fine-tuning after removal; 0: none. */
+  readonly recoverySteps: number;
+}
+
+const text = z.string().min(1);
+const layers = z.preprocess(
+  (value) => (typeof value === "string" || typeof value === "number" ? String(value).split(",").map(Number) : value),
+  z.array(z.int().min(0)).min(1),
+);
+const latency = z.preprocess(
+  (value) => (typeof value === "string" ? Number(value.replace(/x$/, "")) : value),
+  z.number().gt(0).lt(1),
+);
+const SHAPE = {
+  output: text,
+  plan: text,
+  "keep-neurons": z.number().gt(0).max(1),
+  threshold: z.number().min(0),
+  skip: layers,
+  count: z.int().min(1),
+  "score-budget": z.number().min(0).max(100),
+  "latency-budget": latency,
+  quantize: z.enum(["none", "int8", "q4"]),
+  "calibration-examples": z.int(),
+  "recovery-steps": z.int().min(0),
+};
+const EXPECTED: Readonly<Record<keyof typeof SHAPE, string>> = {
+  output: "a folder for the compressed model",
+  plan: "a plan's file",
+  "keep-neurons": "a share above 0, at most 1",
+  threshold: "a magnitude ≥ 0",
+  skip: "layer numbers such as 3,7",
+  count: "a whole number ≥ 1",
+  "score-budget": "points from 0 to 100 (1 means 0.01)",
+  "latency-budget": "a share of the dense model's latency below 1, such as 0.5x",
+  quantize: "none, int8 or q4",
+  "calibration-examples": "a whole number ≥ 1",
+  "recovery-steps": "a whole number ≥ 0",
+};
+
+/** Names of the flags that are compress's own; the others lie over the run's settings. */
+export const COMPRESS_KEYS = Object.keys(SHAPE) as (keyof typeof SHAPE)[];
+
+/** Examples to take statistics from, unless told otherwise. */
+export const CALIBRATION_EXAMPLES = 512;
+
+type Given = { readonly [K in keyof typeof SHAPE]?: z.infer<(typeof SHAPE)[K]> | undefined };
+
+/**
+ * Options from flags by name.
+ * @throws {ConfigError} with every mistake: values, rules that exclude each other, no rule at all.
+ */
+export function compressOptions(flags: Readonly<Record<string, unknown>>): CompressOptions {
+  const parsed = z.object(SHAPE).partial().safeParse(flags);
+  const issues: ConfigIssue[] = [];
+  if (!parsed.success) {
+    for (const key of new Set(parsed.error.issues.map(({ path }) => path[0] as keyof typeof SHAPE)))
+      issues.push({ path: `--${key}`, expected: EXPECTED[key], got: JSON.stringify(flags[key]) });
+  }
+  const given: Given = parsed.success ? parsed.data : {};
+  if (flags.output === undefined) issues.push({ path: "--output", expected: EXPECTED.output, got: "nothing" });
+  if (parsed.success && (given["calibration-examples"] ?? 1) < 1)
+    issues.push({
+      path: "--calibration-examples",
+      expected: "at least one example to take statistics from",
+      got: String(given["calibration-examples"]),
+    });
+  if (parsed.success) issues.push(...exclusive(given));
+  if (issues.length > 0) throw new ConfigError(issues, { hint: "`deft compress --help` lists every rule." });
+  return {
+    output: given.output!,
+    rule: ruleOf(given),
+    quantization: given.quantize ?? "none",
+    calibrationExamples: given["calibration-examples"] ?? CALIBRATION_EXAMPLES,
+    recoverySteps: given["recovery-steps"] ?? 0,
+  };
+}
+
+const ALONE = ["score-budget", "latency-budget", "plan"] as const;
+const EXPLICIT = ["keep-neurons", "threshold", "skip", "count"] as const;
+
+function exclusive(given: Given): ConfigIssue[] {
+  const alone = ALONE.filter((key) => given[key] !== undefined);
+  const others = EXPLICIT.filter((key) => given[key] !== undefined);
+  if (alone.length === 0 || alone.length + others.length === 1) return [];
+  const got = [...alone, ...others].map((key) => `--${key}`).join(" and ");
+  return [{ path: `--${alone[0]}`, expected: "no other rule beside it", got }];
+}
+
+function ruleOf(given: Given): CompressRule {
+  if (given.plan !== undefined) return { kind: "plan", file: given.plan };
+  if (given["score-budget"] !== undefined) return { kind: "score", budget: given["score-budget"] / 100 };
+  if (given["latency-budget"] !== undefined) return { kind: "latency", budget: given["latency-budget"] };
+  if (EXPLICIT.every((key) => given[key] === undefined)) return { kind: "masks" };
+  return {
+    kind: "explicit",
+    keepNeurons: given["keep-neurons"] ?? null,
+    threshold: given.threshold ?? null,
+    skip: given.skip ?? [],
+    count: given.count ?? 0,
+  };
+}

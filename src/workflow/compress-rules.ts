@@ -1,0 +1,296 @@
+// Which neurons go: the explicit rules, training's masks, and the searches under a measured budget.
+import {
+  applyPlan,
+  type Exactness,
+  keepNeurons,
+  type LayerFacts,
+  type LayerPlan,
+  largest,
+  neuronImportance,
+  provenSilent,
+  type SearchStep,
+  type Sizes,
+  search,
+  unchanged,
+} from "../compress/index.ts";
+import { ConfigError } from "../errors.ts";
+import type { Backend } from "../runtime/index.ts";
+import type { Files } from "../tensor/index.ts";
+import type { CompressData } from "./compress-data.ts";
+import { type Candidate, SearchMemory } from "./compress-memory.ts";
+import type { CompressRule } from "./compress-options.ts";
+import { divergenceOf, metricsOf, openMasked } from "./compress-scoring.ts";
+import { compilePlain, type FrozenModel } from "./frozen-model.ts";
+import { interleaved, latencyBatches, medianRatio } from "./latency.ts";
+
+/** What the rules work on. */
+export interface RuleContext {
+  readonly frozen: FrozenModel;
+  readonly facts: readonly LayerFacts[];
+  readonly data: CompressData;
+  readonly backend: Backend;
+  readonly files: Files;
+  /** Where measurements of a search are kept, so that it can go on. */
+  readonly searchFile: string;
+  readonly searchKey: string;
+  readonly signal?: AbortSignal | undefined;
+}
+
+/** What a rule decided. */
+export interface Choice {
+  readonly layers: readonly LayerPlan[];
+  readonly exactness: Exactness;
+  readonly chosen: Readonly<Record<string, unknown>>;
+  /** Every candidate that was measured; empty without a search. */
+  readonly candidates: readonly Candidate[];
+}
+
+/** Layers by rule; yields the steps of a search. @throws {ConfigError} for layers there are not, or budgets out of reach. */
+export async function* chooseLayers(
+  context: RuleContext,
+  rule: Exclude<CompressRule, { kind: "plan" }>,
+): AsyncGenerator<SearchStep, Choice> {
+  switch (rule.kind) {
+    case "masks":
+      return byMasks(context);
+    case "explicit":
+      return byExplicit(context, rule);
+    default:
+      return yield* bySearch(context, rule);
+  }
+}
+
+async function byMasks({ frozen, facts }: RuleContext): Promise<Choice> {
+  const layers = facts.map((of) => {
+    const mask = frozen.masks.get(of.site.activation);
+    return mask === undefined ? unchanged([of.site])[0]! : keepNeurons(of, indicesWhere(mask, 1), "none");
+  });
+  if (frozen.masks.size === 0) {
+    throw new ConfigError(
+      [{ path: "deft compress", expected: "a rule, or a run that removed neurons while training", got: "neither" }],
+      { hint: "Give --score-budget, --latency-budget, --keep-neurons, --threshold, --skip, --count or --plan." },
+    );
+  }
+  return { layers, exactness: "exact", chosen: { rule: "masks" }, candidates: [] };
+}
+
+async function byExplicit(context: RuleContext, rule: Extract<CompressRule, { kind: "explicit" }>): Promise<Choice> {
+  const { facts, frozen } = context;
+  const bad = rule.skip.filter((layer) => layer >= facts.length);
+  if (bad.length > 0)
+    throw new ConfigError([{ path: "--skip", expected: `layers 0 to ${facts.length - 1}`, got: bad.join(", ") }]);
+  const skipped = new Set([...rule.skip, ...(await leastMissed(context, rule))]);
+  if (skipped.size >= facts.length)
+    throw new ConfigError([
+      {
+        path: rule.count > 0 ? "--count" : "--skip",
+        expected: "an MLP left in at least one layer",
+        got: `all ${facts.length} of them to remove`,
+      },
+    ]);
+  const silent = await silentNeurons(frozen, facts);
+  const layers = facts.map((of, layer) => {
+    const kept = skipped.has(layer) ? [] : keptBy(of, rule);
+    return keepNeurons(of, kept, "mean");
+  });
+  const isExact = layers.every(({ kept }, layer) => kept === null || isSilentOutside(kept, silent[layer]!));
+  const { kind: _, ...numbers } = rule;
+  return {
+    layers: isExact
+      ? layers.map(({ kept, neurons }, i) => keepNeurons(facts[i]!, kept ?? all(neurons), "none"))
+      : layers,
+    exactness: isExact ? "exact" : "calibrated",
+    chosen: { rule: "explicit", ...numbers },
+    candidates: [],
+  };
+}
+
+function keptBy(
+  of: LayerFacts,
+  { threshold, keepNeurons: share }: Extract<CompressRule, { kind: "explicit" }>,
+): number[] {
+  const { neurons } = of.site;
+  const { statistics } = of;
+  const above = all(neurons).filter(
+    (f) => threshold === null || statistics === null || statistics.peak[f]! > threshold,
+  );
+  if (share === null) return above;
+  const importance = neuronImportance(of);
+  const best = new Set(largest(importance, Math.max(1, Math.round(share * neurons))));
+  return above.filter((f) => best.has(f));
+}
+
+/** The `count` layers whose MLP is missed least when it alone is taken away, on the calibration data. */
+async function leastMissed(
+  { facts, frozen, backend, data }: RuleContext,
+  { count, skip }: Extract<CompressRule, { kind: "explicit" }>,
+): Promise<number[]> {
+  if (count === 0) return [];
+  const masked = await openMasked(backend, frozen, facts);
+  try {
+    const dense = await masked.logits(
+      data.search,
+      facts.map(() => null),
+    );
+    const missed: { layer: number; by: number }[] = [];
+    for (const layer of facts.keys()) {
+      if (skip.includes(layer)) continue;
+      const logits = await masked.logits(
+        data.search,
+        facts.map((_, i) => (i === layer ? [] : null)),
+      );
+      missed.push({ layer, by: divergenceOf(logits, dense, data.search.count) });
+    }
+    return missed
+      .sort((a, b) => a.by - b.by)
+      .slice(0, count)
+      .map(({ layer }) => layer);
+  } finally {
+    await masked.dispose();
+  }
+}
+
+async function* bySearch(
+  context: RuleContext,
+  rule: Extract<CompressRule, { kind: "score" | "latency" }>,
+): AsyncGenerator<SearchStep, Choice> {
+  const { facts, frozen, backend, data } = context;
+  const memory = await SearchMemory.open(context.files, context.searchFile, context.searchKey);
+  const rankings = facts.map((of) => rank(neuronImportance(of)));
+  const keptOf = (sizes: Sizes) =>
+    sizes.map((size, i) =>
+      size === facts[i]!.site.neurons ? null : rankings[i]!.slice(0, size).sort((a, b) => a - b),
+    );
+  const layersOf = (sizes: Sizes) =>
+    keptOf(sizes).map((kept, i) => keepNeurons(facts[i]!, kept ?? all(facts[i]!.site.neurons), "mean"));
+  const masked = await openMasked(backend, frozen, facts);
+  const dense = await masked.logits(
+    data.search,
+    facts.map(() => null),
+  );
+  const denseProgram = await compilePlain(backend, frozen);
+  const measure = (sizes: Sizes) =>
+    memory.measured(sizes, async () => {
+      const logits = await masked.logits(data.search, keptOf(sizes));
+      return {
+        score: metricsOf(logits, data.search, data.task)[data.task.mainMetric]!,
+        divergence: divergenceOf(logits, dense, data.search.count),
+      };
+    });
+  const latency = (sizes: Sizes) =>
+    memory.latency(sizes, async () => {
+      const smaller = await compilePlain(
+        backend,
+        applyPlan(
+          frozen,
+          facts.map(({ site }) => site),
+          layersOf(sizes),
+        ),
+      );
+      try {
+        return await latencyShare(denseProgram, smaller, data);
+      } finally {
+        await smaller.dispose();
+      }
+    });
+  try {
+    const steps = search({
+      neurons: facts.map(({ site }) => site.neurons),
+      measure,
+      budget:
+        rule.kind === "score" ? { kind: "score", drop: rule.budget } : { kind: "latency", ratio: rule.budget, latency },
+    });
+    for (let next = await steps.next(); ; next = await steps.next()) {
+      if (next.done) {
+        const { sizes, met, measured, latency: share } = next.value;
+        if (!met && rule.kind === "latency") throw outOfReach(rule.budget, share!);
+        return {
+          layers: layersOf(sizes),
+          exactness: "calibrated",
+          chosen: {
+            rule: `${rule.kind}-budget`,
+            budget: rule.budget,
+            searchExamples: data.search.count,
+            searchScore: measured.score,
+            denseSearchScore: next.value.dense.score,
+            ...(share === null ? {} : { latency: share }),
+          },
+          candidates: memory.candidates,
+        };
+      }
+      yield next.value;
+      context.signal?.throwIfAborted();
+    }
+  } finally {
+    await masked.dispose();
+    await denseProgram.dispose();
+  }
+}
+
+function outOfReach(asked: number, floor: number): ConfigError {
+  return new ConfigError(
+    [
+      {
+        path: "--latency-budget",
+        expected: `at least ${floor.toFixed(2)}x, which is what all but one MLP removed takes here`,
+        got: `${asked}x, out of reach by ${(floor - asked).toFixed(2)}x`,
+      },
+    ],
+    { hint: "Attention and embeddings stay: add --quantize int8, or fine-tune a model with fewer layers." },
+  );
+}
+
+/** The larger share of the dense model's time, at batch 1 and batch 32, on texts of the search split. */
+async function latencyShare(
+  dense: Parameters<typeof interleaved>[0][number],
+  smaller: Parameters<typeof interleaved>[0][number],
+  { search: examples }: CompressData,
+): Promise<number> {
+  const shares: number[] = [];
+  for (const [batchSize, rounds] of [
+    [1, 25],
+    [32, 7],
+  ] as const) {
+    const feeds = latencyBatches(examples, batchSize, rounds);
+    const [first, second] = await interleaved([dense, smaller], feeds, 3);
+    shares.push(medianRatio(second!, first!));
+  }
+  return Math.max(...shares);
+}
+
+/** Neurons that give nothing whatever the input, by mask or by proof: `[F]` of 0 and 1 for each layer. */
+async function silentNeurons(
+  { weights, masks, model }: FrozenModel,
+  facts: readonly LayerFacts[],
+): Promise<Uint8Array[]> {
+  const read = async (name: string) => ((await weights.get(name)?.read())?.data as Float32Array | undefined) ?? null;
+  return Promise.all(
+    facts.map(async ({ site, outWeight }) => {
+      if (site.neurons === 0) return new Uint8Array(0);
+      const columns = new Float64Array(site.neurons);
+      for (let at = 0; at < outWeight.length; at++) columns[at % site.neurons]! += Math.abs(outWeight[at]!);
+      const silent = provenSilent(
+        site,
+        model.config.hiddenAct,
+        {
+          gain: (await read(`${site.norm}.weight`))!,
+          shift: await read(`${site.norm}.bias`),
+          weight: (await read(`${site.into[0]}.weight`))!,
+          bias: await read(`${site.into[0]}.bias`),
+        },
+        columns,
+      );
+      const mask = masks.get(site.activation);
+      return mask === undefined ? silent : silent.map((is, f) => Number(is === 1 || mask[f] === 0));
+    }),
+  );
+}
+
+const all = (size: number) => Array.from({ length: size }, (_, f) => f);
+const indicesWhere = (mask: ArrayLike<number>, value: number) => all(mask.length).filter((f) => mask[f] === value);
+const rank = (scores: Float64Array) => all(scores.length).sort((a, b) => scores[b]! - scores[a]! || a - b);
+
+function isSilentOutside(kept: readonly number[], silent: Uint8Array): boolean {
+  const has = new Set(kept);
+  return silent.every((is, f) => is === 1 || has.has(f));
+}

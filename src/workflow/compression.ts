@@ -1,0 +1,62 @@
+// `compression.json`: what a compressed model was made from and what it costs, beside the model.
+import type { Plan } from "../compress/index.ts";
+import { type JsonObject, readJsonObject } from "../hub/index.ts";
+import { type Files, joinPath } from "../tensor/index.ts";
+import type { Candidate } from "./compress-memory.ts";
+import type { RunRecord } from "./run-record.ts";
+
+/** The record's name in a compressed model's folder. */
+export const COMPRESSION_FILE = "compression.json";
+
+/** Size of a model: MLP neurons in all layers, and parameters. */
+export interface ModelSize {
+  readonly neurons: number;
+  /** Layers that have an MLP. */
+  readonly mlps: number;
+  readonly parameters: number;
+}
+
+/** A budget and what came of it on examples that the choice did not see. */
+export interface BudgetOutcome {
+  readonly kind: "score" | "latency";
+  readonly asked: number;
+  readonly reached: number;
+  readonly met: boolean;
+}
+
+/** The JSON of `deft compress --json`, and `compression.json` beside the model. */
+export interface Compression {
+  readonly schema: 1;
+  readonly createdAt: string;
+  /** The target's folder or model. */
+  readonly source: string;
+  readonly folder: string;
+  readonly exactness: Plan["exactness"];
+  readonly quantization: Plan["quantization"];
+  readonly chosen: Plan["chosen"];
+  readonly before: ModelSize & { readonly metrics: Readonly<Record<string, number>> };
+  readonly after: ModelSize & { readonly metrics: Readonly<Record<string, number>> };
+  /** Kept neurons by layer. */
+  readonly layers: readonly { readonly site: string; readonly kept: number; readonly of: number }[];
+  readonly metricName: string;
+  /** What `before` and `after` were measured on: half of the split, which no choice has seen. */
+  readonly stated: { readonly split: string; readonly examples: number };
+  readonly calibration: { readonly split: string; readonly examples: number; readonly tokens: number };
+  /** Largest difference between the two models' logits on the stated examples. */
+  readonly logitsDifference: number;
+  readonly budget: BudgetOutcome | null;
+  readonly candidates: readonly Candidate[];
+  /** The run's own settings and labels, so that the folder can be scored without naming task and data again. */
+  readonly run: Pick<RunRecord, "settings" | "labels" | "metricName"> | null;
+  readonly versions: Readonly<Record<string, string>>;
+}
+
+/**
+ * The record of a compressed model's folder; null for other folders.
+ * @throws {DataError} when it is not JSON.
+ */
+export async function readCompression(files: Files, folder: string): Promise<Compression | null> {
+  if ((await files.stat(joinPath(folder, COMPRESSION_FILE))) === null) return null;
+  const json: JsonObject = await readJsonObject(files, folder, COMPRESSION_FILE, "Compress the run again.");
+  return json as unknown as Compression;
+}

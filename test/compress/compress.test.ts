@@ -1,0 +1,144 @@
+// `deft compress` end to end: rules, exactness, what the folder holds, and what is refused.
+import { mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { deft } from "../support/command.ts";
+import { type TinyRun, tinyRun } from "./support.ts";
+
+let tiny: TinyRun;
+beforeAll(async () => {
+  tiny = await tinyRun({ numLayers: 3 });
+});
+afterAll(() => rmSync(tiny.root, { recursive: true, force: true }));
+
+const json = (path: string) => JSON.parse(readFileSync(path, "utf8")) as Record<string, unknown>;
+
+async function compress(name: string, ...argv: string[]) {
+  const output = join(tiny.root, name);
+  const outcome = await deft("compress", tiny.run, "--output", output, "--threads", "1", "--json", ...argv);
+  return { ...outcome, output, result: outcome.code === 0 ? (JSON.parse(outcome.out) as Record<string, never>) : null };
+}
+
+describe("rules", () => {
+  test("--keep-neurons leaves a plain smaller model that eval and predict open as a run", async () => {
+    const { result, output } = await compress("half", "--keep-neurons", "0.5");
+    expect(result).toMatchObject({
+      exactness: "calibrated",
+      before: { neurons: 96, mlps: 3 },
+      after: { neurons: 48, mlps: 3 },
+      stated: { split: "dev", examples: 32 },
+      calibration: { split: "train", examples: 96 },
+    });
+    expect(json(join(output, "config.json"))).toMatchObject({ intermediate_size: 16 });
+    const evaluation = await deft("eval", output, "--json");
+    expect(evaluation.err).toBe("");
+    expect(JSON.parse(evaluation.out)).toMatchObject({ task: "sst2", examples: 64 });
+    const again = await deft("eval", "--model", output, "--task", "sst2", "--data", tiny.data, "--json");
+    expect(JSON.parse(again.out).metrics).toEqual(JSON.parse(evaluation.out).metrics);
+    expect((await deft("predict", output, "--text", "a dull film")).code).toBe(0);
+  });
+
+  test("--skip removes MLPs, and sizes may differ by layer", async () => {
+    const { result, output } = await compress("skip", "--skip", "1", "--keep-neurons", "0.25");
+    expect(result!.layers).toMatchObject([{ kept: 8 }, { kept: 0 }, { kept: 8 }]);
+    expect(json(join(output, "config.json"))).toMatchObject({ mlp_sizes: [8, 0, 8] });
+  });
+
+  test("keeping everything is exact and changes no logit", async () => {
+    const { result } = await compress("all", "--keep-neurons", "1");
+    expect(result).toMatchObject({ exactness: "exact", after: { neurons: 96 } });
+    expect(Number(result!.logitsDifference)).toBeLessThan(1e-5);
+  });
+
+  test("a plan made once gives the same model again", async () => {
+    const { output, result } = await compress("planned", "--plan", join(tiny.root, "half", "plan.json"));
+    expect(result!.after).toEqual(json(join(tiny.root, "half", "compression.json")).after);
+    expect(readFileSync(join(output, "model.safetensors"))).toEqual(
+      readFileSync(join(tiny.root, "half", "model.safetensors")),
+    );
+  });
+
+  test("--count removes the MLP that is missed least", async () => {
+    const { result } = await compress("count", "--count", "1");
+    expect(result!.after).toMatchObject({ mlps: 2 });
+  });
+});
+
+describe("budgets", () => {
+  test("--score-budget searches on one half and states the other; a search that was stopped goes on", async () => {
+    const { result, output } = await compress("budget", "--score-budget", "5");
+    expect(result).toMatchObject({ budget: { kind: "score", asked: 0.05 }, stated: { examples: 32 } });
+    expect(result!.chosen).toMatchObject({ rule: "score-budget", searchExamples: 32 });
+    expect((json(join(output, "compression.json")).after as { neurons: number }).neurons).toBeLessThan(96);
+    const measured = readFileSync(join(output, "search.jsonl"), "utf8");
+    const folder = join(tiny.root, "resumed");
+    // as a search leaves its folder that was stopped half way
+    const half = measured.split("\n").slice(0, 8);
+    mkdirSync(folder);
+    writeFileSync(join(folder, "search.jsonl"), `${half.join("\n")}\n`);
+    const resumed = await compress("resumed", "--score-budget", "5");
+    expect(resumed.result!.layers).toEqual(result!.layers);
+    expect(readFileSync(join(folder, "search.jsonl"), "utf8").startsWith(half.join("\n"))).toBe(true);
+  });
+
+  test("--latency-budget out of reach is refused with the floor", async () => {
+    const { code, err } = await compress("floor", "--latency-budget", "0.01x");
+    expect(code).toBe(2);
+    expect(err).toMatch(/--latency-budget: expected at least 0\.\d\dx|--latency-budget: expected at least 1\.\d\dx/);
+    expect(err).toMatch(/out of reach by/);
+  });
+});
+
+describe("refused, one screen, code 2", () => {
+  const refused = async (expected: RegExp, name: string, ...argv: string[]) => {
+    const { code, err } = await compress(name, ...argv);
+    expect(err).toMatch(expected);
+    expect(code).toBe(2);
+    expect(err.split("\n").length).toBeLessThan(20);
+  };
+
+  test("no rule, wrong values, rules that exclude each other", async () => {
+    await refused(/expected a rule, or a run that removed neurons/, "x");
+    await refused(/--keep-neurons: expected a share above 0/, "x", "--keep-neurons", "0");
+    await refused(/--score-budget: expected no other rule beside it/, "x", "--score-budget", "1", "--skip", "1");
+    await refused(/--skip: expected layers 0 to 2, got 7/, "x", "--skip", "7");
+    await refused(/--skip: expected an MLP left in at least one layer/, "x", "--skip", "0,1,2");
+    await refused(
+      /--calibration-examples: expected at least one example/,
+      "x",
+      "--keep-neurons",
+      "0.5",
+      "--calibration-examples",
+      "0",
+    );
+    await refused(/--output: expected a new folder/, "half", "--keep-neurons", "0.5");
+  });
+
+  test("plans for another model, or edited to nonsense", async () => {
+    const plan = json(join(tiny.root, "half", "plan.json"));
+    const edited = async (change: object, expected: RegExp) => {
+      const file = join(tiny.root, "edited.json");
+      writeFileSync(file, JSON.stringify({ ...plan, ...change }));
+      await refused(expected, "x", "--plan", file);
+    };
+    const layers = plan.layers as Record<string, unknown>[];
+    await edited(
+      { base: { model: "other", fingerprint: "0".repeat(64) } },
+      /base: expected a plan for .* got one for other/,
+    );
+    await edited({ adapter: null }, /adapter: expected a plan for the adapter/);
+    await edited({ layers: layers.slice(1) }, /layers: expected 3 layers, got 2/);
+    await edited(
+      { layers: layers.map((l) => ({ ...l, kept: [3, 3, 99] })) },
+      /kept: expected ascending indices below 32/,
+    );
+    await edited({ layers: layers.map((l) => ({ ...l, kept: [], constant: null })) }, /expected an MLP left/);
+    await edited(
+      { layers: layers.map((l) => ({ ...l, gate: "much" })) },
+      /gate: expected a plan as deft compress writes it/,
+    );
+    await edited({ exactness: "surely" }, /exactness/);
+    writeFileSync(join(tiny.root, "edited.json"), "{");
+    await refused(/edited\.json/, "x", "--plan", join(tiny.root, "edited.json"));
+  });
+});
