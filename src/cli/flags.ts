@@ -20,7 +20,7 @@ export type FlagGroup =
   | "Model and data"
   | "Method"
   | "Density loss"
-  | "Removal"
+  | "ADA-DEFT and removal"
   | "Training"
   | "Run"
   | "Input"
@@ -41,7 +41,7 @@ const define =
 const data = define("Model and data");
 const method = define("Method");
 const density = define("Density loss");
-const removal = define("Removal");
+const removal = define("ADA-DEFT and removal");
 const training = define("Training");
 const run = define("Run");
 const output = define("Output");
@@ -83,6 +83,9 @@ export const TRAIN_FLAGS: readonly Flag[] = [
   }),
   density("positions", "attended|all", "tokens that count; all includes padding", { default: "attended" }),
   density("preset", "paper", "the paper's values: weight 1, ε 1e-7 (prompt: 20), all positions, padding max"),
+  removal("ada", null, "ADA-DEFT: learn a gate for each MLP, so that some can be removed"),
+  removal("gate-weight", "X", "μ: price of open gates, μ · their mean", { default: "0.1" }),
+  removal("gate-rate", "X", "learning rate of the gates", { default: "0.05" }),
   removal("keep-neurons", "X", "remove MLP neurons while training, until this share is left"),
   removal("keep-scope", "layer|global", "that share of each layer, or of all together", { default: "layer" }),
   removal("removal-start", "X", "share of steps before the first neuron goes", { default: "0.2" }),

@@ -15,6 +15,7 @@ import {
   sub,
   type Value,
 } from "../graph/index.ts";
+import { meanOverStacks } from "./gates.ts";
 import type { StackName } from "./report.ts";
 import { attendedPositions, type StackMasks, sumOfSquares, type Tap } from "./tap.ts";
 
@@ -26,6 +27,8 @@ export interface DensityLossOptions {
   readonly epsilon: Value | number;
   /** Which positions count: attended text, or all, padding and virtual tokens too. */
   readonly positions: "attended" | "all";
+  /** Factors of the MLPs, `[1]` in the order of the taps: each layer's loss counts as much as its MLP. */
+  readonly gates?: readonly Value[];
   /** The paper's loss by default. */
   readonly loss?: DensityLossKind;
   /** The mask of every stack that was tapped. */
@@ -48,16 +51,13 @@ export function densityLoss(taps: readonly Tap[], options: DensityLossOptions): 
   const first = taps[0];
   if (!first) throw new ConfigError([{ path: "density", expected: "a model with MLP activations", got: "no tap" }]);
   const ofLayer = options.loss === "neurons" ? neuronLoss : activationLoss;
-  const stacks = [...new Set(taps.map((tap) => tap.stack))].map((stack) => {
-    const layers = taps
-      .filter((tap) => tap.stack === stack)
-      .map((tap) => tap.activation.graph.at(`${tap.site}/density`, () => ofLayer(tap, options)));
-    return mul(
-      layers.reduce((a, b) => add(a, b)),
-      1 / layers.length,
-    );
-  });
-  return stacks.reduce((a, b) => add(a, b));
+  const layers = taps.map((tap, i) =>
+    tap.activation.graph.at(`${tap.site}/density`, () => {
+      const loss = ofLayer(tap, options);
+      return options.gates ? mul(loss, reduceSum(options.gates[i]!)) : loss;
+    }),
+  );
+  return meanOverStacks(taps, layers);
 }
 
 function activationLoss(tap: Tap, { epsilon, positions, attended, scale }: DensityLossOptions): Value {

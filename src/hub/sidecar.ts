@@ -17,6 +17,8 @@ export interface Sidecar {
   readonly density: JsonObject | null;
   /** Which neurons were removed while training, and how; absent or null when all are there. */
   readonly removal?: JsonObject | null;
+  /** ADA-DEFT's options, and in `values` each MLP's gate by its path; absent or null without gates. */
+  readonly gates?: JsonObject | null;
   /** The density report measured at the end; null when none was. */
   readonly report: JsonObject | null;
   readonly base: { readonly model: string; readonly revision: string | null; readonly fingerprint: string };
@@ -63,7 +65,8 @@ function sidecarIssues(path: string, json: JsonObject): ConfigIssue[] {
   need("method", json.method, isJsonObject(json.method), "an object");
   for (const field of ["density", "report", "data"])
     need(field, json[field], objectOrNull(json[field]), "an object or null");
-  need("removal", json.removal, objectOrNull(json.removal ?? null), "an object or null");
+  for (const field of ["removal", "gates"])
+    need(field, json[field], objectOrNull(json[field] ?? null), "an object or null");
   need("base.model", base.model, typeof base.model === "string", "text");
   need("base.revision", base.revision, base.revision === null || typeof base.revision === "string", "text or null");
   need("base.fingerprint", base.fingerprint, typeof base.fingerprint === "string", "text");

@@ -27,7 +27,7 @@ export interface StepEvent {
   readonly time: number;
   readonly step: number;
   readonly epoch: number;
-  /** `taskLoss + weight · densityLoss`. */
+  /** `taskLoss + weight · densityLoss`, with gates also their price `μ · mean gate`. */
   readonly loss: number;
   readonly taskLoss: number;
   /** 0 without a density loss. */
@@ -35,6 +35,8 @@ export interface StepEvent {
   readonly densityWeight: number;
   readonly epsilon: number;
   readonly learningRate: number;
+  /** Every MLP's gate, with ADA-DEFT: encoder first, by layer. */
+  readonly gates?: readonly number[];
   /** Share of neurons not yet removed, where they are removed while training. */
   readonly keptShare?: number;
   /** Global L2 norm of the gradients, before clipping. */

@@ -1,4 +1,5 @@
 // One process's part of a training run: where it stands, and the next thing to do.
+import { gateOf, isGate } from "../density/index.ts";
 import { ConfigError, DeftError, FileError, TrainingError } from "../errors.ts";
 import type { ModelBatch } from "../infer/index.ts";
 import { annealedAt, learningRateAt, rampAt } from "../optim/index.ts";
@@ -111,6 +112,7 @@ export class Run {
       epoch: this.step / this.#stepsPerEpoch,
       ...result,
       ...rates,
+      ...gatesOf(parameters),
       ...(this.#removal ? { keptShare: this.#removal.keptShare(parameters) } : {}),
       tokensPerSecond: (tokens / stepMs) * 1000,
       stepMs,
@@ -245,6 +247,12 @@ export class Run {
       hint: "Lower --learning-rate or --density-weight, set --max-grad-norm 1, or look at those examples.",
     });
   }
+}
+
+/** Nothing where the method has no gates. */
+function gatesOf(parameters: ReadonlyMap<string, Tensor>): { readonly gates?: readonly number[] } {
+  const gates = [...parameters].flatMap(([name, { data }]) => (isGate(name) ? [gateOf(Number(data[0]))] : []));
+  return gates.length === 0 ? {} : { gates };
 }
 
 function damaged(folder: string, cause: unknown): unknown {

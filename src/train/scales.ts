@@ -4,7 +4,7 @@ import { densityScale, type ScalarFeed, type StepGraph } from "./step.ts";
 
 /**
  * One over each count of the whole step: what the loss terms count, and the positions that the density loss counts in
- * each stack. A count of nothing gives 0, as its sum is.
+ * each stack, and micro-batches, over which the price of gates is spread. A count of nothing gives 0, as its sum is.
  */
 export function stepScales(
   { lossScales, numVirtualTokens }: Pick<StepGraph, "lossScales" | "numVirtualTokens">,
@@ -16,6 +16,7 @@ export function stepScales(
     counts[scale] = (counts[scale] ?? 0) + things;
   };
   for (const batch of batches) {
+    count("gateScale", 1);
     for (const scale of lossScales) count(scale, lossCount(scale, batch));
     const rows = batch.indices.length;
     const stacks = stackPositions(batch);

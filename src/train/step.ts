@@ -3,11 +3,13 @@ import { backward, cheapToRecompute } from "../autodiff/index.ts";
 import {
   type DensityLossOptions,
   densityLoss,
+  isGate,
   meanEnergies,
+  meanGate,
   numVirtualTokens,
   type StackName,
 } from "../density/index.ts";
-import { add, mul, reduceSum, type Value } from "../graph/index.ts";
+import { add, mul, reduceSum, sigmoid, type Value } from "../graph/index.ts";
 import { buildTaskGraph, type LossScale, type TaskGraph, type TaskGraphOptions } from "../infer/index.ts";
 import type { ParameterSpec } from "../nn/index.ts";
 import { adamw, clipByGlobalNorm, globalNorm, isDecayed } from "../optim/index.ts";
@@ -17,6 +19,8 @@ import { sizeOf } from "../tensor/index.ts";
 export interface StepOptions extends TaskGraphOptions {
   /** Null: no density loss in the graph at all. */
   readonly density: Pick<DensityLossOptions, "positions" | "loss"> | null;
+  /** The price of gates, μ, and their learning rate in multiples of the rate; absent where the method has none. */
+  readonly gates?: { readonly weight: number; readonly rate: number } | null;
   /** Give the energy of every neuron, for gradual removal. */
   readonly neuronEnergies?: boolean;
   readonly weightDecay: number;
@@ -54,6 +58,7 @@ export const SCALAR_FEEDS = [
   "endScale",
   "tokenScale",
   "decoderTokenScale",
+  "gateScale",
   "epsilon",
   "densityWeight",
   "learningRate",
@@ -78,7 +83,7 @@ export function buildStep(options: StepOptions): StepGraph {
   const task = buildTaskGraph({ ...options, training: options.training ?? true });
   const { graph, losses: terms, attended, taps } = task;
   const trainable = learned(task);
-  const losses = stepLosses(task, options.density);
+  const losses = stepLosses(task, options);
   const energies = options.neuronEnergies ? meanEnergies(taps, attended) : {};
   const gradients = backward(
     losses["loss"]!,
@@ -103,21 +108,24 @@ export function buildStep(options: StepOptions): StepGraph {
 }
 
 function stepLosses(
-  { graph, attended, losses, taps }: TaskGraph,
-  density: StepOptions["density"],
+  { graph, attended, losses, taps, trainable }: TaskGraph,
+  { density, gates: price }: Pick<StepOptions, "density" | "gates">,
 ): Record<string, Value> {
   const scalar = (name: ScalarFeed) => graph.input(name, "float32", []);
   const taskLoss = losses
     .map(({ scale, values }) => mul(reduceSum(values), scalar(scale)))
     .reduce((sum, term) => add(sum, term));
-  if (!density) return { loss: taskLoss, taskLoss };
+  const gates = trainable.flatMap(({ spec, value }) => (isGate(spec.name) ? [sigmoid(value)] : []));
+  const priced = price ? add(taskLoss, mul(mul(meanGate(taps, gates), price.weight), scalar("gateScale"))) : taskLoss;
+  if (!density) return { loss: priced, taskLoss };
   const sparse = densityLoss(taps, {
     epsilon: scalar("epsilon"),
     ...density,
+    ...(price ? { gates } : {}),
     attended,
     scale: (stack) => scalar(densityScale(stack)),
   });
-  return { loss: add(taskLoss, mul(sparse, scalar("densityWeight"))), taskLoss, densityLoss: sparse };
+  return { loss: add(priced, mul(sparse, scalar("densityWeight"))), taskLoss, densityLoss: sparse };
 }
 
 /** What gradients change: all that is fed but the buffers. */
@@ -128,7 +136,7 @@ function learned({ trainable }: TaskGraph): TaskGraph["trainable"] {
 function updates(
   task: TaskGraph,
   gradients: readonly Value[],
-  { weightDecay, maxGradNorm, biasRate = 1 }: StepOptions,
+  { weightDecay, maxGradNorm, biasRate = 1, gates }: StepOptions,
 ): Record<string, Value> {
   const { graph } = task;
   const scalar = (name: ScalarFeed) => graph.input(name, "float32", []);
@@ -136,14 +144,18 @@ function updates(
   const clipped =
     maxGradNorm === null ? gradients : graph.at("clip", () => clipByGlobalNorm(gradients, gradNorm, maxGradNorm));
   const outputs: Record<string, Value> = { gradNorm };
+  const rate = (name: string) => {
+    const multiple = isGate(name) ? (gates?.rate ?? 1) : isModelBias(name) ? biasRate : 1;
+    return multiple === 1 ? scalar("learningRate") : mul(scalar("learningRate"), multiple);
+  };
   learned(task).forEach(({ spec, value }, i) => {
     const { name, shape } = spec;
     const state = { m: graph.input(`m.${name}`, "float32", shape), v: graph.input(`v.${name}`, "float32", shape) };
     const next = adamw(value, clipped[i]!, state, {
-      learningRate: isModelBias(name) ? mul(scalar("learningRate"), biasRate) : scalar("learningRate"),
+      learningRate: rate(name),
       correction1: scalar("correction1"),
       correction2: scalar("correction2"),
-      weightDecay: isDecayed(name) ? weightDecay : 0,
+      weightDecay: isDecayed(name) && !isGate(name) ? weightDecay : 0,
     });
     outputs[`next.${name}`] = next.parameter;
     outputs[`next.m.${name}`] = next.m;

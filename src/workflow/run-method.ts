@@ -1,5 +1,5 @@
-// A method with what training may add to any of them: masks of neurons.
-import { isNeuronMask, neuronMasks } from "../density/index.ts";
+// A method with what training may add to any of them: masks of neurons, gates of MLPs.
+import { isGate, isNeuronMask, mlpGates, neuronMasks } from "../density/index.ts";
 import { compose } from "../nn/index.ts";
 import type { Method } from "../peft/index.ts";
 import type { Settings } from "./settings.ts";
@@ -8,24 +8,29 @@ import type { Settings } from "./settings.ts";
 export interface MethodExtras {
   /** Every MLP's activation times a mask of neurons. */
   readonly masks: boolean;
+  /** Every MLP's output times a learned gate. */
+  readonly gates: boolean;
 }
 
 /** What a run's settings add. */
-export function runExtras({ removal }: Pick<Settings, "removal">): MethodExtras {
-  return { masks: removal !== null };
+export function runExtras({ removal, gates }: Pick<Settings, "removal" | "gates">): MethodExtras {
+  return { masks: removal !== null, gates: gates !== null };
 }
 
 /** Whether a tensor belongs to what training adds to any method. */
 export function isExtra(name: string): boolean {
-  return isNeuronMask(name);
+  return isNeuronMask(name) || isGate(name);
 }
 
 /** What was added, by the names of the tensors that were stored. */
 export function extrasOf(names: Iterable<string>): MethodExtras {
-  return { masks: [...names].some(isNeuronMask) };
+  const all = [...names];
+  return { masks: all.some(isNeuronMask), gates: all.some(isGate) };
 }
 
 /** The method's hooks, then those of the extras. */
-export function withExtras(method: Method, { masks }: MethodExtras): Method {
-  return masks ? { ...method, hooks: compose(method.hooks, neuronMasks()) } : method;
+export function withExtras(method: Method, { masks, gates }: MethodExtras): Method {
+  if (!masks && !gates) return method;
+  const hooks = [...(masks ? [neuronMasks()] : []), ...(gates ? [mlpGates()] : [])];
+  return { ...method, hooks: compose(method.hooks, ...hooks) };
 }

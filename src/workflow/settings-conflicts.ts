@@ -53,6 +53,10 @@ export function conflicts(given: SettingsInput, methods: readonly string[]): Con
   if (given.preset === "paper" && given["density-loss"] === "neurons") {
     add("density-loss", "activations with --preset paper, which has no other loss", "neurons");
   }
+  if (given.ada !== true) {
+    for (const key of ["gate-weight", "gate-rate"] as const)
+      add(key, "--ada, without which it means nothing", "no --ada");
+  }
   if (given["keep-neurons"] === undefined) {
     for (const key of REMOVAL_KEYS) add(key, "--keep-neurons, without which it means nothing", "no --keep-neurons");
   }

@@ -30,6 +30,7 @@ export function settingsInput(settings: Settings): SettingsInput {
           epsilon: density.epsilon,
           positions: density.positions,
         }),
+    ...(settings.gates ? gateInput(settings.gates) : {}),
     ...(settings.removal ? removalInput(settings.removal) : {}),
     epochs: optim.epochs,
     "max-steps": optim.maxSteps,
@@ -52,6 +53,10 @@ export function settingsInput(settings: Settings): SettingsInput {
     recompute: settings.recompute,
   };
   return Object.fromEntries(Object.entries(all).filter(([, value]) => value !== null && value !== undefined));
+}
+
+function gateInput({ weight, rate }: NonNullable<Settings["gates"]>): SettingsInput {
+  return { ada: true, "gate-weight": weight, "gate-rate": rate };
 }
 
 function removalInput({ keep, start, end, scope }: NonNullable<Settings["removal"]>): SettingsInput {

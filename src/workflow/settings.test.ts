@@ -40,7 +40,7 @@ describe("resolveSettings", () => {
     );
   });
 
-  test("reads gradual removal, and the ε that suits the density loss", () => {
+  test("reads gradual removal, gates, and the ε that suits the density loss", () => {
     const plain = resolveSettings({ flags: NEEDED });
     expect(plain.removal).toBeNull();
     expect(resolveSettings({ flags: { ...NEEDED, "keep-neurons": 0.25 } }).removal).toEqual({
@@ -49,6 +49,8 @@ describe("resolveSettings", () => {
       end: 0.6,
       scope: "layer",
     });
+    expect(plain.gates).toBeNull();
+    expect(resolveSettings({ flags: { ...NEEDED, ada: true } }).gates).toEqual({ weight: 0.1, rate: 0.05 });
     const neurons = resolveSettings({ flags: { ...NEEDED, "density-loss": "neurons" } });
     expect(neurons.density.epsilon).toEqual({ from: 0.1, to: 0.01 });
     expect(plain.density.epsilon).toEqual(DEFAULTS.epsilon);
@@ -68,6 +70,9 @@ describe("resolveSettings", () => {
       { "keep-neurons": 0.5, "removal-start": 0.3, "removal-end": 0.3 },
       "--removal-end: a removal that starts before it ends / from 0.3 to 0.3",
     ],
+    [{ "gate-weight": 0.1 }, "--gate-weight: --ada, without which it means nothing / no --ada"],
+    [{ ada: true, "gate-weight": -1, "gate-rate": 0 }, "--gate-weight: a number ≥ 0 / -1"],
+    [{ ada: true, "gate-weight": -1, "gate-rate": 0 }, "--gate-rate: a number > 0 / 0"],
     [{ "density-loss": "neuron" }, '--density-loss: one of activations, neurons / "neuron" / neurons'],
     [{ "density-loss": "neurons", "density-weight": 0 }, "--density-loss: --density-weight above 0"],
     [{ "density-loss": "neurons", preset: "paper" }, "--density-loss: activations with --preset paper"],

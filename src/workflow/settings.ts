@@ -23,6 +23,14 @@ export interface DensitySettings {
   readonly positions: "attended" | "all";
 }
 
+/** ADA-DEFT: a learned gate for each MLP. */
+export interface GateSettings {
+  /** μ, the price of a mean gate that is open. */
+  readonly weight: number;
+  /** Learning rate of the gates, with the schedule of all the others. */
+  readonly rate: number;
+}
+
 /** Gradual removal of MLP neurons while training. */
 export interface RemovalSettings {
   /** Share of neurons left at the end, in (0, 1]. */
@@ -73,6 +81,8 @@ export interface Settings {
   readonly data: DataSettings;
   readonly method: MethodSettings;
   readonly density: DensitySettings;
+  /** Null: no gates. */
+  readonly gates: GateSettings | null;
   /** Null: all neurons stay. */
   readonly removal: RemovalSettings | null;
   readonly optim: OptimSettings;
@@ -209,6 +219,7 @@ function assemble(given: SettingsInput, method: MethodName): Settings {
       epsilon: v.epsilon,
       positions: v.positions,
     },
+    gates: v.ada ? { weight: v["gate-weight"], rate: v["gate-rate"] } : null,
     removal:
       v["keep-neurons"] === undefined
         ? null

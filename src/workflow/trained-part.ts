@@ -33,13 +33,14 @@ export interface TrainedPartOptions {
   readonly toolVersion: string;
   readonly density: JsonObject | null;
   readonly removal: JsonObject | null;
+  readonly gates: JsonObject | null;
   readonly report: JsonObject | null;
   readonly data: JsonObject | null;
 }
 
 /** Methods without a public adapter format keep their tensors here, under checkpoint names. */
 const PLAIN = "trained.safetensors";
-/** What training adds to any method and no public format has a place for: masks of neurons. */
+/** What training adds to any method and no public format has a place for: masks of neurons, gates of MLPs. */
 const EXTRAS = "deft.safetensors";
 
 /** Writes `folder`: adapter files that peft or AdapterHub load, and `deft.json`. */
@@ -62,6 +63,7 @@ export async function writeTrainedPart(
     method: { ...method.settings },
     density: options.density,
     removal: options.removal,
+    gates: options.gates,
     report: options.report,
     base: { model: base.name, revision: base.commit, fingerprint: base.fingerprint },
     data: options.data,

@@ -1,5 +1,6 @@
 // One training run from settings to a finished folder.
 import { type Dataset, type EncodedExamples, splitOf } from "../data/index.ts";
+import { gateOf, isGate } from "../density/index.ts";
 import { ConfigError } from "../errors.ts";
 import { jsonText } from "../hub/index.ts";
 import type { Evaluation } from "../infer/index.ts";
@@ -185,6 +186,7 @@ async function prepare(environment: Environment, settings: Settings) {
       method: { ...settings.method },
       density: { ...settings.density },
       removal: settings.removal && { ...settings.removal },
+      gates: settings.gates && { ...settings.gates },
       optim: { ...settings.optim },
       seed: settings.seed,
       evalSteps: settings.evalSteps,
@@ -217,6 +219,7 @@ function openOptimizer(job: Job): Promise<Optimizer> {
     ...(settings.recompute === null ? {} : { recompute: settings.recompute }),
     density: density.weight === 0 ? null : { positions: density.positions, loss: density.loss },
     neuronEnergies: settings.removal !== null,
+    gates: settings.gates && { weight: settings.gates.weight, rate: settings.gates.rate / optim.learningRate },
   });
 }
 
@@ -260,6 +263,14 @@ function trainerFacts(job: Job, optimizer: Optimizer) {
       threads: backend.threads,
     },
   };
+}
+
+/** Each MLP's gate by its sublayer's path. */
+function gateValues(trained: ReadonlyMap<string, Tensor>): Record<string, number> {
+  const gates = [...trained].filter(([name]) => isGate(name));
+  return Object.fromEntries(
+    gates.map(([name, { data }]) => [name.slice(0, name.lastIndexOf(".")), gateOf(Number(data[0]))]),
+  );
 }
 
 /** Masks change at every hundredth of the run: rarely enough to cost nothing, often enough to follow the cubic. */
@@ -323,6 +334,7 @@ async function saveTrained(
       toolVersion: environment.versions["deft-tune"] ?? "0",
       density: settings.density.weight === 0 ? null : { ...settings.density },
       removal: settings.removal && { ...settings.removal },
+      gates: settings.gates && { ...settings.gates, values: gateValues(trained) },
       report: result ? { ...result.density } : null,
       data: { task: task.name, fingerprint: dataset.fingerprint },
     }),

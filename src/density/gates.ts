@@ -1,0 +1,54 @@
+// ADA-DEFT's gates: one learned factor for each MLP, and the price of leaving it open.
+import { add, mul, reduceSum, sigmoid, type Value } from "../graph/index.ts";
+import type { Hooks } from "../nn/index.ts";
+import type { Tap } from "./tap.ts";
+
+const GATE = "mlp_gate";
+/** σ(4) = 0.98: nearly open, and not yet where the sigmoid is flat. */
+const FIRST = 4;
+
+/** The name of a gate's θ `[1]` at an MLP's sublayer. */
+export function gateName(sublayer: string): string {
+  return `${sublayer}.${GATE}`;
+}
+
+/** Whether a parameter is a gate's θ. */
+export function isGate(name: string): boolean {
+  return name.endsWith(`.${GATE}`);
+}
+
+/**
+ * `x + σ(θ) · MLP(x)` at every MLP, what other middleware adds to it included; θ is a trained parameter that begins at 4.
+ * The norm behind a post-norm residual stays outside the gate.
+ */
+export function mlpGates(): Hooks {
+  return {
+    sublayer: (site, _x, h, _norm, kind) =>
+      kind === "mlp" ? site.at(() => mul(h, sigmoid(site.added(GATE, [1], { kind: "constant", value: FIRST })))) : h,
+  };
+}
+
+/** σ(θ) as a number: the factor of an MLP. */
+export function gateOf(theta: number): number {
+  return 1 / (1 + Math.exp(-theta));
+}
+
+/** The gates' mean over the taps of a stack, stacks added: a scalar. `gates` are the values σ(θ) in the order of the taps. */
+export function meanGate(taps: readonly Tap[], gates: readonly Value[]): Value {
+  return meanOverStacks(
+    taps,
+    gates.map((gate) => reduceSum(gate)),
+  );
+}
+
+/** The mean over the taps of a stack, stacks added; one scalar for each tap. */
+export function meanOverStacks(taps: readonly Tap[], scalars: readonly Value[]): Value {
+  const stacks = [...new Set(taps.map(({ stack }) => stack))].map((stack) => {
+    const own = scalars.filter((_, i) => taps[i]!.stack === stack);
+    return mul(
+      own.reduce((a, b) => add(a, b)),
+      1 / own.length,
+    );
+  });
+  return stacks.reduce((a, b) => add(a, b));
+}
