@@ -1,9 +1,9 @@
 // A base model opened for work: configuration, mapped float32 weights, tokenizer, and who it is.
 import { loadTokenizer, type Tokenizer } from "../data/index.ts";
-import { CheckpointError, type CheckpointIssue, ConfigError } from "../errors.ts";
+import { CheckpointError, type CheckpointIssue, ConfigError, UnsupportedError } from "../errors.ts";
 import { fingerprint, float32Checkpoint, type HubEvent, type JsonObject, openCheckpoint } from "../hub/index.ts";
 import { buildTaskGraph, type HeadKind } from "../infer/index.ts";
-import { type EncoderModel, encoderModel, maxSequenceLength, sanitize } from "../models/index.ts";
+import { anyModel, type EncoderModel, type Model, maxSequenceLength, sanitize } from "../models/index.ts";
 import { headOnly, isHead, type MethodSettings, numVirtualTokens } from "../peft/index.ts";
 import { joinPath, type Weights } from "../tensor/index.ts";
 import type { Environment } from "./environment.ts";
@@ -14,7 +14,7 @@ export interface BaseModel {
   readonly folder: string;
   readonly commit: string | null;
   readonly config: JsonObject;
-  readonly model: EncoderModel;
+  readonly model: Model;
   /** Float32, in our names, mapped from files. */
   readonly weights: Weights;
   readonly tokenizer: Tokenizer;
@@ -23,7 +23,7 @@ export interface BaseModel {
 
 /**
  * Opens a model by folder or hub id; weights in 16 bits are converted once, into the cache.
- * @throws the errors of `openCheckpoint`, `parseEncoderConfig`, `sanitize` and `loadTokenizer`.
+ * @throws the errors of `openCheckpoint`, `anyModel`, `sanitize` and `loadTokenizer`.
  */
 export async function openBaseModel(
   environment: Environment,
@@ -33,7 +33,7 @@ export async function openBaseModel(
   const { files } = environment;
   const { folder, commit } = await environment.findModel(name, onProgress);
   const checkpoint = await openCheckpoint(files, folder);
-  const model = encoderModel(checkpoint.config, joinPath(folder, "config.json"));
+  const model = anyModel(checkpoint.config, joinPath(folder, "config.json"), checkpoint.weights);
   const stored = sanitize(model.config, checkpoint.weights, folder);
   const tokenizer = await loadTokenizer(files, folder);
   const issues = vocabularyIssues(tokenizer, model);
@@ -54,6 +54,15 @@ export async function openBaseModel(
 /** The most tokens an example may have: what was asked for, or less where the model takes no more. */
 export function usableLength({ model, tokenizer }: BaseModel, wanted: number): number {
   return Math.min(wanted, maxSequenceLength(model.config), tokenizer.maxLength ?? Number.POSITIVE_INFINITY);
+}
+
+/**
+ * The model as an encoder, for work that is built for encoders only.
+ * @throws {UnsupportedError} naming that work.
+ */
+export function encoderOf({ model, name }: Pick<BaseModel, "model" | "name">, work: string): EncoderModel {
+  if (model.architecture === "encoder") return model;
+  throw new UnsupportedError(`${work} of ${name} (${model.config.modelType})`, ["bert", "roberta"]);
 }
 
 /** Shorter than this an example says nothing. */
@@ -114,7 +123,22 @@ export function missingHead({ model, weights, folder }: BaseModel, head: HeadKin
   return missing;
 }
 
-function vocabularyIssues(tokenizer: Tokenizer, { config }: EncoderModel): CheckpointIssue[] {
+/** Every linear layer outside the head, by path. */
+export function linearSites({ model, weights }: BaseModel): string[] {
+  const prefixes = model.architecture === "encoder" ? [`${model.config.modelType}.`] : ["encoder.", "decoder."];
+  return [...weights].flatMap(([name, { shape }]) =>
+    prefixes.some((prefix) => name.startsWith(prefix)) &&
+    name.endsWith(".weight") &&
+    shape.length === 2 &&
+    !isTable(name)
+      ? [name.slice(0, -".weight".length)]
+      : [],
+  );
+}
+
+const isTable = (name: string): boolean => name.includes(".embeddings.") || name.includes(".relative_attention_bias.");
+
+function vocabularyIssues(tokenizer: Tokenizer, { config }: Model): CheckpointIssue[] {
   if (tokenizer.vocabSize <= config.vocabSize) return [];
   return [
     {

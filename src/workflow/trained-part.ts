@@ -1,7 +1,8 @@
 // The trained part of a run on disk: `adapter/` in the method's public format, with our sidecar, and back.
-import { CheckpointError, type CheckpointIssue, ConfigError } from "../errors.ts";
+import { CheckpointError, type CheckpointIssue } from "../errors.ts";
 import {
   type Adapter,
+  issueList,
   type JsonObject,
   openSafetensors,
   readAdapter,
@@ -13,9 +14,10 @@ import {
   writeSidecar,
 } from "../hub/index.ts";
 import { buildTaskGraph, type HeadKind } from "../infer/index.ts";
-import { isHead, type Method, type MethodSettings, methodOf } from "../peft/index.ts";
+import { type Method, type MethodSettings, methodOf } from "../peft/index.ts";
 import { type Files, joinPath, type Tensor } from "../tensor/index.ts";
 import type { BaseModel } from "./base-model.ts";
+import { publicAdapter, settingsOf } from "./public-adapter.ts";
 import { extrasOf, isExtra, withExtras } from "./run-method.ts";
 
 /** What was trained, with what it needs to run again. */
@@ -24,6 +26,8 @@ export interface TrainedPart {
   readonly tensors: ReadonlyMap<string, Tensor>;
   readonly labels: readonly string[];
   readonly sidecar: Sidecar | null;
+  /** What does not fit the base, or the adapter's own settings, so far; `checkTrainedPart` tells it with the rest. */
+  readonly misfits: readonly CheckpointIssue[];
 }
 
 export interface TrainedPartOptions {
@@ -72,31 +76,26 @@ export async function writeTrainedPart(
 }
 
 /**
- * Reads an adapter folder, ours or one made by peft or AdapterHub.
- * @throws {ConfigError} when it was made for another base model.
+ * Reads an adapter folder, ours or one made by peft or AdapterHub. What does not fit the base is not yet an error: give it to
+ * `checkTrainedPart`. Errors as `readAdapter` where its settings are malformed or not supported.
  */
 export async function readTrainedPart(files: Files, folder: string, base: BaseModel): Promise<TrainedPart> {
   const sidecar = await readSidecar(files, folder);
+  const misfits: CheckpointIssue[] = [];
   if (sidecar && sidecar.base.fingerprint !== base.fingerprint) {
-    throw new ConfigError(
-      [
-        {
-          path: folder,
-          expected: `an adapter for ${base.name} (${base.fingerprint.slice(0, 19)}…)`,
-          got: `one for ${sidecar.base.model} (${sidecar.base.fingerprint.slice(0, 19)}…)`,
-        },
-      ],
-      {
-        hint: "Give the base model it was trained on: --model ID|DIR.",
-      },
-    );
+    misfits.push({
+      name: "base model",
+      expected: `${sidecar.base.model} (${sidecar.base.fingerprint.slice(0, 19)}…), which it was trained on`,
+      got: `${base.name} (${base.fingerprint.slice(0, 19)}…)`,
+    });
   }
-  const part = await readMethodPart(files, folder, base, sidecar);
+  const part = await readMethodPart(files, folder, base, sidecar, misfits);
   const extras = (await readTensors(files, joinPath(folder, EXTRAS))) ?? new Map<string, Tensor>();
   return {
     ...part,
     method: withExtras(part.method, extrasOf(extras.keys())),
     tensors: new Map([...part.tensors, ...extras]),
+    misfits,
   };
 }
 
@@ -105,15 +104,24 @@ async function readMethodPart(
   folder: string,
   base: BaseModel,
   sidecar: Sidecar | null,
-): Promise<TrainedPart> {
+  misfits: CheckpointIssue[],
+): Promise<Omit<TrainedPart, "misfits">> {
   const tensors = sidecar && (await readTensors(files, joinPath(folder, PLAIN)));
   if (tensors) {
     return { method: methodOf(sidecar.method as unknown as MethodSettings), tensors, labels: sidecar.labels, sidecar };
   }
-  const adapter = await readAdapter(files, folder);
+  const adapter = await readAdapter(files, folder, misfits);
   const labels =
-    sidecar?.labels ?? (adapter.method === "adapter" ? adapter.config.labels : null) ?? base.model.config.labels;
-  return { method: methodOf(settingsOf(adapter)), tensors: adapter.tensors, labels, sidecar };
+    sidecar?.labels ?? (adapter.method === "adapter" ? adapter.config.labels : null) ?? headLabels(adapter, base);
+  return { method: methodOf(settingsOf(adapter, base, folder)), tensors: adapter.tensors, labels, sidecar };
+}
+
+/** The base's classes, or as many unnamed ones as the adapter's head has. */
+function headLabels({ tensors }: Adapter, { model }: BaseModel): readonly string[] {
+  const { labels } = model.config;
+  const rows =
+    (tensors.get("classifier.weight") ?? tensors.get("classifier.out_proj.weight"))?.shape[0] ?? labels.length;
+  return rows === labels.length ? labels : Array.from({ length: rows }, (_, i) => `LABEL_${i}`);
 }
 
 /** The tensors of a file; null when it is not there. */
@@ -126,11 +134,11 @@ async function readTensors(files: Files, file: string): Promise<Map<string, Tens
 
 /**
  * Checks a trained part against the model that is to carry it; gives the names it trains beyond the method's own.
- * @throws {CheckpointError} listing every tensor that is missing, misshapen or left over.
+ * @throws {CheckpointError} listing every tensor that is missing, misshapen, of a wrong dtype or left over, at once.
  */
 export function checkTrainedPart(
   folder: string,
-  { method, tensors }: TrainedPart,
+  { method, tensors, misfits }: TrainedPart,
   base: BaseModel,
   head: HeadKind,
 ): ReadonlySet<string> {
@@ -138,91 +146,23 @@ export function checkTrainedPart(
   const alsoTrains = new Set(
     known.filter(({ name, trainable }) => !trainable && tensors.has(name)).map(({ name }) => name),
   );
-  const issues: CheckpointIssue[] = [];
+  const issues = [...misfits];
+  // one fault a tensor: what is wrong in itself is not also missing
+  const told = (name: string) => misfits.some((issue) => issue.name === name || issue.name.endsWith(`.${name}`));
   for (const { name, shape, trainable } of known) {
     const stored = tensors.get(name);
     const expected = `float32[${shape.join(", ")}]`;
+    if (told(name)) continue;
     if (!stored && trainable && !base.weights.has(name)) issues.push({ name, expected, got: "nothing" });
     if (stored && stored.shape.join() !== shape.join())
       issues.push({ name, expected, got: `${stored.dtype}[${stored.shape.join(", ")}]` });
   }
   const names = new Set(known.map(({ name }) => name));
   for (const name of tensors.keys())
-    if (!names.has(name))
+    if (!names.has(name) && !told(name))
       issues.push({ name, expected: `a parameter of ${base.name}`, got: "a tensor the model has no place for" });
-  if (issues.length > 0)
-    throw new CheckpointError(folder, issues, {
-      hint: "The adapter belongs to another base model or another number of classes.",
-    });
+  if (issues.length > 0) throw new CheckpointError(folder, issueList(issues), { hint: MISFIT_HINT });
   return alsoTrains;
 }
 
-function publicAdapter(
-  settings: MethodSettings,
-  tensors: ReadonlyMap<string, Tensor>,
-  base: BaseModel,
-  labels: readonly string[],
-): Adapter | null {
-  const heads = [...new Set([...tensors.keys()].filter((name) => isHead(name)).map((name) => name.split(".")[0]!))];
-  const pooler = [...tensors.keys()].some((name) => name.endsWith(".pooler.dense.weight")) ? ["pooler"] : [];
-  switch (settings.kind) {
-    case "lora":
-      return {
-        method: "lora",
-        config: {
-          rank: settings.rank,
-          alpha: settings.alpha,
-          dropout: settings.dropout,
-          rsLora: settings.rslora,
-          bias: settings.bias,
-          targets: settings.targets === "all-linear" ? adaptedSites(tensors) : settings.targets,
-          modulesToSave: [...heads, ...pooler],
-          taskType: "SEQ_CLS",
-          baseModel: base.name,
-        },
-        tensors,
-      };
-    case "adapter":
-      return {
-        method: "adapter",
-        config: {
-          placement: settings.style,
-          reductionFactor: settings.reductionFactor,
-          nonLinearity: settings.nonLinearity,
-          scaling: 1,
-          dropout: 0,
-          originalLnBefore: settings.style === "pfeiffer",
-          originalLnAfter: true,
-          residualBeforeLn: true,
-          name: "deft",
-          hiddenSize: base.model.config.hiddenSize,
-          modelType: base.model.config.modelType,
-          modelClass:
-            base.model.config.modelType === "bert"
-              ? "BertForSequenceClassification"
-              : "RobertaForSequenceClassification",
-          baseModel: base.name,
-          labels: [...labels],
-        },
-        tensors,
-      };
-    default:
-      return null;
-  }
-}
-
-/** Every adapted linear by its full path: peft's own spelling of "all-linear" once it is resolved. */
-function adaptedSites(tensors: ReadonlyMap<string, Tensor>): string[] {
-  return [...tensors.keys()].flatMap((name) =>
-    name.endsWith(".lora_A.weight") ? [name.slice(0, -".lora_A.weight".length)] : [],
-  );
-}
-
-function settingsOf(adapter: Adapter): MethodSettings {
-  if (adapter.method === "lora") {
-    const { rank, alpha, dropout, targets, bias, rsLora } = adapter.config;
-    return { kind: "lora", rank, alpha, dropout, targets, bias, rslora: rsLora };
-  }
-  const { placement, reductionFactor, nonLinearity } = adapter.config;
-  return { kind: "adapter", style: placement, reductionFactor, nonLinearity };
-}
+const MISFIT_HINT = "Give the base model, and the version of it, that the adapter was trained on: --model ID|DIR.";

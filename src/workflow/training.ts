@@ -9,7 +9,7 @@ import { isHead, type MethodSettings, methodOf } from "../peft/index.ts";
 import { sizeOf, type Tensor } from "../tensor/index.ts";
 import { type EvalEvent, Optimizer, type TrainEvent, train, type WarningEvent } from "../train/index.ts";
 import type { Running, Stoppable, TrainEstimate, TrainedRun } from "./api.ts";
-import { type BaseModel, checkPositions, missingHead, openBaseModel } from "./base-model.ts";
+import { type BaseModel, checkPositions, encoderOf, linearSites, missingHead, openBaseModel } from "./base-model.ts";
 import type { Environment } from "./environment.ts";
 import { openEvaluator } from "./evaluator.ts";
 import { runExtras, withExtras } from "./run-method.ts";
@@ -286,7 +286,7 @@ function removalOf({ settings, base, totalSteps }: Job) {
     endStep: Math.max(startStep + 1, Math.round(removal.end * totalSteps)),
     interval: Math.max(1, Math.round(REMOVAL_INTERVAL * totalSteps)),
     scope: removal.scope,
-    sites: mlpSites(base.model),
+    sites: mlpSites(encoderOf(base, "--keep-neurons")),
     weights: base.weights,
     method: settings.method,
   };
@@ -345,16 +345,6 @@ async function saveTrained(
 function initTokenIds({ tokenizer }: BaseModel, method: MethodSettings): readonly number[] {
   if (method.kind !== "prompt" || method.initText === null) return [];
   return tokenizer.encode(method.initText, null, { maxLength: null }).ids;
-}
-
-/** Every linear layer outside the head, by path. */
-function linearSites({ model, weights }: BaseModel): string[] {
-  const prefix = `${model.config.modelType}.`;
-  return [...weights].flatMap(([name, { shape }]) =>
-    name.startsWith(prefix) && name.endsWith(".weight") && shape.length === 2 && !name.includes(".embeddings.")
-      ? [name.slice(0, -".weight".length)]
-      : [],
-  );
 }
 
 function checkClasses({ task, splits }: Dataset): void {

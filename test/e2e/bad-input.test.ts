@@ -315,13 +315,15 @@ describe("an adapter", () => {
   test("for another base of the same shape", async () => {
     await writeTinyModel(at("model"), { seed: 2 });
     const err = await refusal(() => evaluate(at("model"), at("run/adapter")));
-    expect(err).toMatch(/run\/adapter: expected an adapter for .*model .*, got one for .*good/);
-    expect(err).toContain("Give the base model it was trained on");
+    expect(err).toMatch(/run\/adapter: does not fit \(1 problem\)\n {2}base model: expected .*good .*, got .*model/);
+    expect(err).toContain("Give the base model");
   });
 
   test("for a base of another shape, with and without our sidecar", async () => {
     await writeTinyModel(at("model"), { hiddenSize: 32, numLayers: 1 });
-    expect(await refusal(() => evaluate(at("model"), at("run/adapter")))).toContain("expected an adapter for");
+    const own = await refusal(() => evaluate(at("model"), at("run/adapter")));
+    expect(own).toMatch(/base model: expected .*good/);
+    expect(own).toMatch(/lora_A\.weight: expected float32\[8, 32\], got float32\[8, 16\]/);
     await writeFiles(at("foreign"), {
       "adapter_config.json": await readFile(at("run/adapter/adapter_config.json")),
       "adapter_model.safetensors": await readFile(at("run/adapter/adapter_model.safetensors")),
