@@ -7,6 +7,7 @@ import { anyModel, type EncoderModel, type Model, maxSequenceLength, sanitize } 
 import { headOnly, isHead, type MethodSettings, numVirtualTokens } from "../peft/index.ts";
 import { joinPath, type Weights } from "../tensor/index.ts";
 import type { Environment } from "./environment.ts";
+import { type Pruning, readPruning } from "./pruned-base.ts";
 
 export interface BaseModel {
   /** As the person named it. */
@@ -19,6 +20,8 @@ export interface BaseModel {
   readonly weights: Weights;
   readonly tokenizer: Tokenizer;
   readonly fingerprint: string;
+  /** How its zeros came about; null for a model that was not pruned here. */
+  readonly pruning: Pruning | null;
 }
 
 /**
@@ -48,6 +51,7 @@ export async function openBaseModel(
     weights,
     tokenizer,
     fingerprint: await fingerprint(files, stored),
+    pruning: await readPruning(files, folder),
   };
 }
 
