@@ -14,9 +14,10 @@ is the largest absolute difference to the same run in float64, that is, what rou
 
 Tensors
     batch/<i>/input_ids, attention_mask, token_type_ids   [B, S] int64; i counts from 0; S differs from batch to batch
+    batch/<i>/start_positions, end_positions   [B] int64, for spans, instead of labels
     batch/<i>/labels        [B] int64, or [B] float32 (regression), or [B, C] float32 (multi-label)
     init/<name>             the start of a trainable, where it is not the checkpoint's own value
-    forward/logits          [B, C], batch 0, at the start
+    forward/logits          [B, C], batch 0, at the start; for spans [B, S, 2], start and end
     activation/<site>       [B, S, F], batch 0, at the start, after the MLP's activation function (not in --golden)
     grad/<objective>/<name> gradient on batch 0, at the start, before clipping; zeros where the loss does not depend
     final/<objective>/<name> the trainable after 20 steps
@@ -31,6 +32,8 @@ Scalars
     checkpoint     folder relative to DIR; null for --checkpoint
     problem        single_label_classification (mean cross entropy) | regression (mean squared error)
                    | multi_label_classification (mean binary cross entropy with logits); numLabels C
+                   | question_answering (half the mean cross entropy of the start and half that of the end, positions
+                   outside the text left out)
     method         {kind: "lora", rank, alpha, dropout: 0, rslora, bias: none|lora_only|all, targets, sites[], scaling}
                    {kind: "adapter", style: pfeiffer|houlsby, reductionFactor, nonLinearity, originalLnBefore, sites[]}
                    {kind: "head"} (classifier only; a BERT pooler stays frozen) | {kind: "full"}; the classification
@@ -116,6 +119,7 @@ class Variant:
     dtype: torch.dtype = torch.float32
     shard: str = "1GB"
     left: bool = False  # padded on the left
+    span: bool = False  # start and end of an answer instead of a class
     methods: tuple[str, ...] = ()
 
 
@@ -141,6 +145,7 @@ def variants() -> dict[str, Variant]:
         add(family, "bare", bare=True)
         add(family, "left", left=True)
         add(family, "sharded", shard="40KB")
+        add(family, "span", methods=("lora-qv", "adapter-pfeiffer", "head", "full"), span=True)
     for act in ("gelu_pytorch_tanh", "gelu_fast", "quick_gelu", "tanh"):
         add("bert", act.replace("_", "-"), {"hidden_act": act})
     add("bert", "types-1", {"type_vocab_size": 1})
@@ -163,6 +168,7 @@ def variants() -> dict[str, Variant]:
 GOLDEN = (
     "bert-gelu.lora-qv", "bert-gelu.adapter-pfeiffer", "bert-gelu.full",
     "roberta-gelu.lora-all-bias", "roberta-gelu.adapter-houlsby", "roberta-gelu.head",
+    "bert-span.lora-qv", "roberta-span.head",
 )  # fmt: skip
 
 
@@ -192,6 +198,9 @@ def make_checkpoint(name: str, variant: Variant, folder: pathlib.Path) -> None:
         "bert": (transformers.BertConfig, transformers.BertForSequenceClassification),
         "roberta": (transformers.RobertaConfig, transformers.RobertaForSequenceClassification),
     }[variant.family]
+    if variant.span:
+        names = {"bert": transformers.BertForQuestionAnswering, "roberta": transformers.RobertaForQuestionAnswering}
+        model_class = names[variant.family]
     config = config_class(**TINY | FAMILY[variant.family] | variant.config)
     model = model_class(config)
     if variant.bare:
@@ -207,8 +216,14 @@ def make_checkpoint(name: str, variant: Variant, folder: pathlib.Path) -> None:
         safetensors.torch.save_file(old, file, metadata={"format": "pt"})
 
 
+def is_span(config) -> bool:
+    return any(name.endswith("ForQuestionAnswering") for name in config.architectures or [])
+
+
 def load(folder: pathlib.Path) -> nn.Module:
-    model = transformers.AutoModelForSequenceClassification.from_pretrained(
+    config = transformers.AutoConfig.from_pretrained(folder, local_files_only=True)
+    auto = transformers.AutoModelForSequenceClassification
+    model = (transformers.AutoModelForQuestionAnswering if is_span(config) else auto).from_pretrained(
         folder, dtype=torch.float32, attn_implementation="eager", local_files_only=True
     )
     return model.requires_grad_(False).eval()
@@ -218,9 +233,10 @@ def load(folder: pathlib.Path) -> nn.Module:
 def restart_head(model: nn.Module, name: str) -> None:
     """A new classification head, so that its start cannot be taken from the checkpoint by mistake."""
     generator = seeded(f"{name}/head")
-    for p in model.classifier.parameters():
+    head = model.qa_outputs if hasattr(model, "qa_outputs") else model.classifier
+    for p in head.parameters():
         p.copy_(torch.randn(p.shape, generator=generator) * (p.shape[-1] ** -0.5 if p.dim() == 2 else 0.1))
-    model.classifier.requires_grad_(True)
+    head.requires_grad_(True)
 
 
 LORA = {
@@ -233,7 +249,9 @@ LORA = {
 
 
 def with_lora(model: nn.Module, method: str, name: str) -> Build:
-    config = LoraConfig(**{"task_type": "SEQ_CLS", "r": 4, "lora_alpha": 8, "lora_dropout": 0.0} | LORA[method])
+    # peft's QUESTION_ANS wrapper drops token types, so spans go without one
+    head = {"modules_to_save": ["qa_outputs"]} if hasattr(model, "qa_outputs") else {"task_type": "SEQ_CLS"}
+    config = LoraConfig(**head | {"r": 4, "lora_alpha": 8, "lora_dropout": 0.0} | LORA[method])
     targets = config.target_modules if isinstance(config.target_modules, str) else sorted(config.target_modules)
     model = get_peft_model(model, config)
     generator = seeded(f"{name}/lora")
@@ -312,6 +330,18 @@ def build(folder: pathlib.Path, method: str, name: str) -> Build:
     return Build(model, trainables_of(model), {"kind": method})
 
 
+def answers_for(lengths: list[int], left: bool, generator: torch.Generator) -> dict[str, torch.Tensor]:
+    """Start and end of each row; of two rows one lies outside the text, as transformers' own loss allows."""
+    longest = max(lengths)
+    starts, ends = [], []
+    for row, length in enumerate(lengths):
+        first = longest - length if left else 0
+        start, more = (int(torch.randint(0, n, (1,), generator=generator)) for n in (length, 4))
+        starts.append(longest + 3 if row == 1 else first + start)
+        ends.append(longest if row == 2 else first + min(start + more, length - 1))
+    return {"start_positions": torch.tensor(starts), "end_positions": torch.tensor(ends)}
+
+
 def labels_for(config, count: int, generator: torch.Generator) -> torch.Tensor:
     if config.num_labels == 1:
         return torch.rand(count, generator=generator) * 5
@@ -345,7 +375,9 @@ def random_batches(config, name: str, left: bool) -> list[dict[str, torch.Tensor
             second = length // 2 if config.type_vocab_size > 1 else length
             types.append([0] * second + [1] * (length - second))
         batch = padded(rows, types, config.pad_token_id, left)
-        batches.append(batch | {"labels": labels_for(config, len(lengths), generator)})
+        labels = {} if is_span(config) else {"labels": labels_for(config, len(lengths), generator)}
+        answers = answers_for(lengths, left, generator) if is_span(config) else {}
+        batches.append(batch | labels | answers)
     return batches
 
 

@@ -35,7 +35,8 @@ THEIRS = {
     "maxNewTokens": "max_new_tokens", "minNewTokens": "min_new_tokens", "numBeams": "num_beams",
     "lengthPenalty": "length_penalty", "earlyStopping": "early_stopping", "numReturnSequences": "num_return_sequences",
 }  # fmt: skip
-VARIANTS = ("t5-v10", "t5-v11", "t5-deep")
+# with more decoder than encoder layers transformers 5.23 fails: its cache counts the encoder's
+VARIANTS = ("t5-v10", "t5-v11", "t5-silu")
 
 
 @torch.no_grad()

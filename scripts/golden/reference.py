@@ -153,9 +153,11 @@ class Run:
         """Logits and task loss; the taps hold the activations after."""
         self.taps.values.clear()
         feeds = dict(batch)
-        if feeds["labels"].is_floating_point():
+        if "labels" in feeds and feeds["labels"].is_floating_point():
             feeds["labels"] = feeds["labels"].to(self.dtype)
         output = self.model(**feeds)
+        if "start_positions" in feeds:
+            return torch.stack([output.start_logits, output.end_logits], dim=-1), output.loss
         return output.logits, output.loss
 
     def attended(self, batch, site: str):
@@ -321,7 +323,7 @@ def make_record(case: Case) -> tuple[dict, dict[str, torch.Tensor]]:
         "format": FORMAT,
         "case": case.name,
         "checkpoint": case.checkpoint,
-        "problem": problem_of(config),
+        "problem": problem_of(config, batch),
         "numLabels": config.num_labels,
         "method": run.method,
         "virtualTokens": run.virtual,
@@ -340,7 +342,9 @@ def make_record(case: Case) -> tuple[dict, dict[str, torch.Tensor]]:
     return record, tensors
 
 
-def problem_of(config) -> str:
+def problem_of(config, batch) -> str:
+    if "start_positions" in batch:
+        return "question_answering"
     if config.is_encoder_decoder:
         return "language_modeling"
     return config.problem_type or ("regression" if config.num_labels == 1 else "single_label_classification")

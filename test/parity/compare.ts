@@ -83,8 +83,9 @@ async function compareScores(context: Context): Promise<void> {
   const scorer = await openScorer({ model, head, method: method(), weights, backend, density: true, fetch: true });
   const first = batches[0]!;
   const { loss } = await scorer.score(start, [first], first.indices.length);
-  const { logits } = await scorer.run(start, first);
+  const outputs = await scorer.run(start, first);
   const wanted = tensors.get("forward/logits")!;
+  const logits = outputs.logits ?? interleaved(outputs.startLogits!, outputs.endLogits!);
   comparison.tensor("logits", `${place}: logits`, logits, wanted, record.forward.logitsNoise);
   comparison.number("loss", `${place}: task loss`, loss, record.forward.taskLoss, record.forward.taskLossNoise);
   let count = 0;
@@ -115,6 +116,12 @@ async function compareScores(context: Context): Promise<void> {
     comparison.count(`${at} dead`, got.deadNeurons, want.deadNeurons, want.aboveNear["0.01"]!);
     comparison.count(`${at} rare`, got.rareNeurons, want.rareNeurons, want.aboveNear["0.01"]!);
   }
+}
+
+/** `[B, S]` twice as `[B, S, 2]`. */
+function interleaved(starts: Tensor, ends: Tensor): Tensor {
+  const values = Array.from(starts.data, (start, i) => [Number(start), Number(ends.data[i])]);
+  return float32([...starts.shape, 2], values.flat());
 }
 
 async function compareActivations({ one, comparison, backend, method, start }: Context): Promise<void> {

@@ -206,21 +206,31 @@ function skipMlp(layers: readonly number[]): Hooks {
 function headOf({ problem, numLabels }: EncoderRecord): HeadKind {
   if (problem === "regression") return { kind: "regression" };
   if (problem === "language_modeling") return { kind: "language-model" };
+  if (problem === "question_answering") return { kind: "span" };
   return { kind: problem === "multi_label_classification" ? "multi-label" : "classification", numLabels };
 }
 
+/** Our names of what a model is fed. */
+const INPUTS = {
+  tokenIds: "input_ids",
+  attentionMask: "attention_mask",
+  typeIds: "token_type_ids",
+  labels: "labels",
+  startPositions: "start_positions",
+  endPositions: "end_positions",
+};
+
 function batchOf(tensors: ReadonlyMap<string, Tensor>, i: number): ModelBatch {
-  const of = (name: string) => tensors.get(`batch/${i}/${name}`)!;
-  const attentionMask = of("attention_mask");
+  const inputs = Object.fromEntries(
+    Object.entries(INPUTS).flatMap(([ours, theirs]) => {
+      const tensor = tensors.get(`batch/${i}/${theirs}`);
+      return tensor ? [[ours, tensor]] : [];
+    }),
+  );
   return {
-    inputs: {
-      tokenIds: of("input_ids"),
-      attentionMask,
-      ...(tensors.has(`batch/${i}/token_type_ids`) ? { typeIds: of("token_type_ids") } : {}),
-      labels: of("labels"),
-    },
-    indices: Array.from({ length: attentionMask.shape[0]! }, (_, row) => row),
-    attendedTokens: attendedIn(attentionMask),
+    inputs,
+    indices: Array.from({ length: inputs.tokenIds!.shape[0]! }, (_, row) => row),
+    attendedTokens: attendedIn(inputs.attentionMask!),
   };
 }
 
