@@ -13,6 +13,8 @@ export interface Flag {
   /** The default in words; a test holds it equal to the one in force. */
   readonly default?: string;
   readonly kind: "text" | "number" | "switch";
+  /** A switch that is also spelled `--no-NAME`. */
+  readonly negatable?: true;
   readonly group: FlagGroup;
 }
 
@@ -65,6 +67,7 @@ export const TRAIN_FLAGS: readonly Flag[] = [
   method("targets", "A,B", "LoRA: linear layers, or all-linear", { default: "query,value" }),
   method("bias", "none|all|lora_only", "LoRA: biases trained too", { default: "none" }),
   method("rslora", null, "LoRA: scale by alpha / √rank"),
+  method("mask-safe", null, "LoRA, full: leave the base's zeros alone; a pruned base has it on", { negatable: true }),
   method("adapter-kind", "pfeiffer|houlsby", "Adapter: after the MLP, or after attention too", { default: "pfeiffer" }),
   method("reduction-factor", "X", "Adapter: hidden size / bottleneck size", { default: "16" }),
   method("virtual-tokens", "N", "prompt, prefix: trained tokens before the text", { default: "60" }),

@@ -41,7 +41,11 @@ export function buildProgram(commands: readonly Command[], { version, out, err, 
 function addCommand(program: Commander, command: Command, { out, err, onExit }: Omit<ProgramOptions, "version">): void {
   const sub = program.command(command.name).summary(command.summary).description(sentence(command.summary));
   for (const [spelling, help] of command.args ?? []) sub.argument(spelling, help);
-  for (const flag of [...command.flags, ...COMMON_FLAGS]) sub.addOption(option(flag));
+  for (const flag of [...command.flags, ...COMMON_FLAGS]) {
+    sub.addOption(option(flag));
+    if (flag.negatable)
+      sub.addOption(new Option(`--no-${flag.name}`, `not --${flag.name}`).helpGroup(`${flag.group}:`));
+  }
   sub.allowExcessArguments(false);
   sub.addHelpText("after", `\nExamples:\n${command.examples.map((line) => `  ${line}`).join("\n")}\n`);
   sub.action(async () => {

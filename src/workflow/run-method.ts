@@ -1,7 +1,8 @@
 // A method with what training may add to any of them: masks of neurons, gates of MLPs.
 import { isGate, isNeuronMask, mlpGates, neuronMasks } from "../density/index.ts";
 import { compose } from "../nn/index.ts";
-import type { Method } from "../peft/index.ts";
+import { type Method, type MethodSettings, methodOf } from "../peft/index.ts";
+import { keepZeros } from "../prune/index.ts";
 import type { Settings } from "./settings.ts";
 
 /** What a run adds to its method. */
@@ -33,4 +34,15 @@ export function withExtras(method: Method, { masks, gates }: MethodExtras): Meth
   if (!masks && !gates) return method;
   const hooks = [...(masks ? [neuronMasks()] : []), ...(gates ? [mlpGates()] : [])];
   return { ...method, hooks: compose(method.hooks, ...hooks) };
+}
+
+/**
+ * The method that settings describe; when it `keepsZeros`, one that fills no zero of the base. A method whose base is frozen is that
+ * anyway. Errors as `methodOf`.
+ */
+export function methodOnBase(settings: MethodSettings, keepsZeros: boolean, initTokenIds?: readonly number[]): Method {
+  if (!keepsZeros) return methodOf(settings, initTokenIds);
+  if (settings.kind === "lora") return methodOf({ ...settings, maskSafe: true });
+  const method = methodOf(settings, initTokenIds);
+  return settings.kind === "full" ? { ...method, hooks: compose(method.hooks, keepZeros()) } : method;
 }

@@ -47,6 +47,9 @@ export function conflicts(given: SettingsInput, methods: readonly string[]): Con
   if (given["prefix-projection"] !== true) {
     add("prefix-projection-size", "--prefix-projection, without which it means nothing", "none");
   }
+  if (!methods.includes("lora") && !methods.includes("full")) {
+    add("mask-safe", "--method lora or full, which alone could fill zeros", `--method ${methods.join(",")}`);
+  }
   if (given["density-weight"] === 0) {
     for (const key of DENSITY_KEYS) add(key, "--density-weight above 0, without which it means nothing", "0");
   }

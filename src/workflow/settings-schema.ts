@@ -95,6 +95,7 @@ const SHAPE = {
   backend: z.enum(["cpu", "webgpu", "cuda"]),
   threads: count,
   recompute: z.boolean(),
+  "mask-safe": z.boolean(),
   preset: z.enum(["paper"]),
 } as const;
 

@@ -51,6 +51,7 @@ export function settingsInput(settings: Settings): SettingsInput {
     backend: settings.backend,
     threads: settings.threads,
     recompute: settings.recompute,
+    "mask-safe": settings.maskSafe,
   };
   return Object.fromEntries(Object.entries(all).filter(([, value]) => value !== null && value !== undefined));
 }
@@ -67,8 +68,9 @@ function removalInput({ keep, start, end, scope }: NonNullable<Settings["removal
 export function methodInput(method: Settings["method"]): SettingsInput {
   switch (method.kind) {
     case "lora": {
-      const { kind: _kind, targets, ...rest } = method;
-      return { ...rest, targets: targets === "all-linear" ? [targets] : [...targets] };
+      const { rank, alpha, dropout, bias, rslora, targets, maskSafe } = method;
+      const words = targets === "all-linear" ? [targets] : [...targets];
+      return { rank, alpha, dropout, targets: words, bias, rslora, ...(maskSafe ? { "mask-safe": true } : {}) };
     }
     case "adapter":
       return { "adapter-kind": method.style, "reduction-factor": method.reductionFactor };
@@ -100,7 +102,8 @@ export function trainCommand(settings: Settings): string[] {
   const usual: SettingsInput = { ...DEFAULTS, ...METHOD_DEFAULTS[kind], ...LOSS_DEFAULTS[settings.density.loss] };
   const words = Object.entries(settingsInput({ ...settings, resume: false })).flatMap(([key, value]) => {
     if (JSON.stringify(value) === JSON.stringify(usual[key as SettingsKey])) return [];
-    return value === true ? [`--${key}`] : [`--${key}`, settingText(value)];
+    if (typeof value === "boolean") return [value ? `--${key}` : `--no-${key}`];
+    return [`--${key}`, settingText(value)];
   });
   return ["deft", "train", ...words];
 }

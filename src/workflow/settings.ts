@@ -101,6 +101,8 @@ export interface Settings {
   readonly threads: number | null;
   /** Compute cheap results again in the backward pass; null: in large models only. */
   readonly recompute: boolean | null;
+  /** Leave the base's zeros alone; null: where the base was pruned. */
+  readonly maskSafe: boolean | null;
 }
 
 /** Where settings come from: values by key as flags gave them, and a file's name and text. */
@@ -245,6 +247,7 @@ function assemble(given: SettingsInput, method: MethodName): Settings {
     backend: v.backend,
     threads: v.threads ?? null,
     recompute: v.recompute ?? null,
+    maskSafe: v["mask-safe"] ?? null,
   };
 }
 

@@ -5,14 +5,14 @@ import { ConfigError } from "../errors.ts";
 import { jsonText } from "../hub/index.ts";
 import type { Evaluation } from "../infer/index.ts";
 import { mlpSites } from "../models/index.ts";
-import { isHead, type MethodSettings, methodOf } from "../peft/index.ts";
+import { isHead, type MethodSettings } from "../peft/index.ts";
 import { sizeOf, type Tensor } from "../tensor/index.ts";
 import { type EvalEvent, Optimizer, type TrainEvent, train, type WarningEvent } from "../train/index.ts";
 import type { Running, Stoppable, TrainEstimate, TrainedRun } from "./api.ts";
 import { type BaseModel, checkPositions, encoderOf, linearSites, missingHead, openBaseModel } from "./base-model.ts";
 import type { Environment } from "./environment.ts";
 import { openEvaluator } from "./evaluator.ts";
-import { runExtras, withExtras } from "./run-method.ts";
+import { methodOnBase, runExtras, withExtras } from "./run-method.ts";
 import type { RunRecord } from "./run-record.ts";
 import { RunWriter } from "./run-writer.ts";
 import { running } from "./running.ts";
@@ -139,7 +139,9 @@ async function prepare(environment: Environment, settings: Settings) {
   const { files } = environment;
   const base = await openBaseModel(environment, settings.model);
   checkPositions(base, settings.method, settings.data.maxLength);
-  const method = withExtras(methodOf(settings.method, initTokenIds(base, settings.method)), runExtras(settings));
+  const keepsZeros = settings.maskSafe ?? base.pruning !== null;
+  const own = methodOnBase(settings.method, keepsZeros, initTokenIds(base, settings.method));
+  const method = withExtras(own, runExtras(settings));
   const dataset = await openData(files, settings);
   const { task } = dataset;
   const head = headOf(task);
@@ -183,7 +185,7 @@ async function prepare(environment: Environment, settings: Settings) {
       dataset: dataset.fingerprint,
       task: settings.task,
       data: { ...settings.data },
-      method: { ...settings.method },
+      method: { ...method.settings },
       density: { ...settings.density },
       removal: settings.removal && { ...settings.removal },
       gates: settings.gates && { ...settings.gates },

@@ -1,0 +1,134 @@
+// `deft export`: a run, or a model with an adapter, as other tools load it: peft's folder, AdapterHub's, or a merged checkpoint.
+import { ConfigError, UnsupportedError } from "../errors.ts";
+import { type Adapter, writeAdapter } from "../hub/index.ts";
+import { type MethodSettings, mergedWeights } from "../peft/index.ts";
+import { prunableWeights, zeroCount } from "../prune/index.ts";
+import type { Weights } from "../tensor/index.ts";
+import type { RunOverrides, RunTarget } from "./api.ts";
+import type { Environment } from "./environment.ts";
+import { checkNewFolder, configWithHead, writeModelFolder, writeWhole } from "./model-folder.ts";
+import { type OpenedTarget, openTarget } from "./opened-target.ts";
+import { PRUNING_FILE, type Pruning, pruningText } from "./pruned-base.ts";
+import { publicAdapter } from "./public-adapter.ts";
+
+/** Folders that can be written. */
+export const EXPORT_FORMATS = ["peft", "adapters", "merged"] as const;
+export type ExportFormat = (typeof EXPORT_FORMATS)[number];
+
+/** What `deft export` is told. */
+export interface ExportOptions {
+  readonly format: ExportFormat;
+  /** A new folder. */
+  readonly output: string;
+}
+
+/** What was written, and what a person should know of it. */
+export interface Exported {
+  readonly output: string;
+  readonly format: ExportFormat;
+  /** How Python loads it. */
+  readonly loads: string;
+  readonly notes: readonly string[];
+}
+
+/**
+ * Writes the folder, whole or not at all.
+ * @throws {ConfigError} when the folder is taken, or the method has no such form; errors as `openTarget`.
+ */
+export async function exportRun(
+  environment: Environment,
+  target: RunTarget,
+  { format, output }: ExportOptions,
+  overrides: RunOverrides = {},
+): Promise<Exported> {
+  await checkNewFolder(environment.files, output);
+  const opened = await openTarget(environment, target, overrides);
+  return format === "merged"
+    ? exportMerged(environment, opened, output)
+    : exportAdapter(environment, opened, format, output);
+}
+
+async function exportAdapter(
+  { files }: Environment,
+  { base, method, trained, labels }: OpenedTarget,
+  format: Exclude<ExportFormat, "merged">,
+  output: string,
+): Promise<Exported> {
+  const adapter = publicAdapter(method.settings, trained, base, labels);
+  if (adapter === null || formatOf(adapter) !== format) throw noSuchForm(format, method.settings, adapter);
+  await writeWhole(files, output, (folder) => writeAdapter(files, folder, adapter));
+  const loads =
+    format === "peft"
+      ? `peft.PeftModel.from_pretrained(base, "${output}")`
+      : `model.load_adapter("${output}", use_safetensors=True, set_active=True); model.load_head("${output}", use_safetensors=True)`;
+  return { output, format, loads, notes: [] };
+}
+
+function formatOf(adapter: Adapter): ExportFormat {
+  return adapter.method === "adapter" ? "adapters" : "peft";
+}
+
+function noSuchForm(format: ExportFormat, settings: MethodSettings, adapter: Adapter | null): ConfigError {
+  const isMaskSafe = settings.kind === "lora" && settings.maskSafe === true;
+  const got = isMaskSafe ? "a mask-safe LoRA, whose update no adapter format can express" : `a run of ${settings.kind}`;
+  const other = adapter === null ? "merged" : formatOf(adapter);
+  const expected = format === "peft" ? "a run that peft has a type for (lora)" : "a run of bottleneck adapters";
+  return new ConfigError([{ path: `--format ${format}`, expected, got }], {
+    hint: `Export it with --format ${other}.`,
+  });
+}
+
+async function exportMerged(environment: Environment, opened: OpenedTarget, output: string): Promise<Exported> {
+  const { base, labels, head } = opened;
+  const weights = mergedOrRefused(opened);
+  const { pruning, notes } = await prunedAgain(opened, weights);
+  await writeModelFolder(environment.files, output, {
+    source: base.folder,
+    config: configWithHead(base.config, head, labels),
+    weights,
+    also: pruning ? { [PRUNING_FILE]: pruningText(pruning) } : {},
+  });
+  const kind = head.kind === "span" ? "QuestionAnswering" : "SequenceClassification";
+  return { output, format: "merged", loads: `AutoModelFor${kind}.from_pretrained("${output}")`, notes };
+}
+
+function mergedOrRefused({ base, method, trained }: OpenedTarget): Weights {
+  try {
+    return mergedWeights(base.weights, trained, method.settings);
+  } catch (cause) {
+    if (!(cause instanceof UnsupportedError)) throw cause;
+    const { kind } = method.settings;
+    throw new ConfigError(
+      [
+        {
+          path: "--format merged",
+          expected: "a run of lora, head or full",
+          got: `${kind}, which is no change of the weights`,
+        },
+      ],
+      { hint: `Export it with --format ${kind === "adapter" ? "adapters" : "peft"}, or train with --method lora.` },
+    );
+  }
+}
+
+/** A pruned base's file for the merged model, with its zeros counted again; none when zeros were lost, which is said. */
+async function prunedAgain(
+  { base }: OpenedTarget,
+  weights: Weights,
+): Promise<{ pruning: Pruning | null; notes: string[] }> {
+  const { pruning } = base;
+  if (pruning === null) return { pruning: null, notes: [] };
+  const layers: Pruning["layers"][number][] = [];
+  for (const name of prunableWeights(weights)) {
+    const known = pruning.layers.find((layer) => layer.name === name);
+    if (known) layers.push({ ...known, zeros: zeroCount(await weights.get(name)!.read()) });
+  }
+  const total = (of: readonly { readonly zeros: number }[]) => of.reduce((sum, { zeros }) => sum + zeros, 0);
+  const lost = total(pruning.layers) - total(layers);
+  if (lost <= 0) return { pruning: { ...pruning, layers }, notes: [] };
+  const share = ((100 * lost) / total(pruning.layers)).toFixed(1);
+  return {
+    pruning: null,
+    notes: [`${share} % of the base's zeros are filled by the update; train with --mask-safe to keep them`],
+  };
+}
