@@ -12,6 +12,7 @@ export {
   largest,
   neuronImportance,
 } from "./choose.ts";
+export { deploy, deployedBytes, type Precision } from "./deploy.ts";
 export {
   fedMasks,
   INPUT_NAMES,

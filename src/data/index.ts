@@ -44,4 +44,4 @@ export {
   type TokenizerConfigJson,
   type TokenizerJson,
 } from "./tokenizer.ts";
-export { loadTokenizer } from "./tokenizer-files.ts";
+export { loadTokenizer, readTokenizerFiles } from "./tokenizer-files.ts";

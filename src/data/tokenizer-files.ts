@@ -19,6 +19,15 @@ import {
  * @throws {UnsupportedError} when the tokenizer is of a kind that is not built.
  */
 export async function loadTokenizer(files: Files, folder: string): Promise<Tokenizer> {
+  const { json, config } = await readTokenizerFiles(files, folder);
+  return createTokenizer(json, config);
+}
+
+/** What tokenizer.json and tokenizer_config.json say, the first made from the older files where it is missing. Errors as `loadTokenizer`. */
+export async function readTokenizerFiles(
+  files: Files,
+  folder: string,
+): Promise<{ readonly json: TokenizerJson; readonly config: TokenizerConfigJson }> {
   const at = (name: string) => joinPath(folder, name);
   const has = async (name: string) => (await files.stat(at(name))) !== null;
   const config: Record<string, unknown> = {};
@@ -28,17 +37,17 @@ export async function loadTokenizer(files: Files, folder: string): Promise<Token
   if (await has("tokenizer.json")) {
     const json = (await readJson(files, at("tokenizer.json"))) as unknown as TokenizerJson;
     checkParts(at("tokenizer.json"), json);
-    return createTokenizer(withConfig(json, config), config);
+    return { json: withConfig(json, config), config };
   }
   if (await has("vocab.txt")) {
     const vocab = (await files.readText(at("vocab.txt"))).replace(/\r?\n$/, "").split(/\r?\n/);
-    return createTokenizer(bertJson(at("vocab.txt"), vocab, config), config);
+    return { json: bertJson(at("vocab.txt"), vocab, config), config };
   }
   if ((await has("vocab.json")) && (await has("merges.txt"))) {
     const vocab = (await readJson(files, at("vocab.json"))) as Record<string, number>;
     const lines = (await files.readText(at("merges.txt"))).split(/\r?\n/);
     const merges = lines.filter((line, i) => line !== "" && !(i === 0 && line.startsWith("#version")));
-    return createTokenizer(robertaJson(at("vocab.json"), vocab, merges, config), config);
+    return { json: robertaJson(at("vocab.json"), vocab, merges, config), config };
   }
   throw await missing(files, folder);
 }
