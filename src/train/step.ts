@@ -9,6 +9,7 @@ import {
   numVirtualTokens,
   type StackName,
 } from "../density/index.ts";
+import { ConfigError } from "../errors.ts";
 import { add, mul, reduceSum, sigmoid, type Value } from "../graph/index.ts";
 import { buildTaskGraph, type LossScale, type TaskGraph, type TaskGraphOptions } from "../infer/index.ts";
 import type { ParameterSpec } from "../nn/index.ts";
@@ -78,11 +79,13 @@ export function densityScale(stack: StackName): ScalarFeed {
 /**
  * Builds the step. Each scale is one over what it counts in the whole step (`stepScales`), so that micro-batches add up
  * to exactly the large batch's loss.
+ * @throws {ConfigError} when the method trains nothing of this model. Errors as `buildTaskGraph`.
  */
 export function buildStep(options: StepOptions): StepGraph {
   const task = buildTaskGraph({ ...options, training: options.training ?? true });
   const { graph, losses: terms, attended, taps } = task;
   const trainable = learned(task);
+  if (trainable.length === 0) throw nothingToTrain(options);
   const losses = stepLosses(task, options);
   const energies = options.neuronEnergies ? meanEnergies(taps, attended) : {};
   const gradients = backward(
@@ -126,6 +129,13 @@ function stepLosses(
     scale: (stack) => scalar(densityScale(stack)),
   });
   return { loss: add(priced, mul(sparse, scalar("densityWeight"))), taskLoss, densityLoss: sparse };
+}
+
+function nothingToTrain({ model, method }: StepOptions): ConfigError {
+  const got = `${method.settings.kind}, for which ${model.config.modelType} has nothing to train`;
+  return new ConfigError([{ path: "method", expected: "a method that trains a part of the model", got }], {
+    hint: "A head that is the embeddings too is trained with --method full alone; LoRA and adapters add parameters of their own.",
+  });
 }
 
 /** What gradients change: all that is fed but the buffers. */

@@ -102,9 +102,13 @@ export function checkPositions({ model, tokenizer, name }: BaseModel, method: Me
 
 /**
  * Parts of the head that the checkpoint lacks, or has for another number of classes: they are trained from scratch.
- * @throws {CheckpointError} naming every other parameter that is missing or misshapen.
+ * @throws {CheckpointError} naming every other parameter that is missing or misshapen, and every tensor of a T5 that has
+ * no place in it.
  */
-export function missingHead({ model, weights, folder }: BaseModel, head: HeadKind): ReadonlySet<string> {
+export function missingHead(
+  { model, weights, folder }: Pick<BaseModel, "model" | "weights" | "folder">,
+  head: HeadKind,
+): ReadonlySet<string> {
   // the bare model: what a method adds is no part of a checkpoint
   const { parameters } = buildTaskGraph({ model, method: headOnly(), head });
   const missing = new Set<string>();
@@ -120,6 +124,12 @@ export function missingHead({ model, weights, folder }: BaseModel, head: HeadKin
         got: stored ? `${stored.dtype}[${stored.shape.join(", ")}]` : "nothing",
       });
   }
+  // an encoder's checkpoint may carry heads of other tasks; a stored form may have parts (`….weight.scales`)
+  const known = new Set(parameters.map(({ name }) => name));
+  const isPart = (name: string) =>
+    known.has(name) || (name.includes(".") && known.has(name.slice(0, name.lastIndexOf("."))));
+  for (const [name, { dtype, shape }] of model.architecture === "encoder" ? [] : weights)
+    if (!isPart(name)) issues.push({ name, expected: "nothing of this name", got: `${dtype}[${shape.join(", ")}]` });
   if (issues.length > 0)
     throw new CheckpointError(folder, issues, {
       hint: "config.json and the weights do not belong together, or the download is incomplete.",

@@ -4,11 +4,11 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, expect, test } from "vitest";
 import { buildTaskGraph } from "../../src/infer/index.ts";
-import { encoderModel } from "../../src/models/index.ts";
-import { lora } from "../../src/peft/index.ts";
+import { encoderModel, t5Model } from "../../src/models/index.ts";
+import { adapter, lora } from "../../src/peft/index.ts";
 import { nodeBackend } from "../../src/runtime/node.ts";
 import { float32, scalarOf, type Tensor, zeros } from "../../src/tensor/index.ts";
-import { buildStep, initialParameters, Optimizer, type StepOptions } from "../../src/train/index.ts";
+import { buildStep, initialParameters, Optimizer, type StepOptions, stepScales } from "../../src/train/index.ts";
 import { openCase } from "./records.ts";
 
 const cache = mkdtempSync(join(tmpdir(), "deft-dropout-"));
@@ -27,19 +27,25 @@ const options: StepOptions = {
   maxGradNorm: null,
 };
 
-const scalars = Object.fromEntries(
-  Object.entries({
-    exampleScale: 1 / batch.indices.length,
-    tokenScale: 1 / batch.attendedTokens,
-    epsilon: 1e-2,
-    densityWeight: 1,
-  }).map(([name, value]) => [name, float32([], [value])]),
-);
+const t5 = await openCase("test/golden/t5", "t5-v11.adapter-pfeiffer", cache);
+const t5Options: StepOptions = {
+  ...options,
+  model: t5Model({ ...(t5.config as object), dropout_rate: 0.25 }, "config.json", t5.weights),
+  method: adapter({ reductionFactor: 6 }),
+  head: t5.head,
+};
 
-test("the gradient is the slope of the masked loss along itself", async () => {
-  const { gradient, trainable } = buildStep(options);
-  const start = await initialParameters(trainable, one.weights, 0);
-  const program = await backend.compile(gradient, { weights: one.weights });
+test.each([
+  ["BERT", one, options],
+  ["T5", t5, t5Options],
+])("the gradient of %s is the slope of the masked loss along itself", async (_, { weights, batches }, made) => {
+  const graph = buildStep(made);
+  const { gradient, trainable } = graph;
+  const batch = batches[0]!;
+  const scales = { ...stepScales(graph, [batch], "attended"), epsilon: 1e-2, densityWeight: 1 };
+  const scalars = Object.fromEntries(Object.entries(scales).map(([name, value]) => [name, float32([], [value])]));
+  const start = await initialParameters(trainable, weights, 0);
+  const program = await backend.compile(gradient, { weights });
   const zero = Object.fromEntries([...start].map(([name, { shape }]) => [`grad.${name}`, zeros("float32", shape)]));
   const run = (parameters: ReadonlyMap<string, Tensor>, seed: number) =>
     program.run({
