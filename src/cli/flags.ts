@@ -75,7 +75,15 @@ export const TRAIN_FLAGS: readonly Flag[] = [
   method("prompt-init-text", "TEXT", "prompt: words to begin as, repeated or cut to fit"),
   method("prefix-projection", null, "prefix: train an MLP that makes it; folded away on save"),
   method("prefix-projection-size", "N", "prefix: width of that MLP, instead of the hidden size"),
-  density("density-weight", "X", "weight of the density loss; 0 is plain PEFT", { default: "1" }),
+  density("density-weight", "X|auto", "weight of the density loss; 0 is plain PEFT, auto finds it by feedback", {
+    default: "1",
+    kind: "number",
+  }),
+  density("task-loss-margin", "X", "auto: rise of the task loss over plain PEFT's, as a share of guessing's", {
+    default: "0.05",
+  }),
+  density("target-density", "X", "auto: share of |a| > 0.01 that is low enough"),
+  density("reference", "RUN", "auto: the run of plain PEFT, with the same seed and settings"),
   density("density-loss", "activations|neurons", "what falls silent: neurons on single tokens, or for good", {
     default: "activations",
   }),

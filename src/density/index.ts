@@ -3,7 +3,7 @@
 
 export { gateName, gateOf, isGate, meanGate, mlpGates } from "./gates.ts";
 export { type DensityLossKind, type DensityLossOptions, densityLoss } from "./loss.ts";
-export { DensityMeter, densityCounts, type TapShape, tapShapes } from "./measure.ts";
+export { activeShare, DensityMeter, densityCounts, type TapShape, tapShapes } from "./measure.ts";
 export {
   columnEnergies,
   isNeuronMask,

@@ -1,13 +1,17 @@
 // The instrument: counts of active neurons inside the graph, added up over a data set in bounded memory.
 import {
   abs,
+  add,
   cast,
   concat,
   type Dim,
+  div,
   less,
   matmul,
+  max,
   mul,
   multiplyDims,
+  reduceMean,
   reduceSum,
   reshape,
   type Value,
@@ -78,6 +82,22 @@ export function densityCounts(taps: readonly Tap[], masks: StackMasks): Record<s
     });
   });
   return outputs;
+}
+
+/** Share of |a| above `DEAD_THRESHOLD` at attended positions, the mean over taps: a scalar. */
+export function activeShare(taps: readonly Tap[], attended: StackMasks): Value {
+  const shares = taps.map((tap) =>
+    tap.activation.graph.at(`${tap.site}/share`, () => {
+      const counted = attendedPositions(tap, attended);
+      const active = cast(less(tap.activation.graph.scalar(DEAD_THRESHOLD), abs(tap.activation)), "float32");
+      const perToken = reduceMean(active, { axes: [-1] });
+      return div(reduceSum(mul(perToken, counted)), max(reduceSum(counted), 1));
+    }),
+  );
+  return mul(
+    shares.reduce((a, b) => add(a, b)),
+    1 / shares.length,
+  );
 }
 
 interface Counts {

@@ -3,6 +3,7 @@ import { CheckpointError, type CheckpointIssue, FileError } from "../errors.ts";
 import { jsonText, openSafetensors, parseJson, safetensorsBytes } from "../hub/index.ts";
 import { type Files, joinPath, type Tensor } from "../tensor/index.ts";
 import type { OptimizerState } from "./optimizer.ts";
+import type { WeightControlState } from "./weight-control.ts";
 
 /** Where a run stands after `globalStep` steps; keys as transformers' trainer_state.json where it has them. */
 export interface TrainerState {
@@ -17,6 +18,8 @@ export interface TrainerState {
   /** Running mean of the task loss, for the collapse warning. */
   readonly meanTaskLoss: number | null;
   readonly warned: readonly string[];
+  /** Of the density weight's controller, where there is one. */
+  readonly control: WeightControlState | null;
   /** Settings that the next steps depend on; a checkpoint goes on only under the same. */
   readonly fingerprint: string;
 }
@@ -201,6 +204,7 @@ function toJson(state: TrainerState) {
     evaluations_without_gain: state.evaluationsWithoutGain,
     mean_task_loss: state.meanTaskLoss,
     warned: state.warned,
+    ...(state.control ? { control: { ...state.control } } : {}),
     fingerprint: state.fingerprint,
   };
 }
@@ -216,6 +220,13 @@ function fromJson(json: Readonly<Record<string, unknown>>): TrainerState {
     evaluationsWithoutGain: number("evaluations_without_gain") ?? 0,
     meanTaskLoss: number("mean_task_loss"),
     warned: Array.isArray(json["warned"]) ? json["warned"].map(String) : [],
+    control: controlIn(json["control"]),
     fingerprint: typeof json["fingerprint"] === "string" ? json["fingerprint"] : "",
   };
+}
+
+function controlIn(json: unknown): WeightControlState | null {
+  const { weight, excess, density } = (json ?? {}) as Readonly<Record<string, unknown>>;
+  if (typeof weight !== "number" || typeof excess !== "number") return null;
+  return { weight, excess, density: typeof density === "number" ? density : null };
 }

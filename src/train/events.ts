@@ -32,7 +32,11 @@ export interface StepEvent {
   readonly taskLoss: number;
   /** 0 without a density loss. */
   readonly densityLoss: number;
+  /** Share of |a| > 0.01 at the step's attended positions, where a target density asks for it. */
+  readonly density?: number;
   readonly densityWeight: number;
+  /** Smoothed rise of the task loss over the plain run's, where the weight is found by feedback. */
+  readonly lossExcess?: number;
   readonly epsilon: number;
   readonly learningRate: number;
   /** Every MLP's gate, with ADA-DEFT: encoder first, by layer. */

@@ -32,3 +32,4 @@ export {
   type TrainResult,
   train,
 } from "./trainer.ts";
+export { FIRST_WEIGHT, WeightControl, type WeightControlOptions, type WeightControlState } from "./weight-control.ts";

@@ -20,6 +20,8 @@ export interface StepResult {
   /** 0 without a density loss. */
   readonly densityLoss: number;
   readonly gradNorm: number;
+  /** Share of |a| > 0.01 at the step's attended positions; absent unless asked for. */
+  readonly density?: number;
 }
 
 /** Mean a² of each neuron over the step's attended positions, by activation site; empty unless asked for. */
@@ -146,22 +148,19 @@ export class Optimizer {
     let sums: Record<string, Tensor> = Object.fromEntries(
       this.graph.trainable.map(({ name, shape }) => [`grad.${name}`, zeros("float32", shape)]),
     );
-    const total = { loss: 0, taskLoss: 0, densityLoss: 0 };
+    const parts: StepResult[] = [];
     for (const [micro, batch] of batches.entries()) {
       const outputs = await gradient.run({ ...this.#feeds(gradient, step, micro, batch, scalars), ...sums });
       sums = Object.fromEntries(
         this.graph.trainable.map(({ name }) => [`grad.${name}`, outputs[`next.grad.${name}`]!]),
       );
       energies.push(energiesOf(outputs));
-      const part = resultOf(outputs, null);
-      total.loss += part.loss;
-      total.taskLoss += part.taskLoss;
-      total.densityLoss += part.densityLoss;
+      parts.push(resultOf(outputs, null));
     }
     const outputs = await update.run({ ...this.#now, ...sums, ...scalarFeeds(update, scalars) }, this.#targets(update));
     this.#swap();
     this.#energies = meanOf(energies);
-    return { ...total, gradNorm: scalarOf(outputs["gradNorm"]!) };
+    return { ...sumOf(parts), gradNorm: scalarOf(outputs["gradNorm"]!) };
   }
 
   #feeds(
@@ -226,11 +225,23 @@ function meanOf(micros: readonly Energies[]): Energies {
   return new Map(Array.from(micros[0]!, ([site, first]) => [site, mean(site, first)]));
 }
 
+/** Micro-batches add up: each is scaled by its share. */
+function sumOf(parts: readonly StepResult[]): Omit<StepResult, "gradNorm"> {
+  const sum = (of: (part: StepResult) => number) => parts.reduce((total, part) => total + of(part), 0);
+  return {
+    loss: sum(({ loss }) => loss),
+    taskLoss: sum(({ taskLoss }) => taskLoss),
+    densityLoss: sum(({ densityLoss }) => densityLoss),
+    ...(parts[0]?.density === undefined ? {} : { density: sum(({ density = 0 }) => density) }),
+  };
+}
+
 function resultOf(outputs: Readonly<Record<string, Tensor>>, gradNorm: Tensor | null): StepResult {
   return {
     loss: scalarOf(outputs["loss"]!),
     taskLoss: scalarOf(outputs["taskLoss"]!),
     densityLoss: outputs["densityLoss"] ? scalarOf(outputs["densityLoss"]) : 0,
+    ...(outputs["density"] ? { density: scalarOf(outputs["density"]) } : {}),
     gradNorm: gradNorm ? scalarOf(gradNorm) : Number.NaN,
   };
 }

@@ -33,7 +33,7 @@ describe("collapse", () => {
     const before = new Progress();
     noted(before, CHANCE);
     const after = new Progress();
-    after.restore({ globalStep: 200, maxSteps: 400, fingerprint: "", ...before.snapshot() });
+    after.restore(before.snapshot());
     expect(noted(after, CHANCE)).toEqual([]);
     expect(after.meanTaskLoss).toBe(before.meanTaskLoss);
   });

@@ -47,12 +47,12 @@ export class Progress {
     return true;
   }
 
-  snapshot(): Omit<TrainerState, "globalStep" | "maxSteps" | "fingerprint"> {
+  snapshot(): Omit<TrainerState, "globalStep" | "maxSteps" | "fingerprint" | "control"> {
     const { bestMetric, bestStep, evaluatedStep, evaluationsWithoutGain, meanTaskLoss } = this;
     return { bestMetric, bestStep, evaluatedStep, evaluationsWithoutGain, meanTaskLoss, warned: [...this.warned] };
   }
 
-  restore(state: TrainerState): void {
+  restore(state: ReturnType<Progress["snapshot"]>): void {
     this.bestMetric = state.bestMetric;
     this.bestStep = state.bestStep;
     this.evaluatedStep = state.evaluatedStep;

@@ -19,12 +19,14 @@ import type { StepRates } from "./optimizer.ts";
 import { Progress } from "./progress.ts";
 import { NeuronRemoval } from "./removal.ts";
 import type { EpochBatches, TrainerOptions } from "./trainer.ts";
+import { WeightControl } from "./weight-control.ts";
 
 /** The state of a run in this process; `train` asks it for one thing after another. */
 export class Run {
   step = 0;
   readonly progress = new Progress();
   readonly #removal: NeuronRemoval | null;
+  readonly #control: WeightControl | null;
   readonly #options: TrainerOptions;
   readonly #stepsPerEpoch: number;
   #epochBatches: { readonly epoch: number; readonly batches: EpochBatches } | null = null;
@@ -37,6 +39,7 @@ export class Run {
   constructor(options: TrainerOptions) {
     this.#options = options;
     this.#removal = options.removal ? new NeuronRemoval(options.removal) : null;
+    this.#control = options.density.control ? new WeightControl(options.density.control) : null;
     this.#stepsPerEpoch = Math.ceil(options.batches.batchesPerEpoch / options.accumulate);
   }
 
@@ -80,6 +83,7 @@ export class Run {
     }
     optimizer.restore(loaded.optimizer);
     this.#removal?.restore(loaded.energies);
+    if (state.control) this.#control?.restore(state.control);
     this.progress.restore(state);
     this.step = state.globalStep;
     this.#savedStep = this.step;
@@ -102,6 +106,7 @@ export class Run {
     const { loss, taskLoss, densityLoss, gradNorm } = result;
     if (!Number.isFinite(loss) || !Number.isFinite(gradNorm))
       throw this.#notFinite(`loss, got ${loss} (task ${taskLoss}, density ${densityLoss}, gradient norm ${gradNorm})`);
+    this.#control?.note(this.step, taskLoss, result.density);
     const { parameters } = optimizer.state;
     await this.#removal?.note(this.step, optimizer.energies, parameters);
     const tokens = batches.reduce((sum, batch) => sum + batch.attendedTokens, 0);
@@ -112,6 +117,7 @@ export class Run {
       epoch: this.step / this.#stepsPerEpoch,
       ...result,
       ...rates,
+      ...(this.#control ? { lossExcess: this.#control.state.excess } : {}),
       ...gatesOf(parameters),
       ...(this.#removal ? { keptShare: this.#removal.keptShare(parameters) } : {}),
       tokensPerSecond: (tokens / stepMs) * 1000,
@@ -177,6 +183,7 @@ export class Run {
       maxSteps: totalSteps,
       fingerprint: checkpoints.fingerprint,
       ...this.progress.snapshot(),
+      control: this.#control?.state ?? null,
     };
     await checkpoints.beforeSave?.();
     const folder = await saveCheckpoint(files, root, state, optimizer.state, this.#removal?.state);
@@ -217,7 +224,7 @@ export class Run {
     return {
       learningRate: learningRateAt(schedule, this.step),
       densityWeight:
-        density.weight *
+        (this.#control?.weight ?? density.weight) *
         Math.min(rampAt(this.step + 1, density.warmupSteps), rampAt(totalSteps - this.step - 1, density.cooldownSteps)),
       epsilon: annealedAt(density.epsilon.from, density.epsilon.to, this.step, density.annealSteps),
     };

@@ -16,7 +16,7 @@ export function stepScales(
     counts[scale] = (counts[scale] ?? 0) + things;
   };
   for (const batch of batches) {
-    count("gateScale", 1);
+    count("microScale", 1);
     for (const scale of lossScales) count(scale, lossCount(scale, batch));
     const rows = batch.indices.length;
     const stacks = stackPositions(batch);

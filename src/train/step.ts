@@ -1,6 +1,7 @@
 // What one optimiser step computes: losses, gradients, clipping and AdamW in the graph, in one program or, accumulating, in two.
 import { backward, cheapToRecompute } from "../autodiff/index.ts";
 import {
+  activeShare,
   type DensityLossOptions,
   densityLoss,
   isGate,
@@ -24,6 +25,8 @@ export interface StepOptions extends TaskGraphOptions {
   readonly gates?: { readonly weight: number; readonly rate: number } | null;
   /** Give the energy of every neuron, for gradual removal. */
   readonly neuronEnergies?: boolean;
+  /** Give the share of |a| > 0.01 too, as `density`. */
+  readonly activeShare?: boolean;
   readonly weightDecay: number;
   /** The model's own biases learn at this many times the rate: Adam's steps are as long as the rate, whatever the gradient. */
   readonly biasRate?: number;
@@ -43,9 +46,9 @@ export interface StepGraph {
   readonly lossScales: readonly LossScale[];
   /** Virtual tokens before each example's text, of every stack with MLPs; they are positions too. */
   readonly numVirtualTokens: StackTokens;
-  /** Everything at once: `loss`, `taskLoss`, `densityLoss`, `energy.SITE`, `gradNorm`, `next.P`, `next.m.P`, `next.v.P`. */
+  /** Everything at once: `loss`, `taskLoss`, `densityLoss`, `density`, `energy.SITE`, `gradNorm`, `next.P`, `next.m.P`, `next.v.P`. */
   readonly step: Readonly<Record<string, Value>>;
-  /** One micro-batch: the losses, energies, and `next.grad.P` = `grad.P` + its gradient. */
+  /** One micro-batch: the losses, what is measured, and `next.grad.P` = `grad.P` + its gradient. */
   readonly gradient: Readonly<Record<string, Value>>;
   /** From summed gradients `grad.P`: `gradNorm` and the updates. */
   readonly update: Readonly<Record<string, Value>>;
@@ -59,7 +62,7 @@ export const SCALAR_FEEDS = [
   "endScale",
   "tokenScale",
   "decoderTokenScale",
-  "gateScale",
+  "microScale",
   "epsilon",
   "densityWeight",
   "learningRate",
@@ -87,14 +90,19 @@ export function buildStep(options: StepOptions): StepGraph {
   const trainable = learned(task);
   if (trainable.length === 0) throw nothingToTrain(options);
   const losses = stepLosses(task, options);
-  const energies = options.neuronEnergies ? meanEnergies(taps, attended) : {};
+  const measured = {
+    ...(options.neuronEnergies ? meanEnergies(taps, attended) : {}),
+    ...(options.activeShare
+      ? { density: mul(activeShare(taps, attended), graph.input("microScale", "float32", [])) }
+      : {}),
+  };
   const gradients = backward(
     losses["loss"]!,
     trainable.map(({ value }) => value),
     (options.recompute ?? isLarge(task)) ? { recompute: cheapToRecompute } : {},
   );
   const summed = trainable.map(({ spec }) => graph.input(`grad.${spec.name}`, "float32", spec.shape));
-  const gradient: Record<string, Value> = { ...losses, ...energies };
+  const gradient: Record<string, Value> = { ...losses, ...measured };
   trainable.forEach(({ spec }, i) => {
     gradient[`next.grad.${spec.name}`] = add(summed[i]!, gradients[i]!);
   });
@@ -104,7 +112,7 @@ export function buildStep(options: StepOptions): StepGraph {
     buffers: task.trainable.flatMap(({ spec }) => (spec.buffer ? [spec] : [])),
     lossScales: terms.map(({ scale }) => scale),
     numVirtualTokens: Object.fromEntries(taps.map((tap) => [tap.stack, numVirtualTokens(tap, attended)])),
-    step: { ...losses, ...energies, ...updates(task, gradients, options) },
+    step: { ...losses, ...measured, ...updates(task, gradients, options) },
     gradient,
     update: updates(task, summed, options),
   };
@@ -119,7 +127,7 @@ function stepLosses(
     .map(({ scale, values }) => mul(reduceSum(values), scalar(scale)))
     .reduce((sum, term) => add(sum, term));
   const gates = trainable.flatMap(({ spec, value }) => (isGate(spec.name) ? [sigmoid(value)] : []));
-  const priced = price ? add(taskLoss, mul(mul(meanGate(taps, gates), price.weight), scalar("gateScale"))) : taskLoss;
+  const priced = price ? add(taskLoss, mul(mul(meanGate(taps, gates), price.weight), scalar("microScale"))) : taskLoss;
   if (!density) return { loss: priced, taskLoss };
   const sparse = densityLoss(taps, {
     epsilon: scalar("epsilon"),

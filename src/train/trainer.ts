@@ -6,6 +6,7 @@ import type { EvalEvent, TrainEvent } from "./events.ts";
 import type { Optimizer } from "./optimizer.ts";
 import type { RemovalOptions } from "./removal.ts";
 import { Run } from "./run.ts";
+import type { WeightControlOptions } from "./weight-control.ts";
 
 /** Training examples in batches; the order is a pure function of the epoch, so that a resumed run meets the same. */
 export interface BatchSource {
@@ -24,6 +25,8 @@ export interface EpochBatches {
 /** When the density loss weighs how much. */
 export interface DensitySchedule {
   readonly weight: number;
+  /** Finds the weight by feedback instead, from its own first one; absent: it is `weight`. */
+  readonly control?: WeightControlOptions | null;
   /** Steps over which the weight rises from 0, and ε goes from `from` to `to`. */
   readonly warmupSteps: number;
   /** Last steps over which the weight falls to 0 again, so that the task recovers what neurons gone quiet cost it. */

@@ -36,18 +36,21 @@ async function* compareEvents(
   let index = 0;
   let metricName = "";
   for (const cell of cells) {
+    let plain: readonly TrainEvent[] = [];
     const evaluations: Partial<Record<"peft" | "deft", Evaluation>> = {};
     for (const variant of ["peft", "deft"] as const) {
       const settings = await resumable(environment, cell[variant]);
       const events: TrainEvent[] = [];
-      const run = settings === null ? null : trainRun(environment, settings, options);
+      const run = settings === null ? null : trainRun(environment, settings, { ...options, reference: plain });
       if (run) {
         for await (const event of run) {
           events.push(event);
           yield { type: "run", method: cell.method, seed: cell.seed, variant, index, total, event };
         }
       }
-      const record = run ? (await run.result).record : (await readRun(environment.files, cell[variant].output!)).record;
+      const stored = cell[variant].output === null ? null : await readRun(environment.files, cell[variant].output);
+      const record = run ? (await run.result).record : stored!.record;
+      if (variant === "peft") plain = stored?.events ?? events;
       index++;
       if (record.result === null) return comparisonOf(cells, rows, metricName);
       note(`${cell.method} ${variant}`, record, events);

@@ -1,19 +1,22 @@
 // The library's options as settings: the same names in camel case, data and method as objects.
 import { ConfigError } from "../errors.ts";
 import { type Method, methodOf } from "../peft/index.ts";
-import type { DensitySettings, TaskName } from "./settings.ts";
+import type { AutoWeightSettings, DensitySettings, TaskName } from "./settings.ts";
 import type { SettingsInput, SettingsKey } from "./settings-schema.ts";
 import { methodInput } from "./settings-text.ts";
 
 // every density setting and its flag: one that is missing does not compile
 const DENSITY_KEYS = {
+  margin: "task-loss-margin",
+  targetDensity: "target-density",
+  reference: "reference",
   weight: "density-weight",
   loss: "density-loss",
   warmupRatio: "density-warmup-ratio",
   cooldownRatio: "density-cooldown-ratio",
   epsilon: "epsilon",
   positions: "positions",
-} as const satisfies { readonly [K in keyof DensitySettings]: SettingsKey };
+} as const satisfies { readonly [K in Exclude<keyof DensitySettings, "auto"> | keyof AutoWeightSettings]: SettingsKey };
 type DensityKey = (typeof DENSITY_KEYS)[keyof typeof DENSITY_KEYS];
 
 type CamelCase<K extends string> = K extends `${infer Head}-${infer Rest}`
@@ -71,7 +74,15 @@ export interface DataSource {
 }
 
 /** The density loss of a run; what is left out is our recipe's. `epsilon` as one number is not annealed. */
-export interface DensityOptions extends Partial<Omit<DensitySettings, "epsilon">> {
+export interface DensityOptions extends Partial<Omit<DensitySettings, "epsilon" | "auto" | "weight">> {
+  /** `"auto"`: found by feedback against `reference`, a run of plain PEFT. */
+  readonly weight?: number | "auto";
+  /** With `"auto"`: how far the task loss may rise, as a share of what guessing costs. */
+  readonly margin?: number;
+  /** With `"auto"`: share of |a| > 0.01 at which the weight no longer rises. */
+  readonly targetDensity?: number;
+  /** With `"auto"`: the folder of a run of plain PEFT. */
+  readonly reference?: string;
   readonly epsilon?: number | DensitySettings["epsilon"];
 }
 
@@ -99,7 +110,7 @@ export function dataInput({ task, path, textColumn, pairColumn, labelColumn, lim
 /** The density loss as settings; null is plain fine-tuning. */
 export function densityInput(density: DensityOptions | null): Record<string, unknown> {
   if (density === null) return { "density-weight": 0 };
-  const given = Object.entries(density) as [keyof DensitySettings, unknown][];
+  const given = Object.entries(density) as [keyof typeof DENSITY_KEYS, unknown][];
   return withoutAbsent(Object.fromEntries(given.map(([name, value]) => [DENSITY_KEYS[name], value])));
 }
 

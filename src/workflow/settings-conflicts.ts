@@ -21,6 +21,7 @@ const DENSITY_KEYS = [
   "density-cooldown-ratio",
 ] as const;
 
+const AUTO_KEYS = ["task-loss-margin", "target-density"] as const;
 const REMOVAL_KEYS = ["keep-scope", "removal-start", "removal-end"] as const;
 
 /** Contradictions among the settings that were given; `methods` are those that will run. */
@@ -52,6 +53,11 @@ export function conflicts(given: SettingsInput, methods: readonly string[]): Con
   }
   if (given["density-weight"] === 0) {
     for (const key of DENSITY_KEYS) add(key, "--density-weight above 0, without which it means nothing", "0");
+  }
+  if (given["density-weight"] === "auto") {
+    add("density-warmup-ratio", "none with --density-weight auto, which begins small and rises by itself", "one");
+  } else {
+    for (const key of AUTO_KEYS) add(key, "--density-weight auto, which alone uses it", "another weight");
   }
   if (given.preset === "paper" && given["density-loss"] === "neurons") {
     add("density-loss", "activations with --preset paper, which has no other loss", "neurons");

@@ -18,6 +18,7 @@ export const DEFAULTS = {
   "prompt-init": "random",
   "prefix-projection": false,
   "density-weight": 1,
+  "task-loss-margin": 0.05,
   "density-loss": "activations",
   "density-warmup-ratio": 0.25,
   "density-cooldown-ratio": 0,

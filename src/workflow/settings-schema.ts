@@ -59,7 +59,10 @@ const SHAPE = {
   "prompt-init-text": z.string().regex(/\S/, "some words"),
   "prefix-projection": z.boolean(),
   "prefix-projection-size": count,
-  "density-weight": z.number().min(0),
+  "density-weight": z.unknown().transform(parseWeight),
+  "task-loss-margin": rate,
+  "target-density": z.number().gt(0).lt(1),
+  reference: text,
   "density-loss": z.enum(["activations", "neurons"]),
   "density-warmup-ratio": share,
   "density-cooldown-ratio": share,
@@ -179,6 +182,13 @@ function choiceIssue(choices: readonly string[], key: string, path: string, valu
 /** A value as a reader wrote it. */
 function show(value: unknown): string {
   return value === undefined || value === "" ? "nothing" : JSON.stringify(value);
+}
+
+/** A number ≥ 0, or `"auto"`. */
+function parseWeight(value: unknown, context: z.RefinementCtx): number | "auto" {
+  if (value === "auto" || (typeof value === "number" && value >= 0 && Number.isFinite(value))) return value;
+  context.addIssue({ code: "custom", message: "a number ≥ 0, or auto", input: value });
+  return z.NEVER;
 }
 
 /** `1e-3`, `"1e-2:1e-4"` (annealed from, to) or `{ from, to }`. */

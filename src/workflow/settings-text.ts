@@ -19,13 +19,13 @@ export function settingsInput(settings: Settings): SettingsInput {
     "limit-eval": data.limitEval,
     method: method.kind,
     ...methodInput(method),
-    "density-weight": density.weight,
+    "density-weight": density.auto ? ("auto" as const) : density.weight,
     // without a density loss the rest of it means nothing and would be refused
     ...(density.weight === 0
       ? {}
       : {
           "density-loss": density.loss,
-          "density-warmup-ratio": density.warmupRatio,
+          ...(density.auto ? autoInput(density.auto) : { "density-warmup-ratio": density.warmupRatio }),
           "density-cooldown-ratio": density.cooldownRatio,
           epsilon: density.epsilon,
           positions: density.positions,
@@ -54,6 +54,14 @@ export function settingsInput(settings: Settings): SettingsInput {
     "mask-safe": settings.maskSafe,
   };
   return Object.fromEntries(Object.entries(all).filter(([, value]) => value !== null && value !== undefined));
+}
+
+function autoInput({ margin, targetDensity, reference }: NonNullable<Settings["density"]["auto"]>): SettingsInput {
+  return {
+    "task-loss-margin": margin,
+    ...(targetDensity === null ? {} : { "target-density": targetDensity }),
+    ...(reference === null ? {} : { reference }),
+  };
 }
 
 function gateInput({ weight, rate }: NonNullable<Settings["gates"]>): SettingsInput {

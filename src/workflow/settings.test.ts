@@ -26,6 +26,7 @@ describe("resolveSettings", () => {
     expect(settings.task).toBe("sst2");
     expect(settings.density).toEqual({
       weight: 1,
+      auto: null,
       loss: "activations",
       warmupRatio: 0,
       cooldownRatio: 0,
@@ -40,7 +41,7 @@ describe("resolveSettings", () => {
     );
   });
 
-  test("reads gradual removal, gates, and the ε that suits the density loss", () => {
+  test("reads gradual removal, gates, a weight by feedback, and the ε that suits the density loss", () => {
     const plain = resolveSettings({ flags: NEEDED });
     expect(plain.removal).toBeNull();
     expect(resolveSettings({ flags: { ...NEEDED, "keep-neurons": 0.25 } }).removal).toEqual({
@@ -49,6 +50,12 @@ describe("resolveSettings", () => {
       end: 0.6,
       scope: "layer",
     });
+    const auto = resolveSettings({ flags: { ...NEEDED, "density-weight": "auto", reference: "runs/plain" } });
+    expect(auto.density).toMatchObject({
+      weight: 0.01,
+      auto: { margin: 0.05, targetDensity: null, reference: "runs/plain" },
+    });
+    expect(resolveSettings({ flags: settingsInput(auto) })).toEqual(auto);
     expect(plain.gates).toBeNull();
     expect(resolveSettings({ flags: { ...NEEDED, ada: true } }).gates).toEqual({ weight: 0.1, rate: 0.05 });
     const neurons = resolveSettings({ flags: { ...NEEDED, "density-loss": "neurons" } });
@@ -70,6 +77,12 @@ describe("resolveSettings", () => {
       { "keep-neurons": 0.5, "removal-start": 0.3, "removal-end": 0.3 },
       "--removal-end: a removal that starts before it ends / from 0.3 to 0.3",
     ],
+    [{ "density-weight": "auto" }, "--reference: a run of plain PEFT to measure against / nothing"],
+    [{ "density-weight": "most" }, '--density-weight: a number ≥ 0, or auto / "most"'],
+    [{ "density-weight": -1 }, "--density-weight: a number ≥ 0, or auto / -1"],
+    [{ "target-density": 0.2 }, "--target-density: --density-weight auto, which alone uses it / another weight"],
+    [{ "density-weight": "auto", reference: "r", "target-density": 1 }, "--target-density: a number < 1 / 1"],
+    [{ "density-weight": "auto", reference: "r", "density-warmup-ratio": 0.1 }, "--density-warmup-ratio: none with"],
     [{ "gate-weight": 0.1 }, "--gate-weight: --ada, without which it means nothing / no --ada"],
     [{ ada: true, "gate-weight": -1, "gate-rate": 0 }, "--gate-weight: a number ≥ 0 / -1"],
     [{ ada: true, "gate-weight": -1, "gate-rate": 0 }, "--gate-rate: a number > 0 / 0"],

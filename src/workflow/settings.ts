@@ -1,6 +1,7 @@
 // The settings of a run: one record, resolved from flags, a YAML file, a preset and the defaults.
 import { ConfigError, type ConfigIssue } from "../errors.ts";
 import { adapter, full, headOnly, lora, type MethodSettings, prefix, prompt } from "../peft/index.ts";
+import { FIRST_WEIGHT } from "../train/index.ts";
 import { conflicts } from "./settings-conflicts.ts";
 import { DEFAULTS, LOSS_DEFAULTS, METHOD_DEFAULTS, METHOD_PRESETS, PRESETS } from "./settings-defaults.ts";
 import { checkInput, type METHODS, type SettingsInput, type SettingsKey, type TASKS } from "./settings-schema.ts";
@@ -12,6 +13,8 @@ export type MethodName = (typeof METHODS)[number];
 /** The density loss; `weight` 0 is plain fine-tuning. */
 export interface DensitySettings {
   readonly weight: number;
+  /** Finds the weight by feedback, from `weight` on; null: it is `weight`. */
+  readonly auto: AutoWeightSettings | null;
   /** What falls silent: activations one by one (the paper's loss), or whole neurons, so that they can be removed. */
   readonly loss: "activations" | "neurons";
   /** Share of all steps over which the weight grows from 0, in [0, 1]. */
@@ -21,6 +24,16 @@ export interface DensitySettings {
   /** ε of `a² / (a² + ε)`, with neurons of their mean a², annealed geometrically from `from` to `to`; equal when fixed. */
   readonly epsilon: { readonly from: number; readonly to: number };
   readonly positions: "attended" | "all";
+}
+
+/** The density weight by feedback. */
+export interface AutoWeightSettings {
+  /** How far the task loss may rise above plain PEFT's, as a share of what guessing costs. */
+  readonly margin: number;
+  /** Share of |a| > 0.01 at which the weight no longer rises; null: as low as it gets. */
+  readonly targetDensity: number | null;
+  /** The run of plain PEFT; null in a comparison, which has its own. */
+  readonly reference: string | null;
 }
 
 /** ADA-DEFT: a learned gate for each MLP. */
@@ -129,11 +142,19 @@ type NeededKey = (typeof TRAIN_NEEDS)[number];
  */
 export function resolveSettings(sources: SettingsSources): Settings {
   const given = collect(sources, TRAIN_NEEDS, (values) => [values.method ?? DEFAULTS.method]);
+  if (given["density-weight"] === "auto" && given.reference === undefined) {
+    throw new ConfigError(
+      [{ path: "--reference", expected: "a run of plain PEFT to measure against", got: "nothing" }],
+      {
+        hint: "Make one by the same command with --density-weight 0 and its own --output; deft compare makes it by itself.",
+      },
+    );
+  }
   return assemble(given, given.method ?? DEFAULTS.method);
 }
 
 /**
- * The cells of a comparison, methods outermost; PEFT runs are the DEFT runs with density weight 0.
+ * The cells of a comparison, methods outermost; PEFT runs are the DEFT runs with density weight 0 and without gates.
  *
  * @throws {ConfigError} with every mistake, also a density weight of 0, which leaves nothing to compare.
  */
@@ -143,13 +164,18 @@ export function resolveComparison(sources: SettingsSources): ComparisonCell[] {
   if (given["density-weight"] === 0) {
     throw new ConfigError([{ path: "--density-weight", expected: "a weight above 0 to compare with 0", got: "0" }]);
   }
+  if (given.reference !== undefined) {
+    const expected = "nothing: deft compare runs plain PEFT itself";
+    throw new ConfigError([{ path: "--reference", expected, got: JSON.stringify(given.reference) }]);
+  }
   const seeds = given.seeds ?? [given.seed ?? DEFAULTS.seed];
   return methodsOf(given).flatMap((method) =>
     seeds.map((seed) => {
       const output = (variant: string) =>
         given.output === undefined ? {} : { output: `${given.output}/${method}-seed${seed}-${variant}` };
-      const deft = assemble({ ...given, seed, ...output("deft") }, method);
-      const peft = assemble({ ...given, seed, ...output("peft"), "density-weight": 0 }, method);
+      const peft = assemble({ ...given, seed, ...output("peft"), "density-weight": 0, ada: false }, method);
+      const reference = peft.output === null ? {} : { reference: peft.output };
+      const deft = assemble({ ...given, seed, ...output("deft"), ...reference }, method);
       return { method, seed, peft, deft };
     }),
   );
@@ -214,7 +240,7 @@ function assemble(given: SettingsInput, method: MethodName): Settings {
     },
     method: assembleMethod(v, method),
     density: {
-      weight: v["density-weight"],
+      ...weightOf(v),
       loss: v["density-loss"],
       warmupRatio: v["density-warmup-ratio"],
       cooldownRatio: v["density-cooldown-ratio"],
@@ -249,6 +275,19 @@ function assemble(given: SettingsInput, method: MethodName): Settings {
     recompute: v.recompute ?? null,
     maskSafe: v["mask-safe"] ?? null,
   };
+}
+
+function weightOf(
+  v: Pick<SettingsInput, "density-weight" | "task-loss-margin" | "target-density" | "reference">,
+): Pick<DensitySettings, "weight" | "auto"> {
+  const weight = v["density-weight"] ?? DEFAULTS["density-weight"];
+  if (weight !== "auto") return { weight, auto: null };
+  const auto = {
+    margin: v["task-loss-margin"] ?? DEFAULTS["task-loss-margin"],
+    targetDensity: v["target-density"] ?? null,
+    reference: v.reference ?? null,
+  };
+  return { weight: FIRST_WEIGHT, auto };
 }
 
 function assembleMethod(

@@ -12,7 +12,8 @@ import type { Running, Stoppable, TrainEstimate, TrainedRun } from "./api.ts";
 import { type BaseModel, checkPositions, encoderOf, linearSites, missingHead, openBaseModel } from "./base-model.ts";
 import type { Environment } from "./environment.ts";
 import { openEvaluator } from "./evaluator.ts";
-import { methodOnBase, runExtras, withExtras } from "./run-method.ts";
+import { referenceLosses } from "./reference.ts";
+import { methodOnBase, runExtras, runExtras, withExtras, withExtras } from "./run-method.ts";
 import type { RunRecord } from "./run-record.ts";
 import { RunWriter } from "./run-writer.ts";
 import { running } from "./running.ts";
@@ -25,11 +26,16 @@ const KEPT_CHECKPOINTS = 2;
 /** Larger than a training batch: nothing is kept for a backward pass. */
 const EVAL_BATCH = 32;
 
+export interface TrainOptions extends Stoppable {
+  /** What the plain run of a comparison said; without it, it is read from `--reference`. */
+  readonly reference?: readonly TrainEvent[];
+}
+
 /** Trains by `settings`; events are also written to the run's folder when there is one. */
 export function trainRun(
   environment: Environment,
   settings: Settings,
-  options: Stoppable = {},
+  options: TrainOptions = {},
 ): Running<TrainEvent, TrainedRun> {
   return running(trainEvents(environment, settings, options));
 }
@@ -37,9 +43,10 @@ export function trainRun(
 async function* trainEvents(
   environment: Environment,
   settings: Settings,
-  { signal }: Stoppable,
+  { signal, reference }: TrainOptions,
 ): AsyncGenerator<TrainEvent, TrainedRun> {
   const job = await prepare(environment, settings);
+  const plain = await referenceLosses(environment.files, settings, job.totalSteps, reference);
   const { files } = environment;
   const record: RunRecord = { ...job.record, result: null };
   const optimizer = await openOptimizer(job);
@@ -50,7 +57,7 @@ async function* trainEvents(
     // last, when all input has proved good: a refused run leaves nothing behind
     writer = settings.output === null ? null : await RunWriter.open(files, settings.output, record);
     const events = train({
-      ...trainerFacts(job, optimizer),
+      ...trainerFacts(job, optimizer, plain),
       optimizer,
       evaluate: async (trained) => {
         const { split, examples, loss, metrics, density } = await evaluator.evaluate(
@@ -109,6 +116,7 @@ async function* trainEvents(
 /** What `--dry-run` says: everything is opened and checked, nothing trained or written. */
 export async function estimateRun(environment: Environment, settings: Settings): Promise<TrainEstimate> {
   const job = await prepare(environment, settings);
+  await referenceLosses(environment.files, settings, job.totalSteps);
   const optimizer = await openOptimizer(job);
   try {
     const started = performance.now();
@@ -220,12 +228,13 @@ function openOptimizer(job: Job): Promise<Optimizer> {
     maxGradNorm: optim.maxGradNorm,
     ...(settings.recompute === null ? {} : { recompute: settings.recompute }),
     density: density.weight === 0 ? null : { positions: density.positions, loss: density.loss },
+    activeShare: (density.auto?.targetDensity ?? null) !== null,
     neuronEnergies: settings.removal !== null,
     gates: settings.gates && { weight: settings.gates.weight, rate: settings.gates.rate / optim.learningRate },
   });
 }
 
-function trainerFacts(job: Job, optimizer: Optimizer) {
+function trainerFacts(job: Job, optimizer: Optimizer, plain: readonly number[] | null) {
   const { settings, task, totalSteps, batches, backend } = job;
   const { optim, density } = settings;
   return {
@@ -240,7 +249,8 @@ function trainerFacts(job: Job, optimizer: Optimizer) {
     },
     density: {
       weight: density.weight,
-      warmupSteps: Math.round(density.warmupRatio * totalSteps),
+      control: weightControl(job, plain),
+      warmupSteps: density.auto ? 0 : Math.round(density.warmupRatio * totalSteps),
       cooldownSteps: Math.round(density.cooldownRatio * totalSteps),
       epsilon: density.epsilon,
       annealSteps: totalSteps,
@@ -265,6 +275,13 @@ function trainerFacts(job: Job, optimizer: Optimizer) {
       threads: backend.threads,
     },
   };
+}
+
+function weightControl(job: Job, reference: readonly number[] | null) {
+  const { auto } = job.settings.density;
+  if (!auto || !reference) return null;
+  const margin = auto.margin * chanceLoss(job.trainExamples, job.task);
+  return { reference, margin, targetDensity: auto.targetDensity, totalSteps: job.totalSteps };
 }
 
 /** Each MLP's gate by its sublayer's path. */

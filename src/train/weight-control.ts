@@ -1,0 +1,80 @@
+// The density weight by feedback: as much as the task can bear, measured against a run of plain PEFT.
+
+/** What the controller holds itself to. */
+export interface WeightControlOptions {
+  /** Task loss of each step of the plain run, which met the same batches. */
+  readonly reference: readonly number[];
+  /** How far the smoothed task loss may lie above the plain run's: nats, or the task's own unit. */
+  readonly margin: number;
+  /** Density at which the weight no longer rises; null: as low as it gets. */
+  readonly targetDensity: number | null;
+  readonly totalSteps: number;
+}
+
+/** What a checkpoint holds of the controller. */
+export interface WeightControlState {
+  readonly weight: number;
+  readonly excess: number;
+  /** Null before the first step, or without a target. */
+  readonly density: number | null;
+}
+
+/** The first weight: so small that it changes nothing, so that its rise is the warm-up. */
+export const FIRST_WEIGHT = 0.01;
+const LEAST = 1e-3;
+const MOST = 1e3;
+/** Share of a run in which the weight doubles when all the margin is free. */
+const DOUBLING = 0.04;
+/** Memory of the smoothed losses, as a share of a run; half a doubling, so that the controller sees what it does. */
+const MEMORY = 0.02;
+const SHORTEST_MEMORY = 8;
+/** The weight falls faster than it rises: a task that is lost costs more than a step of density. */
+const FALL = 2;
+
+/**
+ * Integral control of the logarithm of the weight. With `excess` the running mean of the step-by-step difference to the
+ * plain run, `u = excess / margin − 1` is −1 where nothing is lost and 0 at the margin, and
+ * `weight ← weight · 2^(−u · 1 / (0.04 · steps))`, u clipped to [−1, 1]; upwards of 0 it counts double. With a target
+ * density, `u` is at least `ln(target / density) · 4`: the weight falls again where there is less than was asked for.
+ */
+export class WeightControl {
+  readonly #options: WeightControlOptions;
+  #state: WeightControlState = { weight: FIRST_WEIGHT, excess: 0, density: null };
+
+  constructor(options: WeightControlOptions) {
+    this.#options = options;
+  }
+
+  get weight(): number {
+    return this.#state.weight;
+  }
+
+  get state(): WeightControlState {
+    return this.#state;
+  }
+
+  restore(state: WeightControlState): void {
+    this.#state = state;
+  }
+
+  /** Takes in what step `step`, counted from 1, gave; `density` is the share of active entries, where there is a target. */
+  note(step: number, taskLoss: number, density: number | undefined): void {
+    const { reference, margin, targetDensity, totalSteps } = this.#options;
+    const pace = 1 / Math.max(SHORTEST_MEMORY, MEMORY * totalSteps);
+    const before = this.#state;
+    const excess = before.excess + pace * (taskLoss - reference[step - 1]! - before.excess);
+    const smoothed =
+      density === undefined
+        ? null
+        : before.density === null
+          ? density
+          : before.density + pace * (density - before.density);
+    const over = Math.max(
+      excess / margin - 1,
+      targetDensity === null || smoothed === null ? -1 : 4 * Math.log(targetDensity / smoothed),
+    );
+    const push = over > 0 ? FALL * Math.min(1, over) : Math.max(-1, over);
+    const weight = before.weight * 2 ** (-push / Math.max(1, DOUBLING * totalSteps));
+    this.#state = { weight: Math.min(MOST, Math.max(LEAST, weight)), excess, density: smoothed };
+  }
+}

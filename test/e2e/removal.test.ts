@@ -1,0 +1,153 @@
+// Training that takes neurons and MLPs away, and finds its own weight: it resumes to the bit, and what it stored is what runs.
+import { mkdtemp, readFile, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { ConfigError } from "../../src/errors.ts";
+import { openSafetensors } from "../../src/hub/index.ts";
+import { nodeEnvironment } from "../../src/node.ts";
+import type { StepEvent, TrainEvent } from "../../src/train/index.ts";
+import { openSettings, readRun, workflow } from "../../src/workflow/index.ts";
+import { filesBelow } from "../support/command.ts";
+import { writeTinyModel, writeTinySst2 } from "../support/tiny-model.ts";
+
+const STEPS = 24;
+let folder: string;
+const at = (...parts: readonly string[]) => join(folder, ...parts);
+const environment = nodeEnvironment();
+
+beforeAll(async () => {
+  folder = await mkdtemp(join(tmpdir(), "deft-removal-"));
+  await writeTinyModel(at("model"), { numLayers: 2 });
+  await writeTinySst2(at("data"), { train: 90, dev: 20 });
+  await trained({ "density-weight": 0, output: at("plain") });
+});
+afterAll(() => rm(folder, { recursive: true, force: true }));
+
+const SHARED = { task: "sst2", "batch-size": 8, "learning-rate": 5e-3, "max-steps": STEPS, threads: 1 };
+/** All that keeps a state of its own, at once. */
+const EVERYTHING = () => ({
+  "density-weight": "auto",
+  "density-loss": "neurons",
+  "target-density": 0.4,
+  reference: at("plain"),
+  ada: true,
+  "keep-neurons": 0.25,
+  "keep-scope": "global",
+  "eval-steps": 8,
+  "save-steps": 5,
+});
+
+async function trained(
+  flags: Readonly<Record<string, unknown>>,
+  stopAfter = Number.POSITIVE_INFINITY,
+): Promise<TrainEvent[]> {
+  const resumes = flags.resume === true;
+  const all = resumes ? flags : { model: at("model"), data: at("data"), ...SHARED, ...flags };
+  const settings = await openSettings(environment.files, { flags: all });
+  const stop = new AbortController();
+  const events: TrainEvent[] = [];
+  for await (const event of workflow(environment).train(settings, { signal: stop.signal })) {
+    events.push(event);
+    if (event.type === "step" && event.step >= stopAfter) stop.abort();
+  }
+  return events;
+}
+
+const steps = (events: readonly TrainEvent[]): StepEvent[] => events.filter((event) => event.type === "step");
+
+/** What of a step does not depend on the clock. */
+const essence = (events: readonly TrainEvent[]) =>
+  steps(events).map(({ time: _t, stepMs: _s, rssBytes: _r, tokensPerSecond: _p, ...rest }) => rest);
+
+/** The files that must come out the same. */
+async function stored(output: string) {
+  const files = Object.entries(await filesBelow(output));
+  return Object.fromEntries(files.filter(([path]) => /^(adapter|checkpoints)\//.test(path)));
+}
+
+describe("masks, gates and a weight by feedback", () => {
+  test.each([
+    ["at once", {}],
+    ["in micro-batches", { accumulate: 2, "batch-size": 4 }],
+  ])("%s: stopped at step 13 and resumed, the run ends with the same bytes", async (name, extra) => {
+    const reference = name === "at once" ? {} : { reference: at("plain micro") };
+    if (name !== "at once") await trained({ ...extra, "density-weight": 0, output: at("plain micro") });
+    const flags = { ...EVERYTHING(), ...extra, ...reference };
+    const whole = await trained({ ...flags, output: at(`${name} whole`) });
+    const first = await trained({ ...flags, output: at(`${name} halves`) }, 13);
+    const second = await trained({ output: at(`${name} halves`), resume: true });
+    expect(steps(second)[0]!.step).toBe(14);
+    expect([...essence(first), ...essence(second)]).toEqual(essence(whole));
+    expect(await stored(at(`${name} halves`))).toEqual(await stored(at(`${name} whole`)));
+  });
+
+  test("neurons go between the two points and stay away; the best is one without them", async () => {
+    const { events, record } = await readRun(environment.files, at("at once whole"));
+    const kept = steps(events).map(({ keptShare }) => keptShare!);
+    expect(kept.slice(0, 4)).toEqual([1, 1, 1, 1]);
+    for (let i = 1; i < STEPS; i++) expect(kept[i]).toBeLessThanOrEqual(kept[i - 1]!);
+    expect(kept[13]).toBe(0.25);
+    expect(kept.at(-1)).toBe(0.25);
+    const evaluations = events.filter((event) => event.type === "eval");
+    expect(evaluations.map(({ step }) => step)).toEqual([8, 16, 24]);
+    expect(evaluations[0]!.best).toBe(false);
+    const masks = await openSafetensors(environment.files, at("at once whole", "adapter", "deft.safetensors"));
+    const mask = (await masks.get("bert.encoder.layer.0.intermediate.neuron_mask")!.read()).data;
+    expect(new Set(mask as Float32Array)).toEqual(new Set([0, 1]));
+    const gone =
+      64 - record.result!.density.layers.reduce((sum, { neurons, deadNeurons }) => sum + neurons - deadNeurons, 0);
+    expect(gone).toBeGreaterThanOrEqual(48);
+  });
+
+  test("the controller's weight is what the steps were given, and begins small", async () => {
+    const { events } = await readRun(environment.files, at("at once whole"));
+    const all = steps(events);
+    expect(all[0]!.densityWeight).toBe(0.01);
+    expect(new Set(all.map(({ densityWeight }) => densityWeight)).size).toBe(STEPS);
+    for (const { density, lossExcess, gates } of all) {
+      expect(density).toBeGreaterThan(0);
+      expect(Number.isFinite(lossExcess)).toBe(true);
+      expect(gates).toHaveLength(2);
+    }
+  });
+
+  test("scoring the run gives what training noted, and its predictions are those of the masked, gated model", async () => {
+    const run = { kind: "run", folder: at("at once whole") } as const;
+    const { record } = await readRun(environment.files, run.folder);
+    const again = await workflow(environment).evaluateRun(run, {});
+    expect(again.metrics).toEqual(record.result!.metrics);
+    expect(again.density.encoder.deadNeurons).toBe(record.result!.density.encoder.deadNeurons);
+    const sidecar = JSON.parse(await readFile(at("at once whole", "adapter", "deft.json"), "utf8"));
+    expect(sidecar.removal).toEqual({ keep: 0.25, start: 0.2, end: 0.6, scope: "global" });
+    expect(Object.keys(sidecar.gates.values)).toEqual(["bert.encoder.layer.0.output", "bert.encoder.layer.1.output"]);
+  });
+});
+
+describe("--reference", () => {
+  const mistake = async (flags: Readonly<Record<string, unknown>>): Promise<string> => {
+    const failed = trained({ ...EVERYTHING(), output: at("refused"), ...flags });
+    const error = await failed.then(
+      () => null,
+      (cause: unknown) => cause,
+    );
+    expect(error).toBeInstanceOf(ConfigError);
+    expect(await environment.files.stat(at("refused"))).toBeNull();
+    return (error as ConfigError).issues.map(({ path, expected, got }) => `${path}: ${expected} / ${got}`).join("\n");
+  };
+
+  test("refuses the run of another seed, naming it", async () => {
+    expect(await mistake({ seed: 7 })).toBe(`--reference ${at("plain")}, seed: 7, as this run / 42`);
+  });
+
+  test("refuses a run with a density loss", async () => {
+    expect(await mistake({ reference: at("at once whole") })).toContain(
+      "density-weight: 0: a run of plain PEFT / 0.01",
+    );
+  });
+
+  test("refuses a run that is too short", async () => {
+    await trained({ "density-weight": 0, output: at("short") }, 3);
+    expect(await mistake({ reference: at("short") })).toBe(`--reference: a run of ${STEPS} steps or more / one of 3`);
+  });
+});
