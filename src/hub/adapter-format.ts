@@ -5,6 +5,7 @@ import type { Adapter } from "./adapter.ts";
 import { fromAdapterHub, toAdapterHub } from "./adapterhub-format.ts";
 import { type JsonObject, jsonText, readJsonObject } from "./json-file.ts";
 import { fromPeft, toPeft } from "./peft-format.ts";
+import { fromPeftPrompt, hasVirtualTokens, toPeftPrompt } from "./peft-prompt-format.ts";
 import { openSafetensors, safetensorsBytes } from "./safetensors.ts";
 import { openTorchFile } from "./torch-file.ts";
 
@@ -16,7 +17,7 @@ const FLOATS = ["scaling", "dropout", "stochastic_depth", "lora_dropout"];
 const HUB_HEADS = ["model_head.safetensors", "pytorch_model_head.bin"];
 
 /**
- * Writes an adapter folder that peft (LoRA) or AdapterHub's `adapters` (bottleneck; with `use_safetensors=True`) loads.
+ * Writes an adapter folder that peft (LoRA, prompt, prefix) or AdapterHub's `adapters` (bottleneck; with `use_safetensors=True`) loads.
  * Weights are written before the configuration, so a folder with a configuration is whole.
  * @throws {FileError} when the folder cannot be written.
  */
@@ -25,8 +26,8 @@ export async function writeAdapter(files: Files, folder: string, adapter: Adapte
     await files.write(joinPath(folder, weights), safetensorsBytes(tensors));
     await files.write(joinPath(folder, name), jsonText(config, { floats: FLOATS }));
   };
-  if (adapter.method === "lora") {
-    const { config, tensors } = toPeft(adapter);
+  if (adapter.method !== "adapter") {
+    const { config, tensors } = adapter.method === "lora" ? toPeft(adapter) : toPeftPrompt(adapter);
     await write(PEFT_WEIGHTS[0]!, tensors, CONFIG, config);
     return;
   }
@@ -39,7 +40,7 @@ export async function writeAdapter(files: Files, folder: string, adapter: Adapte
  * Reads an adapter folder in peft's or AdapterHub's layout, from safetensors or, if there is none, `.bin`. Tensors that do not fit
  * its own configuration are added to `misfits` when it is given.
  * @throws {FileError} when the folder or one of its files is missing, {DataError} when a JSON file is broken.
- * @throws {UnsupportedError} | {ConfigError} | {CheckpointError} as `fromPeft` and `fromAdapterHub`.
+ * @throws {UnsupportedError} | {ConfigError} | {CheckpointError} as `fromPeft`, `fromPeftPrompt` and `fromAdapterHub`.
  */
 export async function readAdapter(files: Files, folder: string, misfits?: CheckpointIssue[]): Promise<Adapter> {
   const hint =
@@ -50,7 +51,8 @@ export async function readAdapter(files: Files, folder: string, misfits?: Checkp
   const config = await readJsonObject(files, folder, CONFIG, hint);
   const file = joinPath(folder, CONFIG);
   if ("peft_type" in config) {
-    return fromPeft({ config, tensors: await readTensors(files, folder, PEFT_WEIGHTS) }, file, misfits);
+    const stored = { config, tensors: await readTensors(files, folder, PEFT_WEIGHTS) };
+    return hasVirtualTokens(config) ? fromPeftPrompt(stored, file, misfits) : fromPeft(stored, file, misfits);
   }
   const tensors = await readTensors(files, folder, HUB_WEIGHTS);
   const hasHead = (await files.stat(joinPath(folder, "head_config.json"))) !== null;

@@ -67,5 +67,27 @@ export interface BottleneckAdapterConfig {
   readonly labels: readonly string[] | null;
 }
 
+/**
+ * A prompt, `prompt_embeddings` `[P, D]`, or a prefix, `prompt_embeddings` `[P, L · 2 · D]`: keys and values of each layer in
+ * turn (`prefixTensors`); heads under their checkpoint names.
+ */
+export interface VirtualTokenAdapter {
+  readonly method: "prompt" | "prefix";
+  readonly config: VirtualTokenConfig;
+  readonly tensors: AdapterTensors;
+}
+
+export interface VirtualTokenConfig {
+  readonly virtualTokens: number;
+  readonly hiddenSize: number;
+  readonly numLayers: number;
+  readonly numHeads: number;
+  /** Modules trained and stored whole: `classifier`. */
+  readonly modulesToSave: readonly string[];
+  /** As peft spells it: `SEQ_CLS`. */
+  readonly taskType: string | null;
+  readonly baseModel: string | null;
+}
+
 /** An adapter of a kind that has a public format. */
-export type Adapter = LoraAdapter | BottleneckAdapter;
+export type Adapter = LoraAdapter | BottleneckAdapter | VirtualTokenAdapter;

@@ -9,6 +9,8 @@ export type {
   BottleneckAdapterConfig,
   LoraAdapter,
   LoraAdapterConfig,
+  VirtualTokenAdapter,
+  VirtualTokenConfig,
 } from "./adapter.ts";
 export { readAdapter, writeAdapter } from "./adapter-format.ts";
 export { type AdapterHubFiles, fromAdapterHub, toAdapterHub } from "./adapterhub-format.ts";
@@ -28,6 +30,7 @@ export {
 export { issueList } from "./issues.ts";
 export { isJsonObject, type JsonObject, jsonText, parseJson, readJsonObject } from "./json-file.ts";
 export { fromPeft, type PeftFiles, toPeft } from "./peft-format.ts";
+export { fromPeftPrompt, prefixTable, prefixTensors, toPeftPrompt } from "./peft-prompt-format.ts";
 export { type PeftSelection, selectedSites } from "./peft-targets.ts";
 export {
   openSafetensors,

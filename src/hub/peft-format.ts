@@ -158,8 +158,10 @@ export function fromPeft(
   };
 }
 
+const METHODS = ["LORA", "PROMPT_TUNING", "PREFIX_TUNING", "P_TUNING"];
+
 function otherMethod(file: string, type: unknown): Error {
-  if (type !== "DEFT") return unsupportedKind(file, `peft_type ${JSON.stringify(type)}`, ["LORA"]);
+  if (type !== "DEFT") return unsupportedKind(file, `peft_type ${JSON.stringify(type)}`, METHODS);
   return new ConfigError([{ path: `${file}, peft_type`, expected: "a type of Hugging Face's peft", got: '"DEFT"' }], {
     hint: "deft stores its adapters as the method they are (LORA, …), so another tool wrote this one. Export it there as LoRA.",
   });

@@ -1,10 +1,10 @@
 // A base model opened for work: configuration, mapped float32 weights, tokenizer, and who it is.
 import { loadTokenizer, type Tokenizer } from "../data/index.ts";
-import { CheckpointError, type CheckpointIssue, ConfigError, UnsupportedError } from "../errors.ts";
+import { CheckpointError, type CheckpointIssue, UnsupportedError } from "../errors.ts";
 import { fingerprint, float32Checkpoint, type HubEvent, type JsonObject, openCheckpoint } from "../hub/index.ts";
 import { buildTaskGraph, type HeadKind } from "../infer/index.ts";
 import { anyModel, type EncoderModel, type Model, maxSequenceLength, sanitize } from "../models/index.ts";
-import { headOnly, isHead, type MethodSettings, numVirtualTokens } from "../peft/index.ts";
+import { headOnly, isHead } from "../peft/index.ts";
 import { joinPath, type Weights } from "../tensor/index.ts";
 import type { Environment } from "./environment.ts";
 import { type Pruning, readPruning } from "./pruned-base.ts";
@@ -67,37 +67,6 @@ export function usableLength({ model, tokenizer }: BaseModel, wanted: number): n
 export function encoderOf({ model, name }: Pick<BaseModel, "model" | "name">, work: string): EncoderModel {
   if (model.architecture === "encoder") return model;
   throw new UnsupportedError(`${work} of ${name} (${model.config.modelType})`, ["bert", "roberta"]);
-}
-
-/** Shorter than this an example says nothing. */
-const LEAST_LENGTH = 4;
-
-/**
- * Checks that a method's virtual tokens and an example's fit into the model's positions together.
- * @throws {ConfigError} naming the setting to lower.
- */
-export function checkPositions({ model, tokenizer, name }: BaseModel, method: MethodSettings, wanted: number): void {
-  const virtual = numVirtualTokens(method);
-  const positions = maxSequenceLength(model.config);
-  const length = Math.min(wanted, tokenizer.maxLength ?? Number.POSITIVE_INFINITY);
-  if (virtual === 0 || virtual + length <= positions) return;
-  const room = positions - virtual;
-  throw new ConfigError(
-    [
-      room < LEAST_LENGTH
-        ? {
-            path: "--virtual-tokens",
-            expected: `at most ${positions - LEAST_LENGTH}, as ${name} has ${positions} positions for them and the text`,
-            got: String(virtual),
-          }
-        : {
-            path: "--max-length",
-            expected: `at most ${room}, the ${positions} positions of ${name} less ${virtual} virtual tokens`,
-            got: String(length),
-          },
-    ],
-    { hint: room < LEAST_LENGTH ? "Use fewer virtual tokens." : `--max-length ${room}, or fewer --virtual-tokens.` },
-  );
 }
 
 /**

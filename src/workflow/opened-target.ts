@@ -6,13 +6,14 @@ import { headOnly, type Method } from "../peft/index.ts";
 import type { Backend } from "../runtime/index.ts";
 import { joinPath, type Tensor, zeros } from "../tensor/index.ts";
 import type { RunOverrides, RunTarget } from "./api.ts";
-import { type BaseModel, checkPositions, missingHead, openBaseModel } from "./base-model.ts";
+import { type BaseModel, missingHead, openBaseModel } from "./base-model.ts";
 import { readCompression } from "./compression.ts";
 import type { Environment } from "./environment.ts";
 import { readRun } from "./run-folder.ts";
 import type { Settings } from "./settings.ts";
 import { DEFAULTS } from "./settings-defaults.ts";
 import { checkTrainedPart, readTrainedPart } from "./trained-part.ts";
+import { checkPositions } from "./virtual-tokens.ts";
 
 /** Examples scored at once unless the settings say otherwise. */
 export const SCORING_BATCH = 32;

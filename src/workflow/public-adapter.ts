@@ -1,9 +1,10 @@
 // A method with its tensors as an adapter of a public format, and such an adapter as a method.
 import { ConfigError, type ConfigIssue } from "../errors.ts";
 import { type Adapter, type BottleneckAdapterConfig, selectedSites } from "../hub/index.ts";
-import { isHead, type MethodSettings } from "../peft/index.ts";
+import { isHead, type MethodSettings, prefix, prompt } from "../peft/index.ts";
 import type { Tensor } from "../tensor/index.ts";
 import { type BaseModel, linearSites } from "./base-model.ts";
+import { virtualTokenAdapter } from "./virtual-tokens.ts";
 
 /** What was trained in peft's or AdapterHub's terms; null when no public format can say it. */
 export function publicAdapter(
@@ -51,6 +52,11 @@ export function publicAdapter(
         },
         tensors,
       };
+    case "prompt":
+    case "prefix": {
+      const facts = { modulesToSave: savedModules(tensors), taskType: taskType(tensors, base) };
+      return virtualTokenAdapter(settings, tensors, base, facts);
+    }
     default:
       return null;
   }
@@ -107,6 +113,10 @@ export function settingsOf(adapter: Adapter, base: BaseModel, folder: string): M
       ...(rankPattern ? { rankPattern } : {}),
       ...(alphaPattern ? { alphaPattern } : {}),
     };
+  }
+  if (adapter.method !== "adapter") {
+    const { virtualTokens } = adapter.config;
+    return (adapter.method === "prompt" ? prompt({ virtualTokens }) : prefix({ virtualTokens })).settings;
   }
   const { placement, reductionFactor, nonLinearity } = adapter.config;
   const issues: ConfigIssue[] = [];

@@ -14,11 +14,12 @@ import {
   writeSidecar,
 } from "../hub/index.ts";
 import { buildTaskGraph, type HeadKind } from "../infer/index.ts";
-import { type Method, type MethodSettings, methodOf } from "../peft/index.ts";
+import { foldProjection, type Method, type MethodSettings, methodOf } from "../peft/index.ts";
 import { type Files, joinPath, type Tensor } from "../tensor/index.ts";
 import type { BaseModel } from "./base-model.ts";
 import { publicAdapter, settingsOf } from "./public-adapter.ts";
 import { extrasOf, isExtra, withExtras } from "./run-method.ts";
+import { modelTensors } from "./virtual-tokens.ts";
 
 /** What was trained, with what it needs to run again. */
 export interface TrainedPart {
@@ -56,15 +57,16 @@ export async function writeTrainedPart(
 ): Promise<void> {
   const { method, base, labels } = options;
   const extras = new Map([...tensors].filter(([name]) => isExtra(name)));
-  const own = new Map([...tensors].filter(([name]) => !isExtra(name)));
-  const adapter = publicAdapter(method.settings, own, base, labels);
+  const part = foldProjection(method.settings, new Map([...tensors].filter(([name]) => !isExtra(name))));
+  const own = part.tensors;
+  const adapter = publicAdapter(part.settings, own, base, labels);
   if (adapter) await writeAdapter(files, folder, adapter);
   else await files.write(joinPath(folder, PLAIN), safetensorsBytes(own));
   if (extras.size > 0) await files.write(joinPath(folder, EXTRAS), safetensorsBytes(extras));
   await writeSidecar(files, folder, {
     schemaVersion: SIDECAR_VERSION,
     toolVersion: options.toolVersion,
-    method: { ...method.settings },
+    method: { ...part.settings },
     density: options.density,
     removal: options.removal,
     gates: options.gates,
@@ -113,7 +115,8 @@ async function readMethodPart(
   const adapter = await readAdapter(files, folder, misfits);
   const labels =
     sidecar?.labels ?? (adapter.method === "adapter" ? adapter.config.labels : null) ?? headLabels(adapter, base);
-  return { method: methodOf(settingsOf(adapter, base, folder)), tensors: adapter.tensors, labels, sidecar };
+  const method = methodOf(settingsOf(adapter, base, folder));
+  return { method, tensors: modelTensors(folder, adapter, base, misfits), labels, sidecar };
 }
 
 /** The base's classes, or as many unnamed ones as the adapter's head has. */

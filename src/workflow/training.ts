@@ -5,11 +5,11 @@ import { ConfigError } from "../errors.ts";
 import { jsonText } from "../hub/index.ts";
 import type { Evaluation } from "../infer/index.ts";
 import { mlpSites } from "../models/index.ts";
-import { isHead, type MethodSettings } from "../peft/index.ts";
+import { isHead } from "../peft/index.ts";
 import { sizeOf, type Tensor } from "../tensor/index.ts";
 import { type EvalEvent, Optimizer, type TrainEvent, train, type WarningEvent } from "../train/index.ts";
 import type { Running, Stoppable, TrainEstimate, TrainedRun } from "./api.ts";
-import { type BaseModel, checkPositions, encoderOf, linearSites, missingHead, openBaseModel } from "./base-model.ts";
+import { type BaseModel, encoderOf, linearSites, missingHead, openBaseModel } from "./base-model.ts";
 import type { Environment } from "./environment.ts";
 import { openEvaluator } from "./evaluator.ts";
 import { referenceLosses } from "./reference.ts";
@@ -20,6 +20,7 @@ import { running } from "./running.ts";
 import type { Settings } from "./settings.ts";
 import { chanceLoss, encodeSplit, headOf, openData, trainingBatches } from "./task-data.ts";
 import { writeTrainedPart } from "./trained-part.ts";
+import { checkPositions, initTokenIds } from "./virtual-tokens.ts";
 
 /** Newest checkpoints kept besides the best. */
 const KEPT_CHECKPOINTS = 2;
@@ -358,12 +359,6 @@ async function saveTrained(
       data: { task: task.name, fingerprint: dataset.fingerprint },
     }),
   );
-}
-
-/** The tokens that a prompt begins as, special ones included. @see HF PEFT `PromptEmbedding`. */
-function initTokenIds({ tokenizer }: BaseModel, method: MethodSettings): readonly number[] {
-  if (method.kind !== "prompt" || method.initText === null) return [];
-  return tokenizer.encode(method.initText, null, { maxLength: null }).ids;
 }
 
 function checkClasses({ task, splits }: Dataset): void {
