@@ -1,7 +1,7 @@
 // The loss of each head, as sums over examples with what they are divided by: micro-batches add up to the large batch.
 import { InternalError } from "../errors.ts";
 import { max, mul, reduceSum, reshape, type Value } from "../graph/index.ts";
-import { binaryCrossEntropy, crossEntropy, flattenRows, squaredError } from "../nn/index.ts";
+import { binaryCrossEntropy, crossEntropy, flattenRows, sparseCrossEntropy, squaredError } from "../nn/index.ts";
 import type { SequenceHead } from "./head.ts";
 import type { LossScale } from "./model-batch.ts";
 
@@ -66,7 +66,6 @@ export function spanLosses(startLogits: Value, endLogits: Value): TaskLoss {
 /** Cross entropy of each label token, added up over a row: logits `[B, T, V]`, labels `[B, T]` int64, −100 where none counts. */
 export function tokenLosses(logits: Value, labels: Value): readonly LossTerm[] {
   const rows = flattenRows(logits);
-  // −100 is no class, so its loss is 0
-  const perToken = reshape(crossEntropy(rows, reshape(labels, [rows.shape[0]!])), labels.shape);
+  const perToken = reshape(sparseCrossEntropy(rows, reshape(labels, [rows.shape[0]!])), labels.shape);
   return [{ scale: "labelTokenScale", values: reduceSum(perToken, { axes: [-1] }) }];
 }

@@ -2,13 +2,21 @@
 import {
   abs,
   add,
+  and,
   cast,
+  type Dim,
   equal,
   exp,
+  gather,
   iota,
+  less,
+  lessEqual,
   log,
   logSoftmax,
+  max,
+  min,
   mul,
+  multiplyDims,
   neg,
   reduceMean,
   reduceSum,
@@ -24,6 +32,19 @@ export function crossEntropy(logits: Value, labels: Value): Value {
   const [batch, numLabels] = logits.shape;
   const oneHot = cast(equal(reshape(labels, [batch!, 1]), iota(logits.graph, numLabels!)), logits.dtype);
   return neg(reduceSum(mul(logSoftmax(logits), oneHot), { axes: [-1] }));
+}
+
+/**
+ * The same for many classes, `[N, C]` and `[N]` → `[N]`, without a table of zeros and ones as large as the logits; a label
+ * that is no class, as −100, gives 0.
+ */
+export function sparseCrossEntropy(logits: Value, labels: Value): Value {
+  const { graph } = logits;
+  const [rows, classes] = logits.shape as readonly [Dim, number];
+  const isClass = and(lessEqual(graph.scalar(0, "int64"), labels), less(labels, classes));
+  const place = add(mul(iota(graph, rows), classes), min(max(labels, 0), classes - 1));
+  const chosen = gather(reshape(logSoftmax(logits), [multiplyDims(rows, classes)]), place);
+  return neg(mul(chosen, cast(isClass, logits.dtype)));
 }
 
 /** `mean over C of −y·log σ(x) − (1 − y)·log σ(−x)` of each example: logits and labels `[B, C]` float32 → `[B]`. */

@@ -16,6 +16,7 @@ import {
 import { sanitize, t5Model } from "../../src/models/index.ts";
 import { full, headOnly, lora } from "../../src/peft/index.ts";
 import { nodeBackend } from "../../src/runtime/node.ts";
+import { webBackend } from "../../src/runtime/web.ts";
 import { int64, type Tensor } from "../../src/tensor/index.ts";
 import { initialParameters } from "../../src/train/index.ts";
 import { describeWithPython, runPython } from "../support/python.ts";
@@ -105,6 +106,19 @@ test("greedy and beam search, as recorded", async () => {
   const { compared, ties } = await compareTexts(GOLDEN);
   expect(compared).toBe(33);
   expect(ties).toBe(0);
+});
+
+test("the first texts of each search on wasm", async () => {
+  const { cases } = await read(GOLDEN);
+  for (const name of ["greedy", "beam-4"]) {
+    const one = cases.find((each) => each.name === name)!;
+    const options = await generatorOptions(`${GOLDEN}/${one.checkpoint}`);
+    const generator = await openGenerator({ ...options, backend: webBackend({ threads: 1 }) });
+    const texts = await generator.generate(new Map(), batchOf(one.batches[1]!), one.options);
+    // the first batch holds one prompt
+    expect(texts.map((each) => each.map(({ tokenIds }) => tokenIds))).toEqual(one.texts.slice(1, 1 + texts.length));
+    await generator.dispose();
+  }
 });
 
 test("temperature, top-k and top-p leave what transformers' warpers leave", async () => {
