@@ -13,7 +13,7 @@ import { type BaseModel, encoderOf, linearSites, missingHead, openBaseModel } fr
 import type { Environment } from "./environment.ts";
 import { openEvaluator } from "./evaluator.ts";
 import { referenceLosses } from "./reference.ts";
-import { methodOnBase, runExtras, runExtras, withExtras, withExtras } from "./run-method.ts";
+import { methodOnBase, runExtras, withExtras } from "./run-method.ts";
 import type { RunRecord } from "./run-record.ts";
 import { RunWriter } from "./run-writer.ts";
 import { running } from "./running.ts";
