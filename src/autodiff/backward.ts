@@ -1,11 +1,13 @@
 // Reverse-mode differentiation: new values in the same graph, only on paths from the targets to the loss.
 import { GradientError, ShapeError } from "../errors.ts";
 import { add, describe, expand, type Node, type Op, reachable, sameShape, type Value } from "../graph/index.ts";
+import { restoredNodes } from "./recompute.ts";
 import { type Rule, rules } from "./rules.ts";
 
 export interface BackwardOptions {
   /**
-   * Forward nodes whose results the gradients compute again instead of reading: memory for time.
+   * Forward nodes whose results the gradients compute again instead of reading: memory for time. Frozen matrices that
+   * are stored in few bits are always restored again, so that no more than one is whole at a time.
    * @see Chen et al. 2016, Training Deep Nets with Sublinear Memory Cost.
    */
   readonly recompute?: (node: Node) => boolean;
@@ -27,6 +29,8 @@ export function backward(
   }
   const order = reachable([loss]);
   const onPath = nodesOnPath(order, wrt);
+  const restored = restoredNodes(order);
+  const again = (node: Node) => restored.has(node) || recompute(node);
   const cotangents = new Map<Value, Value>([[loss, loss.graph.scalar(1, loss.dtype)]]);
   for (const node of [...order].reverse()) {
     if (!onPath.has(node) || node.inputs.length === 0) continue;
@@ -38,7 +42,7 @@ export function backward(
         const dy = cotangents.get(output);
         return dy && !lazy ? expand(dy, output.shape) : (dy ?? null);
       });
-      return vjp(rematerialized(node, recompute), dys, needs);
+      return vjp(rematerialized(node, again), dys, needs);
     });
     node.inputs.forEach((input, i) => {
       const dx = dxs[i];

@@ -38,12 +38,29 @@ export async function float32Checkpoint(
 ): Promise<Float32Checkpoint> {
   const stored = [...weights].filter(([, weight]) => CONVERTED.has(weight.dtype) || weight.span === undefined);
   if (stored.length === 0) return { weights, file: null, wasCached: false };
-  const file = joinPath(cacheFolder, `${await identity(files, stored)}.safetensors`);
+  const made = await cachedWeights(files, stored, cacheFolder, "", (sources) => sources);
+  return { ...made, weights: new Map([...weights, ...made.weights]) };
+}
+
+/**
+ * Weights made once from `sources` and kept in `cacheFolder`, in a file named after the identity of their files and
+ * `label`. `make` is given the sources as float32, and asked for numbers only when the file has to be written.
+ * @throws {FileError} when the cache folder cannot be written, for instance on a full disk.
+ */
+export async function cachedWeights(
+  files: Files,
+  sources: Iterable<readonly [string, Weight]>,
+  cacheFolder: string,
+  label: string,
+  make: (sources: Weights) => Weights,
+): Promise<Float32Checkpoint & { readonly file: string }> {
+  const all = [...sources];
+  const file = joinPath(cacheFolder, `${await identity(files, all)}${label}.safetensors`);
   const wasCached = (await files.stat(file)) !== null;
   if (!wasCached) {
-    await files.write(file, writeSafetensors(new Map(stored.map(([name, weight]) => [name, asFloat32(weight)]))));
+    await files.write(file, writeSafetensors(make(new Map(all.map(([name, weight]) => [name, asFloat32(weight)])))));
   }
-  return { weights: new Map([...weights, ...(await openSafetensors(files, file))]), file, wasCached };
+  return { weights: await openSafetensors(files, file), file, wasCached };
 }
 
 function asFloat32(weight: Weight): Weight {

@@ -17,7 +17,7 @@ export { type AdapterHubFiles, fromAdapterHub, toAdapterHub } from "./adapterhub
 export { type Checkpoint, fingerprint, openCheckpoint, WEIGHT_FILES } from "./checkpoint.ts";
 export { memoryFiles } from "./files-memory.ts";
 export { type FolderHandle, type WebSource, webFiles } from "./files-web.ts";
-export { conversionBytes, type Float32Checkpoint, float32Checkpoint, toFloat32 } from "./float32.ts";
+export { cachedWeights, conversionBytes, type Float32Checkpoint, float32Checkpoint, toFloat32 } from "./float32.ts";
 export {
   type Environment,
   type HubEvent,

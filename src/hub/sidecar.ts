@@ -21,7 +21,13 @@ export interface Sidecar {
   readonly gates?: JsonObject | null;
   /** The density report measured at the end; null when none was. */
   readonly report: JsonObject | null;
-  readonly base: { readonly model: string; readonly revision: string | null; readonly fingerprint: string };
+  readonly base: {
+    readonly model: string;
+    readonly revision: string | null;
+    readonly fingerprint: string;
+    /** The format its matrices were stored in while training; null or absent: float32. */
+    readonly quantization?: string | null;
+  };
   readonly data: JsonObject | null;
   /** Class names in the order of logits; empty for regression. */
   readonly labels: readonly string[];
@@ -69,6 +75,9 @@ function sidecarIssues(path: string, json: JsonObject): ConfigIssue[] {
     need(field, json[field], objectOrNull(json[field] ?? null), "an object or null");
   need("base.model", base.model, typeof base.model === "string", "text");
   need("base.revision", base.revision, base.revision === null || typeof base.revision === "string", "text or null");
+  const { quantization = null } = base;
+  const isFormat = quantization === null || ["nf4", "int8", "int4"].includes(String(quantization));
+  need("base.quantization", quantization, isFormat, "nf4, int8, int4 or null");
   need("base.fingerprint", base.fingerprint, typeof base.fingerprint === "string", "text");
   const isLabels = Array.isArray(json.labels) && json.labels.every((label) => typeof label === "string");
   need("labels", json.labels, isLabels, "a list of names");

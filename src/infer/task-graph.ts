@@ -63,7 +63,8 @@ export function buildTaskGraph({ model, method, head, alsoTrains, training = fal
   // what a hook has skipped is not part of the model: neither its parameters nor its activations
   const needed = new Set(reachable(Object.values(task.outputs)));
   const parameterOf = ({ name, shape, trainable }: ParameterSpec) => graph.parameter(name, shape, { trainable });
-  const parameters = root.parameters.filter((spec) => needed.has(parameterOf(spec).node));
+  const stored = storedNames(needed);
+  const parameters = root.parameters.filter((spec) => needed.has(parameterOf(spec).node) || stored.has(spec.name));
   const taps = tap.taps.filter(({ activation }) => isReached(activation, needed));
   const trainable = parameters.filter((spec) => spec.trainable).map((spec) => ({ spec, value: parameterOf(spec) }));
   return { graph, ...task, taps, parameters, trainable };
@@ -104,6 +105,16 @@ function textTask(model: EncoderDecoderModel, root: Scope, head: HeadKind): Task
 
 const unsupported = ({ config }: Model, head: HeadKind, supported: readonly string[]) =>
   new UnsupportedError(`a ${head.kind} head on ${config.modelType}`, supported);
+
+/** The matrices that are read in their stored form: a part of one bears its name and a dot. */
+function storedNames(needed: ReadonlySet<Node>): ReadonlySet<string> {
+  const matrices = [...needed].filter((node) => node.op === "dequantize").flatMap(({ inputs }) => inputs);
+  return new Set(
+    matrices.flatMap(({ node }) =>
+      isOp(node, "parameter") ? [node.attributes.name.slice(0, node.attributes.name.lastIndexOf("."))] : [],
+    ),
+  );
+}
 
 /** Whether the outputs need a value; a reshape is passed over by one that follows it, so its source counts. */
 function isReached({ node }: Value, needed: ReadonlySet<Node>): boolean {

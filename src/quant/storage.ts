@@ -7,10 +7,7 @@ import { NESTED_BLOCK, NESTED_LEVELS } from "./nested.ts";
 
 /** A checkpoint whose matrices are stored in few bits. */
 export interface QuantizedWeights {
-  /**
-   * What a program needs: the parts as `<name>.codes` and so on, every other tensor as it is; and `<name>` itself as
-   * the float32 matrix, restored when it is read.
-   */
+  /** Quantised matrices as float32, restored when they are read, with the parts they are stored in; the rest as it is. */
   readonly weights: Weights;
   /** How each quantised matrix is stored, by parameter name. */
   readonly layouts: ReadonlyMap<string, MatrixLayout>;
@@ -100,8 +97,7 @@ export async function openQuantized(stored: Weights, file: string): Promise<Quan
     if (found === null) continue;
     for (const part of [...STORED_WITH, NF4_STATE]) weights.delete(`${name}.${part}`);
     const parts = partWeights(name, found, stored, issues);
-    for (const [part, weight] of parts) weights.set(`${name}.${part}`, weight);
-    weights.set(name, { dtype: "float32", shape: found.shape, read: () => readMatrix(found, parts) });
+    weights.set(name, { dtype: "float32", shape: found.shape, parts, read: () => readMatrix(found, parts) });
     layouts.set(name, found);
   }
   if (issues.length > 0) {

@@ -3,7 +3,15 @@ import type { InferenceSession as OrtSession, Tensor as OrtTensor } from "onnxru
 import { BackendError, CheckpointError, type CheckpointIssue } from "../errors.ts";
 import { evaluateDim, printShape, type Value } from "../graph/index.ts";
 import { type EmittedModel, type ExternalWeight, emit, externalWeights, type Placement } from "../onnx/index.ts";
-import { type DType, elementBytes, sizeOf, type Tensor, type TypedArray, type Weights } from "../tensor/index.ts";
+import {
+  type DType,
+  elementBytes,
+  findWeight,
+  sizeOf,
+  type Tensor,
+  type TypedArray,
+  type Weights,
+} from "../tensor/index.ts";
 import type { Backend, Feeds, Outputs, Program } from "./backend.ts";
 
 /** The part of ONNX Runtime's API that its node and web packages share. */
@@ -38,7 +46,7 @@ export async function prepare(
   const folder = mapFiles ? commonFolder(wanted, weights) : undefined;
   const placements = new Map<string, Placement>();
   for (const { name } of wanted) {
-    const weight = weights.get(name)!;
+    const weight = findWeight(weights, name)!;
     const mapped = folder !== undefined && weight.span?.folder === folder && weight.span.byteLength > INLINE_BYTES;
     placements.set(name, mapped ? weight.span : bytesOf((await weight.read()).data));
   }
@@ -157,7 +165,7 @@ function checkFit(wanted: readonly ExternalWeight[], weights: Weights): void {
   const issues: CheckpointIssue[] = [];
   for (const { name, dtype, shape } of wanted) {
     const expected = `${dtype}${printShape(shape)}`;
-    const weight = weights.get(name);
+    const weight = findWeight(weights, name);
     if (!weight) issues.push({ name, expected, got: "nothing" });
     else if (weight.dtype !== dtype || weight.shape.join() !== shape.join()) {
       issues.push({ name, expected, got: `${weight.dtype}${printShape(weight.shape)}` });
@@ -170,7 +178,7 @@ function checkFit(wanted: readonly ExternalWeight[], weights: Weights): void {
 function commonFolder(wanted: readonly ExternalWeight[], weights: Weights): string | undefined {
   const bytes = new Map<string, number>();
   for (const { name, dtype, shape } of wanted) {
-    const span = weights.get(name)?.span;
+    const span = findWeight(weights, name)?.span;
     if (span) bytes.set(span.folder, (bytes.get(span.folder) ?? 0) + sizeOf(shape) * elementBytes(dtype));
   }
   return [...bytes].sort(([, a], [, b]) => b - a)[0]?.[0];

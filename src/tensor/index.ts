@@ -5,4 +5,12 @@ export { type FileStat, type Files, joinPath } from "./files.ts";
 export { bfloat16ToFloat32, float16ToFloat32, float32ToFloat16 } from "./float16.ts";
 export { type Random, randomStream, streamSeed } from "./random.ts";
 export { float32, int64, scalarOf, sizeOf, type Tensor, tensor, zeros } from "./tensor.ts";
-export { type FileSpan, memoryWeight, memoryWeights, parameterCount, type Weight, type Weights } from "./weights.ts";
+export {
+  type FileSpan,
+  findWeight,
+  memoryWeight,
+  memoryWeights,
+  parameterCount,
+  type Weight,
+  type Weights,
+} from "./weights.ts";

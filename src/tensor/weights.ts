@@ -18,11 +18,19 @@ export interface Weight {
   readonly dtype: DType;
   readonly shape: readonly number[];
   readonly span?: FileSpan;
+  /** What a matrix in few bits is stored as, by part: `<name>.<part>` is what a graph asks for. */
+  readonly parts?: Weights;
   read(): Promise<Tensor>;
 }
 
 /** A checkpoint's tensors by their checkpoint name. */
 export type Weights = ReadonlyMap<string, Weight>;
+
+/** The weight called `name`, or the part of one stored in parts. */
+export function findWeight(weights: Weights, name: string): Weight | undefined {
+  const dot = name.lastIndexOf(".");
+  return weights.get(name) ?? weights.get(name.slice(0, Math.max(0, dot)))?.parts?.get(name.slice(dot + 1));
+}
 
 /** A weight whose numbers are already in memory. */
 export function memoryWeight(t: Tensor): Weight {
