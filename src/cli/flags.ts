@@ -167,9 +167,21 @@ export const COMPRESS_FLAGS: readonly Flag[] = [
   compression("latency-budget", "0.5x", "reach this share of the latency, measured here, at the least cost in score"),
   compression("plan", "FILE", "apply a plan made before"),
   compression("quantize", "none|int8|q4", "weights of the exported model", { default: "none" }),
-  compression("calibration-examples", "N", "training examples to take statistics from", { default: "512" }),
+  compression("calibration-examples", "N", "training examples to take statistics from (--prune: 128)", { default: "512" }),
   compression("recovery-steps", "N", "steps of fine-tuning after removal", { default: "0" }),
   output("output", "DIR", "the compressed model's folder"),
+];
+
+/** Pruning by `deft compress`. */
+export const PRUNE_FLAGS: readonly Flag[] = [
+  compression("prune", "RECIPE", "make weights exact zeros: wanda:0.5, magnitude:0.5, wanda:2:4 (N of M stay)"),
+  compression("prune-scope", "layer|global", "compare magnitudes in each layer, or over all", { default: "layer" }),
+];
+
+/** What `deft export` writes, and where. */
+export const EXPORT_FLAGS: readonly Flag[] = [
+  output("format", "NAME", "peft, adapters or merged"),
+  output("output", "DIR", "a new folder"),
 ];
 
 /** `--output FILE` for commands that write one page. */

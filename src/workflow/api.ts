@@ -7,6 +7,8 @@ import type { Comparison, ComparisonRow } from "./comparison.ts";
 import type { CompressOptions } from "./compress-options.ts";
 import type { CompressEvent } from "./compressing.ts";
 import type { Compression } from "./compression.ts";
+import type { Exported, ExportOptions } from "./exporting.ts";
+import type { PrunedModel, PruneOptions } from "./pruning.ts";
 import type { RunRecord } from "./run-record.ts";
 import type { ComparisonCell, Settings } from "./settings.ts";
 import type { SettingsInput } from "./settings-schema.ts";
@@ -121,6 +123,8 @@ export interface Workflow {
     overrides?: RunOverrides,
   ): AsyncIterable<Prediction>;
   profileRun(target: RunTarget, overrides?: RunOverrides): Promise<Profile>;
+  pruneModel(target: RunTarget, options: PruneOptions, overrides?: RunOverrides): Promise<PrunedModel>;
+  exportRun(target: RunTarget, options: ExportOptions, overrides?: RunOverrides): Promise<Exported>;
   compressRun(
     target: RunTarget,
     options: CompressOptions,

@@ -3,8 +3,10 @@ import type { Workflow } from "./api.ts";
 import { compareRuns, demoRun } from "./comparing.ts";
 import { compressRun } from "./compressing.ts";
 import type { Environment } from "./environment.ts";
+import { exportRun } from "./exporting.ts";
 import { evaluateRun, profileRun } from "./inspecting.ts";
 import { predictRun } from "./predicting.ts";
+import { pruneModel } from "./pruning.ts";
 import { estimateRun, trainRun } from "./training.ts";
 
 /** Every job, on the files, hub and runtime of `environment`. */
@@ -17,6 +19,8 @@ export function workflow(environment: Environment): Workflow {
     evaluateRun: (target, overrides) => evaluateRun(environment, target, overrides),
     predictRun: (target, inputs, overrides) => predictRun(environment, target, inputs, overrides),
     profileRun: (target, overrides) => profileRun(environment, target, overrides),
+    pruneModel: (target, options, overrides) => pruneModel(environment, target, options, overrides),
+    exportRun: (target, options, overrides) => exportRun(environment, target, options, overrides),
     compressRun: (target, options, overrides, stoppable) =>
       compressRun(environment, target, options, overrides, stoppable),
   };

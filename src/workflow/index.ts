@@ -29,6 +29,7 @@ export { COMPRESS_KEYS, type CompressOptions, type CompressRule, compressOptions
 export type { CompressEvent } from "./compressing.ts";
 export { type BudgetOutcome, type Compression, type ModelSize, readCompression } from "./compression.ts";
 export type { Environment, FoundModel } from "./environment.ts";
+export { EXPORT_FORMATS, type Exported, type ExportFormat, type ExportOptions } from "./exporting.ts";
 export { effectiveEvents, parseEvents } from "./history.ts";
 export {
   type FineTuneOptions,
@@ -41,6 +42,8 @@ export {
   type TunedRun,
 } from "./library.ts";
 export { checkFree, openSettings } from "./output.ts";
+export type { PrunedLayer, Pruning } from "./pruned-base.ts";
+export { PRUNE_CALIBRATION_EXAMPLES, type PrunedModel, type PruneOptions, parsePruneRecipe } from "./pruning.ts";
 export { readRun, type StoredRun } from "./run-folder.ts";
 export type { DataSource, DensityOptions, PlainOptions, ScoreOptions } from "./run-options.ts";
 export type { RunRecord } from "./run-record.ts";

@@ -26,6 +26,8 @@ import { PRUNING_FILE, type PrunedLayer, type Pruning, pruningText } from "./pru
 import { DEFAULTS } from "./settings-defaults.ts";
 import { encodeSplit, scoringBatches } from "./task-data.ts";
 
+export { parsePruneRecipe } from "../prune/index.ts";
+
 /** Examples that Wanda measures inputs on, unless told otherwise: as many as in its paper. */
 export const PRUNE_CALIBRATION_EXAMPLES = 128;
 

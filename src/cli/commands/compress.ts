@@ -13,7 +13,11 @@ import { INTERRUPTED, interruptible } from "../interrupt.ts";
 import { readTarget } from "../target.ts";
 import { openWorkflow } from "../workflow.ts";
 
-export const run: Body = async ({ args, flags, terminal, json }) => {
+export const run: Body = async (call) => {
+  const { args, flags, terminal, json } = call;
+  if (flags.prune !== undefined || flags["prune-scope"] !== undefined) {
+    return (await import("./compress-prune.ts")).run(call);
+  }
   const isOwn = (name: string) => (COMPRESS_KEYS as readonly string[]).includes(name);
   const own = Object.fromEntries(Object.entries(flags).filter(([name]) => isOwn(name)));
   const rest = Object.fromEntries(Object.entries(flags).filter(([name]) => !isOwn(name)));
