@@ -18,9 +18,42 @@ export async function deploy(inference: InferenceModel, weights: Weights, precis
   return precision === "fp32" ? fused : quantizeModel(fused, precision === "int8" ? 8 : 4);
 }
 
-/** The bytes of a deployed model, weights and all. */
-export function deployedBytes(model: OnnxModel): Uint8Array {
-  return writeModel(model);
+/** A model as files: the ONNX model, and beside it the weights where protobuf's 2 GB are not enough. */
+export interface DeployedFiles {
+  readonly model: Uint8Array;
+  /** Content of `dataName`, in order; null: the model holds everything. */
+  readonly data: readonly Uint8Array[] | null;
+}
+
+/** Most bytes of weights inside the model itself. */
+export const INLINE_LIMIT = 1_900_000_000;
+const SMALL_BYTES = 1024;
+const ALIGNMENT = 64;
+
+/** The files of a deployed model; `dataName` is what the second one will be called. */
+export function deployedFiles(model: OnnxModel, dataName: string, inlineLimit = INLINE_LIMIT): DeployedFiles {
+  const read = usedTensors(model);
+  const total = read.reduce((sum, [, bytes]) => sum + bytes.length, 0);
+  if (total <= inlineLimit) return { model: writeModel(model), data: null };
+  const tensors = new Map(model.tensors);
+  const data: Uint8Array[] = [];
+  let byteOffset = 0;
+  for (const [name, bytes] of read) {
+    if (bytes.length <= SMALL_BYTES) continue;
+    const { dtype, shape } = tensors.get(name)!;
+    tensors.set(name, { dtype, shape, data: { name: dataName, byteOffset, byteLength: bytes.length } });
+    const padding = (ALIGNMENT - (bytes.length % ALIGNMENT)) % ALIGNMENT;
+    data.push(bytes, new Uint8Array(padding));
+    byteOffset += bytes.length + padding;
+  }
+  return { model: writeModel({ ...model, tensors }), data };
+}
+
+function usedTensors({ nodes, tensors }: OnnxModel): (readonly [string, Uint8Array])[] {
+  const used = new Set(nodes.flatMap(({ inputs }) => inputs));
+  return [...tensors].flatMap(([name, { data }]) =>
+    used.has(name) && data instanceof Uint8Array ? [[name, data] as const] : [],
+  );
 }
 
 function bytesOf({ data }: Tensor): Uint8Array {

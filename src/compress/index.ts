@@ -12,7 +12,7 @@ export {
   largest,
   neuronImportance,
 } from "./choose.ts";
-export { deploy, deployedBytes, type Precision } from "./deploy.ts";
+export { type DeployedFiles, deploy, deployedFiles, type Precision } from "./deploy.ts";
 export {
   fedMasks,
   INPUT_NAMES,

@@ -7,6 +7,7 @@ import type { Comparison, ComparisonRow } from "./comparison.ts";
 import type { CompressOptions } from "./compress-options.ts";
 import type { CompressEvent } from "./compressing.ts";
 import type { Compression } from "./compression.ts";
+import type { OnnxExport, OnnxExportOptions } from "./exporting-onnx.ts";
 import type { Exported, ExportOptions } from "./exporting.ts";
 import type { PrunedModel, PruneOptions } from "./pruning.ts";
 import type { RunRecord } from "./run-record.ts";
@@ -131,4 +132,5 @@ export interface Workflow {
     overrides?: RunOverrides,
     stoppable?: Stoppable,
   ): Running<CompressEvent, Compression>;
+  exportOnnx(target: RunTarget, options: OnnxExportOptions, overrides?: RunOverrides): Promise<OnnxExport>;
 }

@@ -4,6 +4,7 @@ import { compareRuns, demoRun } from "./comparing.ts";
 import { compressRun } from "./compressing.ts";
 import type { Environment } from "./environment.ts";
 import { exportRun } from "./exporting.ts";
+import { exportOnnx } from "./exporting-onnx.ts";
 import { evaluateRun, profileRun } from "./inspecting.ts";
 import { predictRun } from "./predicting.ts";
 import { pruneModel } from "./pruning.ts";
@@ -23,5 +24,6 @@ export function workflow(environment: Environment): Workflow {
     exportRun: (target, options, overrides) => exportRun(environment, target, options, overrides),
     compressRun: (target, options, overrides, stoppable) =>
       compressRun(environment, target, options, overrides, stoppable),
+    exportOnnx: (target, options, overrides) => exportOnnx(environment, target, options, overrides),
   };
 }

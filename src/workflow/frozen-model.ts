@@ -9,6 +9,7 @@ import type { Backend, Program } from "../runtime/index.ts";
 import { type Files, joinPath, memoryWeights, type Tensor, type Weights } from "../tensor/index.ts";
 import type { RunOverrides, RunTarget } from "./api.ts";
 import type { Environment } from "./environment.ts";
+import { configWithHead } from "./model-folder.ts";
 import { type OpenedTarget, openTarget } from "./opened-target.ts";
 
 /** A classifier as config.json and weights alone, with where it came from. */
@@ -31,14 +32,14 @@ export async function openFrozen(
   overrides: RunOverrides,
 ): Promise<FrozenModel> {
   const opened = await openTarget(environment, target, overrides);
-  const { base, method, labels, isRegression } = opened;
+  const { base, method, labels, head } = opened;
   const trained = new Map([...opened.trained].filter(([name]) => !isNeuronMask(name)));
   const masks = new Map(
     [...opened.trained]
       .filter(([name]) => isNeuronMask(name))
       .map(([name, { data }]) => [name.slice(0, name.lastIndexOf(".")), data as Float32Array]),
   );
-  const config = classifierConfig(base.config, labels, isRegression);
+  const config = configWithHead(base.config, head, labels);
   const model = encoderModel(config);
   return {
     opened,
@@ -68,21 +69,6 @@ function withMasks(weights: Weights, sites: readonly MlpSite[], masks: ReadonlyM
 
 function adapterPrint(files: Files, trained: ReadonlyMap<string, Tensor>): Promise<string> {
   return fingerprint(files, memoryWeights(trained));
-}
-
-/** config.json of a classifier: the base's, with the classes of its head. */
-function classifierConfig(config: JsonObject, labels: readonly string[], isRegression: boolean): JsonObject {
-  const names = isRegression ? ["LABEL_0"] : labels;
-  const name = config.model_type === "roberta" ? "Roberta" : "Bert";
-  return {
-    ...config,
-    architectures: [`${name}ForSequenceClassification`],
-    id2label: Object.fromEntries(names.map((label, i) => [String(i), label])),
-    label2id: Object.fromEntries(names.map((label, i) => [label, i])),
-    num_labels: names.length,
-    problem_type: isRegression ? "regression" : "single_label_classification",
-    torch_dtype: "float32",
-  };
 }
 
 /** The graph of a plain model. */

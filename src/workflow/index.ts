@@ -30,6 +30,7 @@ export type { CompressEvent } from "./compressing.ts";
 export { type BudgetOutcome, type Compression, type ModelSize, readCompression } from "./compression.ts";
 export type { Environment, FoundModel } from "./environment.ts";
 export { EXPORT_FORMATS, type Exported, type ExportFormat, type ExportOptions } from "./exporting.ts";
+export { ONNX_DTYPES, ONNX_FILES, type OnnxExport, type OnnxExportOptions } from "./exporting-onnx.ts";
 export { effectiveEvents, parseEvents } from "./history.ts";
 export {
   type FineTuneOptions,

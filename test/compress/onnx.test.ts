@@ -1,0 +1,96 @@
+// The exported folder, loaded and run by Transformers.js itself in Node: same labels, same logits.
+import { readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { AutoModelForSequenceClassification, AutoTokenizer, env, pipeline } from "@huggingface/transformers";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { nodeEnvironment } from "../../src/node.ts";
+import { exportOnnx } from "../../src/workflow/exporting-onnx.ts";
+import { deft } from "../support/command.ts";
+import { tinyExamples } from "../support/tiny-model.ts";
+import { type TinyRun, tinyRun } from "./support.ts";
+
+const TEXTS = tinyExamples(48, 7).map(({ text }) => text);
+env.allowRemoteModels = false;
+
+async function predicted(run: string): Promise<{ label: string; logits: number[] }[]> {
+  const lines = TEXTS.map((text) => JSON.stringify({ text })).join("\n");
+  const file = join(run, "..", "texts.jsonl");
+  writeFileSync(file, `${lines}\n`);
+  const { out, err } = await deft("predict", run, "--input", file);
+  if (out === "") throw new Error(err);
+  return out
+    .trim()
+    .split("\n")
+    .map((line) => JSON.parse(line) as { label: string; logits: number[] });
+}
+
+/** Logits as Transformers.js computes them, and the labels its pipeline gives. */
+async function transformersJs(folder: string, dtype: "fp32" | "q8" | "q4") {
+  const slash = folder.lastIndexOf("/");
+  env.localModelPath = folder.slice(0, slash + 1);
+  const name = folder.slice(slash + 1);
+  const tokenizer = await AutoTokenizer.from_pretrained(name);
+  const model = await AutoModelForSequenceClassification.from_pretrained(name, { dtype });
+  const inputs = tokenizer(TEXTS, { padding: true, truncation: true });
+  const { logits } = (await model(inputs)) as { logits: { tolist(): number[][] } };
+  await model.dispose();
+  const classify = await pipeline("text-classification", name, { dtype });
+  const labels = (await classify(TEXTS)) as { label: string }[];
+  await classify.dispose();
+  return { logits: logits.tolist(), labels: labels.map(({ label }) => label) };
+}
+
+const largest = (a: readonly (readonly number[])[], b: readonly (readonly number[])[]) =>
+  Math.max(...a.flatMap((row, i) => row.map((value, c) => Math.abs(value - b[i]![c]!))));
+
+describe.each(["bert", "roberta"] as const)("%s", (modelType) => {
+  let tiny: TinyRun;
+  beforeAll(async () => {
+    tiny = await tinyRun({ modelType, hiddenSize: 32 });
+    const small = [
+      "compress",
+      tiny.run,
+      "--output",
+      join(tiny.root, "small"),
+      "--keep-neurons",
+      "0.5",
+      "--threads",
+      "1",
+    ];
+    expect((await deft(...small, "--skip", "1", "-q")).err).toBe("");
+    for (const name of ["run", "small"]) {
+      const options = { output: join(tiny.root, `${name}-onnx`), precisions: ["fp32", "int8", "q4"] as const };
+      await exportOnnx(nodeEnvironment(), { kind: "run", folder: join(tiny.root, name) }, options);
+    }
+  });
+  afterAll(() => rmSync(tiny.root, { recursive: true, force: true }));
+
+  test.each(["run", "small"])("%s: float32 is the same model", async (name) => {
+    const ours = await predicted(join(tiny.root, name));
+    const theirs = await transformersJs(join(tiny.root, `${name}-onnx`), "fp32");
+    expect(theirs.labels).toEqual(ours.map(({ label }) => label));
+    expect(
+      largest(
+        theirs.logits,
+        ours.map(({ logits }) => logits),
+      ),
+    ).toBeLessThan(1e-5);
+  });
+
+  test.each(["q8", "q4"] as const)("%s is near it", async (dtype) => {
+    const ours = await predicted(join(tiny.root, "small"));
+    const theirs = await transformersJs(join(tiny.root, "small-onnx"), dtype);
+    const agreeing = theirs.labels.filter((label, i) => label === ours[i]!.label).length;
+    expect(agreeing / TEXTS.length).toBeGreaterThanOrEqual(dtype === "q8" ? 0.95 : 0.85);
+  });
+
+  test("the folder holds what Transformers.js looks for, and the plan", () => {
+    const folder = join(tiny.root, "small-onnx");
+    const json = (name: string) => JSON.parse(readFileSync(join(folder, name), "utf8")) as Record<string, unknown>;
+    expect(json("config.json")).toMatchObject({ id2label: { 0: "negative", 1: "positive" }, model_type: modelType });
+    expect(json("tokenizer_config.json")).toMatchObject({ model_max_length: modelType === "bert" ? 66 : 64 });
+    expect(json("plan.json")).toMatchObject({ schema: 1 });
+    const size = (name: string) => statSync(join(folder, "onnx", name)).size;
+    expect(size("model_quantized.onnx")).toBeLessThan(size("model.onnx"));
+  });
+});
