@@ -180,7 +180,8 @@ export const PRUNE_FLAGS: readonly Flag[] = [
 
 /** What `deft export` writes, and where. */
 export const EXPORT_FLAGS: readonly Flag[] = [
-  output("format", "NAME", "peft, adapters or merged"),
+  output("format", "NAME", "peft, adapters, merged or onnx"),
+  output("precision", "A,B", "onnx: some of fp32, int8, q4", { default: "fp32,int8" }),
   output("output", "DIR", "a new folder"),
 ];
 

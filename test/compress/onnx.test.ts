@@ -94,3 +94,30 @@ describe.each(["bert", "roberta"] as const)("%s", (modelType) => {
     expect(size("model_quantized.onnx")).toBeLessThan(size("model.onnx"));
   });
 });
+
+test("deft export --format onnx says what it wrote, and refuses other precisions", async () => {
+  const tiny = await tinyRun();
+  const output = join(tiny.root, "out");
+  const { code, out } = await deft(
+    "export",
+    tiny.run,
+    "--format",
+    "onnx",
+    "--output",
+    output,
+    "--precision",
+    "q4",
+    "--json",
+  );
+  expect(code).toBe(0);
+  expect(JSON.parse(out)).toMatchObject({ output, files: [{ precision: "q4", path: "onnx/model_q4.onnx" }] });
+  const refused = await deft("export", tiny.run, "--format", "onnx", "--precision", "fp8");
+  expect(refused).toMatchObject({
+    code: 2,
+    err: expect.stringMatching(/--output: expected a new folder.*\n.*--precision: expected some of fp32, int8, q4/),
+  });
+  expect((await deft("export", tiny.run, "--format", "onnxx", "--output", `${output}2`)).err).toMatch(
+    /did you mean onnx/,
+  );
+  rmSync(tiny.root, { recursive: true, force: true });
+});

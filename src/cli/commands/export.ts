@@ -1,4 +1,4 @@
-// `deft export`: a run as a folder that peft, AdapterHub's adapters or transformers load.
+// `deft export`: a run as a folder that peft, AdapterHub's adapters, transformers or Transformers.js load.
 import { type ConfigIssue, nearest } from "../../errors.ts";
 import { shellLine, toJson } from "../../report/index.ts";
 import { EXPORT_FORMATS, type ExportFormat } from "../../workflow/index.ts";
@@ -7,10 +7,11 @@ import { collected } from "../own-flags.ts";
 import { readTarget } from "../target.ts";
 import { openWorkflow } from "../workflow.ts";
 
-/** Named in the product's contract, and not built yet. */
-const PLANNED = ["onnx"];
+const FORMATS = [...EXPORT_FORMATS, "onnx"] as const;
 
-export const run: Body = async ({ args, flags, terminal, json }) => {
+export const run: Body = async (call) => {
+  const { args, flags, terminal, json } = call;
+  if (flags.format === "onnx") return (await import("./export-onnx.ts")).run(call);
   const { format, output, ...rest } = flags;
   const issues = [...formatIssues(format), ...outputIssues(output)];
   const { opened } = collected(issues, { opened: () => readTarget({ args, flags: rest }) });
@@ -29,13 +30,12 @@ export const run: Body = async ({ args, flags, terminal, json }) => {
 };
 
 function formatIssues(format: unknown): ConfigIssue[] {
-  const expected = `one of ${EXPORT_FORMATS.join(", ")}`;
+  const expected = `one of ${FORMATS.join(", ")}`;
   const path = "--format";
   if (format === undefined) return [{ path, expected, got: "nothing" }];
   if ((EXPORT_FORMATS as readonly unknown[]).includes(format)) return [];
   const got = JSON.stringify(format);
-  if (PLANNED.includes(String(format))) return [{ path, expected, got: `${got}, which is planned and not built yet` }];
-  const near = nearest(String(format), EXPORT_FORMATS);
+  const near = nearest(String(format), FORMATS);
   return [{ path, expected, got, ...(near === undefined ? {} : { didYouMean: near }) }];
 }
 
