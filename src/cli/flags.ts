@@ -60,7 +60,8 @@ export const TRAIN_FLAGS: readonly Flag[] = [
   data("padding", "longest|max", "pad to the batch's longest, or to --max-length", { default: "longest" }),
   data("limit-train", "N", "use the first N training examples only"),
   data("limit-eval", "N", "use the first N evaluation examples only"),
-  method("method", "lora|adapter|prompt|prefix|head|full", "what is trained", { default: "lora" }),
+  method("method", "lora|qlora|adapter|prompt|prefix|head|full", "what is trained", { default: "lora" }),
+  method("quantize", "nf4|int8|int4", "keep the frozen base in 4 or 8 bits; qlora is lora on nf4"),
   method("rank", "N", "LoRA: rank", { default: "8" }),
   method("alpha", "X", "LoRA: scale, as alpha / rank", { default: "16" }),
   method("dropout", "X", "LoRA: dropout on its input", { default: "0.1" }),
@@ -167,7 +168,9 @@ export const COMPRESS_FLAGS: readonly Flag[] = [
   compression("latency-budget", "0.5x", "reach this share of the latency, measured here, at the least cost in score"),
   compression("plan", "FILE", "apply a plan made before"),
   compression("quantize", "none|int8|q4", "weights of the exported model", { default: "none" }),
-  compression("calibration-examples", "N", "training examples to take statistics from (--prune: 128)", { default: "512" }),
+  compression("calibration-examples", "N", "training examples to take statistics from (--prune: 128)", {
+    default: "512",
+  }),
   compression("recovery-steps", "N", "steps of fine-tuning after removal", { default: "0" }),
   output("output", "DIR", "the compressed model's folder"),
 ];

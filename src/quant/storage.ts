@@ -92,7 +92,7 @@ export async function openQuantized(stored: Weights, file: string): Promise<Quan
   const layouts = new Map<string, MatrixLayout>();
   const weights = new Map(stored);
   for (const [name, codes] of stored) {
-    if (codes.dtype !== "uint8" && codes.dtype !== "int8") continue;
+    if (!name.endsWith(".weight") || (codes.dtype !== "uint8" && codes.dtype !== "int8")) continue;
     const found = await layoutOf(name, codes, stored, issues);
     if (found === null) continue;
     for (const part of [...STORED_WITH, NF4_STATE]) weights.delete(`${name}.${part}`);

@@ -1,5 +1,5 @@
 // Finds PEFT and DEFT among finished runs: equal in everything but the density loss.
-import { type Comparison, type ComparisonRow, comparisonRow, type RunRecord } from "../workflow/index.ts";
+import { type Comparison, type ComparisonRow, comparisonRow, methodName, type RunRecord } from "../workflow/index.ts";
 
 /** The comparison that a set of runs holds; null when no two of them are a pair. */
 export function pairRuns(records: readonly RunRecord[]): Comparison | null {
@@ -9,8 +9,10 @@ export function pairRuns(records: readonly RunRecord[]): Comparison | null {
     if (deft.settings.density.weight === 0) continue;
     const peft = ended.find((other) => other.settings.density.weight === 0 && rest(other) === rest(deft));
     if (peft?.result == null || deft.result === null) continue;
-    const { method, seed } = deft.settings;
-    rows.push(comparisonRow({ method: method.kind, seed, peft: peft.result, deft: deft.result }, deft.metricName));
+    const { seed } = deft.settings;
+    rows.push(
+      comparisonRow({ method: methodName(deft.settings), seed, peft: peft.result, deft: deft.result }, deft.metricName),
+    );
   }
   const [first] = records;
   return rows.length === 0 || first === undefined

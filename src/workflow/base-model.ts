@@ -1,13 +1,15 @@
 // A base model opened for work: configuration, mapped float32 weights, tokenizer, and who it is.
 import { loadTokenizer, type Tokenizer } from "../data/index.ts";
 import { CheckpointError, type CheckpointIssue, UnsupportedError } from "../errors.ts";
-import { fingerprint, float32Checkpoint, type HubEvent, type JsonObject, openCheckpoint } from "../hub/index.ts";
+import type { StoredFormat } from "../graph/index.ts";
+import { fingerprint, type HubEvent, type JsonObject, openCheckpoint } from "../hub/index.ts";
 import { buildTaskGraph, type HeadKind } from "../infer/index.ts";
 import { anyModel, type EncoderModel, type Model, maxSequenceLength, sanitize } from "../models/index.ts";
 import { headOnly, isHead } from "../peft/index.ts";
 import { joinPath, type Weights } from "../tensor/index.ts";
 import type { Environment } from "./environment.ts";
 import { type Pruning, readPruning } from "./pruned-base.ts";
+import { openBaseWeights, type Quantization } from "./quantized-base.ts";
 
 export interface BaseModel {
   /** As the person named it. */
@@ -22,16 +24,19 @@ export interface BaseModel {
   readonly fingerprint: string;
   /** How its zeros came about; null for a model that was not pruned here. */
   readonly pruning: Pruning | null;
+  /** How its block matrices are stored; null: in float32. */
+  readonly quantization: Quantization | null;
 }
 
 /**
- * Opens a model by folder or hub id; weights in 16 bits are converted once, into the cache.
- * @throws the errors of `openCheckpoint`, `anyModel`, `sanitize` and `loadTokenizer`.
+ * Opens a model by folder or hub id; weights in 16 bits are converted, and block matrices quantised, once into the cache.
+ * @throws the errors of `openCheckpoint`, `anyModel`, `sanitize`, `loadTokenizer` and `openBaseWeights`.
  */
 export async function openBaseModel(
   environment: Environment,
   name: string,
   onProgress: (event: HubEvent) => void = () => {},
+  quantize: StoredFormat | null = null,
 ): Promise<BaseModel> {
   const { files } = environment;
   const { folder, commit } = await environment.findModel(name, onProgress);
@@ -41,7 +46,9 @@ export async function openBaseModel(
   const tokenizer = await loadTokenizer(files, folder);
   const issues = vocabularyIssues(tokenizer, model);
   if (issues.length > 0) throw new CheckpointError(folder, issues);
-  const { weights } = await float32Checkpoint(files, stored, environment.cacheFolder);
+  const { weights, quantization } = await openBaseWeights(environment, folder, stored, quantize, (named) =>
+    linearSites({ model, weights: named }),
+  );
   return {
     name,
     folder,
@@ -52,6 +59,7 @@ export async function openBaseModel(
     tokenizer,
     fingerprint: await fingerprint(files, stored),
     pruning: await readPruning(files, folder),
+    quantization,
   };
 }
 
@@ -107,7 +115,7 @@ export function missingHead(
 }
 
 /** Every linear layer outside the head, by path. */
-export function linearSites({ model, weights }: BaseModel): string[] {
+export function linearSites({ model, weights }: Pick<BaseModel, "model" | "weights">): string[] {
   const prefixes = model.architecture === "encoder" ? [`${model.config.modelType}.`] : ["encoder.", "decoder."];
   return [...weights].flatMap(([name, { shape }]) =>
     prefixes.some((prefix) => name.startsWith(prefix)) &&

@@ -53,6 +53,7 @@ export {
   type DataSettings,
   type DensitySettings,
   type MethodName,
+  methodName,
   type OptimSettings,
   resolveComparison,
   resolvePartial,

@@ -1,14 +1,17 @@
 // A run or a model opened for scoring: base, method and trained tensors.
 import { ConfigError } from "../errors.ts";
+import type { StoredFormat } from "../graph/index.ts";
+import { readSidecar } from "../hub/index.ts";
 import { buildTaskGraph, type HeadKind, openScorer, type Scorer } from "../infer/index.ts";
 import { compose, type Hooks } from "../nn/index.ts";
 import { headOnly, type Method } from "../peft/index.ts";
 import type { Backend } from "../runtime/index.ts";
-import { joinPath, type Tensor, zeros } from "../tensor/index.ts";
+import { type Files, joinPath, type Tensor, zeros } from "../tensor/index.ts";
 import type { RunOverrides, RunTarget } from "./api.ts";
 import { type BaseModel, missingHead, openBaseModel } from "./base-model.ts";
 import { readCompression } from "./compression.ts";
 import type { Environment } from "./environment.ts";
+import { methodOver } from "./quantized-base.ts";
 import { readRun } from "./run-folder.ts";
 import type { Settings } from "./settings.ts";
 import { DEFAULTS } from "./settings-defaults.ts";
@@ -52,10 +55,12 @@ export async function openTarget(
   const base = await openBaseModel(
     environment,
     target.kind === "model" ? target.model : (overrides.model ?? run!.settings.model),
+    undefined,
+    overrides.quantize ?? run?.settings.quantize ?? (await trainedOn(files, target)),
   );
   const adapter = target.kind === "run" ? joinPath(target.folder, "adapter") : target.adapter;
   const hooks = target.kind === "model" ? target.hooks : undefined;
-  if (adapter === null) return withHooks(await bare(base, headOptional), hooks);
+  if (adapter === null) return withHooks(stored(await bare(base, headOptional)), hooks);
   if (target.kind === "run" && (await files.stat(adapter)) === null) {
     throw new ConfigError([{ path: target.folder, expected: "a finished run", got: "one that has not ended" }], {
       hint: `Finish it first: deft train --output ${target.folder} --resume`,
@@ -76,7 +81,18 @@ export async function openTarget(
     isRegression,
     head,
   };
-  return withHooks(opened, hooks);
+  return withHooks(stored(opened), hooks);
+}
+
+/** How the base of an adapter was stored when it was trained. */
+async function trainedOn(files: Files, target: RunTarget): Promise<StoredFormat | null> {
+  if (target.kind === "run" || target.adapter === null) return null;
+  return ((await readSidecar(files, target.adapter))?.base.quantization as StoredFormat | null | undefined) ?? null;
+}
+
+/** The target over its base as it is stored. */
+function stored(opened: OpenedTarget): OpenedTarget {
+  return { ...opened, method: methodOver(opened.base.quantization, opened.method) };
 }
 
 function withHooks(opened: OpenedTarget, hooks: Hooks | undefined): OpenedTarget {

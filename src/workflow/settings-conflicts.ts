@@ -34,7 +34,11 @@ export function conflicts(given: SettingsInput, methods: readonly string[]): Con
     if (methods.includes(method)) return;
     for (const key of keys) add(key, `--method ${method}, which alone uses it`, `--method ${methods.join(",")}`);
   };
-  unused(LORA_KEYS, "lora");
+  if (!methods.includes("qlora")) unused(LORA_KEYS, "lora");
+  if (methods.includes("full"))
+    add("quantize", "a method that leaves the base's matrices alone", `--method ${methods.join(",")}`);
+  if (methods.includes("qlora") && given.quantize !== "nf4")
+    add("quantize", "nf4 with --method qlora, which means it, or --method lora", String(given.quantize));
   unused(ADAPTER_KEYS, "adapter");
   unused(PROMPT_KEYS, "prompt");
   unused(PREFIX_KEYS, "prefix");
@@ -48,7 +52,7 @@ export function conflicts(given: SettingsInput, methods: readonly string[]): Con
   if (given["prefix-projection"] !== true) {
     add("prefix-projection-size", "--prefix-projection, without which it means nothing", "none");
   }
-  if (!methods.includes("lora") && !methods.includes("full")) {
+  if (!methods.some((method) => ["lora", "qlora", "full"].includes(method))) {
     add("mask-safe", "--method lora or full, which alone could fill zeros", `--method ${methods.join(",")}`);
   }
   if (given["density-weight"] === 0) {

@@ -48,6 +48,7 @@ export const DEFAULTS = {
 /** What a method changes in the defaults. */
 export const METHOD_DEFAULTS: Readonly<Record<MethodName, SettingsInput>> = {
   lora: {},
+  qlora: { quantize: "nf4" },
   adapter: {},
   prompt: { "learning-rate": 1e-2 },
   prefix: { "learning-rate": 5e-3 },

@@ -17,13 +17,15 @@ export const TASKS = [
   "text-pair",
 ] as const;
 
-export const METHODS = ["lora", "adapter", "prompt", "prefix", "head", "full"] as const;
+export const METHODS = ["lora", "qlora", "adapter", "prompt", "prefix", "head", "full"] as const;
 
 // Named in the product's contract, not built yet: said so instead of "unknown".
 const PLANNED: Readonly<Record<string, readonly string[]>> = {
   task: ["squad", "seq2seq"],
-  method: ["qlora"],
 };
+
+/** How the matrices of a frozen base can be stored. */
+export const STORED_FORMATS = ["nf4", "int8", "int4"] as const;
 
 const text = z.string().min(1);
 const count = z.int().min(1);
@@ -46,6 +48,7 @@ const SHAPE = {
   split: text,
   method: z.enum(METHODS),
   methods: list.pipe(z.array(z.enum(METHODS)).min(1)),
+  quantize: z.enum(STORED_FORMATS),
   rank: count,
   alpha: rate,
   dropout: z.number().min(0).lt(1),

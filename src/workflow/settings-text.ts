@@ -1,5 +1,5 @@
 // Settings written back: as keys of a file, and as the command line that gives them.
-import type { Settings } from "./settings.ts";
+import { methodName, type Settings } from "./settings.ts";
 import { DEFAULTS, LOSS_DEFAULTS, METHOD_DEFAULTS } from "./settings-defaults.ts";
 import type { SettingsInput, SettingsKey } from "./settings-schema.ts";
 
@@ -17,7 +17,7 @@ export function settingsInput(settings: Settings): SettingsInput {
     padding: data.padding,
     "limit-train": data.limitTrain,
     "limit-eval": data.limitEval,
-    method: method.kind,
+    ...(methodName(settings) === "qlora" ? { method: "qlora" } : { method: method.kind, quantize: settings.quantize }),
     ...methodInput(method),
     "density-weight": density.auto ? ("auto" as const) : density.weight,
     // without a density loss the rest of it means nothing and would be refused

@@ -159,13 +159,13 @@ describe("resolveSettings", () => {
   );
 
   test("lists every mistake at once, of flags and file, with its place", () => {
-    const text = "model: m\nepochs: -1\nlerning-rate: 1\npatience: 1.5\nmethod: qlora\nrslora: maybe\ntargets: 3\n";
+    const text = "model: m\nepochs: -1\nlerning-rate: 1\npatience: 1.5\nmethod: qlra\nrslora: maybe\ntargets: 3\n";
     const flags = { task: "sst", padding: "", "batch-size": "many", dropout: 1, seed: 2 ** 32 };
     expect(mistakes({ flags, file: { name: "c.yaml", text } })).toMatchInlineSnapshot(`
       "c.yaml:2:1 (epochs): a number > 0 / -1 / -
       c.yaml:3:1 (lerning-rate): a known setting / "lerning-rate" / learning-rate
       c.yaml:4:1 (patience): a whole number / 1.5 / -
-      c.yaml:5:1 (method): one of lora, adapter, prompt, prefix, head, full / "qlora", which is planned and not built yet / -
+      c.yaml:5:1 (method): one of lora, qlora, adapter, prompt, prefix, head, full / "qlra" / qlora
       c.yaml:6:1 (rslora): true or false / "maybe" / -
       c.yaml:7:1 (targets): a list, or words joined by commas / 3 / -
       --task: one of cola, mnli, mrpc, qnli, qqp, rte, sst2, stsb, wnli, text-classification, text-pair / "sst" / sst2

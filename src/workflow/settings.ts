@@ -1,5 +1,6 @@
 // The settings of a run: one record, resolved from flags, a YAML file, a preset and the defaults.
 import { ConfigError, type ConfigIssue } from "../errors.ts";
+import type { StoredFormat } from "../graph/index.ts";
 import { adapter, full, headOnly, lora, type MethodSettings, prefix, prompt } from "../peft/index.ts";
 import { FIRST_WEIGHT } from "../train/index.ts";
 import { conflicts } from "./settings-conflicts.ts";
@@ -116,6 +117,8 @@ export interface Settings {
   readonly recompute: boolean | null;
   /** Leave the base's zeros alone; null: where the base was pruned. */
   readonly maskSafe: boolean | null;
+  /** How the base's block matrices are stored; null: as its folder has them. */
+  readonly quantize: StoredFormat | null;
 }
 
 /** Where settings come from: values by key as flags gave them, and a file's name and text. */
@@ -274,6 +277,7 @@ function assemble(given: SettingsInput, method: MethodName): Settings {
     threads: v.threads ?? null,
     recompute: v.recompute ?? null,
     maskSafe: v["mask-safe"] ?? null,
+    quantize: v.quantize ?? null,
   };
 }
 
@@ -290,12 +294,19 @@ function weightOf(
   return { weight: FIRST_WEIGHT, auto };
 }
 
+/** The method's name as a person gave it: LoRA over NF4 is QLoRA, others on a quantised base bear its format. */
+export function methodName({ method, quantize = null }: Pick<Settings, "method" | "quantize">): string {
+  if (quantize === null) return method.kind;
+  return method.kind === "lora" && quantize === "nf4" ? "qlora" : `${method.kind}-${quantize}`;
+}
+
 function assembleMethod(
   v: { readonly [K in keyof typeof DEFAULTS]: NonNullable<SettingsInput[K]> } & SettingsInput,
   method: MethodName,
 ): MethodSettings {
   switch (method) {
-    case "lora": {
+    case "lora":
+    case "qlora": {
       const targets = v.targets.length === 1 && v.targets[0] === "all-linear" ? "all-linear" : v.targets;
       const { rank, alpha, dropout, bias, rslora } = v;
       return lora({ rank, alpha, dropout, targets, bias, rslora }).settings;

@@ -71,7 +71,12 @@ export async function writeTrainedPart(
     removal: options.removal,
     gates: options.gates,
     report: options.report,
-    base: { model: base.name, revision: base.commit, fingerprint: base.fingerprint },
+    base: {
+      model: base.name,
+      revision: base.commit,
+      fingerprint: base.fingerprint,
+      quantization: base.quantization?.format ?? null,
+    },
     data: options.data,
     labels: [...labels],
   });

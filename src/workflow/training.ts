@@ -12,12 +12,13 @@ import type { Running, Stoppable, TrainEstimate, TrainedRun } from "./api.ts";
 import { type BaseModel, encoderOf, linearSites, missingHead, openBaseModel } from "./base-model.ts";
 import type { Environment } from "./environment.ts";
 import { openEvaluator } from "./evaluator.ts";
+import { methodOver } from "./quantized-base.ts";
 import { referenceLosses } from "./reference.ts";
 import { methodOnBase, runExtras, withExtras } from "./run-method.ts";
 import type { RunRecord } from "./run-record.ts";
 import { RunWriter } from "./run-writer.ts";
 import { running } from "./running.ts";
-import type { Settings } from "./settings.ts";
+import { methodName, type Settings } from "./settings.ts";
 import { chanceLoss, encodeSplit, headOf, openData, trainingBatches } from "./task-data.ts";
 import { writeTrainedPart } from "./trained-part.ts";
 import { checkPositions, initTokenIds } from "./virtual-tokens.ts";
@@ -146,11 +147,11 @@ type Job = Awaited<ReturnType<typeof prepare>>;
 
 async function prepare(environment: Environment, settings: Settings) {
   const { files } = environment;
-  const base = await openBaseModel(environment, settings.model);
+  const base = await openBaseModel(environment, settings.model, undefined, settings.quantize ?? null);
   checkPositions(base, settings.method, settings.data.maxLength);
   const keepsZeros = settings.maskSafe ?? base.pruning !== null;
   const own = methodOnBase(settings.method, keepsZeros, initTokenIds(base, settings.method));
-  const method = withExtras(own, runExtras(settings));
+  const method = methodOver(base.quantization, withExtras(own, runExtras(settings)));
   const dataset = await openData(files, settings);
   const { task } = dataset;
   const head = headOf(task);
@@ -191,6 +192,7 @@ async function prepare(environment: Environment, settings: Settings) {
     // keys sorted: settings read back from run.json have another order than those just resolved
     stateKey: jsonText({
       base: base.fingerprint,
+      quantization: base.quantization?.format ?? null,
       dataset: dataset.fingerprint,
       task: settings.task,
       data: { ...settings.data },
@@ -264,7 +266,7 @@ function trainerFacts(job: Job, optimizer: Optimizer, plain: readonly number[] |
     describe: {
       task: task.name,
       model: settings.model,
-      method: settings.method.kind,
+      method: methodName(settings),
       epochs: optim.epochs,
       batchSize: optim.batchSize * optim.accumulate,
       trainExamples: job.trainExamples.count,
