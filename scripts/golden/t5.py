@@ -10,7 +10,13 @@ CLI and format as in encoders.py, but for:
                           the density loss is the encoder's mean plus the decoder's
     method                lora targets q and v, or peft's "all-linear", which leaves lm_head out; adapters behind each MLP,
                           sites `….layer.1` and in the decoder `….layer.2`: `x + h + U·relu(D·(x + h))` (Pfeiffer), and
-                          Houlsby's `x + h + U·silu(D·h)` behind self-attention too; head: lm_head, where it is untied
+                          Houlsby's `x + h + U·silu(D·h)` behind self-attention too; head: lm_head, where it is untied;
+                          {kind: "prompt", virtualTokens P}: peft's rows in front of the encoder's words alone, of whose
+                          stored [2 · P, D] it reads the first P, our `prompt_embeddings`;
+                          {kind: "prefix", virtualTokens P, projection, projectionSize M}: P keys and values in front of
+                          those of every attention (encoder self, decoder self, cross), with no relative bias, since peft
+                          has them in the decoder's self-attention alone; `<site>.prefix_key` and `.prefix_value`
+                          [P, H · K], or as in hooks.py made by an MLP whose E is [P, H · K]
 
 The padding row of T5's embeddings is trained as any other. In float64 T5's norm still sums squares in float32.
 """
@@ -20,6 +26,7 @@ import dataclasses
 import functools
 import os
 import pathlib
+import types
 import warnings
 
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
@@ -27,7 +34,7 @@ os.environ.setdefault("HF_HUB_OFFLINE", "1")
 import safetensors
 import torch
 import transformers
-from peft import LoraConfig, get_peft_model
+from peft import LoraConfig, PromptTuningConfig, get_peft_model
 from torch import nn
 from transformers.activations import ACT2FN
 
@@ -52,9 +59,12 @@ TINY = {
     "decoder_start_token_id": 0,
 }
 CORE = ("lora-qv", "lora-all", "adapter-pfeiffer", "full")
+VIRTUAL = ("prompt-tuning", "prefix-tuning", "prefix-projection")
 VARIANTS = {
-    "t5-v10": ({}, (*CORE, "adapter-houlsby")),
-    "t5-v11": ({"feed_forward_proj": "gated-gelu", "tie_word_embeddings": False}, (*CORE, "adapter-houlsby", "head")),
+    "t5-v10": ({}, (*CORE, "adapter-houlsby", *VIRTUAL)),
+    "t5-v11": (
+        {"feed_forward_proj": "gated-gelu", "tie_word_embeddings": False}, (*CORE, "adapter-houlsby", "head", *VIRTUAL)
+    ),
     "t5-silu": ({"feed_forward_proj": "gated-silu"}, ("lora-qv", "full")),
     "t5-untied": ({"tie_word_embeddings": False}, ("adapter-pfeiffer", "full")),
     "t5-deep": (
@@ -62,11 +72,15 @@ VARIANTS = {
             "num_layers": 1, "num_decoder_layers": 3, "num_heads": 2, "d_kv": 16, "layer_norm_epsilon": 1e-3,
             "relative_attention_num_buckets": 32, "relative_attention_max_distance": 128,
         },
-        CORE,
+        (*CORE, *VIRTUAL),
     ),
     "t5-start": ({"decoder_start_token_id": 2, "pad_token_id": 3}, ("lora-qv", "full")),
 }  # fmt: skip
-GOLDEN = ("t5-v10.lora-qv", "t5-v10.full", "t5-v11.adapter-pfeiffer", "t5-v11.full")
+GOLDEN = (
+    "t5-v10.lora-qv", "t5-v10.full", "t5-v11.adapter-pfeiffer", "t5-v11.full", "t5-v10.prompt-tuning",
+    "t5-v11.prefix-tuning",
+)  # fmt: skip
+PROMPT_TOKENS, PREFIX_TOKENS, PROJECTION_SIZE = 5, 3, 7
 
 
 @torch.no_grad()
@@ -167,12 +181,79 @@ def with_adapter(model: nn.Module, method: str, name: str) -> Build:
     return Build(model, trainables_of(model), facts)
 
 
+def with_prompt(model: nn.Module, name: str) -> Build:
+    model = get_peft_model(model, PromptTuningConfig(task_type="SEQ_2_SEQ_LM", num_virtual_tokens=PROMPT_TOKENS))
+    rows = model.prompt_encoder["default"].embedding.weight
+    with torch.no_grad():
+        rows.copy_(torch.randn(rows.shape, generator=seeded(f"{name}/prompt")) * 0.7)
+    facts = {"kind": "prompt", "virtualTokens": PROMPT_TOKENS}
+    # peft keeps as many for the decoder, and never reads them
+    parts = lambda part, value: {part: value[:PROMPT_TOKENS]}  # noqa: E731
+    return Build(model, trainables_of(model), facts, PROMPT_TOKENS, parts)
+
+
+def prefixed_forward(rows, self, hidden_states, mask=None, key_value_states=None, position_bias=None, **_):
+    """T5Attention.forward over more keys: those of `rows(self)` in front, attended by all and with no bias."""
+    states = hidden_states if key_value_states is None else key_value_states
+    batch = states.shape[0]
+
+    def heads(x):
+        return x.view(x.shape[0], -1, self.n_heads, self.key_value_proj_dim).transpose(1, 2)
+
+    before = [heads(x.unsqueeze(0)).expand(batch, -1, -1, -1) for x in rows(self)]
+    key, value = (torch.cat([p, heads(x)], dim=2) for p, x in zip(before, (self.k(states), self.v(states)), strict=True))
+    if position_bias is None:
+        lengths = hidden_states.shape[1], states.shape[1]
+        if self.has_relative_attention_bias:
+            position_bias = self.compute_bias(*lengths)
+        else:
+            position_bias = hidden_states.new_zeros(1, self.n_heads, *lengths)
+    bias = position_bias if mask is None else position_bias + mask
+    scores = heads(self.q(hidden_states)) @ key.transpose(2, 3) + nn.functional.pad(bias, (before[0].shape[2], 0))
+    context = (scores.softmax(-1) @ value).transpose(1, 2).flatten(2)
+    return self.o(context), position_bias, None
+
+
+def with_prefix(model: nn.Module, name: str, projection_size: int | None) -> Build:
+    width = model.config.num_heads * model.config.d_kv
+    attentions = [m for n, m in model.named_modules() if n.endswith(("SelfAttention", "EncDecAttention"))]
+    if projection_size:
+        model.prefix_embedding = nn.Parameter(torch.empty(PREFIX_TOKENS, width))
+        model.prefix_hidden = nn.Linear(width, projection_size)
+    for attention in attentions:
+        for part in ("prefix_key", "prefix_value"):
+            own = nn.Linear(projection_size, width) if projection_size else nn.Parameter(torch.empty(PREFIX_TOKENS, width))
+            setattr(attention, part, own)
+
+    def rows(attention):
+        if not projection_size:
+            return attention.prefix_key, attention.prefix_value
+        hidden = torch.tanh(model.prefix_hidden(model.prefix_embedding))
+        return attention.prefix_key(hidden), attention.prefix_value(hidden)
+
+    for attention in attentions:
+        attention.forward = types.MethodType(functools.partial(prefixed_forward, rows), attention)
+    generator = seeded(f"{name}/prefix")
+    with torch.no_grad():
+        for n, p in model.named_parameters():
+            if "prefix_" in n:
+                std = p.shape[-1] ** -0.5 if n.endswith(".weight") else 0.7
+                p.copy_(torch.randn(p.shape, generator=generator) * std)
+                p.requires_grad_(True)
+    facts = {"kind": "prefix", "virtualTokens": PREFIX_TOKENS, "projection": bool(projection_size)}
+    return Build(model, trainables_of(model), facts | {"projectionSize": projection_size})
+
+
 def build(folder: pathlib.Path, method: str, name: str) -> Build:
     model = load(folder)
     if method.startswith("lora"):
         return with_lora(model, method, name)
     if method in ADAPTER:
         return with_adapter(model, method, name)
+    if method == "prompt-tuning":
+        return with_prompt(model, name)
+    if method.startswith("prefix-"):
+        return with_prefix(model, name, PROJECTION_SIZE if method == "prefix-projection" else None)
     if method == "full":
         model.requires_grad_(True)
     else:
