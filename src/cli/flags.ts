@@ -20,6 +20,7 @@ export interface Flag {
 
 export type FlagGroup =
   | "Model and data"
+  | "Answers"
   | "Method"
   | "Density loss"
   | "ADA-DEFT and removal"
@@ -41,6 +42,7 @@ const define =
   });
 
 const data = define("Model and data");
+const answers = define("Answers");
 const method = define("Method");
 const density = define("Density loss");
 const removal = define("ADA-DEFT and removal");
@@ -51,15 +53,29 @@ const output = define("Output");
 /** What `deft train` takes, and `compare` with it: names are settings keys. */
 export const TRAIN_FLAGS: readonly Flag[] = [
   data("model", "ID|DIR", "Hugging Face id, or a model's folder"),
-  data("task", "NAME", "cola, mnli, mrpc, qnli, qqp, rte, sst2, stsb, wnli, text-classification or text-pair"),
-  data("data", "DIR|FILE", "GLUE folder, or a CSV, TSV, JSONL or Parquet file"),
+  data("task", "NAME", "a GLUE task (cola … wnli), text-classification, text-pair, squad or seq2seq"),
+  data("data", "DIR|FILE", "GLUE folder, SQuAD JSON, or a CSV, TSV, JSONL or Parquet file"),
   data("text-column", "NAME", "column of the text"),
   data("pair-column", "NAME", "column of the second text"),
   data("label-column", "NAME", "column of the label"),
-  data("max-length", "N", "tokens at most", { default: "128" }),
+  data("source-column", "NAME", "seq2seq: column of the text to read"),
+  data("target-column", "NAME", "seq2seq: column of the text to write"),
+  data("source-prefix", "TEXT", 'seq2seq: put before each text to read, such as "summarize: "'),
+  data("max-length", "N", "tokens at most (squad: 384, seq2seq: 512)", { default: "128" }),
   data("padding", "longest|max", "pad to the batch's longest, or to --max-length", { default: "longest" }),
   data("limit-train", "N", "use the first N training examples only"),
   data("limit-eval", "N", "use the first N evaluation examples only"),
+  answers("max-target-length", "N", "tokens to write at most (squad: 30)", { default: "128" }),
+  answers("doc-stride", "N", "squad: tokens that windows of a long context share", { default: "128" }),
+  answers("n-best", "N", "squad: starts and ends of an answer looked at", { default: "20" }),
+  answers("max-answer-length", "N", "squad: tokens of an answer in the context", { default: "30" }),
+  answers("null-threshold", "X", "squad v2: no answer when its score is better by more", { default: "0" }),
+  answers("num-beams", "N", "texts kept side by side while writing", { default: "1" }),
+  answers("max-new-tokens", "N", "tokens written at most, instead of --max-target-length"),
+  answers("length-penalty", "X", "beams: scores are divided by length to this power", { default: "1" }),
+  answers("temperature", "X", "draw tokens at random, logits divided by this"),
+  answers("top-k", "N", "draw among the N likeliest tokens"),
+  answers("top-p", "X", "draw among the likeliest tokens of this probability together"),
   method("method", "lora|qlora|adapter|prompt|prefix|head|full", "what is trained", { default: "lora" }),
   method("quantize", "nf4|int8|int4", "keep the frozen base in 4 or 8 bits; qlora is lora on nf4"),
   method("rank", "N", "LoRA: rank", { default: "8" }),
@@ -104,7 +120,7 @@ export const TRAIN_FLAGS: readonly Flag[] = [
   removal("removal-end", "X", "share of steps after which the last has gone", { default: "0.6" }),
   training("epochs", "X", "passes over the data", { default: "3" }),
   training("max-steps", "N", "stop after N steps, however many epochs"),
-  training("batch-size", "N", "examples a micro-batch", { default: "32" }),
+  training("batch-size", "N", "examples a micro-batch (squad: 12, seq2seq: 8)", { default: "32" }),
   training("accumulate", "N", "micro-batches a step", { default: "1" }),
   training("learning-rate", "X", "peak rate (prompt: 0.01, prefix: 0.005, head: 0.001, full: 2e-5)", {
     default: "0.0003",

@@ -31,6 +31,16 @@ export interface EncodedSpans extends EncodedWindows {
 /** Windows with the first answer as a target. */
 export interface EncodedAnswers extends EncodedWindows, EncodedTargets {}
 
+/** Whether examples point into their context. */
+export function isSpans(examples: EncodedExamples): examples is EncodedSpans {
+  return "startPositions" in examples;
+}
+
+/** Whether examples are windows of questions. */
+export function isWindows(examples: EncodedExamples): examples is EncodedWindows {
+  return "owners" in examples;
+}
+
 /** Encodes questions for a model that points into the context. @throws {ConfigError} when a question leaves no room. */
 export async function encodeSpans(
   examples: AsyncIterable<Example> | Iterable<Example>,
@@ -69,20 +79,22 @@ export async function encodeSpans(
 export interface AnswerOptions extends WindowOptions {
   /** Largest number of tokens of a target, the end token included. */
   readonly maxTargetLength: number;
-  /** Leave out the windows without the answer, unless none has it; for training on questions that all have one. */
-  readonly answeredOnly?: boolean;
+  /** Some questions have no answer: a window without one asks for the empty text. Else it asks for nothing. */
+  readonly unanswerable?: boolean;
+  /** Leave out the windows that ask for nothing; the answer then stands at the first where none has it. */
+  readonly targetsOnly?: boolean;
 }
 
 /**
  * Encodes questions for a model that writes: "question: … context: …" to the first answer, as run_seq2seq_qa.py.
  *
- * Every window has the question before it. The target of a window without the answer is empty.
+ * Every window has the question before it.
  * @throws {ConfigError} when a question leaves no room.
  */
 export async function encodeAnswers(
   examples: AsyncIterable<Example> | Iterable<Example>,
   tokenizer: Tokenizer,
-  { maxTargetLength, answeredOnly = false, ...options }: AnswerOptions,
+  { maxTargetLength, unanswerable = false, targetsOnly = false, ...options }: AnswerOptions,
 ): Promise<EncodedAnswers> {
   const windowsOf = windower(tokenizer, "text-to-text", options);
   const packer = examplePacker(tokenizer, options.maxLength);
@@ -93,12 +105,13 @@ export async function encodeAnswers(
     const answer = example.question?.answers[0];
     const windows = windowsOf(example);
     const isHeld = windows.map((window) => answer !== undefined && answerPositions(window, answer) !== null);
-    const noneHolds = !isHeld.includes(true);
+    // an answer that the windows cut in two is asked for once
+    if (answer !== undefined && !isHeld.includes(true)) isHeld[0] = true;
     windows.forEach(({ ids, typeIds }, i) => {
-      if (answeredOnly && !isHeld[i] && !(noneHolds && i === 0)) return;
-      const written = isHeld[i] || (answeredOnly && noneHolds) ? answer?.text : "";
+      const target = isHeld[i] ? answer!.text : unanswerable ? "" : null;
+      if (target === null && targetsOnly) return;
       packer.add({ ids, typeIds, truncated: false }, example.line, null);
-      targets.add(written ?? "");
+      targets.add(target);
       owners.push(questions.length);
     });
     questions.push(example);

@@ -19,6 +19,16 @@ export interface EncodedTexts extends EncodedTargets {
   readonly targetTexts: readonly (string | null)[];
 }
 
+/** Whether examples have something to write. */
+export function isTargets(examples: EncodedExamples): examples is EncodedTargets {
+  return "targetLengths" in examples;
+}
+
+/** Whether examples are texts with the texts to write for them. */
+export function isTexts(examples: EncodedExamples): examples is EncodedTexts {
+  return "targetTexts" in examples;
+}
+
 export interface EncodeTextsOptions {
   /** Largest number of tokens to read, special ones included. */
   readonly maxLength: number;

@@ -12,9 +12,18 @@ export {
   type EncodedWindows,
   encodeAnswers,
   encodeSpans,
+  isSpans,
+  isWindows,
   type WindowOffsets,
 } from "./encode-questions.ts";
-export { type EncodedTargets, type EncodedTexts, type EncodeTextsOptions, encodeTexts } from "./encode-targets.ts";
+export {
+  type EncodedTargets,
+  type EncodedTexts,
+  type EncodeTextsOptions,
+  encodeTexts,
+  isTargets,
+  isTexts,
+} from "./encode-targets.ts";
 export type { Answer, Example, Question } from "./examples.ts";
 export { fileDigest } from "./fingerprint.ts";
 export { heldOut } from "./held-out.ts";

@@ -3,9 +3,11 @@ import { Tokenizer as Engine } from "@huggingface/tokenizers";
 import { ConfigError, UnsupportedError } from "../errors.ts";
 import { type BertTextOptions, bertNormalizer, bertWords, trackedBertNormalizer } from "./bert-text.ts";
 import { byteLevelWords } from "./byte-level.ts";
+import { charsmapNormalizer } from "./charsmap.ts";
 import { type SpanStyle, spansOf, type TokenSpans } from "./offsets.ts";
 import { addedTokens, keptLengths, type Piece, type Template, type Truncation, templateOf } from "./template.ts";
 import { wellFormed } from "./unicode.ts";
+import { METASPACE, metaspaceWords, unigramPieces } from "./unigram.ts";
 
 /** One encoded input; the four arrays run in parallel. */
 export interface Encoding {
@@ -163,8 +165,17 @@ function createEngine(json: TokenizerJson, config: TokenizerConfigJson): Engine 
   if (normalizer?.type === "BertNormalizer" && engine.normalizer !== null) {
     engine.normalizer.normalize = bertNormalizer(bertOptions(normalizer));
   }
+  if (normalizer?.type === "Precompiled" && engine.normalizer !== null) {
+    // the library's own is NFKC with exceptions, which is near what most maps hold
+    engine.normalizer.normalize = charsmapNormalizer(String(normalizer.precompiled_charsmap));
+  }
   const words = wordSplitter(json.pre_tokenizer);
   if (words !== null && engine.pre_tokenizer !== null) engine.pre_tokenizer.pre_tokenize_text = words;
+  const { model } = json;
+  if (model.type === "Unigram" && model.byte_fallback !== true && engine.model !== null) {
+    const pieces = unigramPieces(model.vocab as readonly (readonly [string, number])[]);
+    engine.model.encode = (words: readonly string[]) => words.flatMap(pieces);
+  }
   return engine;
 }
 
@@ -202,7 +213,20 @@ function trimsOffsets(processor: unknown): boolean {
 function wordSplitter(json: StageJson | null): ((text: string) => string[]) | null {
   if (json?.type === "BertPreTokenizer") return bertWords;
   if (json?.type === "ByteLevel" && json.use_regex !== false) return byteLevelWords(json.add_prefix_space === true);
-  return null;
+  return unigramWords(json);
+}
+
+/** `Metaspace`, or `WhitespaceSplit` and `Metaspace` as in T5, where every word begins with the replacement. */
+function unigramWords(json: StageJson | null): ((text: string) => string[]) | null {
+  const stages = (json?.type === "Sequence" ? (json.pretokenizers as StageJson[]) : [json]).filter(
+    (stage) => stage !== null,
+  );
+  const metaspace = stages.at(-1);
+  const isT5 = stages.length === 2 && stages[0]?.type === "WhitespaceSplit";
+  if (metaspace?.type !== "Metaspace" || (stages.length > 1 && !isT5)) return null;
+  const scheme = metaspace.prepend_scheme ?? (metaspace.add_prefix_space === false ? "never" : "always");
+  if (scheme !== "always" || metaspace.split === false) return null;
+  return metaspaceWords(isT5, String(metaspace.replacement ?? METASPACE));
 }
 
 function build(json: TokenizerJson, config: TokenizerConfigJson): Engine {

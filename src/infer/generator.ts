@@ -1,5 +1,5 @@
 // Generation: texts written token by token by an encoder–decoder, greedily, by beams or by chance.
-import { DensityMeter, type DensityReport, densityCounts, tapShapes } from "../density/index.ts";
+import { DensityMeter, type DensityReport, densityCounts, type TapShape, tapShapes } from "../density/index.ts";
 import type { EncoderDecoderModel } from "../models/index.ts";
 import type { Backend, CompileOptions, Outputs, Program } from "../runtime/index.ts";
 import { int64, type Tensor, type Weights, zeros } from "../tensor/index.ts";
@@ -46,6 +46,8 @@ export interface Generator {
    * was still in the race counts. Null unless asked for, and before the first token.
    */
   density(): Pick<DensityReport, "generation" | "layers"> | null;
+  /** Forgets what was counted, so that `density` starts anew. */
+  clearDensity(): void;
   dispose(): Promise<void>;
 }
 
@@ -53,7 +55,8 @@ export interface Generator {
 interface Writer {
   readonly program: Program;
   readonly trainable: readonly string[];
-  readonly meter: DensityMeter | null;
+  /** What counts at the moment. */
+  readonly meter: () => DensityMeter | null;
 }
 
 /** Compiles the programs of a model with a method. Errors as `Backend.compile`. */
@@ -63,15 +66,17 @@ export async function openGenerator(options: GeneratorOptions): Promise<Generato
   const compile = { ...options.compile, weights };
   const reader = await backend.compile(reading.outputs, compile);
   let meter: DensityMeter | null = null;
+  let shapes: readonly TapShape[] = [];
   const open = async (reorders: boolean): Promise<Writer> => {
     const writing = buildWriting(options, reading, { reorders });
     const { outputs, taps, active } = writing;
     const written = taps.map((tap) => ({ ...tap, stack: "generation" as const }));
     const masks = { generation: active };
-    meter ??= density ? new DensityMeter(tapShapes(written, masks)) : null;
+    shapes = tapShapes(written, masks);
+    meter ??= density ? new DensityMeter(shapes) : null;
     const counts = density ? densityCounts(written, masks) : {};
     const program = await backend.compile({ ...outputs, ...counts }, compile);
-    return { program, trainable: namesOf(writing), meter };
+    return { program, trainable: namesOf(writing), meter: () => meter };
   };
   const writers = new Map<boolean, Promise<Writer>>();
   const writer = (reorders: boolean) => {
@@ -91,6 +96,9 @@ export async function openGenerator(options: GeneratorOptions): Promise<Generato
       return decoding.result();
     },
     density: () => (meter?.isEmpty === false ? meter.report() : null),
+    clearDensity() {
+      if (meter !== null) meter = new DensityMeter(shapes);
+    },
     async dispose() {
       await reader.dispose();
       for (const opened of writers.values()) await (await opened).program.dispose();
@@ -139,7 +147,7 @@ async function write(
       ...(sources ? { sources: perText(sources) } : {}),
     });
     const attendedTokens = active.reduce((sum, one) => sum + one, 0);
-    meter?.add(outputs, { generation: { length: 1, attendedTokens } });
+    meter()?.add(outputs, { generation: { length: 1, attendedTokens } });
     past = Object.fromEntries(names.map((name) => [name, outputs[`next.${name}`]!]));
     decoding.advance(outputs["logits"]!.data as Float32Array);
   }

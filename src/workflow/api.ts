@@ -7,8 +7,8 @@ import type { Comparison, ComparisonRow } from "./comparison.ts";
 import type { CompressOptions } from "./compress-options.ts";
 import type { CompressEvent } from "./compressing.ts";
 import type { Compression } from "./compression.ts";
-import type { OnnxExport, OnnxExportOptions } from "./exporting-onnx.ts";
 import type { Exported, ExportOptions } from "./exporting.ts";
+import type { OnnxExport, OnnxExportOptions } from "./exporting-onnx.ts";
 import type { PrunedModel, PruneOptions } from "./pruning.ts";
 import type { RunRecord } from "./run-record.ts";
 import type { ComparisonCell, Settings } from "./settings.ts";
@@ -60,16 +60,17 @@ export type RunTarget =
 /** Settings that replace those of the run: data, split, columns, lengths, threads. */
 export type RunOverrides = SettingsInput;
 
-/** One text, or a pair of texts. */
-export interface PredictInput {
-  readonly text: string;
-  readonly pair?: string;
-}
+/** One text, or a pair of texts; or a question about a context. */
+export type PredictInput =
+  | { readonly text: string; readonly pair?: string }
+  | { readonly question: string; readonly context: string };
 
 /** One prediction; a JSON line of `deft predict`. */
 export type Prediction =
   | { readonly label: string; readonly score: number; readonly logits: readonly number[] }
-  | { readonly value: number; readonly logits: readonly number[] };
+  | { readonly value: number; readonly logits: readonly number[] }
+  /** Of a question the answer, empty for none, and its probability; else what was written. */
+  | { readonly text: string; readonly score?: number };
 
 /** A comparison's progress: a training event of one of its runs, or a finished row. */
 export type CompareEvent =

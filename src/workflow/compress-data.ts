@@ -43,6 +43,7 @@ export async function openCompressData(
       : []),
     ...(path === undefined ? [{ path: "--data", expected: "a folder or file", got: "nothing" }] : []),
   ];
+  if (task === "squad" || task === "seq2seq") issues.push({ path: "--task", expected: "a task of labels", got: task });
   if (issues.length > 0) throw new ConfigError(issues);
   const data = {
     path: path!,

@@ -1,20 +1,29 @@
-// An open scorer for one task: logits become the task's metrics.
-import type { EncodedExamples, Task } from "../data/index.ts";
+// An open scorer for one task: what a model says becomes the task's metrics.
+import { type EncodedExamples, isSpans, isTexts, isWindows, type Task } from "../data/index.ts";
+import { InternalError } from "../errors.ts";
 import {
+  answerMetrics,
   type Evaluation,
+  type Generator,
   glueMetrics,
   isGlueMetric,
+  openGenerator,
   openScorer,
   predictionsOf,
   type Scorer,
   type Scores,
+  textMetrics,
 } from "../infer/index.ts";
 import type { Method } from "../peft/index.ts";
 import type { Backend } from "../runtime/index.ts";
 import type { Tensor } from "../tensor/index.ts";
 import type { BaseModel } from "./base-model.ts";
 import type { Settings } from "./settings.ts";
-import { headOf, scoringBatches } from "./task-data.ts";
+import { type AnswerSettings, generationOptions, spanOptions } from "./settings-answers.ts";
+import { pointedAnswers } from "./span-answers.ts";
+import { scoringBatches } from "./task-batches.ts";
+import { headOf } from "./task-data.ts";
+import { bestTexts, needsScore, writtenTexts } from "./written-answers.ts";
 
 export interface EvaluatorOptions {
   readonly base: BaseModel;
@@ -24,6 +33,9 @@ export interface EvaluatorOptions {
   readonly backend: Backend;
   readonly padding: Settings["data"]["padding"];
   readonly batchSize: number;
+  readonly answers: AnswerSettings;
+  readonly maxTargetLength: number;
+  readonly seed: number;
 }
 
 export interface Evaluator {
@@ -33,51 +45,122 @@ export interface Evaluator {
   dispose(): Promise<void>;
 }
 
-/** Compiles the scoring program of a base model with a method. Errors as `Backend.compile`. */
-export async function openEvaluator({
-  base,
-  method,
-  alsoTrains,
-  task,
-  backend,
-  padding,
-  batchSize,
-}: EvaluatorOptions): Promise<Evaluator> {
-  const scorer = await openScorer({
-    model: base.model,
-    method,
-    head: headOf(task),
-    alsoTrains,
-    weights: base.weights,
-    backend,
-    density: true,
-  });
+/** What one pass over the examples gave: scores of the loss and density, and metrics. */
+interface Measured {
+  readonly scores: Scores;
+  readonly metrics: Readonly<Record<string, number>>;
+  readonly density: Evaluation["density"];
+  /** Examples of the split: questions, not windows. */
+  readonly examples: number;
+}
+
+type Measure = (trained: ReadonlyMap<string, Tensor>, examples: EncodedExamples) => Promise<Measured>;
+
+/** Compiles the scoring program of a base model with a method, and where it writes those that do. Errors as `Backend.compile`. */
+export async function openEvaluator(options: EvaluatorOptions): Promise<Evaluator> {
+  const { base, method, alsoTrains, task, backend, padding, batchSize } = options;
+  const { model, weights } = base;
+  const head = headOf(task, base);
+  const scorer = await openScorer({ model, method, head, alsoTrains, weights, backend, density: true });
+  const generator =
+    model.architecture === "encoder"
+      ? null
+      : await openGenerator({ model, method, alsoTrains, weights, backend, density: true });
   const score = (trained: ReadonlyMap<string, Tensor>, examples: EncodedExamples) =>
     scorer.score(trained, scoringBatches(examples, task, padding, batchSize), examples.count);
+  const measure: Measure =
+    head.kind === "span"
+      ? spanMeasure(options, scorer)
+      : generator === null
+        ? classMeasure(task, score)
+        : textMeasure(options, scorer, generator, score);
   return {
     scorer,
     score,
     async evaluate(trained, split, examples) {
-      const scores = await score(trained, examples);
-      return evaluationOf(scores, task, split, examples);
+      const started = performance.now();
+      const { scores, metrics, density, examples: count } = await measure(trained, examples);
+      const totalMs = performance.now() - started;
+      return {
+        task: task.name,
+        split,
+        examples: count,
+        loss: scores.loss,
+        metrics,
+        density,
+        timing: { examplesPerSecond: (count / totalMs) * 1000, totalMs },
+      };
     },
-    dispose: () => scorer.dispose(),
+    async dispose() {
+      await scorer.dispose();
+      await generator?.dispose();
+    },
   };
 }
 
-function evaluationOf(scores: Scores, task: Task, split: string, examples: EncodedExamples): Evaluation {
-  const metrics = glueMetrics(
-    task.metrics.filter(isGlueMetric),
-    predictionsOf(scores.logits, scores.numLogits),
-    examples.labels,
-  );
-  return {
-    task: task.name,
-    split,
-    examples: examples.count,
-    loss: scores.loss,
-    metrics: metrics as Evaluation["metrics"],
-    density: scores.density!,
-    timing: { examplesPerSecond: (examples.count / scores.durationMs) * 1000, totalMs: scores.durationMs },
+function classMeasure(task: Task, score: Evaluator["score"]): Measure {
+  return async (trained, examples) => {
+    const scores = await score(trained, examples);
+    const names = task.metrics.filter(isGlueMetric);
+    const predictions = predictionsOf(scores.logits, scores.numLogits);
+    const metrics = glueMetrics(names, predictions, examples.labels);
+    return { scores, metrics, density: scores.density!, examples: examples.count };
   };
+}
+
+function spanMeasure({ task, padding, batchSize, answers }: EvaluatorOptions, scorer: Scorer): Measure {
+  const { unanswerable = false } = task;
+  return async (trained, examples) => {
+    if (!isSpans(examples)) throw new InternalError("answers pointed at in examples without positions");
+    const batches = scoringBatches(examples, task, padding, batchSize);
+    const choices = spanOptions(answers, unanswerable);
+    const { predictions, scores } = await pointedAnswers(scorer, trained, examples, batches, choices);
+    const answered = predictions.map(({ text, nullScore }, i) => ({
+      prediction: text,
+      golds: examples.questions[i]!.question!.answers.map((answer) => answer.text),
+      noAnswerScore: nullScore,
+    }));
+    const metrics = answerMetrics(answered, unanswerable);
+    return { scores, metrics, density: scores.density!, examples: answered.length };
+  };
+}
+
+function textMeasure(
+  { base, task, padding, batchSize, answers, maxTargetLength, seed }: EvaluatorOptions,
+  scorer: Scorer,
+  generator: Generator,
+  score: Evaluator["score"],
+): Measure {
+  const generation = generationOptions(answers, maxTargetLength, seed);
+  return async (trained, examples) => {
+    const scores = await score(trained, examples);
+    generator.clearDensity();
+    const writing = { generator, scorer, tokenizer: base.tokenizer, generation };
+    const batches = scoringBatches(examples, task, padding, batchSize);
+    const scored = isWindows(examples) ? needsScore(examples) : () => false;
+    const texts = await writtenTexts(writing, trained, batches, examples.count, scored);
+    const { metrics, count } = writtenMetrics(task, examples, texts);
+    const written = generator.density();
+    const density = written
+      ? { ...scores.density!, ...written, layers: [...scores.density!.layers, ...written.layers] }
+      : scores.density!;
+    return { scores, metrics, density, examples: count };
+  };
+}
+
+function writtenMetrics(
+  { unanswerable = false }: Task,
+  examples: EncodedExamples,
+  texts: Awaited<ReturnType<typeof writtenTexts>>,
+): { readonly metrics: Readonly<Record<string, number>>; readonly count: number } {
+  if (isWindows(examples)) {
+    const answered = bestTexts(examples, texts).map(({ text }, i) => ({
+      prediction: text,
+      golds: examples.questions[i]!.question!.answers.map((answer) => answer.text),
+    }));
+    return { metrics: answerMetrics(answered, unanswerable), count: answered.length };
+  }
+  if (!isTexts(examples)) throw new InternalError("texts written for examples without targets");
+  const pairs = texts.map(({ text }, i) => [text, examples.targetTexts[i] ?? ""] as const);
+  return { metrics: textMetrics(pairs), count: pairs.length };
 }

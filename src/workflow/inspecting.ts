@@ -1,5 +1,15 @@
 // What is done with a finished run, or a model with an adapter: evaluate and profile.
-import { glueTask, isGlueTask, openDataset, type Split, splitOf, type Task, tableTask } from "../data/index.ts";
+import {
+  glueTask,
+  isGlueTask,
+  openDataset,
+  type Split,
+  seq2seqTask,
+  splitOf,
+  squadTask,
+  type Task,
+  tableTask,
+} from "../data/index.ts";
 import { ConfigError } from "../errors.ts";
 import type { Evaluation, HeadKind } from "../infer/index.ts";
 import type { Profile, RunOverrides, RunTarget } from "./api.ts";
@@ -13,8 +23,11 @@ import {
   openTargetScorer,
   SCORING_BATCH,
 } from "./opened-target.ts";
+import type { TaskName } from "./settings.ts";
+import { answersFor } from "./settings-answers.ts";
 import { DEFAULTS } from "./settings-defaults.ts";
-import { encodeSplit, headOf, scoringBatches } from "./task-data.ts";
+import { scoringBatches } from "./task-batches.ts";
+import { encodeSplit, headOf } from "./task-data.ts";
 
 /** Score and density on a split. */
 export async function evaluateRun(
@@ -24,16 +37,21 @@ export async function evaluateRun(
 ): Promise<Evaluation> {
   const opened = await openTarget(environment, target, overrides);
   const { dataset, split } = await openSplit(environment, opened, overrides, true);
-  checkHead(dataset.task, opened.head);
+  checkHead(dataset.task, opened);
+  const { answers, data } = answersFor(dataset.task.name as TaskName, opened.settings, overrides);
   const evaluator = await openEvaluator({
     ...opened,
     task: dataset.task,
     backend: backendOf(environment, overrides, opened.settings),
     padding: overrides.padding ?? opened.settings?.data.padding ?? DEFAULTS.padding,
     batchSize: overrides["batch-size"] ?? SCORING_BATCH,
+    answers,
+    maxTargetLength: data.maxTargetLength,
+    seed: overrides.seed ?? opened.settings?.seed ?? DEFAULTS.seed,
   });
   try {
-    const examples = await encodeSplit(split, opened.base, { maxLength: maxLengthOf(opened, overrides) });
+    const lengths = { ...data, maxLength: maxLengthOf(opened, overrides) };
+    const examples = await encodeSplit(split, opened.base, lengths, dataset.task);
     return await evaluator.evaluate(opened.trained, split.name, examples);
   } finally {
     await evaluator.dispose();
@@ -41,8 +59,8 @@ export async function evaluateRun(
 }
 
 /** @throws {ConfigError} when the task asks for other answers than the head gives. */
-function checkHead(task: Task, head: HeadKind): void {
-  const [needed, got] = [headOf(task), head].map(describeHead);
+function checkHead(task: Task, { base, head }: Pick<OpenedTarget, "base" | "head">): void {
+  const [needed, got] = [headOf(task, base), head].map(describeHead);
   if (needed === got) return;
   throw new ConfigError([{ path: `--task ${task.name}`, expected: `a model with ${needed}`, got: `one with ${got}` }], {
     hint: "Evaluate a run on the task it was trained for.",
@@ -69,10 +87,14 @@ export async function profileRun(
   overrides: RunOverrides = {},
 ): Promise<Profile> {
   const opened = await openTarget(environment, target, overrides, true);
-  const { split } = await openSplit(environment, opened, overrides, false);
+  const { split, dataset } = await openSplit(environment, opened, overrides, false);
+  const { data } = answersFor(dataset.task.name as TaskName, opened.settings, overrides);
   const scorer = await openTargetScorer(environment, opened, overrides, { density: true });
   try {
-    const examples = await encodeSplit(unlabelled(split), opened.base, { maxLength: maxLengthOf(opened, overrides) });
+    const lengths = { ...data, maxLength: maxLengthOf(opened, overrides) };
+    const answersText = opened.head.kind === "span" || opened.head.kind === "language-model";
+    const task = answersText ? dataset.task : undefined;
+    const examples = await encodeSplit(unlabelled(split), opened.base, lengths, task);
     const padding = overrides.padding ?? opened.settings?.data.padding ?? DEFAULTS.padding;
     const scores = await scorer.score(
       opened.trained,
@@ -129,6 +151,8 @@ async function openSplit(
     textColumn: overrides["text-column"] ?? settings?.data.textColumn ?? undefined,
     pairColumn: overrides["pair-column"] ?? settings?.data.pairColumn ?? undefined,
     labelColumn: overrides["label-column"] ?? settings?.data.labelColumn ?? undefined,
+    sourceColumn: overrides["source-column"] ?? settings?.data.sourceColumn ?? undefined,
+    targetColumn: overrides["target-column"] ?? settings?.data.targetColumn ?? undefined,
     limitEval: overrides["limit-eval"] ?? settings?.data.limitEval ?? undefined,
     ...(labelsRequired && opened.labels.length > 0 && !opened.isRegression ? { labels: opened.labels } : {}),
     splits: [split],
@@ -140,6 +164,8 @@ async function openSplit(
 }
 
 function draftTask(name: string): Task {
+  if (name === "squad") return squadTask(false);
+  if (name === "seq2seq") return seq2seqTask();
   return isGlueTask(name)
     ? glueTask(name)
     : tableTask(name, { kind: "classification", labels: [], isPair: name === "text-pair" });

@@ -13,8 +13,9 @@ import { readCompression } from "./compression.ts";
 import type { Environment } from "./environment.ts";
 import { methodOver } from "./quantized-base.ts";
 import { readRun } from "./run-folder.ts";
-import type { Settings } from "./settings.ts";
+import { type Settings, type TaskName, taskDefaults } from "./settings.ts";
 import { DEFAULTS } from "./settings-defaults.ts";
+import { HEAD_NAMES, hasSpanHead, targetHead, taskNamed } from "./target-head.ts";
 import { checkTrainedPart, readTrainedPart } from "./trained-part.ts";
 import { checkPositions } from "./virtual-tokens.ts";
 
@@ -31,6 +32,10 @@ export interface OpenedTarget {
   /** The run's settings; null for a bare model. */
   readonly settings: Settings | null;
   readonly isRegression: boolean;
+  /** What it was trained for, or is asked for; null where nothing says. */
+  readonly task: TaskName | null;
+  /** Trained on questions of which some have no answer. */
+  readonly unanswerable: boolean;
   /** The head that the trained tensors are for. */
   readonly head: HeadKind;
 }
@@ -48,7 +53,8 @@ export async function openTarget(
   const { files } = environment;
   const compression = target.kind === "run" ? await readCompression(files, target.folder) : null;
   if (target.kind === "run" && compression !== null) {
-    const opened = await bare(await openBaseModel(environment, target.folder), headOptional);
+    const task = compression.run?.settings.task ?? overrides.task ?? null;
+    const opened = await bare(await openBaseModel(environment, target.folder), headOptional, task);
     return { ...opened, settings: compression.run?.settings ?? null };
   }
   const run = target.kind === "run" ? (await readRun(files, target.folder)).record : null;
@@ -60,7 +66,7 @@ export async function openTarget(
   );
   const adapter = target.kind === "run" ? joinPath(target.folder, "adapter") : target.adapter;
   const hooks = target.kind === "model" ? target.hooks : undefined;
-  if (adapter === null) return withHooks(stored(await bare(base, headOptional)), hooks);
+  if (adapter === null) return withHooks(stored(await bare(base, headOptional, overrides.task ?? null)), hooks);
   if (target.kind === "run" && (await files.stat(adapter)) === null) {
     throw new ConfigError([{ path: target.folder, expected: "a finished run", got: "one that has not ended" }], {
       hint: `Finish it first: deft train --output ${target.folder} --resume`,
@@ -68,8 +74,14 @@ export async function openTarget(
   }
   const part = await readTrainedPart(files, adapter, base);
   const labels = run ? run.labels : part.labels;
-  const isRegression = run ? labels.length === 0 : part.sidecar !== null && part.sidecar.labels.length === 0;
-  const head: HeadKind = isRegression ? { kind: "regression" } : { kind: "classification", numLabels: labels.length };
+  const said = part.sidecar?.data ?? {};
+  const task = run?.settings.task ?? overrides.task ?? taskNamed(said["task"]);
+  const head = targetHead(base, {
+    task,
+    labels,
+    isRegression: run ? labels.length === 0 : part.sidecar !== null && part.sidecar.labels.length === 0,
+    points: hasSpanHead(part.tensors.keys()),
+  });
   const alsoTrains = checkTrainedPart(adapter, part, base, head);
   const opened = {
     base,
@@ -78,7 +90,9 @@ export async function openTarget(
     alsoTrains,
     labels,
     settings: run?.settings ?? null,
-    isRegression,
+    isRegression: head.kind === "regression",
+    task,
+    unanswerable: run?.unanswerable ?? said["unanswerable"] === true,
     head,
   };
   return withHooks(stored(opened), hooks);
@@ -101,15 +115,21 @@ function withHooks(opened: OpenedTarget, hooks: Hooks | undefined): OpenedTarget
 }
 
 /** A model without adapter: its own head, which it must have unless only its insides are measured. */
-async function bare(base: BaseModel, headOptional: boolean): Promise<OpenedTarget> {
+async function bare(base: BaseModel, headOptional: boolean, task: TaskName | null): Promise<OpenedTarget> {
   const { labels } = base.model.config;
   const method: Method = { ...headOnly(), trains: () => false };
-  const isRegression = labels.length === 1;
-  const head: HeadKind = isRegression ? { kind: "regression" } : { kind: "classification", numLabels: labels.length };
+  const points = hasSpanHead([...base.weights].map(([name]) => name));
+  const head = targetHead(base, { task, labels, isRegression: labels.length === 1, points });
   const missing = missingHead(base, head);
   if (missing.size > 0 && !headOptional) {
     throw new ConfigError(
-      [{ path: base.name, expected: "a model with a classification head", got: `none (${[...missing].join(", ")})` }],
+      [
+        {
+          path: base.name,
+          expected: `a model with ${HEAD_NAMES[head.kind]}`,
+          got: `none (${[...missing].join(", ")})`,
+        },
+      ],
       {
         hint: "Fine-tune it first with deft train, or give --adapter DIR.",
       },
@@ -123,7 +143,9 @@ async function bare(base: BaseModel, headOptional: boolean): Promise<OpenedTarge
     alsoTrains: missing,
     labels,
     settings: null,
-    isRegression,
+    isRegression: head.kind === "regression",
+    task,
+    unanswerable: false,
     head,
   };
 }
@@ -165,8 +187,9 @@ export function openTargetScorer(
  * The most tokens of an example: as asked for, or as the run was trained.
  * @throws {ConfigError} when the model has no positions for so many behind the method's virtual tokens.
  */
-export function maxLengthOf({ base, method, settings }: OpenedTarget, overrides: RunOverrides): number {
-  const length = overrides["max-length"] ?? settings?.data.maxLength ?? DEFAULTS["max-length"];
+export function maxLengthOf({ base, method, settings, task }: OpenedTarget, overrides: RunOverrides): number {
+  const usual = { ...DEFAULTS, ...taskDefaults(overrides.task ?? task ?? undefined) };
+  const length = overrides["max-length"] ?? settings?.data.maxLength ?? usual["max-length"];
   checkPositions(base, method.settings, length);
   return length;
 }

@@ -1,17 +1,26 @@
 // Predictions of a run or a model, by a program that stays open.
-import { encodeExamples, evaluationPlan, makeBatch } from "../data/index.ts";
+import { type EncodedExamples, type Example, encodeExamples } from "../data/index.ts";
+import { DataError } from "../errors.ts";
 import type { Scorer } from "../infer/index.ts";
-import { zeros } from "../tensor/index.ts";
 import type { PredictInput, Prediction, RunOverrides, RunTarget } from "./api.ts";
 import { usableLength } from "./base-model.ts";
 import type { Environment } from "./environment.ts";
 import { maxLengthOf, type OpenedTarget, openTarget, openTargetScorer, SCORING_BATCH } from "./opened-target.ts";
-import { modelBatch } from "./task-data.ts";
+import { openAnswering } from "./predicting-answers.ts";
+import { batchOf } from "./task-batches.ts";
 
-/** An open program that labels texts. Dispose it to free its session. */
+/** An open program that answers for texts. Dispose it to free its session. */
 export interface Predictor {
-  /** Predictions in the order of the inputs, a batch at a time. */
+  /** Predictions in the order of the inputs, a batch at a time. @throws {DataError} for an input of the wrong kind. */
   predict(inputs: AsyncIterable<PredictInput> | Iterable<PredictInput>): AsyncGenerator<Prediction>;
+  dispose(): Promise<void>;
+}
+
+/** What answers a group of examples at once. */
+export interface GroupPredictor {
+  /** Whether each example is a question with its context. */
+  readonly asksQuestions: boolean;
+  predict(group: readonly Example[]): Promise<readonly Prediction[]>;
   dispose(): Promise<void>;
 }
 
@@ -22,14 +31,18 @@ export async function openPredictor(
   overrides: RunOverrides = {},
 ): Promise<Predictor> {
   const opened = await openTarget(environment, target, overrides);
-  const scorer = await openTargetScorer(environment, opened, overrides, { density: false });
-  const maxLength = maxLengthOf(opened, overrides);
+  const { kind } = opened.head;
+  const answers = kind === "span" || kind === "language-model";
+  const group = answers
+    ? await openAnswering(environment, opened, overrides)
+    : await openLabelling(environment, opened, overrides);
   return {
     async *predict(inputs) {
-      for await (const group of groups(inputs, overrides["batch-size"] ?? SCORING_BATCH))
-        yield* predictGroup(opened, scorer, group, maxLength);
+      let line = 0;
+      for await (const some of groups(inputs, overrides["batch-size"] ?? SCORING_BATCH))
+        yield* await group.predict(some.map((input) => exampleOf(input, ++line, group.asksQuestions)));
     },
-    dispose: () => scorer.dispose(),
+    dispose: () => group.dispose(),
   };
 }
 
@@ -48,30 +61,49 @@ export async function* predictRun(
   }
 }
 
-async function* predictGroup(
-  opened: OpenedTarget,
-  scorer: Scorer,
-  group: readonly PredictInput[],
-  maxLength: number,
-): AsyncGenerator<Prediction> {
-  const examples = await encodeExamples(
-    group.map(({ text, pair }, i) => ({ text, ...(pair === undefined ? {} : { pair }), label: null, line: i + 1 })),
-    opened.base.tokenizer,
-    { maxLength: usableLength(opened.base, maxLength) },
-  );
-  const plan = evaluationPlan(examples.lengths, group.length);
-  const batch = makeBatch(examples, plan.indices(0), { kind: "classification", padding: "longest" });
-  const labels = zeros(opened.isRegression ? "float32" : "int64", [group.length]);
-  const outputs = await scorer.run(opened.trained, modelBatch(batch, labels));
-  const logits = outputs.logits!.data as Float32Array;
-  const width = logits.length / group.length;
-  const rows = new Map(
-    batch.indices.map((index, row) => [index, Array.from(logits.subarray(row * width, (row + 1) * width))]),
-  );
-  for (let i = 0; i < group.length; i++) yield predictionOf(rows.get(i)!, opened);
+/** A question stands as a text, its context as the pair. */
+function exampleOf(input: PredictInput, line: number, asksQuestions: boolean): Example {
+  const { text, pair } = "text" in input ? input : { text: input.question, pair: input.context };
+  if (asksQuestions && pair === undefined) {
+    throw new DataError("input", {
+      line,
+      expected: "a question and its context",
+      got: "a text alone",
+      hint: "Give --question and --context, or JSON lines with the keys question and context.",
+    });
+  }
+  const id = { question: { id: String(line), answers: [] } };
+  return { text, ...(pair === undefined ? {} : { pair }), label: null, line, ...(asksQuestions ? id : {}) };
 }
 
-function predictionOf(logits: readonly number[], { isRegression, labels }: OpenedTarget): Prediction {
+async function openLabelling(
+  environment: Environment,
+  opened: OpenedTarget,
+  overrides: RunOverrides,
+): Promise<GroupPredictor> {
+  const scorer = await openTargetScorer(environment, opened, overrides, { density: false });
+  const maxLength = usableLength(opened.base, maxLengthOf(opened, overrides));
+  return {
+    asksQuestions: false,
+    async predict(group) {
+      const examples = await encodeExamples(group, opened.base.tokenizer, { maxLength });
+      const rows = await logitRows(opened, scorer, examples);
+      return rows.map((logits) => labelOf(logits, opened));
+    },
+    dispose: () => scorer.dispose(),
+  };
+}
+
+async function logitRows(opened: OpenedTarget, scorer: Scorer, examples: EncodedExamples): Promise<number[][]> {
+  const indices = Array.from({ length: examples.count }, (_, i) => i);
+  const kind = opened.isRegression ? "regression" : "classification";
+  const outputs = await scorer.run(opened.trained, batchOf(examples, indices, { kind }, "longest", false));
+  const logits = outputs.logits!.data as Float32Array;
+  const width = logits.length / examples.count;
+  return indices.map((row) => Array.from(logits.subarray(row * width, (row + 1) * width)));
+}
+
+function labelOf(logits: readonly number[], { isRegression, labels }: OpenedTarget): Prediction {
   if (isRegression) return { value: logits[0]!, logits };
   const largest = Math.max(...logits);
   const total = logits.reduce((sum, logit) => sum + Math.exp(logit - largest), 0);

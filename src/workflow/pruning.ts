@@ -24,7 +24,8 @@ import { checkNewFolder, configWithHead, writeModelFolder } from "./model-folder
 import { backendOf, maxLengthOf, type OpenedTarget, openTarget, SCORING_BATCH } from "./opened-target.ts";
 import { PRUNING_FILE, type PrunedLayer, type Pruning, pruningText } from "./pruned-base.ts";
 import { DEFAULTS } from "./settings-defaults.ts";
-import { encodeSplit, scoringBatches } from "./task-data.ts";
+import { scoringBatches } from "./task-batches.ts";
+import { encodeSplit } from "./task-data.ts";
 
 export { parsePruneRecipe } from "../prune/index.ts";
 

@@ -32,6 +32,9 @@ type ObjectKey =
   | "text-column"
   | "pair-column"
   | "label-column"
+  | "source-column"
+  | "target-column"
+  | "source-prefix"
   | "limit-train"
   | "limit-eval"
   | "split"
@@ -67,6 +70,10 @@ export interface DataSource {
   readonly textColumn?: string | undefined;
   readonly pairColumn?: string | undefined;
   readonly labelColumn?: string | undefined;
+  /** The columns of `seq2seq`, and what is put before each source. */
+  readonly sourceColumn?: string | undefined;
+  readonly targetColumn?: string | undefined;
+  readonly sourcePrefix?: string | undefined;
   /** Use only so many examples of the training split. */
   readonly limitTrain?: number | undefined;
   /** Use only so many examples of each other split. */
@@ -95,16 +102,8 @@ export interface ScoreOptions
 }
 
 /** A data source as settings. */
-export function dataInput({ task, path, textColumn, pairColumn, labelColumn, limitTrain, limitEval }: DataSource) {
-  return withoutAbsent({
-    task,
-    data: path,
-    "text-column": textColumn,
-    "pair-column": pairColumn,
-    "label-column": labelColumn,
-    "limit-train": limitTrain,
-    "limit-eval": limitEval,
-  });
+export function dataInput({ task, path, ...options }: DataSource) {
+  return { task, data: path, ...plainInput(options) };
 }
 
 /** The density loss as settings; null is plain fine-tuning. */

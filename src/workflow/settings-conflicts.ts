@@ -1,4 +1,5 @@
 // Settings that contradict each other: each rule names the one to change.
+import { SEQ2SEQ_KEYS, SQUAD_KEYS, WRITING_KEYS } from "./settings-answers.ts";
 import { DEFAULTS } from "./settings-defaults.ts";
 import type { SettingsInput, SettingsKey } from "./settings-schema.ts";
 
@@ -23,6 +24,20 @@ const DENSITY_KEYS = [
 
 const AUTO_KEYS = ["task-loss-margin", "target-density"] as const;
 const REMOVAL_KEYS = ["keep-scope", "removal-start", "removal-end"] as const;
+
+/** Keys that other tasks alone use. */
+function foreignKeys(task: SettingsInput["task"]): { readonly key: SettingsKey; readonly expected: string }[] {
+  if (task === undefined) return [];
+  const writes = task === "squad" || task === "seq2seq";
+  const of = (keys: readonly SettingsKey[], expected: string, isForeign: boolean) =>
+    isForeign ? keys.map((key) => ({ key, expected: `${expected}, which alone uses it` })) : [];
+  return [
+    ...of(SQUAD_KEYS, "--task squad", task !== "squad"),
+    ...of(SEQ2SEQ_KEYS, "--task seq2seq", task !== "seq2seq"),
+    ...of(WRITING_KEYS, "--task squad or seq2seq", !writes),
+    ...of(["text-column", "pair-column", "label-column"], "a task of labels", writes),
+  ];
+}
 
 /** Contradictions among the settings that were given; `methods` are those that will run. */
 export function conflicts(given: SettingsInput, methods: readonly string[]): Conflict[] {
@@ -82,6 +97,7 @@ export function conflicts(given: SettingsInput, methods: readonly string[]): Con
   if (given.resume === true && given.output === undefined) {
     found.push({ key: "resume", expected: "--output RUN, the run to resume", got: "no --output" });
   }
+  for (const { key, expected } of foreignKeys(given.task)) add(key, expected, `--task ${given.task}`);
   if (given.task === "text-classification") add("pair-column", "--task text-pair", "--task text-classification");
   if (given.method !== undefined) add("methods", "either --method or --methods", "both");
   if (given.seed !== undefined) add("seeds", "either --seed or --seeds", "both");

@@ -1,5 +1,5 @@
 // Every default value, written once, and the named sets laid over it.
-import type { METHODS, SettingsInput } from "./settings-schema.ts";
+import type { METHODS, SettingsInput, TASKS } from "./settings-schema.ts";
 
 type MethodName = (typeof METHODS)[number];
 
@@ -39,11 +39,24 @@ export const DEFAULTS = {
   "weight-decay": 0.01,
   "bias-rate": 1,
   "max-length": 128,
+  "max-target-length": 128,
+  "doc-stride": 128,
+  "n-best": 20,
+  "max-answer-length": 30,
+  "null-threshold": 0,
+  "num-beams": 1,
+  "length-penalty": 1,
   padding: "longest",
   seed: 42,
   resume: false,
   backend: "cpu",
 } as const satisfies SettingsInput;
+
+/** What a task changes in the defaults: SQuAD's lengths are those of transformers' run_qa.py and of the paper. */
+export const TASK_DEFAULTS: Readonly<Partial<Record<(typeof TASKS)[number], SettingsInput>>> = {
+  squad: { "max-length": 384, "max-target-length": 30, "batch-size": 12 },
+  seq2seq: { "max-length": 512, "batch-size": 8 },
+};
 
 /** What a method changes in the defaults. */
 export const METHOD_DEFAULTS: Readonly<Record<MethodName, SettingsInput>> = {

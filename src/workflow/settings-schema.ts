@@ -2,7 +2,7 @@
 import * as z from "zod";
 import { type ConfigIssue, nearest } from "../errors.ts";
 
-/** GLUE tasks by their folder's layout, and two for one's own files. */
+/** GLUE tasks by their folder's layout, two for one's own files, and two that answer with text. */
 export const TASKS = [
   "cola",
   "mnli",
@@ -15,14 +15,14 @@ export const TASKS = [
   "wnli",
   "text-classification",
   "text-pair",
+  "squad",
+  "seq2seq",
 ] as const;
 
 export const METHODS = ["lora", "qlora", "adapter", "prompt", "prefix", "head", "full"] as const;
 
 // Named in the product's contract, not built yet: said so instead of "unknown".
-const PLANNED: Readonly<Record<string, readonly string[]>> = {
-  task: ["squad", "seq2seq"],
-};
+const PLANNED: Readonly<Record<string, readonly string[]>> = {};
 
 /** How the matrices of a frozen base can be stored. */
 export const STORED_FORMATS = ["nf4", "int8", "int4"] as const;
@@ -41,10 +41,24 @@ const SHAPE = {
   "text-column": text,
   "pair-column": text,
   "label-column": text,
+  "source-column": text,
+  "target-column": text,
+  "source-prefix": z.string(),
   "max-length": z.int().min(4).max(100_000),
   padding: z.enum(["longest", "max"]),
   "limit-train": count,
   "limit-eval": count,
+  "max-target-length": z.int().min(2).max(100_000),
+  "doc-stride": z.int().min(0),
+  "n-best": count,
+  "max-answer-length": count,
+  "null-threshold": z.number(),
+  "num-beams": count,
+  "max-new-tokens": count,
+  "length-penalty": z.number(),
+  temperature: rate,
+  "top-k": count,
+  "top-p": z.number().gt(0).max(1),
   split: text,
   method: z.enum(METHODS),
   methods: list.pipe(z.array(z.enum(METHODS)).min(1)),

@@ -1,6 +1,7 @@
 // Settings written back: as keys of a file, and as the command line that gives them.
 import { methodName, type Settings } from "./settings.ts";
-import { DEFAULTS, LOSS_DEFAULTS, METHOD_DEFAULTS } from "./settings-defaults.ts";
+import { answersInput } from "./settings-answers.ts";
+import { DEFAULTS, LOSS_DEFAULTS, METHOD_DEFAULTS, TASK_DEFAULTS } from "./settings-defaults.ts";
 import type { SettingsInput, SettingsKey } from "./settings-schema.ts";
 
 /** Settings as flags and files spell them; `resolveSettings` gives the same settings back. */
@@ -17,6 +18,7 @@ export function settingsInput(settings: Settings): SettingsInput {
     padding: data.padding,
     "limit-train": data.limitTrain,
     "limit-eval": data.limitEval,
+    ...answersInput(settings.task, data, settings.answers),
     ...(methodName(settings) === "qlora" ? { method: "qlora" } : { method: method.kind, quantize: settings.quantize }),
     ...methodInput(method),
     "density-weight": density.auto ? ("auto" as const) : density.weight,
@@ -107,7 +109,8 @@ export function methodInput(method: Settings["method"]): SettingsInput {
  */
 export function trainCommand(settings: Settings): string[] {
   const { kind } = settings.method;
-  const usual: SettingsInput = { ...DEFAULTS, ...METHOD_DEFAULTS[kind], ...LOSS_DEFAULTS[settings.density.loss] };
+  const own = { ...METHOD_DEFAULTS[kind], ...LOSS_DEFAULTS[settings.density.loss], ...TASK_DEFAULTS[settings.task] };
+  const usual: SettingsInput = { ...DEFAULTS, ...own };
   const words = Object.entries(settingsInput({ ...settings, resume: false })).flatMap(([key, value]) => {
     if (JSON.stringify(value) === JSON.stringify(usual[key as SettingsKey])) return [];
     if (typeof value === "boolean") return [value ? `--${key}` : `--no-${key}`];

@@ -3,8 +3,16 @@ import { ConfigError, type ConfigIssue } from "../errors.ts";
 import type { StoredFormat } from "../graph/index.ts";
 import { adapter, full, headOnly, lora, type MethodSettings, prefix, prompt } from "../peft/index.ts";
 import { FIRST_WEIGHT } from "../train/index.ts";
+import { type AnswerSettings, answerSettings, type TextDataSettings, textData } from "./settings-answers.ts";
 import { conflicts } from "./settings-conflicts.ts";
-import { DEFAULTS, LOSS_DEFAULTS, METHOD_DEFAULTS, METHOD_PRESETS, PRESETS } from "./settings-defaults.ts";
+import {
+  DEFAULTS,
+  LOSS_DEFAULTS,
+  METHOD_DEFAULTS,
+  METHOD_PRESETS,
+  PRESETS,
+  TASK_DEFAULTS,
+} from "./settings-defaults.ts";
 import { checkInput, type METHODS, type SettingsInput, type SettingsKey, type TASKS } from "./settings-schema.ts";
 import { checkYaml } from "./settings-yaml.ts";
 
@@ -57,7 +65,7 @@ export interface RemovalSettings {
 }
 
 /** Where examples come from and how they become token ids. */
-export interface DataSettings {
+export interface DataSettings extends TextDataSettings {
   readonly path: string;
   /** Null: the task's own column, or `text`, `pair`, `label`. */
   readonly textColumn: string | null;
@@ -100,6 +108,7 @@ export interface Settings {
   /** Null: all neurons stay. */
   readonly removal: RemovalSettings | null;
   readonly optim: OptimSettings;
+  readonly answers: AnswerSettings;
   /** Steps between evaluations; null: at the end of each epoch. */
   readonly evalSteps: number | null;
   /** Steps between checkpoints; null: at each evaluation. */
@@ -218,8 +227,8 @@ function collect(
 
 const NEEDED: Readonly<Record<NeededKey, string>> = {
   model: "a Hugging Face id or a model's folder",
-  task: "a GLUE task, text-classification or text-pair",
-  data: "a GLUE folder, or a CSV, TSV, JSONL or Parquet file",
+  task: "a GLUE task, text-classification, text-pair, squad or seq2seq",
+  data: "a GLUE folder, SQuAD JSON, or a CSV, TSV, JSONL or Parquet file",
 };
 
 function assemble(given: SettingsInput, method: MethodName): Settings {
@@ -227,7 +236,8 @@ function assemble(given: SettingsInput, method: MethodName): Settings {
   const preset =
     given.preset === undefined ? {} : { ...PRESETS[given.preset], ...METHOD_PRESETS[given.preset][method] };
   const implied = given["prompt-init-text"] === undefined ? {} : { "prompt-init": "text" as const };
-  const v = { ...DEFAULTS, ...METHOD_DEFAULTS[method], ...LOSS_DEFAULTS[loss], ...preset, ...implied, ...given };
+  const usual = { ...METHOD_DEFAULTS[method], ...LOSS_DEFAULTS[loss], ...taskDefaults(given.task) };
+  const v = { ...DEFAULTS, ...usual, ...preset, ...implied, ...given };
   return {
     model: v.model ?? "",
     task: v.task ?? "text-classification",
@@ -240,6 +250,7 @@ function assemble(given: SettingsInput, method: MethodName): Settings {
       padding: v.padding,
       limitTrain: v["limit-train"] ?? null,
       limitEval: v["limit-eval"] ?? null,
+      ...textData(v),
     },
     method: assembleMethod(v, method),
     density: {
@@ -267,6 +278,7 @@ function assemble(given: SettingsInput, method: MethodName): Settings {
       biasRate: v["bias-rate"],
       maxGradNorm: v["max-grad-norm"] ?? null,
     },
+    answers: answerSettings(v),
     evalSteps: v["eval-steps"] ?? null,
     saveSteps: v["save-steps"] ?? null,
     patience: v.patience ?? null,
@@ -281,6 +293,17 @@ function assemble(given: SettingsInput, method: MethodName): Settings {
   };
 }
 
+/** The method's name as a person gave it: LoRA over NF4 is QLoRA, others on a quantised base bear its format. */
+export function methodName({ method, quantize = null }: Pick<Settings, "method" | "quantize">): string {
+  if (quantize === null) return method.kind;
+  return method.kind === "lora" && quantize === "nf4" ? "qlora" : `${method.kind}-${quantize}`;
+}
+
+/** What a task changes in the defaults. */
+export function taskDefaults(task: TaskName | undefined): SettingsInput {
+  return (task && TASK_DEFAULTS[task]) ?? {};
+}
+
 function weightOf(
   v: Pick<SettingsInput, "density-weight" | "task-loss-margin" | "target-density" | "reference">,
 ): Pick<DensitySettings, "weight" | "auto"> {
@@ -292,12 +315,6 @@ function weightOf(
     reference: v.reference ?? null,
   };
   return { weight: FIRST_WEIGHT, auto };
-}
-
-/** The method's name as a person gave it: LoRA over NF4 is QLoRA, others on a quantised base bear its format. */
-export function methodName({ method, quantize = null }: Pick<Settings, "method" | "quantize">): string {
-  if (quantize === null) return method.kind;
-  return method.kind === "lora" && quantize === "nf4" ? "qlora" : `${method.kind}-${quantize}`;
 }
 
 function assembleMethod(

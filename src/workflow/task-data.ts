@@ -1,28 +1,30 @@
-// A task's splits encoded for a model, and their batches.
+// A task's splits encoded for a model, and the head it needs.
 import {
-  type Batch,
-  batches,
   type Dataset,
   type EncodedExamples,
+  encodeAnswers,
   encodeExamples,
-  evaluationPlan,
-  labelsRequired,
-  makeBatch,
+  encodeSpans,
+  encodeTexts,
   openDataset,
   type Split,
   type Task,
-  trainingPlan,
 } from "../data/index.ts";
-import type { HeadKind, ModelBatch } from "../infer/index.ts";
-import { type Files, type Tensor, zeros } from "../tensor/index.ts";
-import type { BatchSource } from "../train/index.ts";
+import { ConfigError } from "../errors.ts";
+import type { HeadKind } from "../infer/index.ts";
+import type { Files } from "../tensor/index.ts";
 import { type BaseModel, usableLength } from "./base-model.ts";
 import type { DataSettings, Settings } from "./settings.ts";
+import type { TextDataSettings } from "./settings-answers.ts";
+import { DEFAULTS } from "./settings-defaults.ts";
+
+/** Where data is; what texts are made of besides may be left out for tasks of labels. */
+export type OpenDataSettings = Omit<DataSettings, keyof TextDataSettings> & Partial<TextDataSettings>;
 
 /** The data set behind the settings. Errors as `openDataset`. */
 export function openData(
   files: Files,
-  { task, data }: Pick<Settings, "task" | "data">,
+  { task, data }: Pick<Settings, "task"> & { readonly data: OpenDataSettings },
   options: {
     readonly splits?: readonly string[];
     readonly labels?: readonly string[];
@@ -36,90 +38,62 @@ export function openData(
     textColumn: data.textColumn ?? undefined,
     pairColumn: data.pairColumn ?? undefined,
     labelColumn: data.labelColumn ?? undefined,
+    sourceColumn: data.sourceColumn ?? undefined,
+    targetColumn: data.targetColumn ?? undefined,
     limitTrain: data.limitTrain ?? undefined,
     limitEval: data.limitEval ?? undefined,
     ...options,
   });
 }
 
-/** The head a task needs. */
-export function headOf(task: Task): HeadKind {
+/**
+ * The head a task needs of a model: a question is answered by pointing where the model is an encoder, by writing where it is an
+ * encoder–decoder.
+ * @throws {ConfigError} when such a model cannot do the task.
+ */
+export function headOf(
+  task: Pick<Task, "name" | "kind" | "labels">,
+  base: Pick<BaseModel, "name" | "model">,
+): HeadKind {
+  const { architecture, config } = base.model;
+  const writes = architecture === "encoder-decoder";
+  if (task.kind === "question-answering") return { kind: writes ? "language-model" : "span" };
+  if ((task.kind === "seq2seq") !== writes) {
+    const [expected, others] = writes
+      ? ["an encoder (bert, roberta)", "squad and seq2seq"]
+      : ["an encoder–decoder (t5)", "other tasks"];
+    throw new ConfigError([{ path: `--task ${task.name}`, expected, got: `${base.name} (${config.modelType})` }], {
+      hint: `Such a model does ${others}.`,
+    });
+  }
+  if (writes) return { kind: "language-model" };
   return task.kind === "regression"
     ? { kind: "regression" }
     : { kind: "classification", numLabels: task.labels.length };
 }
 
-/** A split as token ids. */
-export function encodeSplit(
+/** A split as token ids: windows of questions, texts with targets, or texts with labels. */
+export async function encodeSplit(
   split: Split,
   base: BaseModel,
-  data: Pick<DataSettings, "maxLength">,
+  data: Pick<DataSettings, "maxLength"> & Partial<TextDataSettings>,
+  task: Pick<Task, "kind" | "unanswerable"> = { kind: "classification" },
+  { forTraining = false }: { readonly forTraining?: boolean } = {},
 ): Promise<EncodedExamples> {
-  return encodeExamples(split.examples(), base.tokenizer, { maxLength: usableLength(base, data.maxLength) });
-}
-
-/** Rounds padded lengths up: fewer distinct shapes, so that the runtime's memory settles. */
-const LENGTH_STEP = 8;
-
-/** Training batches; their order is a pure function of seed and epoch. */
-export function trainingBatches(examples: EncodedExamples, task: Task, settings: Settings): BatchSource {
-  const { padding } = settings.data;
-  const { batchSize } = settings.optim;
-  const options = { kind: task.kind, padding, padToMultiple: LENGTH_STEP };
-  return {
-    batchesPerEpoch: Math.ceil(examples.count / batchSize),
-    epoch(epoch) {
-      // padded to the maximum there is nothing to gain from grouping by length
-      const grouping = padding === "max" ? { bucketBatches: 0 } : {};
-      const plan = trainingPlan(examples.lengths, { batchSize, seed: settings.seed, epoch, ...grouping });
-      return {
-        batch: (index) => labelled(makeBatch(examples, plan.indices(index), options)),
-        describe: (index) => `lines ${Array.from(plan.indices(index), (i) => examples.lines[i]).join(", ")}`,
-      };
-    },
-  };
-}
-
-/** Scoring batches, longest examples first. */
-export function* scoringBatches(
-  examples: EncodedExamples,
-  task: Pick<Task, "kind">,
-  padding: DataSettings["padding"],
-  batchSize: number,
-): Generator<ModelBatch> {
-  for (const batch of batches(examples, evaluationPlan(examples.lengths, batchSize), {
-    kind: task.kind,
-    padding,
-    padToMultiple: LENGTH_STEP,
-  })) {
-    yield batch.labels === null ? unlabelled(batch, task) : labelled(batch);
+  const maxLength = usableLength(base, data.maxLength);
+  const maxTargetLength = data.maxTargetLength ?? DEFAULTS["max-target-length"];
+  const stride = data.docStride ?? DEFAULTS["doc-stride"];
+  const examples = split.examples();
+  switch (task.kind) {
+    case "seq2seq":
+      return encodeTexts(examples, base.tokenizer, { maxLength, maxTargetLength, prefix: data.sourcePrefix ?? "" });
+    case "question-answering": {
+      if (base.model.architecture === "encoder") return encodeSpans(examples, base.tokenizer, { maxLength, stride });
+      const { unanswerable = false } = task;
+      const options = { maxLength, stride, maxTargetLength, unanswerable, targetsOnly: forTraining };
+      return encodeAnswers(examples, base.tokenizer, options);
+    }
+    default:
+      return encodeExamples(examples, base.tokenizer, { maxLength });
   }
-}
-
-/** Loss of the best constant answer: the entropy of the labels' shares, or their variance. */
-export function chanceLoss(examples: EncodedExamples, task: Task): number {
-  const { labels, count } = examples;
-  if (task.kind === "regression") {
-    const mean = labels.reduce((sum, label) => sum + label, 0) / count;
-    return labels.reduce((sum, label) => sum + (label - mean) ** 2, 0) / count;
-  }
-  const shares = task.labels.map((_, c) => labels.reduce((sum, label) => sum + (label === c ? 1 : 0), 0) / count);
-  return -shares.reduce((sum, share) => sum + (share > 0 ? share * Math.log(share) : 0), 0);
-}
-
-/** A batch by input name. */
-export function modelBatch(
-  { tokenIds, attentionMask, tokenTypeIds, indices, attendedTokens }: Batch,
-  labels: Tensor,
-): ModelBatch {
-  return { inputs: { tokenIds, attentionMask, typeIds: tokenTypeIds, labels }, indices, attendedTokens };
-}
-
-function labelled(batch: Batch): ModelBatch {
-  return modelBatch(batch, labelsRequired(batch));
-}
-
-/** The program computes losses too; without labels they are fed as zeros and not read. */
-function unlabelled(batch: Batch, task: Pick<Task, "kind">): ModelBatch {
-  return modelBatch(batch, zeros(task.kind === "regression" ? "float32" : "int64", [batch.indices.length]));
 }

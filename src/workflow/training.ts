@@ -19,7 +19,8 @@ import type { RunRecord } from "./run-record.ts";
 import { RunWriter } from "./run-writer.ts";
 import { running } from "./running.ts";
 import { methodName, type Settings } from "./settings.ts";
-import { chanceLoss, encodeSplit, headOf, openData, trainingBatches } from "./task-data.ts";
+import { chanceLoss, trainingBatches } from "./task-batches.ts";
+import { encodeSplit, headOf, openData } from "./task-data.ts";
 import { writeTrainedPart } from "./trained-part.ts";
 import { checkPositions, initTokenIds } from "./virtual-tokens.ts";
 
@@ -52,7 +53,14 @@ async function* trainEvents(
   const { files } = environment;
   const record: RunRecord = { ...job.record, result: null };
   const optimizer = await openOptimizer(job);
-  const evaluator = await openEvaluator({ ...job, batchSize: EVAL_BATCH, padding: settings.data.padding });
+  const evaluator = await openEvaluator({
+    ...job,
+    batchSize: EVAL_BATCH,
+    padding: settings.data.padding,
+    answers: settings.answers,
+    maxTargetLength: settings.data.maxTargetLength,
+    seed: settings.seed,
+  });
   let lastBest: EvalEvent | null = null;
   let writer: RunWriter | null = null;
   try {
@@ -154,13 +162,15 @@ async function prepare(environment: Environment, settings: Settings) {
   const method = methodOver(base.quantization, withExtras(own, runExtras(settings)));
   const dataset = await openData(files, settings);
   const { task } = dataset;
-  const head = headOf(task);
+  const head = headOf(task, base);
   checkClasses(dataset);
   method.check(linearSites(base));
   const alsoTrains = missingHead(base, head);
   const evalSplit = task.evalSplits[0]!;
-  const trainExamples = await encodeSplit(splitOf(dataset, task.trainSplit), base, settings.data);
-  const evalExamples = await encodeSplit(splitOf(dataset, evalSplit), base, settings.data);
+  const trainExamples = await encodeSplit(splitOf(dataset, task.trainSplit), base, settings.data, task, {
+    forTraining: true,
+  });
+  const evalExamples = await encodeSplit(splitOf(dataset, evalSplit), base, settings.data, task);
   const batches = trainingBatches(trainExamples, task, settings);
   const stepsPerEpoch = Math.ceil(batches.batchesPerEpoch / settings.optim.accumulate);
   const totalSteps = settings.optim.maxSteps ?? Math.max(1, Math.ceil(settings.optim.epochs * stepsPerEpoch));
@@ -172,6 +182,7 @@ async function prepare(environment: Environment, settings: Settings) {
     fingerprints: { base: base.fingerprint, data: dataset.fingerprint },
     metricName: task.mainMetric,
     labels: task.labels,
+    ...(task.unanswerable ? { unanswerable: true } : {}),
   };
   return {
     environment,
@@ -358,14 +369,18 @@ async function saveTrained(
       removal: settings.removal && { ...settings.removal },
       gates: settings.gates && { ...settings.gates, values: gateValues(trained) },
       report: result ? { ...result.density } : null,
-      data: { task: task.name, fingerprint: dataset.fingerprint },
+      data: {
+        task: task.name,
+        fingerprint: dataset.fingerprint,
+        ...(task.unanswerable ? { unanswerable: true } : {}),
+      },
     }),
   );
 }
 
 function checkClasses({ task, splits }: Dataset): void {
   const train = splits.get(task.trainSplit);
-  if (!train || task.kind === "regression" || task.labels.length >= 2) return;
+  if (!train || task.kind !== "classification" || task.labels.length >= 2) return;
   throw new ConfigError([
     {
       path: "--data",

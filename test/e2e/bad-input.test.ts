@@ -61,7 +61,6 @@ describe("paths and names", () => {
       ["sst: expected a data file or folder, got nothing", "sst2?"],
     ],
     ["a wrong task", () => ({ task: "sst" }), ["--task: expected one of cola", "did you mean sst2"]],
-    ["a task of the plan", () => ({ task: "squad" }), ["--task", "planned and not built yet"]],
     ["another task's folder", () => ({ task: "rte" }), ["train.tsv", "sentence1"]],
     ["a wrong method", () => ({ method: "lorra" }), ["--method", "did you mean lora"]],
     ["a target that no layer has", () => ({ targets: "quer" }), ["targets", "did you mean query"]],

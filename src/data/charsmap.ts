@@ -1,0 +1,64 @@
+// SentencePiece's precompiled normalisation, as the Rust tokenizers apply it: a byte trie from characters to their replacements.
+
+/** The parts of a `precompiled_charsmap`: the units of a double-array trie, and replacements that each end with a zero byte. */
+interface Charsmap {
+  readonly units: Uint32Array;
+  readonly replacements: Uint8Array;
+}
+
+/**
+ * The normaliser of a tokenizer.json of type `Precompiled`.
+ * @see tokenizers `normalizers/precompiled.rs`, spm_precompiled, darts-clone
+ */
+export function charsmapNormalizer(base64: string): (text: string) => string {
+  const map = parse(Uint8Array.from(atob(base64), (c) => c.charCodeAt(0)));
+  const graphemes = new Intl.Segmenter("en", { granularity: "grapheme" });
+  const encoder = new TextEncoder();
+  const known = new Map<string, string | null>();
+  const replacementOf = (part: string) => {
+    let found = known.get(part);
+    if (found === undefined) {
+      found = lookUp(map, encoder.encode(part));
+      known.set(part, found);
+    }
+    return found;
+  };
+  return (text) => {
+    let out = "";
+    for (const { segment } of graphemes.segment(text)) {
+      const whole = encoder.encode(segment).length < MOST_BYTES ? replacementOf(segment) : null;
+      if (whole !== null) out += whole;
+      else for (const character of segment) out += replacementOf(character) ?? character;
+    }
+    return out;
+  };
+}
+
+/** A longer grapheme is looked up character by character. */
+const MOST_BYTES = 6;
+
+function parse(bytes: Uint8Array): Charsmap {
+  const trieBytes = new DataView(bytes.buffer).getUint32(0, true);
+  const units = new Uint32Array(bytes.slice(4, 4 + trieBytes).buffer);
+  return { units, replacements: bytes.subarray(4 + trieBytes) };
+}
+
+/** What the shortest key that begins `key` is replaced by; null when there is none. */
+function lookUp({ units, replacements }: Charsmap, key: Uint8Array): string | null {
+  let place = offsetOf(units[0] ?? 0);
+  for (const byte of key) {
+    if (byte === 0) return null;
+    place ^= byte;
+    const unit = units[place] ?? 0;
+    // a unit's label is its low byte; the top bit marks values
+    if ((unit & 0x800000ff) >>> 0 !== byte) return null;
+    place ^= offsetOf(unit);
+    if ((unit >>> 8) & 1) {
+      const start = (units[place] ?? 0) & 0x7fffffff;
+      return new TextDecoder().decode(replacements.subarray(start, replacements.indexOf(0, start)));
+    }
+  }
+  return null;
+}
+
+const offsetOf = (unit: number): number => (unit >>> 10) << ((unit & 0x200) >>> 6);
