@@ -11,8 +11,9 @@ compare() {
 }
 # the shared recipe, to be held against PyTorch
 compare --methods lora,adapter --density-weight 1 --epsilon 1e-3:1e-4 --output "$out/shared" > "$out/shared.json" 2> "$out/shared.log"
-# ours: the default density settings
-compare --methods lora,adapter --density-weight 1 --epsilon 1e-2:1e-3 --output "$out/ours" > "$out/ours.json" 2> "$out/ours.log"
+# ours: neurons removed for good while a light density loss acts
+compare --methods lora --density-weight 0.2 --epsilon 1e-2:1e-3 --keep-neurons 0.58 --removal-start 0.1 --removal-end 0.5 \
+  --output "$out/ours" > "$out/ours.json" 2> "$out/ours.log"
 for seed in 1 2 3; do for method in lora adapter; do for weight in 0 1; do
   "$python" scripts/experiments/sst2_torch.py --model "$model" --data "$data" --method $method --weight $weight --seed $seed --threads 2
 done; done; done > "$out/torch.jsonl" 2> "$out/torch.log"
