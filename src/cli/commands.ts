@@ -1,6 +1,7 @@
 // The commands: light descriptions, bodies behind dynamic imports.
 import type { Command } from "./command.ts";
 import {
+  BENCH_FLAGS,
   COMPARE_FLAGS,
   COMPRESS_FLAGS,
   DRY_RUN,
@@ -17,6 +18,21 @@ import {
 const CONFIG = ["[config]", "a YAML file of settings; flags override it"] as const;
 const RUN_OR_MODEL = ["[run]", "a run's folder; without it, --model"] as const;
 
+/** How texts are written and answers chosen. */
+const ANSWER_FLAGS = trainFlags(
+  "max-target-length",
+  "doc-stride",
+  "n-best",
+  "max-answer-length",
+  "null-threshold",
+  "num-beams",
+  "max-new-tokens",
+  "length-penalty",
+  "temperature",
+  "top-k",
+  "top-p",
+);
+
 const OPEN_FLAGS = [
   ...TARGET_FLAGS,
   ...trainFlags(
@@ -25,6 +41,9 @@ const OPEN_FLAGS = [
     "text-column",
     "pair-column",
     "label-column",
+    "source-column",
+    "target-column",
+    "source-prefix",
     "max-length",
     "padding",
     "limit-eval",
@@ -67,23 +86,33 @@ export const COMMANDS: readonly Command[] = [
     name: "eval",
     summary: "score and density of a run on a split or file",
     args: [RUN_OR_MODEL],
-    flags: [...OPEN_FLAGS, SPLIT_FLAG],
+    flags: [...OPEN_FLAGS, SPLIT_FLAG, ...ANSWER_FLAGS, ...trainFlags("seed")],
     examples: ["deft eval runs/sst2 --json", "deft eval runs/sst2 --data mine.csv --text-column review"],
     load: () => import("./commands/eval.ts"),
   },
   {
     name: "predict",
-    summary: "labels for texts, one JSON line each",
+    summary: "labels or answers for texts, one JSON line each",
     args: [RUN_OR_MODEL],
-    flags: [...PREDICT_FLAGS, ...TARGET_FLAGS, ...trainFlags("max-length", "batch-size", "backend", "threads")],
-    examples: ['deft predict runs/sst2 --text "a gripping, funny film"', "deft predict runs/sst2 < texts.jsonl"],
+    flags: [
+      ...PREDICT_FLAGS,
+      ...TARGET_FLAGS,
+      ...trainFlags("task", "source-prefix", "max-length", "batch-size", "backend", "threads"),
+      ...ANSWER_FLAGS,
+      ...trainFlags("seed"),
+    ],
+    examples: [
+      'deft predict runs/squad --question "Who built it?" --context "It was built by Ada."',
+      'deft predict runs/sst2 --text "a gripping, funny film"',
+      "deft predict runs/sst2 < texts.jsonl",
+    ],
     load: () => import("./commands/predict.ts"),
   },
   {
     name: "profile",
     summary: "activation density by every definition, per layer",
     args: [["[run-or-model]", "a run's folder, a model's folder or a Hugging Face id"]],
-    flags: [...OPEN_FLAGS, SPLIT_FLAG, PAGE_FLAG],
+    flags: [...OPEN_FLAGS, SPLIT_FLAG, PAGE_FLAG, ...trainFlags("doc-stride", "max-target-length")],
     examples: [
       "deft profile runs/sst2",
       "deft profile bert-base-uncased --task sst2 --data data/SST-2 --output p.html",
@@ -94,7 +123,13 @@ export const COMMANDS: readonly Command[] = [
     name: "compress",
     summary: "a smaller model: neurons and MLPs removed by rule or budget, or weights made zero",
     args: [RUN_OR_MODEL],
-    flags: [...OPEN_FLAGS.filter(({ name }) => name !== "backend"), SPLIT_FLAG, ...COMPRESS_FLAGS, ...PRUNE_FLAGS, ...trainFlags("seed")],
+    flags: [
+      ...OPEN_FLAGS.filter(({ name }) => name !== "backend"),
+      SPLIT_FLAG,
+      ...COMPRESS_FLAGS,
+      ...PRUNE_FLAGS,
+      ...trainFlags("seed"),
+    ],
     examples: [
       "deft compress runs/sst2 --score-budget 1 --output runs/sst2-small",
       "deft compress runs/sst2 --latency-budget 0.5x --output runs/sst2-fast",
@@ -115,6 +150,32 @@ export const COMMANDS: readonly Command[] = [
       "deft export --model DIR --adapter DIR --format merged --output dist/merged",
     ],
     load: () => import("./commands/export.ts"),
+  },
+  {
+    name: "bench",
+    summary: "latency, throughput, load time, memory and size of several models, interleaved",
+    args: [
+      ["<runs...>", "folders of runs, compressed models or exports; the first is what the others are compared with"],
+    ],
+    flags: [
+      ...trainFlags(
+        "task",
+        "data",
+        "text-column",
+        "pair-column",
+        "label-column",
+        "max-length",
+        "limit-eval",
+        "threads",
+      ),
+      SPLIT_FLAG,
+      ...BENCH_FLAGS,
+    ],
+    examples: [
+      "deft bench runs/sst2 runs/sst2-small",
+      "deft bench runs/sst2 runs/sst2-small --peers transformers.js,pytorch --batches 1,32 --json",
+    ],
+    load: () => import("./commands/bench.ts"),
   },
   {
     name: "report",

@@ -169,7 +169,9 @@ export const SPLIT_FLAG = data("split", "NAME", "train, dev or test; MNLI: dev-m
 export const PREDICT_FLAGS: readonly Flag[] = [
   define("Input")("text", "TEXT", "one text"),
   define("Input")("pair", "TEXT", "with --text: the second text"),
-  define("Input")("input", "FILE", "JSON lines with keys text and pair; - is standard input"),
+  define("Input")("question", "TEXT", "a question, with --context"),
+  define("Input")("context", "TEXT", "with --question: where the answer stands"),
+  define("Input")("input", "FILE", "JSON lines with text and pair, or question and context; - is standard input"),
 ];
 
 const compression = define("Compression");
@@ -202,6 +204,15 @@ export const EXPORT_FLAGS: readonly Flag[] = [
   output("format", "NAME", "peft, adapters, merged or onnx"),
   output("precision", "A,B", "onnx: some of fp32, int8, q4", { default: "fp32,int8" }),
   output("output", "DIR", "a new folder"),
+];
+
+/** What `deft bench` measures, and against whom. */
+export const BENCH_FLAGS: readonly Flag[] = [
+  run("precision", "A,B", "weights to measure each model with: fp32, int8, q4", { default: "fp32,int8" }),
+  run("batches", "1,8,32", "batch sizes", { default: "1,8,32" }),
+  run("rounds", "N", "counted rounds at batch 1; larger batches get fewer", { default: "40" }),
+  run("peers", "A,B", "the first model in transformers.js (float32 and q8) and pytorch too, where installed"),
+  run("peer-onnx", "DIR", "another tool's export of the first model, for transformers.js"),
 ];
 
 /** `--output FILE` for commands that write one page. */

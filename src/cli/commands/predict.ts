@@ -1,7 +1,7 @@
 // `deft predict`: one JSON line for each text.
 import { accessSync, constants, createReadStream } from "node:fs";
 import { textLines } from "../../data/index.ts";
-import { ConfigError, DataError, DeftError, FileError } from "../../errors.ts";
+import { ConfigError, type ConfigIssue, DataError, DeftError, FileError } from "../../errors.ts";
 import { toJson } from "../../report/index.ts";
 import type { PredictInput } from "../../workflow/index.ts";
 import type { Body } from "../command.ts";
@@ -9,9 +9,9 @@ import { readTarget } from "../target.ts";
 import { openWorkflow } from "../workflow.ts";
 
 export const run: Body = async ({ args, flags, terminal }) => {
-  const { text, pair, input, ...rest } = flags;
+  const { text, pair, question, context, input, ...rest } = flags;
   const { target, overrides } = readTarget({ args, flags: rest });
-  const inputs = readInputs(text, pair, input);
+  const inputs = readInputs({ text, pair, question, context, input });
   const workflow = await openWorkflow();
   for await (const prediction of workflow.predictRun(target, inputs, overrides)) {
     terminal.print(JSON.stringify(toJson(prediction)));
@@ -19,26 +19,46 @@ export const run: Body = async ({ args, flags, terminal }) => {
   return 0;
 };
 
-function readInputs(
-  text: unknown,
-  pair: unknown,
-  input: unknown,
-): Iterable<PredictInput> | AsyncIterable<PredictInput> {
-  if (typeof text === "string" && input !== undefined) {
-    throw new ConfigError([{ path: "--text", expected: "--text or --input", got: "both" }]);
-  }
-  if (pair !== undefined && text === undefined) {
-    throw new ConfigError([{ path: "--pair", expected: "--text beside it", got: "--pair alone" }]);
-  }
+type InputFlags = Readonly<Record<"text" | "pair" | "question" | "context" | "input", unknown>>;
+
+function readInputs(flags: InputFlags): Iterable<PredictInput> | AsyncIterable<PredictInput> {
+  const { text, pair, question, context, input } = flags;
+  const issues = inputIssues(flags);
+  if (issues.length > 0) throw new ConfigError(issues);
+  if (typeof question === "string" && typeof context === "string") return [{ question, context }];
   if (typeof text === "string") return [typeof pair === "string" ? { text, pair } : { text }];
   if (typeof input === "string" && input !== "-") {
     checkReadable(input);
     return parseLines(input, () => createReadStream(input));
   }
   if (process.stdin.isTTY) {
-    throw new ConfigError([{ path: "--text", expected: "--text, --input or lines on standard input", got: "none" }]);
+    throw new ConfigError([
+      { path: "--text", expected: "--text, --question, --input or lines on standard input", got: "none" },
+    ]);
   }
   return parseLines("standard input", () => process.stdin);
+}
+
+function inputIssues(flags: InputFlags): ConfigIssue[] {
+  const given = (["text", "question", "input"] as const).filter((name) => flags[name] !== undefined);
+  const alone = (flag: "pair" | "question" | "context", other: "text" | "question" | "context"): ConfigIssue[] =>
+    flags[flag] !== undefined && flags[other] === undefined
+      ? [{ path: `--${flag}`, expected: `--${other} beside it`, got: `--${flag} alone` }]
+      : [];
+  return [
+    ...(given.length > 1
+      ? [
+          {
+            path: `--${given[0]}`,
+            expected: "one of --text, --question and --input",
+            got: `--${given.join(" and --")}`,
+          },
+        ]
+      : []),
+    ...alone("pair", "text"),
+    ...alone("question", "context"),
+    ...alone("context", "question"),
+  ];
 }
 
 // before the model is loaded: a wrong name should not cost a minute
@@ -54,7 +74,7 @@ function unreadable(file: string, cause: NodeJS.ErrnoException): FileError {
   return new FileError(file, `expected a file one may read, got ${cause.code ?? cause.message}`, { cause });
 }
 
-/** JSON lines with `text` and `pair`; on standard input a line that does not start with `{` is a text itself. */
+/** JSON lines with `text` and `pair`, or `question` and `context`; on standard input a line that does not start with `{` is a text itself. */
 async function* parseLines(name: string, open: () => NodeJS.ReadableStream): AsyncGenerator<PredictInput> {
   const stream = () => open() as AsyncIterable<Buffer>;
   try {
@@ -69,13 +89,19 @@ function parseLine(file: string, line: number, content: string): PredictInput {
   if (file === "standard input" && !content.trimStart().startsWith("{")) return { text: content };
   const wrong = (expected: string) =>
     new DataError(file, { line, expected, got: content.length > 60 ? `${content.slice(0, 60)}…` : content });
-  let value: { text?: unknown; pair?: unknown } | null;
+  let value: { text?: unknown; pair?: unknown; question?: unknown; context?: unknown } | null;
   try {
     value = JSON.parse(content) as typeof value;
   } catch {
     throw wrong('JSON such as {"text": "…"}');
   }
-  if (typeof value !== "object" || typeof value?.text !== "string") throw wrong('a JSON object with "text"');
+  if (typeof value?.question === "string" && value.text === undefined) {
+    if (typeof value.context !== "string") throw wrong('"context" beside "question"');
+    return { question: value.question, context: value.context };
+  }
+  if (typeof value !== "object" || typeof value?.text !== "string") {
+    throw wrong('a JSON object with "text", or with "question" and "context"');
+  }
   if (value.pair !== undefined && typeof value.pair !== "string") throw wrong('"pair" to be text');
   return value.pair === undefined ? { text: value.text } : { text: value.text, pair: value.pair };
 }
