@@ -11,9 +11,12 @@ compare() {
 }
 # the shared recipe, to be held against PyTorch
 compare --methods lora,adapter --density-weight 1 --epsilon 1e-3:1e-4 --output "$out/shared" > "$out/shared.json" 2> "$out/shared.log"
-# ours: neurons removed for good while a light density loss acts
-compare --methods lora --density-weight 0.2 --epsilon 1e-2:1e-3 --keep-neurons 0.58 --removal-start 0.1 --removal-end 0.5 \
-  --output "$out/ours" > "$out/ours.json" 2> "$out/ours.log"
+# ours, beside plain PEFT above: neurons removed for good while a light density loss acts
+for seed in 1 2 3; do
+  npx tsx src/cli/main.ts train --model "$model" --task sst2 --data "$data" --limit-train 6400 --seed $seed --method lora \
+    --targets all-linear --epochs 2 --batch-size 32 --learning-rate 1e-3 --density-weight 0.2 --epsilon 1e-2:1e-3 \
+    --keep-neurons 0.58 --removal-start 0.1 --removal-end 0.5 --json --output "$out/ours-$seed" > "$out/ours-$seed.json" 2> "$out/ours-$seed.log"
+done
 for seed in 1 2 3; do for method in lora adapter; do for weight in 0 1; do
   "$python" scripts/experiments/sst2_torch.py --model "$model" --data "$data" --method $method --weight $weight --seed $seed --threads 2
 done; done; done > "$out/torch.jsonl" 2> "$out/torch.log"
