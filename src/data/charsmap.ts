@@ -25,13 +25,28 @@ export function charsmapNormalizer(base64: string): (text: string) => string {
   };
   return (text) => {
     let out = "";
-    for (const { segment } of graphemes.segment(text)) {
+    for (const { segment } of segmentsOf(graphemes, text)) {
       const whole = encoder.encode(segment).length < MOST_BYTES ? replacementOf(segment) : null;
       if (whole !== null) out += whole;
       else for (const character of segment) out += replacementOf(character) ?? character;
     }
     return out;
   };
+}
+
+/** Characters that are graphemes by themselves beside one another: letters of common scripts without marks of their own. */
+const PLAIN = /[ -~\u00c0-\u024f\u0391-\u03c9\u0400-\u0481\u3041-\u3096\u30a1-\u30fa\u3400-\u9fff]/;
+const CHUNK = 256;
+
+/** Graphemes, chunk by chunk: over a long text V8's segmenter takes time that grows with its square. */
+function* segmentsOf(graphemes: Intl.Segmenter, text: string): Generator<Intl.SegmentData> {
+  const isBoundary = (at: number) => at === text.length || (PLAIN.test(text[at - 1]!) && PLAIN.test(text[at]!));
+  for (let start = 0; start < text.length; ) {
+    let end = Math.min(start + CHUNK, text.length);
+    while (!isBoundary(end)) end++;
+    yield* graphemes.segment(text.slice(start, end));
+    start = end;
+  }
 }
 
 /** A longer grapheme is looked up character by character. */

@@ -115,7 +115,11 @@ export function createTokenizer(json: TokenizerJson, config: TokenizerConfigJson
     join: (first, second = null) => assemble(second === null ? template.single : template.pair, first, second ?? []),
     decode(ids, { skipSpecialTokens = true } = {}) {
       if (ids.length === 0) return "";
-      return engine.decode(Array.from(ids), { skip_special_tokens: skipSpecialTokens });
+      const cleanUp = config.clean_up_tokenization_spaces === true;
+      return engine.decode(Array.from(ids), {
+        skip_special_tokens: skipSpecialTokens,
+        clean_up_tokenization_spaces: cleanUp,
+      });
     },
     tokenId: (token) => engine.token_to_id(token),
   };
