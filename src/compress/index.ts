@@ -13,6 +13,7 @@ export {
   neuronImportance,
 } from "./choose.ts";
 export { type DeployedFiles, deploy, deployedFiles, type Precision } from "./deploy.ts";
+export { type Arithmetic, type ArithmeticOptions, arithmeticOf, PICOJOULES } from "./energy.ts";
 export {
   fedMasks,
   INPUT_NAMES,

@@ -3,6 +3,7 @@ import type { DensityReport } from "../density/index.ts";
 import type { Evaluation } from "../infer/index.ts";
 import type { Hooks } from "../nn/index.ts";
 import type { TrainEvent } from "../train/index.ts";
+import type { BenchEvent, BenchOptions, BenchReport, StartWorker } from "./benchmarking.ts";
 import type { Comparison, ComparisonRow } from "./comparison.ts";
 import type { CompressOptions } from "./compress-options.ts";
 import type { CompressEvent } from "./compressing.ts";
@@ -134,4 +135,5 @@ export interface Workflow {
     stoppable?: Stoppable,
   ): Running<CompressEvent, Compression>;
   exportOnnx(target: RunTarget, options: OnnxExportOptions, overrides?: RunOverrides): Promise<OnnxExport>;
+  benchRuns(options: BenchOptions, start: StartWorker, overrides?: RunOverrides): Running<BenchEvent, BenchReport>;
 }

@@ -1,5 +1,6 @@
 // The workflow bound to one machine.
 import type { Workflow } from "./api.ts";
+import { benchRuns } from "./benchmarking.ts";
 import { compareRuns, demoRun } from "./comparing.ts";
 import { compressRun } from "./compressing.ts";
 import type { Environment } from "./environment.ts";
@@ -25,5 +26,6 @@ export function workflow(environment: Environment): Workflow {
     compressRun: (target, options, overrides, stoppable) =>
       compressRun(environment, target, options, overrides, stoppable),
     exportOnnx: (target, options, overrides) => exportOnnx(environment, target, options, overrides),
+    benchRuns: (options, start, overrides) => benchRuns(environment, options, start, overrides),
   };
 }

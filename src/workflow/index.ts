@@ -14,6 +14,17 @@ export type {
   TrainedRun,
   Workflow,
 } from "./api.ts";
+export type {
+  BenchBatch,
+  BenchEngine,
+  BenchEvent,
+  BenchJob,
+  BenchOptions,
+  BenchReport,
+  BenchRow,
+  BenchWorker,
+  StartWorker,
+} from "./benchmarking.ts";
 export { workflow } from "./bind.ts";
 export {
   type Comparison,

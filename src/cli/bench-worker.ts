@@ -1,0 +1,104 @@
+// One model of a benchmark in a process of its own: a JSON line in, a JSON line out.
+import { readFileSync } from "node:fs";
+import { basename, dirname } from "node:path";
+import { createInterface } from "node:readline";
+import type { BenchBatch, BenchJob } from "../workflow/index.ts";
+
+/** What the worker is asked. */
+export type BenchRequest = { readonly do: "run"; readonly batch: BenchBatch } | { readonly do: "memory" };
+
+interface Padded {
+  readonly shape: readonly [number, number];
+  readonly ids: BigInt64Array;
+  readonly mask: BigInt64Array;
+  readonly types: BigInt64Array;
+}
+
+type Run = (batch: Padded) => Promise<unknown>;
+
+async function openOnnxRuntime({ path, threads }: BenchJob): Promise<Run> {
+  const { InferenceSession, Tensor } = await import("onnxruntime-node");
+  const session = await InferenceSession.create(path, {
+    intraOpNumThreads: threads,
+    interOpNumThreads: 1,
+    graphOptimizationLevel: "all",
+    logSeverityLevel: 4,
+  });
+  return ({ shape, ids, mask, types }) => {
+    const given: Record<string, BigInt64Array> = { input_ids: ids, attention_mask: mask, token_type_ids: types };
+    const feeds = session.inputNames.map((name) => [name, new Tensor("int64", given[name]!, shape)] as const);
+    return session.run(Object.fromEntries(feeds));
+  };
+}
+
+interface TransformersJs {
+  readonly env: { localModelPath: string; allowRemoteModels: boolean };
+  readonly Tensor: new (type: string, data: BigInt64Array, dims: readonly number[]) => unknown;
+  readonly AutoModelForSequenceClassification: {
+    from_pretrained(name: string, options: object): Promise<(inputs: object) => Promise<unknown>>;
+  };
+}
+
+async function openTransformersJs({ path, precision, threads }: BenchJob): Promise<Run> {
+  // an optional peer: not a dependency of the package
+  const name = "@huggingface/transformers";
+  const { env, Tensor, AutoModelForSequenceClassification } = (await import(name)) as TransformersJs;
+  env.allowRemoteModels = false;
+  env.localModelPath = `${dirname(path)}/`;
+  const model = await AutoModelForSequenceClassification.from_pretrained(basename(path), {
+    dtype: precision === "int8" ? "q8" : precision,
+    device: "cpu",
+    session_options: { intraOpNumThreads: threads, interOpNumThreads: 1 },
+  });
+  return ({ shape, ids, mask, types }) =>
+    model({
+      input_ids: new Tensor("int64", ids, shape),
+      attention_mask: new Tensor("int64", mask, shape),
+      token_type_ids: new Tensor("int64", types, shape),
+    });
+}
+
+function padded({ ids: rows, segments, padId }: BenchBatch): Padded {
+  const width = Math.max(...rows.map(({ length }) => length));
+  const make = () => new BigInt64Array(rows.length * width);
+  const [ids, mask, types] = [make().fill(BigInt(padId)), make(), make()];
+  rows.forEach((row, r) => {
+    row.forEach((id, c) => {
+      ids[r * width + c] = BigInt(id);
+      mask[r * width + c] = 1n;
+      if (c >= segments[r]!) types[r * width + c] = 1n;
+    });
+  });
+  return { shape: [rows.length, width], ids, mask, types };
+}
+
+function peakRssBytes(): number {
+  try {
+    return Number(/VmHWM:\s+(\d+)/.exec(readFileSync("/proc/self/status", "utf8"))![1]) * 1024;
+  } catch {
+    return process.resourceUsage().maxRSS * 1024;
+  }
+}
+
+const answer = (value: unknown) => process.stdout.write(`${JSON.stringify(value)}\n`);
+
+const job = JSON.parse(process.argv[2]!) as BenchJob;
+const started = performance.now();
+try {
+  const run = await (job.engine === "transformers.js" ? openTransformersJs(job) : openOnnxRuntime(job));
+  answer({ loadMs: performance.now() - started });
+  for await (const line of createInterface({ input: process.stdin })) {
+    const request = JSON.parse(line) as BenchRequest;
+    if (request.do === "memory") {
+      answer({ peakRssBytes: peakRssBytes() });
+      continue;
+    }
+    const batch = padded(request.batch);
+    const at = performance.now();
+    await run(batch);
+    answer({ ms: performance.now() - at });
+  }
+} catch (error) {
+  const isAbsent = (error as { code?: string }).code === "ERR_MODULE_NOT_FOUND";
+  answer(isAbsent ? { absent: true } : { error: error instanceof Error ? error.message : String(error) });
+}

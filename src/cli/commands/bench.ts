@@ -1,0 +1,73 @@
+// `deft bench`: latency, throughput, load time, memory and size of several models, interleaved.
+import { ConfigError, type ConfigIssue } from "../../errors.ts";
+import { arithmeticTable, benchTable, ENERGY_CAVEAT, renderTable, toJson } from "../../report/index.ts";
+import { type BenchOptions, ONNX_FILES, resolvePartial } from "../../workflow/index.ts";
+import { startWorker } from "../bench-process.ts";
+import type { Body } from "../command.ts";
+import { openWorkflow } from "../workflow.ts";
+
+const PEERS = ["transformers.js", "pytorch"];
+
+export const run: Body = async ({ args, flags, terminal, json }) => {
+  const { precision, peers, "peer-onnx": peerOnnx, batches, rounds, ...rest } = flags;
+  const options = {
+    targets: args.flat(),
+    peerOnnx: typeof peerOnnx === "string" ? peerOnnx : null,
+    ...checked({ precision, peers, batches, rounds }),
+  };
+  const { threads, ...overrides } = resolvePartial({ flags: rest });
+  const { availableParallelism } = await import("node:os");
+  const running = (await openWorkflow()).benchRuns(
+    { ...options, threads: threads ?? availableParallelism() },
+    startWorker,
+    overrides,
+  );
+  for await (const { text, done, total } of running)
+    terminal.live(
+      () => `${text}  ${done}/${total}`,
+      () => `${text}  ${done}/${total}`,
+    );
+  const report = await running.result;
+  for (const engine of report.absent) terminal.warn(`${engine} is not installed here: its rows are left out.`);
+  if (json) {
+    terminal.print(JSON.stringify(toJson(report)));
+    return 0;
+  }
+  const bold = (text: string) => terminal.style("bold", text, "out");
+  const { texts } = report;
+  terminal.print(
+    [
+      ...renderTable(benchTable(report), bold),
+      "",
+      ...renderTable(arithmeticTable(report), bold),
+      ENERGY_CAVEAT,
+      "",
+      `${report.device}, ${report.threads} threads; ${texts.count} texts of ${texts.split}, ${texts.meanTokens.toFixed(1)} tokens in the mean, padded to the longest of a batch`,
+    ].join("\n"),
+  );
+  return 0;
+};
+
+function checked(given: Readonly<Record<"precision" | "peers" | "batches" | "rounds", unknown>>) {
+  const issues: ConfigIssue[] = [];
+  const list = (key: "precision" | "peers", known: readonly string[], usual: readonly string[]) => {
+    if (given[key] === undefined) return usual;
+    const words = String(given[key]).split(",");
+    const unknown = words.filter((word) => !known.includes(word));
+    if (unknown.length > 0)
+      issues.push({ path: `--${key}`, expected: `some of ${known.join(", ")}`, got: unknown.join(", ") });
+    return words;
+  };
+  const precisions = list("precision", Object.keys(ONNX_FILES), ["fp32", "int8"]) as BenchOptions["precisions"];
+  const peers = list("peers", PEERS, []) as BenchOptions["peers"];
+  const batches = String(given.batches ?? "1,8,32")
+    .split(",")
+    .map(Number);
+  if (batches.some((size) => !Number.isInteger(size) || size < 1))
+    issues.push({ path: "--batches", expected: "whole numbers ≥ 1 such as 1,8,32", got: String(given.batches) });
+  const rounds = Number(given.rounds ?? 40);
+  if (!Number.isInteger(rounds) || rounds < 1)
+    issues.push({ path: "--rounds", expected: "a whole number ≥ 1", got: String(given.rounds) });
+  if (issues.length > 0) throw new ConfigError(issues);
+  return { precisions, peers, batches, rounds };
+}

@@ -1,0 +1,215 @@
+// The arithmetic of compression: proofs, choices, orders, codes.
+import { describe, expect, test } from "vitest";
+import { parseEncoderConfig } from "../models/index.ts";
+import { randomStream } from "../tensor/index.ts";
+import { keepNeurons, largest, neuronImportance } from "./choose.ts";
+import { arithmeticOf } from "./energy.ts";
+import { keepColumns, keepRows } from "./matrix.ts";
+import { largestPreactivations } from "./proof.ts";
+import { INT4_BLOCK, int4Blocks, int8Columns, int8Rows } from "./quantize.ts";
+import { levelsOf, orderedPath, type Sizes, search } from "./search.ts";
+
+const normals = (count: number, ...key: (string | number)[]) => {
+  const random = randomStream(1, ...key);
+  return Float32Array.from({ length: count }, () => random.normal());
+};
+
+describe("the bound on a pre-activation", () => {
+  const [D, F] = [12, 20];
+  const bounds = {
+    gain: normals(D, "gain"),
+    shift: normals(D, "shift"),
+    weight: normals(F * D, "w"),
+    bias: normals(F, "b"),
+  };
+  const preactivations = (z: Float64Array) =>
+    Array.from({ length: F }, (_, f) =>
+      z.reduce(
+        (sum, value, d) => sum + bounds.weight[f * D + d]! * (value * bounds.gain[d]! + bounds.shift[d]!),
+        bounds.bias[f]!,
+      ),
+    );
+  const normed = (x: Float64Array) => {
+    const mean = x.reduce((a, b) => a + b) / D;
+    const centred = x.map((value) => value - mean);
+    const deviation = Math.sqrt(centred.reduce((a, b) => a + b * b, 0) / D);
+    return centred.map((value) => value / deviation);
+  };
+
+  test("is passed by no input", () => {
+    const peaks = largestPreactivations(bounds);
+    for (let i = 0; i < 500; i++)
+      preactivations(normed(Float64Array.from(normals(D, "x", i)))).forEach((value, f) =>
+        expect(value).toBeLessThanOrEqual(peaks[f]! + 1e-9),
+      );
+  });
+
+  test("is reached by the worst one", () => {
+    const peaks = largestPreactivations(bounds);
+    for (let f = 0; f < F; f++) {
+      const along = Float64Array.from({ length: D }, (_, d) => bounds.weight[f * D + d]! * bounds.gain[d]!);
+      expect(preactivations(normed(along))[f]).toBeCloseTo(peaks[f]!, 8);
+    }
+  });
+});
+
+describe("choosing", () => {
+  const site = {
+    stack: "encoder",
+    layer: 0,
+    activation: "l.intermediate",
+    sublayer: "l.output",
+    into: ["l.in"],
+    out: "l.out",
+    norm: "l.norm",
+    isPostNorm: true,
+    neurons: 3,
+  } as const;
+  const statistics = {
+    site: "l.intermediate",
+    tokens: 10,
+    mean: Float64Array.of(2, 0, 1),
+    energy: Float64Array.of(4, 1, 3),
+    peak: Float64Array.of(2, 1.5, 4),
+  };
+  const facts = { site, outWeight: Float32Array.of(1, 2, 3, 4, 5, 6), outBias: Float32Array.of(10, 20), statistics };
+
+  test("importance is the variance of what a neuron gives: a constant one is worth nothing", () => {
+    expect(Array.from(neuronImportance(facts))).toEqual([0, 29, 90]);
+    expect(largest([3, 1, 3, 2], 2)).toEqual([0, 2]);
+  });
+
+  test("the constant is the mean of what was removed; without neurons the bias joins it", () => {
+    expect(keepNeurons(facts, [1, 2], "mean")).toMatchObject({ kept: [1, 2], constant: [2, 8], threshold: 2 });
+    expect(keepNeurons(facts, [], "mean")).toMatchObject({ kept: [], constant: [10 + 2 + 3, 20 + 8 + 6] });
+    expect(keepNeurons(facts, [], "none")).toMatchObject({ kept: [], constant: [10, 20] });
+    expect(keepNeurons(facts, [0, 1, 2], "mean")).toMatchObject({ kept: null, constant: null });
+  });
+
+  test("rows and columns", () => {
+    const m = Float32Array.of(1, 2, 3, 4, 5, 6);
+    expect(Array.from(keepRows(m, 3, [1]))).toEqual([4, 5, 6]);
+    expect(Array.from(keepColumns(m, 3, [0, 2], 2))).toEqual([2, 6, 8, 12]);
+  });
+});
+
+describe("the search", () => {
+  const LEVELS = [
+    [4, 2, 0],
+    [4, 2, 0],
+  ];
+
+  test("takes the cheapest divergence a neuron first, and leaves one MLP", () => {
+    const path = orderedPath(LEVELS, [
+      [0, 1, 10],
+      [0, 3, 4],
+    ]);
+    expect(path).toEqual([
+      [4, 4],
+      [2, 4],
+      [2, 0],
+    ]);
+    expect(levelsOf(1536)).toEqual([1536, 1152, 768, 576, 384, 224, 160, 80, 0]);
+    expect(levelsOf(10)).toEqual([10, 8, 5, 4, 3, 2, 1, 0]);
+  });
+
+  /** A model whose score falls by a hundredth of a point for each neuron gone, layer 1 counting double. */
+  const gone = (sizes: Sizes) => 40 - sizes[0]! + 2 * (40 - sizes[1]!);
+  const measure = (sizes: Sizes) =>
+    Promise.resolve({ score: 0.9 - gone(sizes) / 10_000, divergence: gone(sizes) ** 2 });
+  const run = async (options: Parameters<typeof search>[0]) => {
+    const steps = search(options);
+    for (;;) {
+      const next = await steps.next();
+      if (next.done) return next.value;
+    }
+  };
+
+  test("stops at the score budget, and no further", async () => {
+    const { sizes, met, measured, dense } = await run({
+      neurons: [40, 40],
+      measure,
+      budget: { kind: "score", drop: 0.004 },
+    });
+    expect(met).toBe(true);
+    expect(dense.score - measured.score).toBeLessThanOrEqual(0.004);
+    for (const layer of [0, 1]) {
+      const level = levelsOf(40)[levelsOf(40).indexOf(sizes[layer]!) + 1];
+      if (level !== undefined) expect(gone(sizes.with(layer, level)) / 10_000).toBeGreaterThan(0.004);
+    }
+  });
+
+  test("gives everything back under a budget of nothing", async () => {
+    const { sizes } = await run({ neurons: [40, 40], measure, budget: { kind: "score", drop: 0 } });
+    expect(sizes).toEqual([40, 40]);
+  });
+
+  test("takes no more than the latency budget asks, and says when it is out of reach", async () => {
+    const latency = (sizes: Sizes) => Promise.resolve(0.2 + (0.8 * (sizes[0]! + sizes[1]!)) / 80);
+    const budget = (ratio: number) => ({ kind: "latency", ratio, latency }) as const;
+    const found = await run({ neurons: [40, 40], measure, budget: budget(0.6) });
+    expect(found).toMatchObject({ met: true });
+    expect(found.latency).toBeLessThanOrEqual(0.6);
+    expect(found.latency).toBeGreaterThan(0.45);
+    expect(await run({ neurons: [40, 40], measure, budget: budget(0.1) })).toMatchObject({ met: false });
+  });
+});
+
+describe("codes", () => {
+  const weight = normals(6 * 70, "weight");
+
+  test("int8: within half a step of each output's own scale, in seven bits", () => {
+    const { values, scales } = int8Columns(weight, 6);
+    for (let o = 0; o < 6; o++)
+      for (let i = 0; i < 70; i++)
+        expect(Math.abs(values[i * 6 + o]! * scales[o]! - weight[o * 70 + i]!)).toBeLessThanOrEqual(
+          scales[o]! / 2 + 1e-6,
+        );
+    expect(Math.max(...values.map(Math.abs))).toBe(63);
+    expect(int8Columns(new Float32Array(4), 2).scales).toEqual(Float32Array.of(1, 1));
+  });
+
+  test("int8 rows: within half a step", () => {
+    const { values, scales } = int8Rows(weight, 70);
+    weight.forEach((w, at) => {
+      expect(Math.abs(values[at]! * scales[Math.floor(at / 6)]! - w)).toBeLessThanOrEqual(
+        scales[Math.floor(at / 6)]! / 2 + 1e-6,
+      );
+    });
+  });
+
+  test("int4: within half a step, but at the far end of a block, where a whole one is lost", () => {
+    const { codes, scales, blocks } = int4Blocks(weight, 6);
+    expect(blocks).toBe(3);
+    for (let o = 0; o < 6; o++)
+      for (let i = 0; i < 70; i++) {
+        const at = o * blocks * INT4_BLOCK + i;
+        const code = (codes[at >> 1]! >> (4 * (i % 2))) & 15;
+        const scale = scales[o * blocks + Math.floor(i / INT4_BLOCK)]!;
+        expect(Math.abs((code - 8) * scale - weight[o * 70 + i]!)).toBeLessThanOrEqual(Math.abs(scale) + 1e-6);
+      }
+    expect(int4Blocks(new Float32Array(32), 1).codes.every((byte) => byte === 0x88)).toBe(true);
+  });
+});
+
+test("arithmetic of BERT's base shape, and what zeros leave of it", () => {
+  const config = parseEncoderConfig({
+    model_type: "bert",
+    vocab_size: 30522,
+    hidden_size: 768,
+    num_hidden_layers: 12,
+    num_attention_heads: 12,
+    intermediate_size: 3072,
+    max_position_embeddings: 512,
+  });
+  const dense = arithmeticOf(config, { length: 128, precision: "fp32" });
+  // 85 M parameters in the layers, and the two products of attention
+  expect(dense.macs).toBe(12 * (4 * 768 ** 2 + 2 * 768 * 3072 + 2 * 128 * 768));
+  expect(dense.macsWithoutZeros).toBe(dense.macs);
+  const sparse = arithmeticOf(config, { length: 128, precision: "fp32", density: Array(12).fill(0) });
+  expect(dense.macs - sparse.macsWithoutZeros).toBe(12 * 768 * 3072);
+  expect(sparse.energyWithoutZeros).toBeLessThan(dense.energy);
+  expect(arithmeticOf({ ...config, mlpSizes: Array(12).fill(0) }, { length: 128, precision: "int8" }).macs).toBe(
+    12 * (4 * 768 ** 2 + 2 * 128 * 768),
+  );
+});

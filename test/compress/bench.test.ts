@@ -1,0 +1,104 @@
+// `deft bench` end to end: what it reports of runs, compressed models, exports and peers. No time is asserted.
+import { rmSync } from "node:fs";
+import { join } from "node:path";
+import { afterAll, beforeAll, expect, test } from "vitest";
+import { deft } from "../support/command.ts";
+import { describeWithPython } from "../support/python.ts";
+import { type TinyRun, tinyRun } from "./support.ts";
+
+interface Row {
+  readonly run: string;
+  readonly engine: string;
+  readonly precision: string;
+  readonly batch: number;
+  readonly tokens: number;
+  readonly latencyMs: { readonly p50: number; readonly p95: number };
+  readonly tokensPerSecond: number;
+  readonly loadMs: number;
+  readonly peakRssBytes: number;
+  readonly fileBytes: number;
+  readonly ratioToFirst: number;
+  readonly estimate: { readonly macs: number; readonly macsWithoutZeros: number } | null;
+}
+
+let tiny: TinyRun;
+let small: string;
+beforeAll(async () => {
+  tiny = await tinyRun();
+  small = join(tiny.root, "small");
+  await deft("compress", tiny.run, "--output", small, "--keep-neurons", "0.25", "--threads", "1", "-q");
+  await deft("export", small, "--format", "onnx", "--output", `${small}-onnx`, "-q");
+});
+afterAll(() => rmSync(tiny.root, { recursive: true, force: true }));
+
+const QUICK = ["--rounds", "4", "--threads", "1", "--json"];
+
+async function bench(...argv: string[]) {
+  const { code, out, err } = await deft("bench", ...argv, ...QUICK);
+  expect({ code, err }).toEqual({ code: 0, err: "" });
+  return JSON.parse(out) as { readonly threads: number; readonly texts: object; readonly rows: readonly Row[] };
+}
+
+test("a row for each model, precision and batch size, ratios to the first, sizes that shrink", async () => {
+  const { rows, threads, texts } = await bench(tiny.run, small, `${small}-onnx`, "--batches", "1,4");
+  expect({ threads, texts }).toMatchObject({ threads: 1, texts: { split: "dev", count: 32 } });
+  expect(rows.map(({ run, precision, batch }) => [run, precision, batch])).toEqual(
+    [1, 4].flatMap((batch) =>
+      [tiny.run, small, `${small}-onnx`].flatMap((run) => ["fp32", "int8"].map((precision) => [run, precision, batch])),
+    ),
+  );
+  for (const row of rows) {
+    for (const value of [
+      row.tokens,
+      row.tokensPerSecond,
+      row.loadMs,
+      row.peakRssBytes,
+      row.fileBytes,
+      row.ratioToFirst,
+    ])
+      expect(value).toBeGreaterThan(0);
+    expect(row.latencyMs.p95).toBeGreaterThanOrEqual(row.latencyMs.p50);
+    expect(row.estimate!.macsWithoutZeros).toBeLessThanOrEqual(row.estimate!.macs);
+  }
+  expect(rows.filter(({ batch }) => batch === 1)[0]!.ratioToFirst).toBe(1);
+  expect(rows[2]!.fileBytes).toBeLessThan(rows[0]!.fileBytes);
+  expect(rows[2]!.fileBytes).toBe(rows[4]!.fileBytes);
+  expect(rows[2]!.estimate!.macs).toBeLessThan(rows[0]!.estimate!.macs);
+});
+
+test("Transformers.js as a peer, in float32 and q8; PyTorch left out where it is not", async () => {
+  const before = process.env.DEFT_PYTHON;
+  process.env.DEFT_PYTHON = join(tiny.root, "no-python");
+  const { code, out, err } = await deft(
+    ...["bench", tiny.run, "--batches", "2", "--precision", "fp32", "--peers", "transformers.js,pytorch", ...QUICK],
+  );
+  if (before === undefined) delete process.env.DEFT_PYTHON;
+  else process.env.DEFT_PYTHON = before;
+  expect(code).toBe(0);
+  expect(err).toMatch(/pytorch is not installed here/);
+  const { rows } = JSON.parse(out) as { readonly rows: readonly Row[] };
+  expect(rows.map(({ engine, precision }) => [engine, precision])).toEqual([
+    ["onnxruntime", "fp32"],
+    ["transformers.js", "fp32"],
+    ["transformers.js", "int8"],
+  ]);
+});
+
+test("wrong input is told at once", async () => {
+  const { code, err } = await deft("bench", tiny.run, "--batches", "0", "--peers", "tf", "--precision", "fp8");
+  expect(code).toBe(2);
+  expect(err).toMatch(/--precision: .*\n.*--peers: .*\n.*--batches: /);
+  expect(await deft("bench", join(tiny.root, "nothing"))).toMatchObject({ code: 2 });
+  expect((await deft("bench", `${small}-onnx`)).err).toMatch(/expected a run or model among the folders/);
+});
+
+describeWithPython("PyTorch as a peer", (python) => {
+  test("runs the same model", async () => {
+    const before = process.env.DEFT_PYTHON;
+    process.env.DEFT_PYTHON = python;
+    const { rows } = await bench(tiny.run, "--batches", "2", "--precision", "fp32", "--peers", "pytorch");
+    if (before === undefined) delete process.env.DEFT_PYTHON;
+    else process.env.DEFT_PYTHON = before;
+    expect(rows.map(({ engine }) => engine)).toEqual(["onnxruntime", "pytorch"]);
+  });
+});
