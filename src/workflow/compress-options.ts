@@ -20,8 +20,8 @@ export type CompressRule =
   | { readonly kind: "score"; readonly budget: number }
   /** As little as latency at this share of the dense model's asks for. */
   | { readonly kind: "latency"; readonly budget: number }
-  /** What training's masks left; exact. */
-  | { readonly kind: "masks" }
+  /** Without a rule: what training's masks or a proof says is silent; exact. */
+  | { readonly kind: "silent" }
   | { readonly kind: "plan"; readonly file: string };
 
 export interface CompressOptions {
@@ -123,7 +123,7 @@ function ruleOf(given: Given): CompressRule {
   if (given.plan !== undefined) return { kind: "plan", file: given.plan };
   if (given["score-budget"] !== undefined) return { kind: "score", budget: given["score-budget"] / 100 };
   if (given["latency-budget"] !== undefined) return { kind: "latency", budget: given["latency-budget"] };
-  if (EXPLICIT.every((key) => given[key] === undefined)) return { kind: "masks" };
+  if (EXPLICIT.every((key) => given[key] === undefined)) return { kind: "silent" };
   return {
     kind: "explicit",
     keepNeurons: given["keep-neurons"] ?? null,

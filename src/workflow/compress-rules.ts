@@ -11,7 +11,6 @@ import {
   type SearchStep,
   type Sizes,
   search,
-  unchanged,
 } from "../compress/index.ts";
 import { ConfigError } from "../errors.ts";
 import type { Backend } from "../runtime/index.ts";
@@ -51,8 +50,8 @@ export async function* chooseLayers(
   rule: Exclude<CompressRule, { kind: "plan" }>,
 ): AsyncGenerator<SearchStep, Choice> {
   switch (rule.kind) {
-    case "masks":
-      return byMasks(context);
+    case "silent":
+      return bySilence(context);
     case "explicit":
       return byExplicit(context, rule);
     default:
@@ -60,18 +59,21 @@ export async function* chooseLayers(
   }
 }
 
-async function byMasks({ frozen, facts }: RuleContext): Promise<Choice> {
-  const layers = facts.map((of) => {
-    const mask = frozen.masks.get(of.site.activation);
-    return mask === undefined ? unchanged([of.site])[0]! : keepNeurons(of, indicesWhere(mask, 1), "none");
-  });
-  if (frozen.masks.size === 0) {
+/** Removes what says nothing whatever the input, and nothing else. */
+async function bySilence({ frozen, facts }: RuleContext): Promise<Choice> {
+  const silent = await silentNeurons(frozen, facts);
+  if (silent.every((of) => of.every((is) => is === 0))) {
     throw new ConfigError(
-      [{ path: "deft compress", expected: "a rule, or a run that removed neurons while training", got: "neither" }],
+      [{ path: "deft compress", expected: "a rule, or neurons that training switched off", got: "neither" }],
       { hint: "Give --score-budget, --latency-budget, --keep-neurons, --threshold, --skip, --count or --plan." },
     );
   }
-  return { layers, exactness: "exact", chosen: { rule: "masks" }, candidates: [] };
+  return {
+    layers: facts.map((of, layer) => keepNeurons(of, indicesWhere(silent[layer]!, 0), "none")),
+    exactness: "exact",
+    chosen: { rule: "silent", masked: frozen.masks.size > 0 },
+    candidates: [],
+  };
 }
 
 async function byExplicit(context: RuleContext, rule: Extract<CompressRule, { kind: "explicit" }>): Promise<Choice> {

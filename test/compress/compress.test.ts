@@ -98,7 +98,7 @@ describe("refused, one screen, code 2", () => {
   };
 
   test("no rule, wrong values, rules that exclude each other", async () => {
-    await refused(/expected a rule, or a run that removed neurons/, "x");
+    await refused(/expected a rule, or neurons that training switched off/, "x");
     await refused(/--keep-neurons: expected a share above 0/, "x", "--keep-neurons", "0");
     await refused(/--score-budget: expected no other rule beside it/, "x", "--score-budget", "1", "--skip", "1");
     await refused(/--skip: expected layers 0 to 2, got 7/, "x", "--skip", "7");
