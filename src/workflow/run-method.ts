@@ -3,7 +3,9 @@ import { isGate, isNeuronMask, mlpGates, neuronMasks } from "../density/index.ts
 import { compose } from "../nn/index.ts";
 import { type Method, type MethodSettings, methodOf } from "../peft/index.ts";
 import { keepZeros } from "../prune/index.ts";
+import type { BaseModel } from "./base-model.ts";
 import type { Settings } from "./settings.ts";
+import { DEFAULTS } from "./settings-defaults.ts";
 
 /** What a run adds to its method. */
 export interface MethodExtras {
@@ -45,4 +47,10 @@ export function methodOnBase(settings: MethodSettings, keepsZeros: boolean, init
   if (settings.kind === "lora") return methodOf({ ...settings, maskSafe: true });
   const method = methodOf(settings, initTokenIds);
   return settings.kind === "full" ? { ...method, hooks: compose(method.hooks, keepZeros()) } : method;
+}
+
+/** LoRA's default targets under the model's own names: what BERT calls query and value is q and v in T5, as HF PEFT has it. */
+export function usualTargets(method: MethodSettings, { model }: Pick<BaseModel, "model">): MethodSettings {
+  if (method.kind !== "lora" || model.architecture === "encoder") return method;
+  return method.targets.toString() === DEFAULTS.targets.toString() ? { ...method, targets: ["q", "v"] } : method;
 }

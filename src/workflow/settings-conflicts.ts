@@ -25,6 +25,8 @@ const DENSITY_KEYS = [
 const AUTO_KEYS = ["task-loss-margin", "target-density"] as const;
 const REMOVAL_KEYS = ["keep-scope", "removal-start", "removal-end"] as const;
 
+const DRAWING_KEYS = ["temperature", "top-k", "top-p"] as const;
+
 /** Keys that other tasks alone use. */
 function foreignKeys(task: SettingsInput["task"]): { readonly key: SettingsKey; readonly expected: string }[] {
   if (task === undefined) return [];
@@ -96,6 +98,9 @@ export function conflicts(given: SettingsInput, methods: readonly string[]): Con
   }
   if (given.resume === true && given.output === undefined) {
     found.push({ key: "resume", expected: "--output RUN, the run to resume", got: "no --output" });
+  }
+  if ((given["num-beams"] ?? 1) > 1) {
+    for (const key of DRAWING_KEYS) add(key, "--num-beams 1, which alone draws tokens", `${given["num-beams"]} beams`);
   }
   for (const { key, expected } of foreignKeys(given.task)) add(key, expected, `--task ${given.task}`);
   if (given.task === "text-classification") add("pair-column", "--task text-pair", "--task text-classification");

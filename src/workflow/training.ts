@@ -14,7 +14,7 @@ import type { Environment } from "./environment.ts";
 import { openEvaluator } from "./evaluator.ts";
 import { methodOver } from "./quantized-base.ts";
 import { referenceLosses } from "./reference.ts";
-import { methodOnBase, runExtras, withExtras } from "./run-method.ts";
+import { methodOnBase, runExtras, usualTargets, withExtras } from "./run-method.ts";
 import type { RunRecord } from "./run-record.ts";
 import { RunWriter } from "./run-writer.ts";
 import { running } from "./running.ts";
@@ -153,9 +153,10 @@ export async function estimateRun(environment: Environment, settings: Settings):
 
 type Job = Awaited<ReturnType<typeof prepare>>;
 
-async function prepare(environment: Environment, settings: Settings) {
+async function prepare(environment: Environment, given: Settings) {
   const { files } = environment;
-  const base = await openBaseModel(environment, settings.model, undefined, settings.quantize ?? null);
+  const base = await openBaseModel(environment, given.model, undefined, given.quantize ?? null);
+  const settings: Settings = { ...given, method: usualTargets(given.method, base) };
   checkPositions(base, settings.method, settings.data.maxLength);
   const keepsZeros = settings.maskSafe ?? base.pruning !== null;
   const own = methodOnBase(settings.method, keepsZeros, initTokenIds(base, settings.method));
