@@ -2,6 +2,7 @@
 
     quant.py golden FILE                 writes test/golden/quant/quant.safetensors
     quant.py codes                       float32 on stdin in rows of 65,536 values -> NF4 codes and scales of each row
+    quant.py bitsandbytes FILE NAME OUT  our NF4 matrix NAME of FILE as bitsandbytes restores it, and a matrix it stores
     quant.py dequantise SRC DST FORMAT   the model folder SRC with the matrices of its blocks as FORMAT leaves them
 
 NF4 is stated here as bitsandbytes 0.50 defines it (its reference kernels, `backends/default/ops.py`, which its CPU
@@ -174,6 +175,18 @@ def codes() -> None:
         target.flush()
 
 
+def by_bitsandbytes(file: pathlib.Path, name: str, out: pathlib.Path) -> None:
+    stored = safetensors.torch.load_file(file)
+    parts = {key: value for key, value in stored.items() if key.startswith(f"{name}.")}
+    state = bnb.QuantState.from_dict(dict(parts), device=torch.device("cpu"))
+    ours = bnb.dequantize_4bit(stored[name], state)
+    other = torch.randn(64, 192, generator=torch.Generator().manual_seed(8)) * 0.05
+    packed, state = bnb.quantize_4bit(other, blocksize=BLOCK, quant_type="nf4", compress_statistics=True)
+    tensors = {"restored": ours, "requantised": bnb.dequantize_4bit(packed, state), name: packed}
+    tensors |= {f"{name}.{key}": value for key, value in state.as_dict(packed=True).items()}
+    safetensors.torch.save_file(tensors, out)
+
+
 def dequantise(source: pathlib.Path, target: pathlib.Path, kind: str) -> None:
     shutil.copytree(source, target, dirs_exist_ok=True)
     tensors = safetensors.torch.load_file(source / "model.safetensors")
@@ -181,6 +194,10 @@ def dequantise(source: pathlib.Path, target: pathlib.Path, kind: str) -> None:
         if value.dim() == 2 and re.search(r"\.\d+\.", name) and name.endswith(".weight") and "bias" not in name:
             tensors[name] = restored(value.float(), kind)
     safetensors.torch.save_file(tensors, target / "model.safetensors", metadata={"format": "pt"})
+    if not (target / "tokenizer.json").exists():
+        from transformers import AutoTokenizer
+
+        AutoTokenizer.from_pretrained(target, local_files_only=True).save_pretrained(target)
 
 
 def main():
@@ -189,6 +206,8 @@ def main():
         golden(pathlib.Path(rest[0]))
     elif command == "codes":
         codes()
+    elif command == "bitsandbytes":
+        by_bitsandbytes(pathlib.Path(rest[0]), rest[1], pathlib.Path(rest[2]))
     elif command == "dequantise":
         dequantise(pathlib.Path(rest[0]), pathlib.Path(rest[1]), rest[2])
     else:

@@ -85,13 +85,15 @@ function largestMagnitude(values: Float32Array, start: number, end: number): num
   let largest = 0;
   for (let i = start; i < end; i++) {
     const magnitude = Math.abs(values[i]!);
-    if (!(magnitude <= largest)) largest = magnitude;
+    if (magnitude > largest || Number.isNaN(magnitude)) largest = magnitude;
   }
   return largest;
 }
 
 function signedLargest(values: Float32Array, start: number, end: number): number {
   let largest = 0;
-  for (let i = start; i < end; i++) if (!(Math.abs(values[i]!) <= Math.abs(largest))) largest = values[i]!;
+  for (let i = start; i < end; i++) {
+    if (Math.abs(values[i]!) > Math.abs(largest) || Number.isNaN(values[i]!)) largest = values[i]!;
+  }
   return largest;
 }

@@ -25,8 +25,8 @@ export function nf4Scales(values: Float32Array): Float32Array {
     let largest = 0;
     for (let i = block * NF4_BLOCK; i < end; i++) {
       const magnitude = Math.abs(values[i]!);
-      // written so that NaN wins and stays
-      if (!(magnitude <= largest)) largest = magnitude;
+      // NaN wins, and stays as nothing is larger
+      if (magnitude > largest || Number.isNaN(magnitude)) largest = magnitude;
     }
     // a last block that is not full has its smallest scale stored, as in bitsandbytes
     scales[block] = end % NF4_BLOCK === 0 ? largest : Math.max(largest, SMALLEST_SCALE);

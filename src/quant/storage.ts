@@ -195,7 +195,8 @@ function partWeights(
     const key = part === "codes" ? name : `${name}.${part}`;
     const weight = stored.get(key);
     // bitsandbytes' codes are a column
-    const dims = part === "codes" ? weight?.shape.filter((size, axis) => !(axis === 1 && size === 1)) : weight?.shape;
+    const isColumn = layout.format === "nf4" && part === "codes" && weight?.shape[1] === 1;
+    const dims = isColumn ? weight.shape.slice(0, 1) : weight?.shape;
     if (weight?.dtype !== dtype || sizeOf(dims ?? []) !== sizeOf(shape) || dims?.length !== shape.length) {
       const got = weight ? `${weight.dtype}[${weight.shape.join(", ")}]` : "nothing";
       issues.push({ name: key, expected: `${dtype}[${shape.join(", ")}]`, got });

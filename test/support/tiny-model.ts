@@ -11,6 +11,7 @@ export interface TinyModelOptions {
   readonly modelType?: "bert" | "roberta";
   readonly hiddenSize?: number;
   readonly numLayers?: number;
+  readonly positions?: number;
   /** Classes of the head that the checkpoint holds; 0: no head. */
   readonly headLabels?: number;
   readonly seed?: number;
@@ -98,7 +99,7 @@ function tinyPairs(count: number, seed: number) {
 }
 
 function tinyConfig(
-  { modelType = "bert", hiddenSize = 16, numLayers = 2, headLabels = 0 }: TinyModelOptions,
+  { modelType = "bert", hiddenSize = 16, numLayers = 2, headLabels = 0, positions = 66 }: TinyModelOptions,
   vocabSize: number,
 ) {
   return {
@@ -109,7 +110,7 @@ function tinyConfig(
     num_attention_heads: 2,
     intermediate_size: 2 * hiddenSize,
     hidden_act: "gelu",
-    max_position_embeddings: 66,
+    max_position_embeddings: positions,
     type_vocab_size: modelType === "bert" ? 2 : 1,
     pad_token_id: modelType === "bert" ? 0 : 1,
     layer_norm_eps: 1e-5,
