@@ -1,6 +1,6 @@
 // A run or model made plain: adapter merged, everything frozen, ready to be cut, exported or timed.
 import { INPUT_NAMES, type InferenceModel, inferenceGraph, type PlainModel } from "../compress/index.ts";
-import { isNeuronMask } from "../density/index.ts";
+import { gateOf, isGate, isNeuronMask } from "../density/index.ts";
 import { fingerprint, type JsonObject, jsonText, writeSafetensors } from "../hub/index.ts";
 import { type EncoderModel, encoderModel, type MlpSite, mlpSites } from "../models/index.ts";
 import { externalWeights } from "../onnx/index.ts";
@@ -18,6 +18,8 @@ export interface FrozenModel extends PlainModel {
   readonly model: EncoderModel;
   /** SHA-256 over the trained tensors; null for a bare model. */
   readonly adapterFingerprint: string | null;
+  /** ADA-DEFT's gates by sublayer, folded into the weights already. */
+  readonly gates: ReadonlyMap<string, number>;
   /** Neurons kept by training's masks, 1 or 0, by activation site. */
   readonly masks: ReadonlyMap<string, Float32Array>;
 }
@@ -33,7 +35,12 @@ export async function openFrozen(
 ): Promise<FrozenModel> {
   const opened = await openTarget(environment, target, overrides);
   const { base, method, labels, head } = opened;
-  const trained = new Map([...opened.trained].filter(([name]) => !isNeuronMask(name)));
+  const trained = new Map([...opened.trained].filter(([name]) => !isNeuronMask(name) && !isGate(name)));
+  const gates = new Map(
+    [...opened.trained]
+      .filter(([name]) => isGate(name))
+      .map(([name, { data }]) => [name.slice(0, name.lastIndexOf(".")), gateOf(Number(data[0]))]),
+  );
   const masks = new Map(
     [...opened.trained]
       .filter(([name]) => isNeuronMask(name))
@@ -45,10 +52,33 @@ export async function openFrozen(
     opened,
     config,
     model,
-    weights: withMasks(mergedWeights(base.weights, trained, method.settings), mlpSites(model), masks),
+    weights: withMasks(
+      withGates(mergedWeights(base.weights, trained, method.settings), mlpSites(model), gates),
+      mlpSites(model),
+      masks,
+    ),
+    gates,
     adapterFingerprint: trained.size === 0 ? null : await adapterPrint(environment.files, opened.trained),
     masks,
   };
+}
+
+/** `g · W` and `g · b` of an MLP's last layer: the same function without gates. */
+function withGates(weights: Weights, sites: readonly MlpSite[], gates: ReadonlyMap<string, number>): Weights {
+  const folded = new Map(weights);
+  for (const { sublayer, out } of sites) {
+    const gate = gates.get(sublayer);
+    for (const name of gate === undefined ? [] : [`${out}.weight`, `${out}.bias`]) {
+      const stored = weights.get(name);
+      if (stored === undefined) continue;
+      const read = async () => {
+        const { data, ...rest } = await stored.read();
+        return { ...rest, data: (data as Float32Array).map((w) => w * gate!) };
+      };
+      folded.set(name, { dtype: stored.dtype, shape: stored.shape, read });
+    }
+  }
+  return folded;
 }
 
 /** Columns of masked neurons become zeros: the same function without masks. */

@@ -9,7 +9,7 @@ import { isHead } from "../peft/index.ts";
 import { sizeOf, type Tensor } from "../tensor/index.ts";
 import { type EvalEvent, Optimizer, type TrainEvent, train, type WarningEvent } from "../train/index.ts";
 import type { Running, Stoppable, TrainEstimate, TrainedRun } from "./api.ts";
-import { type BaseModel, encoderOf, linearSites, missingHead, openBaseModel } from "./base-model.ts";
+import { type BaseModel, linearSites, missingHead, openBaseModel } from "./base-model.ts";
 import type { Environment } from "./environment.ts";
 import { openEvaluator } from "./evaluator.ts";
 import { methodOver } from "./quantized-base.ts";
@@ -320,7 +320,7 @@ function removalOf({ settings, base, totalSteps }: Job) {
     endStep: Math.max(startStep + 1, Math.round(removal.end * totalSteps)),
     interval: Math.max(1, Math.round(REMOVAL_INTERVAL * totalSteps)),
     scope: removal.scope,
-    sites: mlpSites(encoderOf(base, "--keep-neurons")),
+    sites: mlpSites(base.model),
     weights: base.weights,
     method: settings.method,
   };

@@ -3,10 +3,12 @@ import { mkdtemp, readFile, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { encodeExamples, makeBatch } from "../../src/data/index.ts";
 import { ConfigError } from "../../src/errors.ts";
 import { openSafetensors } from "../../src/hub/index.ts";
 import { nodeEnvironment } from "../../src/node.ts";
 import type { StepEvent, TrainEvent } from "../../src/train/index.ts";
+import { compilePlain, inferenceFeeds, openFrozen } from "../../src/workflow/frozen-model.ts";
 import { openSettings, readRun, workflow } from "../../src/workflow/index.ts";
 import { filesBelow } from "../support/command.ts";
 import { writeTinyModel, writeTinySst2 } from "../support/tiny-model.ts";
@@ -122,6 +124,32 @@ describe("masks, gates and a weight by feedback", () => {
     expect(sidecar.removal).toEqual({ keep: 0.25, start: 0.2, end: 0.6, scope: "global" });
     expect(Object.keys(sidecar.gates.values)).toEqual(["bert.encoder.layer.0.output", "bert.encoder.layer.1.output"]);
   });
+});
+
+test("folded into plain weights, masks and gates give the same logits", async () => {
+  const run = { kind: "run", folder: at("at once whole") } as const;
+  const texts = ["a gripping plot", "the film is dull and it is flat"];
+  const predictions: (readonly number[])[] = [];
+  for await (const one of workflow(environment).predictRun(
+    run,
+    texts.map((text) => ({ text })),
+  ))
+    predictions.push("logits" in one ? one.logits : []);
+  const frozen = await openFrozen(environment, run, {});
+  expect(frozen.gates.size).toBe(2);
+  const program = await compilePlain(environment.backend("cpu", 1), frozen);
+  for (const [i, text] of texts.entries()) {
+    const examples = await encodeExamples([{ text, label: null, line: 1 }], frozen.opened.base.tokenizer, {
+      maxLength: 64,
+    });
+    const batch = makeBatch(examples, [0], { kind: "classification", padding: "longest" });
+    const { logits } = await program.run(inferenceFeeds(batch));
+    expect(predictions[i]).toHaveLength(2);
+    for (const [c, logit] of predictions[i]!.entries()) {
+      expect(Number(logits!.data[c])).toBeCloseTo(logit, 5);
+    }
+  }
+  await program.dispose();
 });
 
 describe("--reference", () => {

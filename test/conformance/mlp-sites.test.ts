@@ -1,0 +1,55 @@
+// `mlpSites` names what hooks see and what the graph reads, on every architecture.
+import { readFileSync } from "node:fs";
+import { expect, test } from "vitest";
+import { gateName, maskName, mlpGates, neuronMasks } from "../../src/density/index.ts";
+import { buildTaskGraph } from "../../src/infer/index.ts";
+import { anyModel, mlpSites } from "../../src/models/index.ts";
+import { compose } from "../../src/nn/index.ts";
+import { headOnly } from "../../src/peft/index.ts";
+import { buildStep } from "../../src/train/index.ts";
+
+const MODELS = [
+  "encoders/checkpoints/bert-gelu",
+  "encoders/checkpoints/roberta-gelu",
+  "t5/checkpoints/t5-v10",
+  "t5/checkpoints/t5-v11",
+];
+
+test.each(MODELS)("%s", (folder) => {
+  const model = anyModel(JSON.parse(readFileSync(`test/golden/${folder}/config.json`, "utf8")));
+  const isEncoder = model.architecture === "encoder";
+  const head = isEncoder ? ({ kind: "classification", numLabels: 2 } as const) : ({ kind: "language-model" } as const);
+  const method = { ...headOnly(), hooks: compose(neuronMasks(), mlpGates()) };
+  const { taps, parameters } = buildTaskGraph({ model, method, head });
+  const sites = mlpSites(model);
+  expect(sites.length).toBeGreaterThan(0);
+  expect(taps.map(({ site, stack, layer }) => ({ site, stack, layer }))).toEqual(
+    sites.map(({ activation, stack, layer }) => ({ site: activation, stack, layer })),
+  );
+  const shapes = new Map(parameters.map(({ name, shape }) => [name, shape.join()]));
+  const { hiddenSize } = model.config;
+  for (const { activation, sublayer, into, out, norm, neurons } of sites) {
+    expect(shapes.get(maskName(activation))).toBe(`${neurons}`);
+    expect(shapes.get(gateName(sublayer))).toBe("1");
+    for (const name of into) expect(shapes.get(`${name}.weight`)).toBe(`${neurons},${hiddenSize}`);
+    expect(shapes.get(`${out}.weight`)).toBe(`${hiddenSize},${neurons}`);
+    expect(shapes.get(`${norm}.weight`)).toBe(`${hiddenSize}`);
+  }
+  // in the order of the sites: the price and the density of each gate are those of its own MLP
+  const step = buildStep({
+    model,
+    method,
+    head,
+    density: { positions: "attended" },
+    gates: { weight: 1, rate: 1 },
+    neuronEnergies: true,
+    weightDecay: 0,
+    maxGradNorm: null,
+  });
+  const gates = step.trainable.filter(({ name }) => name.endsWith(".mlp_gate")).map(({ name }) => name);
+  expect(gates).toEqual(sites.map(({ sublayer }) => gateName(sublayer)));
+  expect(step.buffers.map(({ name }) => name)).toEqual(sites.map(({ activation }) => maskName(activation)));
+  expect(Object.keys(step.step).filter((name) => name.startsWith("energy."))).toEqual(
+    sites.map(({ activation }) => `energy.${activation}`),
+  );
+});
