@@ -181,6 +181,7 @@ export const COMPRESS_FLAGS: readonly Flag[] = [
   compression("keep-neurons", "X", "share of each layer's MLP neurons that stays"),
   compression("threshold", "X", "remove neurons that never exceed this on the calibration data"),
   compression("skip", "3,7", "layers whose MLP is removed"),
+  compression("gate-threshold", "X", "remove the MLPs whose learned gate is below X"),
   compression("count", "N", "remove the MLPs of N layers, the least missed first"),
   compression("score-budget", "X", "remove what costs at most X points of score, measured"),
   compression("latency-budget", "0.5x", "reach this share of the latency, measured here, at the least cost in score"),

@@ -51,6 +51,8 @@ function budgetSentence({ kind, asked, reached, met }: NonNullable<Compression["
 /** One line of a compression's progress. */
 export function compressionLine(event: CompressEvent): string {
   if (event.type === "stage") return `${event.stage}: ${event.text}`;
+  if (event.type === "recovery")
+    return `recover: step ${event.step}/${event.totalSteps}, loss ${event.loss.toFixed(4)}`;
   const { phase, sizes, measured, latency, done, total } = event;
   const facts = [
     ...(measured === null ? [] : [`score ${measured.score.toFixed(4)}`]),

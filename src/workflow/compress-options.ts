@@ -13,6 +13,8 @@ export type CompressRule =
       readonly threshold: number | null;
       /** Layers whose MLP goes. */
       readonly skip: readonly number[];
+      /** MLPs whose learned gate is below this go; null: none. */
+      readonly gateThreshold: number | null;
       /** How many more MLPs go, the least missed first. */
       readonly count: number;
     }
@@ -49,6 +51,7 @@ const SHAPE = {
   "keep-neurons": z.number().gt(0).max(1),
   threshold: z.number().min(0),
   skip: layers,
+  "gate-threshold": z.number().gt(0).max(1),
   count: z.int().min(1),
   "score-budget": z.number().min(0).max(100),
   "latency-budget": latency,
@@ -62,6 +65,7 @@ const EXPECTED: Readonly<Record<keyof typeof SHAPE, string>> = {
   "keep-neurons": "a share above 0, at most 1",
   threshold: "a magnitude ≥ 0",
   skip: "layer numbers such as 3,7",
+  "gate-threshold": "a gate above 0, at most 1",
   count: "a whole number ≥ 1",
   "score-budget": "points from 0 to 100 (1 means 0.01)",
   "latency-budget": "a share of the dense model's latency below 1, such as 0.5x",
@@ -109,7 +113,7 @@ export function compressOptions(flags: Readonly<Record<string, unknown>>): Compr
 }
 
 const ALONE = ["score-budget", "latency-budget", "plan"] as const;
-const EXPLICIT = ["keep-neurons", "threshold", "skip", "count"] as const;
+const EXPLICIT = ["keep-neurons", "threshold", "skip", "gate-threshold", "count"] as const;
 
 function exclusive(given: Given): ConfigIssue[] {
   const alone = ALONE.filter((key) => given[key] !== undefined);
@@ -129,6 +133,7 @@ function ruleOf(given: Given): CompressRule {
     keepNeurons: given["keep-neurons"] ?? null,
     threshold: given.threshold ?? null,
     skip: given.skip ?? [],
+    gateThreshold: given["gate-threshold"] ?? null,
     count: given.count ?? 0,
   };
 }

@@ -81,11 +81,13 @@ async function byExplicit(context: RuleContext, rule: Extract<CompressRule, { ki
   const bad = rule.skip.filter((layer) => layer >= facts.length);
   if (bad.length > 0)
     throw new ConfigError([{ path: "--skip", expected: `layers 0 to ${facts.length - 1}`, got: bad.join(", ") }]);
-  const skipped = new Set([...rule.skip, ...(await leastMissed(context, rule))]);
+  const closed = closedGates(context, rule);
+  const skipped = new Set([...rule.skip, ...closed]);
+  for (const layer of await leastMissed(context, { ...rule, skip: [...skipped] })) skipped.add(layer);
   if (skipped.size >= facts.length)
     throw new ConfigError([
       {
-        path: rule.count > 0 ? "--count" : "--skip",
+        path: rule.count > 0 ? "--count" : closed.length > 0 ? "--gate-threshold" : "--skip",
         expected: "an MLP left in at least one layer",
         got: `all ${facts.length} of them to remove`,
       },
@@ -102,9 +104,22 @@ async function byExplicit(context: RuleContext, rule: Extract<CompressRule, { ki
       ? layers.map(({ kept, neurons }, i) => keepNeurons(facts[i]!, kept ?? all(neurons), "none"))
       : layers,
     exactness: isExact ? "exact" : "calibrated",
-    chosen: { rule: "explicit", ...numbers },
+    chosen: { rule: "explicit", ...numbers, ...(frozen.gates.size === 0 ? {} : { gates: [...frozen.gates.values()] }) },
     candidates: [],
   };
+}
+
+/** Layers whose learned gate is below the threshold. */
+function closedGates(
+  { facts, frozen }: RuleContext,
+  { gateThreshold }: Extract<CompressRule, { kind: "explicit" }>,
+): number[] {
+  if (gateThreshold === null) return [];
+  if (frozen.gates.size === 0)
+    throw new ConfigError([
+      { path: "--gate-threshold", expected: "a run trained with --ada", got: "one without gates" },
+    ]);
+  return [...facts.keys()].filter((layer) => (frozen.gates.get(facts[layer]!.site.sublayer) ?? 1) < gateThreshold);
 }
 
 function keptBy(

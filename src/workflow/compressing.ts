@@ -25,6 +25,7 @@ import { type BudgetOutcome, COMPRESSION_FILE, type Compression, type ModelSize 
 import type { Environment } from "./environment.ts";
 import { compilePlain, type FrozenModel, openFrozen, writePlainModel } from "./frozen-model.ts";
 import { backendOf } from "./opened-target.ts";
+import { type RecoveryEvent, recover } from "./recovering.ts";
 import { running } from "./running.ts";
 
 const PLAN_FILE = "plan.json";
@@ -37,7 +38,8 @@ export type CompressEvent =
       readonly stage: "open" | "calibrate" | "choose" | "measure" | "write";
       readonly text: string;
     }
-  | ({ readonly type: "candidate" } & SearchStep);
+  | ({ readonly type: "candidate" } & SearchStep)
+  | RecoveryEvent;
 
 /** Compresses a target into `options.output`, a folder that `--model` opens. Errors as `chooseLayers` and `openFrozen`. */
 export function compressRun(
@@ -107,10 +109,12 @@ async function* compressEvents(
     adapter: planTarget.adapter,
     layers: choice.layers,
     quantization: options.quantization,
-    exactness: choice.exactness,
-    chosen: { ...choice.chosen },
+    exactness: options.recoverySteps > 0 ? "calibrated" : choice.exactness,
+    chosen: { ...choice.chosen, ...(options.recoverySteps > 0 ? { recoverySteps: options.recoverySteps } : {}) },
   };
-  const smaller = applyPlan(frozen, sites, plan.layers);
+  let smaller = applyPlan(frozen, sites, plan.layers);
+  if (options.recoverySteps > 0)
+    smaller = yield* recover(environment, frozen, smaller, options.recoverySteps, joinPath(options.output, "recovery"));
   yield stage("measure", `${data.stated.count} examples of ${data.split} that no choice has seen`);
   const [before, after] = [await score(backend, frozen, data), await score(backend, smaller, data)];
   yield stage("write", options.output);

@@ -11,6 +11,7 @@ import type { RunOverrides, RunTarget } from "./api.ts";
 import type { Environment } from "./environment.ts";
 import { configWithHead } from "./model-folder.ts";
 import { type OpenedTarget, openTarget } from "./opened-target.ts";
+import { isExtra } from "./run-method.ts";
 
 /** A classifier as config.json and weights alone, with where it came from. */
 export interface FrozenModel extends PlainModel {
@@ -18,10 +19,10 @@ export interface FrozenModel extends PlainModel {
   readonly model: EncoderModel;
   /** SHA-256 over the trained tensors; null for a bare model. */
   readonly adapterFingerprint: string | null;
-  /** ADA-DEFT's gates by sublayer, folded into the weights already. */
-  readonly gates: ReadonlyMap<string, number>;
-  /** Neurons kept by training's masks, 1 or 0, by activation site. */
+  /** Neurons kept by training's masks, 1 or 0, by activation site; the others' weights are zeros here. */
   readonly masks: ReadonlyMap<string, Float32Array>;
+  /** Gates that training gave the MLPs, by sublayer; folded into the weights here. */
+  readonly gates: ReadonlyMap<string, number>;
 }
 
 /**
@@ -35,16 +36,17 @@ export async function openFrozen(
 ): Promise<FrozenModel> {
   const opened = await openTarget(environment, target, overrides);
   const { base, method, labels, head } = opened;
-  const trained = new Map([...opened.trained].filter(([name]) => !isNeuronMask(name) && !isGate(name)));
-  const gates = new Map(
-    [...opened.trained]
-      .filter(([name]) => isGate(name))
-      .map(([name, { data }]) => [name.slice(0, name.lastIndexOf(".")), gateOf(Number(data[0]))]),
-  );
+  const trained = new Map([...opened.trained].filter(([name]) => !isExtra(name)));
+  const siteOf = (name: string) => name.slice(0, name.lastIndexOf("."));
   const masks = new Map(
     [...opened.trained]
       .filter(([name]) => isNeuronMask(name))
-      .map(([name, { data }]) => [name.slice(0, name.lastIndexOf(".")), data as Float32Array]),
+      .map(([name, { data }]) => [siteOf(name), data as Float32Array]),
+  );
+  const gates = new Map(
+    [...opened.trained]
+      .filter(([name]) => isGate(name))
+      .map(([name, { data }]) => [siteOf(name), gateOf(Number(data[0]))]),
   );
   const config = configWithHead(base.config, head, labels);
   const model = encoderModel(config);
@@ -52,49 +54,38 @@ export async function openFrozen(
     opened,
     config,
     model,
-    weights: withMasks(
-      withGates(mergedWeights(base.weights, trained, method.settings), mlpSites(model), gates),
-      mlpSites(model),
-      masks,
-    ),
-    gates,
+    weights: withFolded(mergedWeights(base.weights, trained, method.settings), mlpSites(model), masks, gates),
     adapterFingerprint: trained.size === 0 ? null : await adapterPrint(environment.files, opened.trained),
     masks,
+    gates,
   };
 }
 
-/** `g · W` and `g · b` of an MLP's last layer: the same function without gates. */
-function withGates(weights: Weights, sites: readonly MlpSite[], gates: ReadonlyMap<string, number>): Weights {
+/** Columns of masked neurons become zeros, and gates factors of what an MLP gives: the same function without either. */
+function withFolded(
+  weights: Weights,
+  sites: readonly MlpSite[],
+  masks: ReadonlyMap<string, Float32Array>,
+  gates: ReadonlyMap<string, number>,
+): Weights {
   const folded = new Map(weights);
-  for (const { sublayer, out } of sites) {
-    const gate = gates.get(sublayer);
-    for (const name of gate === undefined ? [] : [`${out}.weight`, `${out}.bias`]) {
-      const stored = weights.get(name);
-      if (stored === undefined) continue;
-      const read = async () => {
-        const { data, ...rest } = await stored.read();
-        return { ...rest, data: (data as Float32Array).map((w) => w * gate!) };
-      };
-      folded.set(name, { dtype: stored.dtype, shape: stored.shape, read });
-    }
-  }
-  return folded;
-}
-
-/** Columns of masked neurons become zeros: the same function without masks. */
-function withMasks(weights: Weights, sites: readonly MlpSite[], masks: ReadonlyMap<string, Float32Array>): Weights {
-  const masked = new Map(weights);
-  for (const { activation, out } of sites) {
-    const mask = masks.get(activation);
-    const stored = weights.get(`${out}.weight`);
-    if (mask === undefined || stored === undefined) continue;
+  const change = (name: string, factorAt: (at: number) => number) => {
+    const stored = weights.get(name);
+    if (stored === undefined) return;
     const read = async () => {
       const { data, ...rest } = await stored.read();
-      return { ...rest, data: (data as Float32Array).map((w, at) => w * mask[at % mask.length]!) };
+      return { ...rest, data: (data as Float32Array).map((w, at) => w * factorAt(at)) };
     };
-    masked.set(`${out}.weight`, { dtype: stored.dtype, shape: stored.shape, read });
+    folded.set(name, { dtype: stored.dtype, shape: stored.shape, read });
+  };
+  for (const { activation, sublayer, out } of sites) {
+    const mask = masks.get(activation);
+    const gate = gates.get(sublayer) ?? 1;
+    if (mask === undefined && gate === 1) continue;
+    change(`${out}.weight`, (at) => gate * (mask === undefined ? 1 : mask[at % mask.length]!));
+    if (gate !== 1) change(`${out}.bias`, () => gate);
   }
-  return masked;
+  return folded;
 }
 
 function adapterPrint(files: Files, trained: ReadonlyMap<string, Tensor>): Promise<string> {

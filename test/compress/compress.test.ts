@@ -142,3 +142,72 @@ describe("refused, one screen, code 2", () => {
     await refused(/edited\.json/, "x", "--plan", join(tiny.root, "edited.json"));
   });
 });
+
+describe("after training that removes or gates", () => {
+  const train = async (name: string, ...argv: string[]) => {
+    const run = join(tiny.root, name);
+    const { code, err } = await deft(
+      ...[
+        "train",
+        "--model",
+        tiny.model,
+        "--task",
+        "sst2",
+        "--data",
+        tiny.data,
+        "--output",
+        run,
+        "--threads",
+        "1",
+        "-q",
+      ],
+      ...["--targets", "all-linear", "--learning-rate", "0.01", "--max-steps", "12", "--batch-size", "8", ...argv],
+    );
+    expect({ code, err }).toEqual({ code: 0, err: "" });
+    return run;
+  };
+  const compressed = async (run: string, ...argv: string[]) => {
+    const output = `${run}-small`;
+    const outcome = await deft("compress", run, "--output", output, "--threads", "1", "--json", ...argv);
+    expect(outcome.err).toBe("");
+    const metrics = async (of: string) =>
+      (JSON.parse((await deft("eval", of, "--json")).out) as { metrics: object }).metrics;
+    expect(await metrics(output)).toEqual(await metrics(run));
+    return JSON.parse(outcome.out) as Record<string, unknown> & { logitsDifference: number };
+  };
+
+  test("masked neurons are removed without a rule, exactly", async () => {
+    const result = await compressed(await train("masked", "--keep-neurons", "0.25", "--density-weight", "0"));
+    expect(result).toMatchObject({
+      exactness: "exact",
+      after: { neurons: 24 },
+      chosen: { rule: "silent", masked: true },
+    });
+    expect(result.logitsDifference).toBeLessThan(1e-5);
+  });
+
+  test("gates are folded, exactly, and closed ones named by a threshold", async () => {
+    const run = await train("gated", "--ada");
+    const result = await compressed(run, "--keep-neurons", "1");
+    expect(result).toMatchObject({
+      exactness: "exact",
+      after: { mlps: 3 },
+      chosen: { gates: [expect.any(Number), expect.any(Number), expect.any(Number)] },
+    });
+    expect(result.logitsDifference).toBeLessThan(1e-5);
+    const all = await deft("compress", run, "--output", join(tiny.root, "x"), "--gate-threshold", "1");
+    expect(all).toMatchObject({ code: 2, err: expect.stringMatching(/--gate-threshold: expected an MLP left/) });
+    const without = await deft("compress", tiny.run, "--output", join(tiny.root, "x"), "--gate-threshold", "0.5");
+    expect(without.err).toMatch(/--gate-threshold: expected a run trained with --ada/);
+  });
+
+  test("--recovery-steps trains the smaller model and merges what it learned", async () => {
+    const { result, output } = await compress("recovered", "--keep-neurons", "0.25", "--recovery-steps", "5");
+    expect(result).toMatchObject({ exactness: "calibrated", after: { neurons: 24 }, chosen: { recoverySteps: 5 } });
+    const { result: bare } = await compress("bare", "--keep-neurons", "0.25");
+    expect(readFileSync(join(output, "model.safetensors"))).not.toEqual(
+      readFileSync(join(tiny.root, "bare", "model.safetensors")),
+    );
+    expect(bare!.after).toMatchObject({ neurons: 24 });
+  });
+});
