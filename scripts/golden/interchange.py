@@ -4,7 +4,7 @@
     interchange.py load  --base DIR --ids FILE NAME=FOLDER…      adapters loaded by peft
     interchange.py merged --ids FILE NAME=FOLDER…                checkpoints loaded by transformers
 
-FILE holds {"ids": [[…]], "mask": [[…]]}. The last line printed is JSON: the logits by name, flat.
+FILE holds {"ids": [[…]], "mask": [[…]]}, for T5 "labels" too. The last line printed is JSON: the logits by name, flat.
 """
 
 import argparse
@@ -37,23 +37,39 @@ KINDS = {
     "saved": {"target_modules": ["key"], "modules_to_save": ["classifier", "LayerNorm"]},
     "dropout": {"target_modules": ["value"], "lora_dropout": 0.3, "init_lora_weights": "gaussian"},
 }
+T5_KINDS = {
+    "suffix": {"target_modules": ["q", "v"]},
+    "regex": {"target_modules": r"decoder\..*\.(k|wi|wi_0|wo)", "rank_pattern": {r"block\.1\..*\.wo": 4}},
+    "all-linear": {"target_modules": "all-linear", "use_rslora": True},
+    "layers": {"target_modules": ["o"], "layers_to_transform": [1], "layers_pattern": "block"},
+}
+
+
+def model_class(folder):
+    is_t5 = json.loads((pathlib.Path(folder) / "config.json").read_text())["model_type"] == "t5"
+    return transformers.AutoModelForSeq2SeqLM if is_t5 else transformers.AutoModelForSequenceClassification
 
 
 def base_model(folder):
-    return transformers.AutoModelForSequenceClassification.from_pretrained(folder, local_files_only=True)
+    return model_class(folder).from_pretrained(folder, local_files_only=True)
 
 
 def logits(model, batch):
+    feeds = {"input_ids": batch["ids"], "attention_mask": batch["mask"]}
+    if "labels" in batch:
+        feeds["labels"] = batch["labels"]
     with torch.no_grad():
-        output = model.eval()(input_ids=torch.tensor(batch["ids"]), attention_mask=torch.tensor(batch["mask"]))
+        output = model.eval()(**{name: torch.tensor(rows) for name, rows in feeds.items()})
     return output.logits.flatten().tolist()
 
 
 def make(arguments, batch):
     seen = {}
-    for name, kind in KINDS.items():
+    is_t5 = model_class(arguments.base) is transformers.AutoModelForSeq2SeqLM
+    for name, kind in (T5_KINDS if is_t5 else KINDS).items():
         torch.manual_seed(len(seen))
-        tuned = get_peft_model(base_model(arguments.base), LoraConfig(**{**USUAL, **kind}))
+        task = {"task_type": "SEQ_2_SEQ_LM"} if is_t5 else {}
+        tuned = get_peft_model(base_model(arguments.base), LoraConfig(**{**USUAL, **task, **kind}))
         with torch.no_grad():
             for parameter in tuned.parameters():
                 if parameter.requires_grad:
@@ -77,9 +93,7 @@ def load(arguments, batch):
 def merged(arguments, batch):
     seen = {}
     for name, folder in named(arguments.folders):
-        model, info = transformers.AutoModelForSequenceClassification.from_pretrained(
-            folder, local_files_only=True, output_loading_info=True
-        )
+        model, info = model_class(folder).from_pretrained(folder, local_files_only=True, output_loading_info=True)
         assert not info["missing_keys"] and not info["mismatched_keys"], info
         assert model.dtype == torch.float32, model.dtype
         seen[name] = {"logits": logits(model, batch), "labels": model.config.id2label}

@@ -26,15 +26,23 @@ KINDS = {
 }
 
 
+def is_t5(folder):
+    return json.loads((folder / "config.json").read_text())["model_type"] == "t5"
+
+
 def base_model(folder):
-    model = transformers.AutoModelForSequenceClassification.from_pretrained(folder, local_files_only=True)
+    kind = transformers.AutoModelForSeq2SeqLM if is_t5(folder) else transformers.AutoModelForSequenceClassification
+    model = kind.from_pretrained(folder, local_files_only=True)
     adapters.init(model)
     return model
 
 
 def logits(model, batch):
+    feeds = {"input_ids": batch["ids"], "attention_mask": batch["mask"]}
+    if "labels" in batch:
+        feeds["labels"] = batch["labels"]
     with torch.no_grad():
-        output = model.eval()(input_ids=torch.tensor(batch["ids"]), attention_mask=torch.tensor(batch["mask"]))
+        output = model.eval()(**{name: torch.tensor(rows) for name, rows in feeds.items()})
     return output.logits.flatten().tolist()
 
 
@@ -52,7 +60,8 @@ def make(arguments, batch):
                     parameter.normal_(std=0.3)
         folder = str(arguments.out / name)
         model.save_adapter(folder, "task", use_safetensors=True)
-        model.save_head(folder, use_safetensors=True)
+        if not is_t5(arguments.base):
+            model.save_head(folder, use_safetensors=True)
         seen[name] = logits(model, batch)
     return seen
 
@@ -62,7 +71,8 @@ def load(arguments, batch):
     for name, folder in (named.split("=", 1) for named in arguments.folders):
         model = base_model(arguments.base)
         model.load_adapter(folder, use_safetensors=True, set_active=True)
-        model.load_head(folder, use_safetensors=True)
+        if not is_t5(arguments.base):
+            model.load_head(folder, use_safetensors=True)
         seen[name] = logits(model, batch)
     return seen
 

@@ -1,7 +1,7 @@
 // `deft export`: a run, or a model with an adapter, as other tools load it: peft's folder, AdapterHub's, or a merged checkpoint.
 import { ConfigError, UnsupportedError } from "../errors.ts";
 import { type Adapter, writeAdapter } from "../hub/index.ts";
-import { type MethodSettings, mergedWeights } from "../peft/index.ts";
+import { isHead, type MethodSettings, mergedWeights } from "../peft/index.ts";
 import { prunableWeights, zeroCount } from "../prune/index.ts";
 import type { Weights } from "../tensor/index.ts";
 import type { RunOverrides, RunTarget } from "./api.ts";
@@ -60,8 +60,15 @@ async function exportAdapter(
   const loads =
     format === "peft"
       ? `peft.PeftModel.from_pretrained(base, "${output}")`
-      : `model.load_adapter("${output}", use_safetensors=True, set_active=True); model.load_head("${output}", use_safetensors=True)`;
+      : [`model.load_adapter("${output}"${AS_SAFETENSORS}, set_active=True)`, ...headLoads(adapter, output)].join("; ");
   return { output, format, loads, notes: [] };
+}
+
+/** AdapterHub looks for its pickle files unless it is told. */
+const AS_SAFETENSORS = ", use_safetensors=True";
+
+function headLoads({ tensors }: Adapter, output: string): string[] {
+  return [...tensors.keys()].some((name) => isHead(name)) ? [`model.load_head("${output}"${AS_SAFETENSORS})`] : [];
 }
 
 function formatOf(adapter: Adapter): ExportFormat {
@@ -88,9 +95,16 @@ async function exportMerged(environment: Environment, opened: OpenedTarget, outp
     weights,
     also: pruning ? { [PRUNING_FILE]: pruningText(pruning) } : {},
   });
-  const kind = head.kind === "span" ? "QuestionAnswering" : "SequenceClassification";
-  return { output, format: "merged", loads: `AutoModelFor${kind}.from_pretrained("${output}")`, notes };
+  return { output, format: "merged", loads: `${AUTO_CLASSES[head.kind]}.from_pretrained("${output}")`, notes };
 }
+
+const AUTO_CLASSES = {
+  classification: "AutoModelForSequenceClassification",
+  "multi-label": "AutoModelForSequenceClassification",
+  regression: "AutoModelForSequenceClassification",
+  span: "AutoModelForQuestionAnswering",
+  "language-model": "AutoModelForSeq2SeqLM",
+} as const;
 
 function mergedOrRefused({ base, method, trained }: OpenedTarget): Weights {
   try {

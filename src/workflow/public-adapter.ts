@@ -69,11 +69,12 @@ const COMPUTED = {
 } as const satisfies Record<string, Partial<BottleneckAdapterConfig>>;
 
 function modelClass({ model }: BaseModel): string {
-  return model.config.modelType === "bert" ? "BertForSequenceClassification" : "RobertaForSequenceClassification";
+  const names = { bert: "BertForSequenceClassification", roberta: "RobertaForSequenceClassification" } as const;
+  return model.architecture === "encoder" ? names[model.config.modelType] : "T5ForConditionalGeneration";
 }
 
 function taskType(tensors: ReadonlyMap<string, Tensor>, { model }: BaseModel): string {
-  if (!["bert", "roberta"].includes(model.config.modelType)) return "SEQ_2_SEQ_LM";
+  if (model.architecture !== "encoder") return "SEQ_2_SEQ_LM";
   return [...tensors.keys()].some((name) => name.startsWith("qa_outputs.")) ? "QUESTION_ANS" : "SEQ_CLS";
 }
 

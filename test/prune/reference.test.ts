@@ -71,7 +71,7 @@ describeWithPython("a whole model, block after block", (interpreter) => {
     const weights = await openSafetensors(nodeFiles(), at("pruned/model.safetensors"));
     expect(Object.keys(masks)).toHaveLength(18);
     for (const [name, expected] of Object.entries(masks)) {
-      const { data } = await weights.get(name)!.read();
+      const data = (await weights.get(name)!.read()).data as Float32Array;
       expect(
         Array.from(data, (value) => (value === 0 ? 1 : 0)),
         name,

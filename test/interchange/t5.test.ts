@@ -1,0 +1,142 @@
+// T5's LoRA, bottleneck adapters and merged checkpoints to and from Python, by the logits of encoder and decoder together.
+import { writeFile } from "node:fs/promises";
+import { beforeAll, expect, test, vi } from "vitest";
+import { openScorer } from "../../src/infer/index.ts";
+import { nodeEnvironment } from "../../src/node.ts";
+import { nodeBackend } from "../../src/runtime/node.ts";
+import { int64 } from "../../src/tensor/index.ts";
+import type { RunTarget } from "../../src/workflow/index.ts";
+import { openTarget } from "../../src/workflow/opened-target.ts";
+import { describeWithAdapters, describeWithPython } from "../support/python.ts";
+import { tinySeq2seq, writeTinyT5 } from "../support/tiny-answers.ts";
+import { writeFiles } from "../support/tiny-model.ts";
+import { Bench, expectSame, type Logits, refused, succeed } from "./interchange.ts";
+
+vi.setConfig({ testTimeout: 600_000, hookTimeout: 600_000 });
+
+/** Token ids below the vocabulary's special ones; padded texts, and labels with places that no loss counts. */
+const BATCH = {
+  ids: [
+    [5, 9, 7, 12, 8, 1],
+    [6, 11, 1, 0, 0, 0],
+  ],
+  mask: [
+    [1, 1, 1, 1, 1, 1],
+    [1, 1, 1, 0, 0, 0],
+  ],
+  labels: [
+    [7, 5, 1],
+    [9, 1, -100],
+  ],
+};
+
+async function prepare(bench: Bench, runs: Readonly<Record<string, readonly string[]>>): Promise<void> {
+  await writeTinyT5(bench.at("base"));
+  await writeFiles(bench.at("texts"), { "train.jsonl": tinySeq2seq(48, 1), "dev.jsonl": tinySeq2seq(8, 2) });
+  await writeFile(bench.at("ids.json"), JSON.stringify(BATCH));
+  const usual = ["--model", bench.at("base"), "--task", "seq2seq", "--data", bench.at("texts"), "--threads", "1"];
+  const short = ["--max-steps", "4", "--batch-size", "8", "--learning-rate", "0.05", "--max-target-length", "4", "-q"];
+  for (const [name, flags] of Object.entries(runs))
+    await succeed("train", ...usual, ...short, ...flags, "--output", bench.at(name));
+}
+
+/** Logits of BATCH, flat. */
+async function ours(target: RunTarget): Promise<readonly number[]> {
+  const { base, method, head, alsoTrains, trained } = await openTarget(nodeEnvironment(), target, {});
+  const { model, weights } = base;
+  const backend = nodeBackend({ threads: 1 });
+  const scorer = await openScorer({ model, method, head, alsoTrains, weights, backend, density: false, fetch: true });
+  const rows = (values: readonly (readonly number[])[]) => int64([values.length, values[0]!.length], values.flat());
+  const inputs = { tokenIds: rows(BATCH.ids), attentionMask: rows(BATCH.mask), labels: rows(BATCH.labels) };
+  const { logits } = await scorer.run(trained, { inputs, indices: [0, 1], attendedTokens: 9 });
+  await scorer.dispose();
+  return Array.from(logits!.data, Number);
+}
+
+const run = (folder: string): RunTarget => ({ kind: "run", folder });
+const model = (folder: string, adapter: string | null): RunTarget => ({ kind: "model", model: folder, adapter });
+
+describeWithPython("LoRA and merged models of T5", (interpreter) => {
+  const bench = new Bench("t5");
+  const runs = {
+    usual: ["--method", "lora"],
+    wide: ["--method", "lora", "--targets", "all-linear"],
+    full: ["--method", "full"],
+  };
+  let made: Logits;
+
+  beforeAll(async () => {
+    await prepare(bench, runs);
+    const args = ["make", "--base", bench.at("base"), "--out", bench.at("peft")];
+    made = (await bench.theirs("interchange.py", args, interpreter)) as Logits;
+  });
+
+  test("peft's adapters give the same logits here, and ours in peft", async () => {
+    const folders: string[] = [];
+    const expected: Record<string, readonly number[]> = {};
+    for (const [name, logits] of Object.entries(made)) {
+      expectSame(await ours(model(bench.at("base"), bench.at("peft", name))), logits, name);
+      const target = ["--model", bench.at("base"), "--adapter", bench.at("peft", name)];
+      await succeed("export", ...target, "--format", "peft", "--output", bench.at("back", name), "-q");
+      folders.push(`back-${name}=${bench.at("back", name)}`);
+      expected[`back-${name}`] = logits;
+    }
+    for (const name of ["usual", "wide"]) {
+      await succeed("export", bench.at(name), "--format", "peft", "--output", bench.at("ours", name), "-q");
+      expect(await bench.json("ours", name, "adapter_config.json")).toMatchObject({ task_type: "SEQ_2_SEQ_LM" });
+      folders.push(`${name}=${bench.at("ours", name)}`);
+      expected[name] = await ours(run(bench.at(name)));
+    }
+    expect(folders).toHaveLength(6);
+    const args = ["load", "--base", bench.at("base"), ...folders];
+    const loaded = (await bench.theirs("interchange.py", args, interpreter)) as Logits;
+    for (const [name, logits] of Object.entries(expected)) expectSame(logits, loaded[name]!, name);
+  });
+
+  test("merged runs give the same logits in transformers, and here as a plain model", async () => {
+    const folders: string[] = [];
+    for (const name of Object.keys(runs)) {
+      await succeed("export", bench.at(name), "--format", "merged", "--output", bench.at("merged", name), "-q");
+      folders.push(`${name}=${bench.at("merged", name)}`);
+    }
+    const loaded = (await bench.theirs("interchange.py", ["merged", ...folders], interpreter)) as Record<
+      string,
+      { logits: number[] }
+    >;
+    for (const name of Object.keys(runs)) {
+      const logits = await ours(run(bench.at(name)));
+      expectSame(logits, loaded[name]!.logits, name);
+      expectSame(logits, await ours(model(bench.at("merged", name), null)), `${name}, here`);
+    }
+  });
+});
+
+describeWithAdapters("bottleneck adapters of T5", (interpreter) => {
+  const bench = new Bench("adapters-t5");
+  const runs = {
+    pfeiffer: ["--method", "adapter", "--reduction-factor", "4"],
+    houlsby: ["--method", "adapter", "--adapter-kind", "houlsby", "--reduction-factor", "4"],
+  };
+  let made: Logits;
+
+  beforeAll(async () => {
+    await prepare(bench, runs);
+    const args = ["make", "--base", bench.at("base"), "--out", bench.at("hub")];
+    made = (await bench.theirs("interchange_adapters.py", args, interpreter)) as Logits;
+  });
+
+  test("theirs give the same logits here, and ours there", async () => {
+    for (const name of ["pfeiffer", "houlsby", "gelu"])
+      expectSame(await ours(model(bench.at("base"), bench.at("hub", name))), made[name]!, name);
+    const parallel = ["--model", bench.at("base"), "--adapter", bench.at("hub/parallel"), "--text", "a film"];
+    expect(await refused("predict", ...parallel)).toContain("is_parallel");
+    const folders: string[] = [];
+    for (const name of Object.keys(runs)) {
+      await succeed("export", bench.at(name), "--format", "adapters", "--output", bench.at("ours", name), "-q");
+      folders.push(`${name}=${bench.at("ours", name)}`);
+    }
+    const args = ["load", "--base", bench.at("base"), ...folders];
+    const loaded = (await bench.theirs("interchange_adapters.py", args, interpreter)) as Logits;
+    for (const name of Object.keys(runs)) expectSame(await ours(run(bench.at(name))), loaded[name]!, name);
+  });
+});
