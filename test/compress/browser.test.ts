@@ -1,0 +1,116 @@
+// The exported folder in headless Chromium: Transformers.js over wasm gives the labels that we give.
+import { existsSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { createServer, type Server } from "node:http";
+import type { AddressInfo } from "node:net";
+import { extname, join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { chromium } from "playwright-core";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { deft } from "../support/command.ts";
+import { tinyExamples } from "../support/tiny-model.ts";
+import { type TinyRun, tinyRun } from "./support.ts";
+
+const BROWSER = [process.env.DEFT_CHROMIUM, "/usr/bin/chromium", "/usr/bin/google-chrome"].find(
+  (path) => path !== undefined && existsSync(path),
+);
+const LIBRARY = fileURLToPath(new URL("../../node_modules/@huggingface/transformers/", import.meta.url));
+const NESTED = join(LIBRARY, "node_modules/onnxruntime-web/dist");
+const WASM = existsSync(NESTED) ? NESTED : join(LIBRARY, "../../onnxruntime-web/dist");
+const TYPES: Readonly<Record<string, string>> = {
+  ".html": "text/html",
+  ".js": "text/javascript",
+  ".mjs": "text/javascript",
+  ".json": "application/json",
+  ".wasm": "application/wasm",
+};
+
+const PAGE = `<!doctype html><script type="importmap">
+{ "imports": { "onnxruntime-web": "/wasm/ort.all.bundle.min.mjs", "onnxruntime-web/webgpu": "/wasm/ort.all.bundle.min.mjs", "onnxruntime-common": "/wasm/ort.all.bundle.min.mjs" } }
+</script><script type="module">
+import { env, pipeline } from "/library/transformers.min.js";
+env.allowRemoteModels = false;
+env.allowLocalModels = true;
+env.localModelPath = "/models/";
+env.useBrowserCache = false;
+env.backends.onnx.wasm.wasmPaths = "/wasm/";
+env.backends.onnx.wasm.numThreads = 1;
+window.classify = async (name, dtype, texts) => {
+  const classifier = await pipeline("text-classification", name, { dtype, device: "wasm" });
+  return (await classifier(texts)).map(({ label }) => label);
+};
+window.ready = true;
+</script>`;
+
+/** Serves the page, the library, its wasm files and the folders of models. */
+function serve(models: string): Promise<Server> {
+  const roots: Readonly<Record<string, string>> = { library: join(LIBRARY, "dist"), wasm: WASM, models };
+  const server = createServer((request, response) => {
+    const [, root = "", ...rest] = decodeURI((request.url ?? "/").split("?")[0]!).split("/");
+    const file = join(roots[root] ?? models, ...rest);
+    const isPage = root === "";
+    if (!isPage && (!existsSync(file) || statSync(file).isDirectory())) {
+      response.writeHead(404).end();
+      return;
+    }
+    response.writeHead(200, {
+      "content-type": isPage ? "text/html" : (TYPES[extname(file)] ?? "application/octet-stream"),
+    });
+    response.end(isPage ? PAGE : readFileSync(file));
+  });
+  return new Promise((resolve) => server.listen(0, "127.0.0.1", () => resolve(server)));
+}
+
+describe("in a browser", () => {
+  let tiny: TinyRun;
+  let server: Server;
+  beforeAll(async () => {
+    tiny = await tinyRun();
+    const small = join(tiny.root, "small");
+    await deft("compress", tiny.run, "--output", small, "--keep-neurons", "0.5", "--threads", "1", "-q");
+    await deft("export", small, "--format", "onnx", "--output", `${small}-onnx`, "--precision", "fp32,int8,q4", "-q");
+    server = await serve(tiny.root);
+  });
+  afterAll(() => {
+    server.close();
+    rmSync(tiny.root, { recursive: true, force: true });
+  });
+
+  test("Transformers.js over wasm predicts what deft predicts", async (context) => {
+    if (BROWSER === undefined) {
+      if (process.env.CI) throw new Error("expected Chromium at DEFT_CHROMIUM or /usr/bin/chromium, got nothing");
+      return context.skip("needs Chromium at DEFT_CHROMIUM or /usr/bin/chromium");
+    }
+    const texts = tinyExamples(32, 9).map(({ text }) => text);
+    const input = join(tiny.root, "texts.jsonl");
+    writeFileSync(input, texts.map((text) => `${JSON.stringify({ text })}\n`).join(""));
+    const { out } = await deft("predict", join(tiny.root, "small"), "--input", input);
+    const ours = out
+      .trim()
+      .split("\n")
+      .map((line) => (JSON.parse(line) as { label: string }).label);
+    const browser = await chromium.launch({ executablePath: BROWSER, args: ["--no-sandbox"] });
+    try {
+      const page = await browser.newPage();
+      const faults: string[] = [];
+      page.on("pageerror", (error) => faults.push(error.message));
+      page.on("requestfailed", (request) => faults.push(request.url()));
+      await page.goto(`http://127.0.0.1:${(server.address() as AddressInfo).port}/`);
+      await page.waitForFunction("window.ready", undefined, { timeout: 30_000 }).catch((error: unknown) => {
+        throw new Error(`${String(error)}\n${faults.join("\n")}`);
+      });
+      const classify = (dtype: string) =>
+        page.evaluate(
+          ([name, type, all]) =>
+            (globalThis as unknown as { classify(...args: unknown[]): Promise<string[]> }).classify(name, type, all),
+          ["small-onnx", dtype, texts] as const,
+        );
+      expect(await classify("fp32")).toEqual(ours);
+      for (const dtype of ["q8", "q4"]) {
+        const labels = await classify(dtype);
+        expect(labels.filter((label, i) => label === ours[i]).length).toBeGreaterThanOrEqual(28);
+      }
+    } finally {
+      await browser.close();
+    }
+  });
+});
