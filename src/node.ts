@@ -40,6 +40,12 @@ export const glue: Library["glue"] = (task, folder, options) => here().glue(task
 /** `Library.table` on this machine. */
 export const table: Library["table"] = (path, options) => here().table(path, options);
 
+/** `Library.squad` on this machine. */
+export const squad: Library["squad"] = (path, options) => here().squad(path, options);
+
+/** `Library.seq2seq` on this machine. */
+export const seq2seq: Library["seq2seq"] = (path, options) => here().seq2seq(path, options);
+
 /** `Library.fineTune` on this machine. */
 export const fineTune: Library["fineTune"] = (base, options) => here().fineTune(base, options);
 

@@ -125,7 +125,7 @@ function body(record: RunRecord, { baseline, figure }: CardOptions): string {
     "Reproduce:",
     `\`\`\`sh\n${shellLine(trainCommand(settings))}\n\`\`\``,
     "## Use",
-    usage(settings.method.kind),
+    usage(settings),
     "## Environment",
     Object.entries(record.versions)
       .map(([what, version]) => `- ${what} ${version}`)
@@ -179,8 +179,12 @@ function densityParts(
   return parts;
 }
 
-function usage(kind: RunRecord["settings"]["method"]["kind"]): string {
-  const own = "```sh\ndeft predict . --text 'a gripping, funny film'\n```";
+function usage({ task, method: { kind } }: RunRecord["settings"]): string {
+  const asked =
+    task === "squad"
+      ? "--question 'Who built it?' --context 'It was built by Ada.'"
+      : "--text 'a gripping, funny film'";
+  const own = `\`\`\`sh\ndeft predict . ${asked}\n\`\`\``;
   if (kind === "lora" || kind === "prompt" || kind === "prefix") {
     return `${own}\n\n\`adapter/\` is in Hugging Face PEFT's format: \`PeftModel.from_pretrained(model, "adapter")\`. The density loss is described in \`adapter/deft.json\`; it changes nothing at inference.`;
   }

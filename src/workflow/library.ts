@@ -101,12 +101,16 @@ export interface Library {
   loadModel(model: string, options?: LoadOptions): Promise<LoadedModel>;
   /** One of GLUE's nine tasks in its official folder. @throws {FileError} when the folder is missing. */
   glue(
-    task: Exclude<TaskName, "text-classification" | "text-pair">,
+    task: Exclude<TaskName, "text-classification" | "text-pair" | "squad" | "seq2seq">,
     folder: string,
     options?: Pick<DataSource, "limitTrain" | "limitEval">,
   ): Promise<DataSource>;
   /** One's own CSV, TSV, JSONL or Parquet; pairs when `pairColumn` is given. @throws {FileError} when it is missing. */
   table(path: string, options?: Omit<DataSource, "task" | "path">): Promise<DataSource>;
+  /** SQuAD's JSON, a folder of it or one file. @throws {FileError} when it is missing. */
+  squad(path: string, options?: Pick<DataSource, "limitTrain" | "limitEval">): Promise<DataSource>;
+  /** Texts to write for texts, in a table of one's own. @throws {FileError} when it is missing. */
+  seq2seq(path: string, options?: Omit<DataSource, "task" | "path">): Promise<DataSource>;
   /** Trains; iterate for its events, await `result` for the tuned model. @throws {ConfigError} with every mistake. */
   fineTune(base: LoadedModel | string, options: FineTuneOptions): Running<TrainEvent, TunedRun>;
   /** A run's folder as the tuned model it holds. Errors as `readRun`. */
@@ -125,6 +129,8 @@ export function library(environment: Environment): Library {
         path,
         ...options,
       }),
+    squad: (path, options = {}) => source(files, { task: "squad", path, ...options }),
+    seq2seq: (path, options = {}) => source(files, { task: "seq2seq", path, ...options }),
     fineTune: (base, options) => running(fineTuneEvents(environment, base, options)),
     async loadRun(folder) {
       const { record } = await readRun(files, folder);

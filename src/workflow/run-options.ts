@@ -62,7 +62,7 @@ export type PlainOptions = {
   readonly [K in Exclude<SettingsKey, ObjectKey> as CamelCase<K>]?: SettingsInput[K] | undefined;
 };
 
-/** Where examples are, and which of their columns to read; `glue` and `table` make one. */
+/** Where examples are, and which of their columns to read; `glue`, `table`, `squad` and `seq2seq` make one. */
 export interface DataSource {
   readonly task: TaskName;
   /** A folder in GLUE's layout, a folder of tables, or one file. */
@@ -93,9 +93,24 @@ export interface DensityOptions extends Partial<Omit<DensitySettings, "epsilon" 
   readonly epsilon?: number | DensitySettings["epsilon"];
 }
 
+/** How answers are chosen and texts written. */
+type AnswerOption =
+  | "docStride"
+  | "nBest"
+  | "maxAnswerLength"
+  | "nullThreshold"
+  | "maxTargetLength"
+  | "numBeams"
+  | "maxNewTokens"
+  | "lengthPenalty"
+  | "temperature"
+  | "topK"
+  | "topP"
+  | "seed";
+
 /** Where to score a model, and how; what is left out is as the run was trained. */
 export interface ScoreOptions
-  extends Pick<PlainOptions, "batchSize" | "maxLength" | "padding" | "backend" | "threads"> {
+  extends Pick<PlainOptions, "batchSize" | "maxLength" | "padding" | "backend" | "threads" | AnswerOption> {
   readonly data?: DataSource;
   /** Default: the task's evaluation split. */
   readonly split?: string;

@@ -100,6 +100,11 @@ export const PRESETS: Readonly<Record<"paper", SettingsInput>> = {
   },
 };
 
+/** What a task changes in a named set: the paper's Flan-T5 on SQuAD. */
+export const TASK_PRESETS: Readonly<Record<keyof typeof PRESETS, typeof TASK_DEFAULTS>> = {
+  paper: { squad: { "max-length": 384, "batch-size": 4, "learning-rate": 3e-5 } },
+};
+
 /** What a method changes in a named set: the paper's code gives its prompt-tuning script an ε of its own. */
 export const METHOD_PRESETS: Readonly<
   Record<keyof typeof PRESETS, Readonly<Partial<Record<MethodName, SettingsInput>>>>

@@ -12,6 +12,7 @@ import {
   METHOD_PRESETS,
   PRESETS,
   TASK_DEFAULTS,
+  TASK_PRESETS,
 } from "./settings-defaults.ts";
 import { checkInput, type METHODS, type SettingsInput, type SettingsKey, type TASKS } from "./settings-schema.ts";
 import { checkYaml } from "./settings-yaml.ts";
@@ -233,8 +234,7 @@ const NEEDED: Readonly<Record<NeededKey, string>> = {
 
 function assemble(given: SettingsInput, method: MethodName): Settings {
   const loss = given["density-loss"] ?? DEFAULTS["density-loss"];
-  const preset =
-    given.preset === undefined ? {} : { ...PRESETS[given.preset], ...METHOD_PRESETS[given.preset][method] };
+  const preset = given.preset === undefined ? {} : presetOf(given.preset, method, given.task);
   const implied = given["prompt-init-text"] === undefined ? {} : { "prompt-init": "text" as const };
   const usual = { ...METHOD_DEFAULTS[method], ...LOSS_DEFAULTS[loss], ...taskDefaults(given.task) };
   const v = { ...DEFAULTS, ...usual, ...preset, ...implied, ...given };
@@ -297,6 +297,10 @@ function assemble(given: SettingsInput, method: MethodName): Settings {
 export function methodName({ method, quantize = null }: Pick<Settings, "method" | "quantize">): string {
   if (quantize === null) return method.kind;
   return method.kind === "lora" && quantize === "nf4" ? "qlora" : `${method.kind}-${quantize}`;
+}
+
+function presetOf(name: keyof typeof PRESETS, method: MethodName, task: TaskName | undefined): SettingsInput {
+  return { ...PRESETS[name], ...METHOD_PRESETS[name][method], ...(task && TASK_PRESETS[name][task]) };
 }
 
 /** What a task changes in the defaults. */

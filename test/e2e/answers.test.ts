@@ -3,6 +3,7 @@ import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { fineTune, lora, seq2seq, squad } from "../../src/node.ts";
 import type { RunRecord } from "../../src/workflow/index.ts";
 import { deft, filesBelow } from "../support/command.ts";
 import { tinySeq2seq, tinySquad, writeTinyT5 } from "../support/tiny-answers.ts";
@@ -187,6 +188,37 @@ test("LoRA finds a T5's query and value, and its adapter opens again", async () 
   expect(one!.text).toBeTypeOf("string");
   const resumed = await deft("train", "--output", at("lora"), "--resume", "-q");
   expect(resumed).toMatchObject({ code: 0, err: "" });
+});
+
+test("the library asks and answers alike", async () => {
+  const data = await squad(at("squad"), { limitEval: 6 });
+  const method = lora({ targets: "all-linear" });
+  const run = fineTune(at("bert"), {
+    data,
+    output: at("own"),
+    method,
+    density: null,
+    maxSteps: 2,
+    maxLength: 48,
+    threads: 1,
+  });
+  const tuned = await run.result;
+  const [answer] = await tuned.predict({ question: "what is it", context: "a dull film" });
+  expect(answer).toMatchObject({ text: expect.any(String), score: expect.any(Number) });
+  expect((await tuned.evaluate({ nBest: 3, docStride: 4 })).metrics).toHaveProperty("exact_match");
+  await tuned.dispose();
+  const texts = await seq2seq(at("texts"), { sourcePrefix: "say: ", limitEval: 4, limitTrain: 16 });
+  const writes = fineTune(at("t5"), {
+    data: texts,
+    output: at("own-t5"),
+    density: null,
+    maxSteps: 2,
+    maxTargetLength: 4,
+    threads: 1,
+  });
+  const { record } = await writes.result;
+  expect(record.settings.data.sourcePrefix).toBe("say: ");
+  expect(record.result!.metrics).toHaveProperty("rougeL");
 });
 
 describe("wrong input is refused with exit code 2, and nothing is written", () => {

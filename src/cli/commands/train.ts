@@ -75,7 +75,7 @@ function estimateText(estimate: TrainEstimate): string {
   return renderTable({ head: ["dry run", ""], rows }).join("\n");
 }
 
-function printSummary(terminal: Terminal, { result }: RunRecord, folder: string | null): void {
+function printSummary(terminal: Terminal, { result, settings }: RunRecord, folder: string | null): void {
   const bold = (text: string) => terminal.style("bold", text, "out");
   if (result !== null) {
     terminal.print(renderTable({ head: ["result", ""], rows: evaluationFacts(result) }, bold).join("\n"));
@@ -83,7 +83,12 @@ function printSummary(terminal: Terminal, { result }: RunRecord, folder: string 
   if (folder === null || terminal.loudness === "silent") return;
   const next = [
     ["deft", "eval", folder],
-    ["deft", "predict", folder, "--text", "…"],
+    [
+      "deft",
+      "predict",
+      folder,
+      ...(settings.task === "squad" ? ["--question", "…", "--context", "…"] : ["--text", "…"]),
+    ],
     ["deft", "profile", folder],
   ];
   terminal.note(`\nNext: open ${folder}/report.html, or\n${next.map((words) => `  ${shellLine(words)}`).join("\n")}`);
