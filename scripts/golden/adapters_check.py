@@ -1,6 +1,6 @@
 """Checks the adapter records against AdapterHub's own library; run by the Python of .venv-adapters.
 
-    adapters_check.py --records DIR      DIR as written by encoders.py, with its `*.adapter-*` cases
+    adapters_check.py --records DIR      DIR as written by encoders.py or t5.py, with their `*.adapter-*` cases
 
 For each case the library builds `seq_bn` or `double_seq_bn` on the case's checkpoint and takes the record's start;
 logits, task loss and the gradient of every trainable must agree. Prints one line a case, exits 1 on a difference.
@@ -31,12 +31,15 @@ def check(records: pathlib.Path, name: str) -> float:
     record = json.loads((records / f"{name}.json").read_text())
     tensors = safetensors.torch.load_file(records / f"{name}.safetensors")
     method = record["method"]
-    model = transformers.AutoModelForSequenceClassification.from_pretrained(
+    is_text = record["problem"] == "language_modeling"
+    auto = transformers.AutoModelForSeq2SeqLM if is_text else transformers.AutoModelForSequenceClassification
+    model = auto.from_pretrained(
         records / record["checkpoint"], attn_implementation="eager", local_files_only=True
     )
     adapters.init(model)
     config = CONFIG[method["style"]](reduction_factor=method["reductionFactor"])
     assert config.non_linearity == method["nonLinearity"], config.non_linearity
+    # T5 has no norm behind its sublayers: its key says whether the adapter reads the sum with the residual
     assert config.original_ln_before == method["originalLnBefore"], config.original_ln_before
     model.add_adapter("record", config=config)
     model.train_adapter("record")

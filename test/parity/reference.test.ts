@@ -38,11 +38,12 @@ describeWithAdapters("AdapterHub's adapters", (interpreter) => {
     if (python() === null) return;
     const cases = ["bert-gelu.adapter-*", "roberta-3-labels.adapter-*"].flatMap((pattern) => ["--case", pattern]);
     await runPython("scripts/golden/encoders.py", ["--out", records, ...cases]);
+    await runPython("scripts/golden/t5.py", ["--out", records, "--case", "t5-v10.adapter-*"]);
   }, SLOW.timeout);
 
   test("give the recorded logits, loss and gradients", SLOW, async () => {
     const lines = await runPython("scripts/golden/adapters_check.py", ["--records", records], { interpreter });
-    expect(lines.trim().split("\n")).toHaveLength(4);
+    expect(lines.trim().split("\n")).toHaveLength(6);
   });
 });
 
