@@ -64,6 +64,8 @@ test("accuracy is a share, a correlation is not", () => {
   expect(scoreChange("f1", -0.0031)).toBe("−0.31");
   expect(scoreChange("pearson", 0.0031)).toBe("+0.0031");
   expect(metricLabel("matthewsCorrelation")).toBe("Matthews correlation");
+  expect(score("best_f1_threshold", -1.5)).toBe("−1.5000");
+  expect(["rougeL", "best_f1", "exact_match"].map(metricLabel)).toEqual(["ROUGE-L", "Best F1", "Exact match"]);
   expect(["accuracy", "f1", "matthews_correlation", "spearmanr"].map(metricWord)).toEqual([
     "accuracy",
     "F1",

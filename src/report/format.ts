@@ -80,7 +80,9 @@ const CORRELATIONS = new Set(["matthews", "pearson", "spearman"]);
 /** Whether a metric is a fraction that people read ×100. */
 export function isShare(metric: string): boolean {
   const name = metric.toLowerCase();
-  return ![...CORRELATIONS].some((correlation) => name.includes(correlation)) && !/loss|error|mse|mae/.test(name);
+  return (
+    ![...CORRELATIONS].some((correlation) => name.includes(correlation)) && !/loss|error|mse|mae|threshold/.test(name)
+  );
 }
 
 /** A metric's value as people read it: accuracy and F1 in %, correlations as they are. */
@@ -97,10 +99,12 @@ export function scoreChange(metric: string, change: number): string {
 /** A metric's name as a heading: `f1` → `F1`, `matthews_correlation` → `Matthews correlation`. */
 export function metricLabel(metric: string): string {
   if (metric === "spearmanr") return "Spearman";
+  if (metric.startsWith("rouge")) return metric.replace("rouge", "ROUGE-");
   const words = metric
     .replace(/[_-]/g, " ")
     .replace(/([a-z])([A-Z])/g, "$1 $2")
-    .toLowerCase();
+    .toLowerCase()
+    .replace(/\bf1\b/, "F1");
   return words.charAt(0).toUpperCase() + words.slice(1);
 }
 
