@@ -230,7 +230,7 @@ function unigramWords(json: StageJson | null): ((text: string) => string[]) | nu
   if (metaspace?.type !== "Metaspace" || (stages.length > 1 && !isT5)) return null;
   const scheme = metaspace.prepend_scheme ?? (metaspace.add_prefix_space === false ? "never" : "always");
   if (scheme !== "always" || metaspace.split === false) return null;
-  return metaspaceWords(isT5, String(metaspace.replacement ?? METASPACE));
+  return metaspaceWords(isT5, typeof metaspace.replacement === "string" ? metaspace.replacement : METASPACE);
 }
 
 function build(json: TokenizerJson, config: TokenizerConfigJson): Engine {

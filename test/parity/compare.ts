@@ -120,7 +120,7 @@ async function compareScores(context: Context): Promise<void> {
 
 /** `[B, S]` twice as `[B, S, 2]`. */
 function interleaved(starts: Tensor, ends: Tensor): Tensor {
-  const values = Array.from(starts.data, (start, i) => [Number(start), Number(ends.data[i])]);
+  const values = Array.from(starts.data as Float32Array, (start, i) => [start, Number(ends.data[i])]);
   return float32([...starts.shape, 2], values.flat());
 }
 

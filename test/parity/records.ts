@@ -80,7 +80,12 @@ export interface EncoderRecord {
   readonly format: number;
   readonly case: string;
   readonly checkpoint: string | null;
-  readonly problem: "single_label_classification" | "regression" | "multi_label_classification" | "language_modeling";
+  readonly problem:
+    | "single_label_classification"
+    | "regression"
+    | "multi_label_classification"
+    | "language_modeling"
+    | "question_answering";
   readonly numLabels: number;
   readonly method: MethodRecord;
   readonly trainables: readonly {
