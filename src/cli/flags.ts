@@ -203,6 +203,7 @@ export const PRUNE_FLAGS: readonly Flag[] = [
 /** What `deft export` writes, and where. */
 export const EXPORT_FLAGS: readonly Flag[] = [
   output("format", "NAME", "peft, adapters, merged or onnx"),
+  output("quantize", "nf4|int8|int4", "merged: block matrices in few bits; the change in score is measured"),
   output("precision", "A,B", "onnx: some of fp32, int8, q4", { default: "fp32,int8" }),
   output("output", "DIR", "a new folder"),
 ];

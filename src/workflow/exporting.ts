@@ -1,11 +1,13 @@
 // `deft export`: a run, or a model with an adapter, as other tools load it: peft's folder, AdapterHub's, or a merged checkpoint.
 import { ConfigError, UnsupportedError } from "../errors.ts";
+import type { StoredFormat } from "../graph/index.ts";
 import { type Adapter, writeAdapter } from "../hub/index.ts";
 import { isHead, type MethodSettings, mergedWeights } from "../peft/index.ts";
 import { prunableWeights, zeroCount } from "../prune/index.ts";
 import type { Weights } from "../tensor/index.ts";
 import type { RunOverrides, RunTarget } from "./api.ts";
 import type { Environment } from "./environment.ts";
+import { writeRequantized } from "./exporting-quantized.ts";
 import { checkNewFolder, configWithHead, writeModelFolder, writeWhole } from "./model-folder.ts";
 import { type OpenedTarget, openTarget } from "./opened-target.ts";
 import { PRUNING_FILE, type Pruning, pruningText } from "./pruned-base.ts";
@@ -20,6 +22,8 @@ export interface ExportOptions {
   readonly format: ExportFormat;
   /** A new folder. */
   readonly output: string;
+  /** With `merged`: the block matrices of the merged model in few bits. */
+  readonly quantize?: StoredFormat;
 }
 
 /** What was written, and what a person should know of it. */
@@ -38,11 +42,18 @@ export interface Exported {
 export async function exportRun(
   environment: Environment,
   target: RunTarget,
-  { format, output }: ExportOptions,
+  { format, output, quantize }: ExportOptions,
   overrides: RunOverrides = {},
 ): Promise<Exported> {
+  if (quantize !== undefined && format !== "merged") {
+    throw new ConfigError([{ path: "--quantize", expected: "--format merged", got: `--format ${format}` }], {
+      hint: "An adapter keeps its base in few bits as it is, and loses nothing.",
+    });
+  }
   await checkNewFolder(environment.files, output);
   const opened = await openTarget(environment, target, overrides);
+  if (quantize !== undefined)
+    return exportRequantized(environment, opened, { target, output, format: quantize }, overrides);
   return format === "merged"
     ? exportMerged(environment, opened, output)
     : exportAdapter(environment, opened, format, output);
@@ -96,6 +107,22 @@ async function exportMerged(environment: Environment, opened: OpenedTarget, outp
     also: pruning ? { [PRUNING_FILE]: pruningText(pruning) } : {},
   });
   return { output, format: "merged", loads: `${AUTO_CLASSES[head.kind]}.from_pretrained("${output}")`, notes };
+}
+
+async function exportRequantized(
+  environment: Environment,
+  opened: OpenedTarget,
+  place: { readonly target: RunTarget; readonly output: string; readonly format: StoredFormat },
+  overrides: RunOverrides,
+): Promise<Exported> {
+  const { output, format } = place;
+  const scores = await writeRequantized(environment, opened, mergedOrRefused(opened), place, overrides);
+  const loads = format === "nf4" ? `${AUTO_CLASSES[opened.head.kind]}.from_pretrained("${output}")` : "no library";
+  if (scores === null) return { output, format: "merged", loads, notes: [] };
+  const [metric, apart] = Object.entries(scores.apart.metrics)[0] ?? ["loss", scores.apart.loss];
+  const merged = scores.merged.metrics[metric] ?? scores.merged.loss;
+  const note = `merging into ${format} changes ${metric} from ${apart?.toFixed(4)} to ${merged.toFixed(4)}, and loss from ${scores.apart.loss.toFixed(4)} to ${scores.merged.loss.toFixed(4)}`;
+  return { output, format: "merged", loads, notes: [`${note}; the run itself, base and update apart, loses nothing`] };
 }
 
 const AUTO_CLASSES = {

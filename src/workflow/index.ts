@@ -74,5 +74,12 @@ export {
   type TaskName,
 } from "./settings.ts";
 export { DEFAULTS, PRESETS } from "./settings-defaults.ts";
-export { METHODS, SETTINGS_KEYS, type SettingsInput, type SettingsKey, TASKS } from "./settings-schema.ts";
+export {
+  METHODS,
+  SETTINGS_KEYS,
+  type SettingsInput,
+  type SettingsKey,
+  STORED_FORMATS,
+  TASKS,
+} from "./settings-schema.ts";
 export { settingsInput, settingText, trainCommand } from "./settings-text.ts";

@@ -1,7 +1,7 @@
 // `deft export`: a run as a folder that peft, AdapterHub's adapters, transformers or Transformers.js load.
 import { type ConfigIssue, nearest } from "../../errors.ts";
 import { shellLine, toJson } from "../../report/index.ts";
-import { EXPORT_FORMATS, type ExportFormat } from "../../workflow/index.ts";
+import { EXPORT_FORMATS, type ExportFormat, STORED_FORMATS } from "../../workflow/index.ts";
 import type { Body } from "../command.ts";
 import { collected } from "../own-flags.ts";
 import { readTarget } from "../target.ts";
@@ -12,10 +12,14 @@ const FORMATS = [...EXPORT_FORMATS, "onnx"] as const;
 export const run: Body = async (call) => {
   const { args, flags, terminal, json } = call;
   if (flags.format === "onnx") return (await import("./export-onnx.ts")).run(call);
-  const { format, output, ...rest } = flags;
-  const issues = [...formatIssues(format), ...outputIssues(output)];
+  const { format, output, quantize, ...rest } = flags;
+  const issues = [...formatIssues(format), ...outputIssues(output), ...quantizeIssues(quantize)];
   const { opened } = collected(issues, { opened: () => readTarget({ args, flags: rest }) });
-  const options = { format: format as ExportFormat, output: String(output) };
+  const options = {
+    format: format as ExportFormat,
+    output: String(output),
+    ...(quantize === undefined ? {} : { quantize: quantize as (typeof STORED_FORMATS)[number] }),
+  };
   const exported = await (await openWorkflow()).exportRun(opened.target, options, opened.overrides);
   if (json) {
     terminal.print(JSON.stringify(toJson(exported)));
@@ -37,6 +41,14 @@ function formatIssues(format: unknown): ConfigIssue[] {
   const got = JSON.stringify(format);
   const near = nearest(String(format), FORMATS);
   return [{ path, expected, got, ...(near === undefined ? {} : { didYouMean: near }) }];
+}
+
+function quantizeIssues(quantize: unknown): ConfigIssue[] {
+  if (quantize === undefined || (STORED_FORMATS as readonly unknown[]).includes(quantize)) return [];
+  const near = nearest(String(quantize), STORED_FORMATS);
+  const expected = `one of ${STORED_FORMATS.join(", ")}`;
+  const got = JSON.stringify(quantize);
+  return [{ path: "--quantize", expected, got, ...(near === undefined ? {} : { didYouMean: near }) }];
 }
 
 function outputIssues(output: unknown): ConfigIssue[] {
