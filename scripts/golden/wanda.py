@@ -3,7 +3,7 @@
     wanda.py golden --out FILE                         a small matrix with ties, and masks by every recipe of RECIPES
     wanda.py live --base DIR --ids FILE --recipe TEXT  the masks of a whole model, block after block; printed as JSON
 
-FILE of `live` holds {"ids": [[…]], "mask": [[…]]}; only attended tokens count. Masks are lists of 0 and 1, 1 where a
+FILE of `live` holds {"ids": [[…]], "mask": [[…]]}, for T5 "labels" too; only attended tokens count. Masks are lists of 0 and 1, 1 where a
 weight becomes zero, row-major. N:M is written as in deft: N of each M inputs stay.
 """
 
@@ -82,27 +82,39 @@ def golden(arguments):
 def live(arguments):
     batch = json.loads(arguments.ids.read_text())
     ids, attended = torch.tensor(batch["ids"]), torch.tensor(batch["mask"])
-    model = transformers.AutoModelForSequenceClassification.from_pretrained(arguments.base, local_files_only=True).eval()
-    prefix = model.base_model_prefix
+    feeds = {"input_ids": ids, "attention_mask": attended}
+    if "labels" in batch:
+        model = transformers.AutoModelForSeq2SeqLM.from_pretrained(arguments.base, local_files_only=True).eval()
+        feeds["labels"] = torch.tensor(batch["labels"])
+        blocks = [(f"{stack}.block.{i}", b) for stack in ("encoder", "decoder")
+                  for i, b in enumerate(getattr(model, stack).block)]  # fmt: skip
+    else:
+        kind = transformers.AutoModelForSequenceClassification
+        model = kind.from_pretrained(arguments.base, local_files_only=True).eval()
+        prefix = f"{model.base_model_prefix}.encoder.layer"
+        blocks = [(f"{prefix}.{i}", b) for i, b in enumerate(model.base_model.encoder.layer)]
     masks = {}
-    for index, block in enumerate(model.base_model.encoder.layer):
+    for path, block in blocks:
         norms, handles = {}, []
         layers = {name: m for name, m in block.named_modules() if isinstance(m, torch.nn.Linear)}
         for name, layer in layers.items():
             norms[name] = InputNorm(layer.in_features)
+            # keys and values of cross-attention read the encoder
+            of_text = not path.startswith("decoder") or ("EncDecAttention" in name and name[-1] in "kv")
+            counted = attended.bool() if of_text else feeds["labels"] != -100
 
-            def hook(_module, inputs, _output, norm=norms[name]):
-                norm.add_batch(inputs[0][attended.bool()], len(ids))
+            def hook(_module, inputs, _output, norm=norms[name], counted=counted):
+                norm.add_batch(inputs[0][counted], len(ids))
 
             handles.append(layer.register_forward_hook(hook))
         with torch.no_grad():
-            model(input_ids=ids, attention_mask=attended)
+            model(**feeds)
             for handle in handles:
                 handle.remove()
             for name, layer in layers.items():
                 mask = mask_of(layer.weight, arguments.recipe, norms[name].scaler_row)
                 layer.weight[mask] = 0
-                masks[f"{prefix}.encoder.layer.{index}.{name}.weight"] = flat(mask)
+                masks[f"{path}.{name}.weight"] = flat(mask)
     print(json.dumps(masks))
 
 

@@ -15,7 +15,10 @@ export function prunableWeights(weights: Weights): string[] {
     .flatMap(([name, { shape }]) =>
       name.endsWith(".weight") && shape.length === 2 && blockOf(name) !== null && !isTable(name) ? [name] : [],
     )
-    .sort((a, b) => a.localeCompare(b, "en", { numeric: true }));
+    .sort((a, b) => Number(isDecoder(a)) - Number(isDecoder(b)) || a.localeCompare(b, "en", { numeric: true }));
 }
+
+/** Reads what the encoder says, so it comes after. */
+const isDecoder = (name: string): boolean => name.startsWith("decoder.");
 
 const isTable = (name: string): boolean => /embedding|relative_attention_bias/.test(name);

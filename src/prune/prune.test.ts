@@ -133,6 +133,7 @@ test("the linear layers of blocks are pruned, and nothing else", () => {
     "bert.encoder.layer.10.output.dense.weight",
     "bert.encoder.layer.2.attention.self.query.weight",
     "encoder.block.0.layer.0.SelfAttention.q.weight",
+    "decoder.block.0.layer.1.EncDecAttention.k.weight",
   ];
   const others = [
     "bert.embeddings.word_embeddings.weight",
@@ -145,11 +146,12 @@ test("the linear layers of blocks are pruned, and nothing else", () => {
     ...[...names, ...others].map((name) => [name, two] as const),
     ["bert.encoder.layer.2.output.LayerNorm.weight", float32([1], [1])],
   ]);
-  expect(prunableWeights(weights)).toEqual([names[1], names[0], names[2]]);
+  expect(prunableWeights(weights)).toEqual([names[1], names[0], names[2], names[3]]);
   expect([...names, ...others].map(blockOf)).toEqual([
     "bert.encoder.layer.10",
     "bert.encoder.layer.2",
     "encoder.block.0",
+    "decoder.block.0",
     null,
     null,
     null,

@@ -62,7 +62,8 @@ const PREFIX: Readonly<Record<string, string>> = { bert: "Bert", roberta: "Rober
 /** config.json of a model with this head: the base's, with the class that transformers loads it by and the classes' names. */
 export function configWithHead(config: JsonObject, head: HeadKind, labels: readonly string[]): JsonObject {
   const prefix = PREFIX[String(config.model_type)] ?? "";
-  const { dtype: _dtype, torch_dtype: _old, ...rest } = config;
+  // merged weights are float32, whatever the base was stored in
+  const { dtype: _dtype, torch_dtype: _old, quantization_config: _quantized, ...rest } = config;
   const plain = { ...rest, dtype: "float32" };
   if (head.kind === "language-model") return { ...plain, architectures: [`${prefix}ForConditionalGeneration`] };
   if (head.kind === "span") return { ...plain, architectures: [`${prefix}ForQuestionAnswering`] };

@@ -25,7 +25,7 @@ import { backendOf, maxLengthOf, type OpenedTarget, openTarget, SCORING_BATCH } 
 import { PRUNING_FILE, type PrunedLayer, type Pruning, pruningText } from "./pruned-base.ts";
 import { DEFAULTS } from "./settings-defaults.ts";
 import { scoringBatches } from "./task-batches.ts";
-import { encodeSplit } from "./task-data.ts";
+import { encodeSplit, headOf } from "./task-data.ts";
 
 export { parsePruneRecipe } from "../prune/index.ts";
 
@@ -63,6 +63,7 @@ export async function pruneModel(
   const isBare = target.kind === "model" && target.adapter === null;
   const weights = isBare ? opened.base.weights : mergedTarget(opened);
   const names = prunableWeights(weights);
+  checkFloat(opened);
   checkLayers(recipe, opened, weights, names);
   const job: Job = { environment, opened, isBare, weights, names, recipe, overrides };
   const { masks, calibration } = await chooseMasks(job, calibrationExamples);
@@ -116,6 +117,14 @@ function mergedTarget({ base, method, trained }: OpenedTarget): Weights {
   }
 }
 
+function checkFloat({ base }: OpenedTarget): void {
+  if (base.quantization === null) return;
+  const got = `${base.name}, stored as ${base.quantization.format}`;
+  throw new ConfigError([{ path: "--model", expected: "a float checkpoint to prune", got }], {
+    hint: "Prune the float checkpoint, then quantise it: deft train --quantize.",
+  });
+}
+
 function checkLayers(
   { pattern }: PruneRecipe,
   { base }: OpenedTarget,
@@ -159,12 +168,12 @@ async function chooseMasks(
 /** Block after block, each on inputs that came through the pruned blocks before it, as Wanda's public code does. */
 async function wandaMasks(job: Job, count: number): Promise<Awaited<ReturnType<typeof chooseMasks>>> {
   const { environment, opened, weights, names, recipe, overrides } = job;
-  const { base, settings, head } = opened;
-  const { sample, facts } = await calibrationSample(job, count);
-  const examples = await encodeSplit(sample, base, { maxLength: maxLengthOf(opened, overrides) });
+  const { base, settings } = opened;
+  const { sample, task, facts } = await calibrationSample(job, count);
+  const sourcePrefix = overrides["source-prefix"] ?? settings?.data.sourcePrefix ?? "";
+  const examples = await encodeSplit(sample, base, { maxLength: maxLengthOf(opened, overrides), sourcePrefix }, task);
   const padding = overrides.padding ?? settings?.data.padding ?? DEFAULTS.padding;
   const batchSize = overrides["batch-size"] ?? SCORING_BATCH;
-  const kind = opened.isRegression ? "regression" : "classification";
   const frozen: Method = { ...headOnly(), trains: () => false };
   const known = new Map(weights);
   const masks = new Map<string, ZeroMask>();
@@ -174,13 +183,13 @@ async function wandaMasks(job: Job, count: number): Promise<Awaited<ReturnType<t
       {
         model: base.model,
         method: frozen,
-        head,
+        head: headOf(task, base),
         weights: known,
         backend: backendOf(environment, overrides, settings),
         sites: (path) => inside.includes(`${path}.weight`),
       },
       new Map(),
-      scoringBatches(examples, { kind }, padding, batchSize),
+      scoringBatches(examples, task, padding, batchSize),
     );
     for (const name of inside) {
       const norms = Float32Array.from(squares.get(name.slice(0, -".weight".length))!, Math.sqrt);
@@ -211,13 +220,22 @@ async function calibrationSample({ environment, opened, overrides }: Job, count:
     textColumn: overrides["text-column"] ?? settings?.data.textColumn ?? undefined,
     pairColumn: overrides["pair-column"] ?? settings?.data.pairColumn ?? undefined,
     labelColumn: overrides["label-column"] ?? settings?.data.labelColumn ?? undefined,
+    sourceColumn: overrides["source-column"] ?? settings?.data.sourceColumn ?? undefined,
+    targetColumn: overrides["target-column"] ?? settings?.data.targetColumn ?? undefined,
     splits: [name],
-    labelsRequired: false,
+    // a decoder reads its targets
+    labelsRequired: opened.base.model.architecture === "encoder-decoder",
     ...(isFile ? { heldOutShare: null } : {}),
   });
   const seed = overrides.seed ?? settings?.seed ?? DEFAULTS.seed;
   const split = splitOf(dataset, name);
-  return { sample: sampleOf(split, count, seed), facts: { task: task!, split: name, data: dataset.fingerprint, seed } };
+  // without labels any task of texts will do: what goes into the blocks does not depend on the head
+  const { task: opens } = dataset;
+  return {
+    sample: sampleOf(split, count, seed),
+    task: opens.kind === "regression" ? { ...opens, kind: "classification" as const } : opens,
+    facts: { task: task!, split: name, data: dataset.fingerprint, seed },
+  };
 }
 
 /** `count` examples of a split, drawn by the seed, without labels, which may be another task's. */

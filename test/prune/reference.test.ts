@@ -9,7 +9,8 @@ import { openSafetensors } from "../../src/hub/index.ts";
 import { magnitudeMask, parsePruneRecipe, wandaMask, type ZeroMask } from "../../src/prune/index.ts";
 import { deft } from "../support/command.ts";
 import { describeWithPython, runPython } from "../support/python.ts";
-import { tinyExamples, writeTinyModel, writeTinySst2 } from "../support/tiny-model.ts";
+import { tinySeq2seq, writeTinyT5 } from "../support/tiny-answers.ts";
+import { tinyExamples, writeFiles, writeTinyModel, writeTinySst2 } from "../support/tiny-model.ts";
 
 vi.setConfig({ testTimeout: 300_000, hookTimeout: 300_000 });
 
@@ -52,12 +53,19 @@ describeWithPython("a whole model, block after block", (interpreter) => {
   test.each([
     ["bert", "wanda:0.5"],
     ["roberta", "wanda:2:4"],
+    ["t5", "wanda:0.5"],
   ] as const)("of %s by %s is as the reference prunes it on the same examples", async (modelType, recipe) => {
     folder = await mkdtemp(join(tmpdir(), "deft-wanda-"));
-    await writeTinyModel(at("base"), { modelType, headLabels: 2, hiddenSize: 32, numLayers: 3 });
-    await writeTinySst2(at("sst2"), { train: 24, dev: 8 });
-    await writeFile(at("ids.json"), await idsOf(at("base"), 24));
-    const flags = ["--task", "sst2", "--data", at("sst2"), "--batch-size", "7", "--threads", "1", "-q"];
+    if (modelType === "t5") {
+      await writeTinyT5(at("base"));
+      await writeFiles(at("data"), { "train.jsonl": tinySeq2seq(24, 1), "dev.jsonl": tinySeq2seq(4, 2) });
+    } else {
+      await writeTinyModel(at("base"), { modelType, headLabels: 2, hiddenSize: 32, numLayers: 3 });
+      await writeTinySst2(at("data"), { train: 24, dev: 8 });
+    }
+    await writeFile(at("ids.json"), await idsOf(at("base"), modelType === "t5"));
+    const task = modelType === "t5" ? "seq2seq" : "sst2";
+    const flags = ["--task", task, "--data", at("data"), "--batch-size", "7", "--threads", "1", "-q"];
     const { code, err } = await deft(
       ...["compress", "--model", at("base"), "--prune", recipe, "--output", at("pruned")],
       ...[...flags, "--calibration-examples", "24"],
@@ -69,7 +77,8 @@ describeWithPython("a whole model, block after block", (interpreter) => {
       number[]
     >;
     const weights = await openSafetensors(nodeFiles(), at("pruned/model.safetensors"));
-    expect(Object.keys(masks)).toHaveLength(18);
+    // encoders: three blocks of six; T5: two of six and two of ten
+    expect(Object.keys(masks)).toHaveLength(modelType === "t5" ? 32 : 18);
     for (const [name, expected] of Object.entries(masks)) {
       const data = (await weights.get(name)!.read()).data as Float32Array;
       expect(
@@ -80,11 +89,24 @@ describeWithPython("a whole model, block after block", (interpreter) => {
   });
 });
 
-async function idsOf(base: string, count: number): Promise<string> {
+/** The training split as Python takes it, padded; for a T5 with labels. */
+async function idsOf(base: string, writes: boolean): Promise<string> {
   const tokenizer = await loadTokenizer(nodeFiles(), base);
-  const rows = tinyExamples(count).map(({ text }) => tokenizer.encode(text, null, { maxLength: 64 }).ids);
-  const length = Math.max(...rows.map((ids) => ids.length));
-  const fill = (row: readonly number[], value: number) => [...row, ...Array<number>(length - row.length).fill(value)];
-  const mask = rows.map((ids) => fill(Array<number>(ids.length).fill(1), 0));
-  return JSON.stringify({ ids: rows.map((ids) => fill(ids, tokenizer.padId)), mask });
+  const encode = (text: string) => tokenizer.encode(text, null, { maxLength: 64 }).ids;
+  const lines = tinySeq2seq(24, 1).split("\n");
+  const pairs = lines.map((line) => JSON.parse(line) as { source: string; target: string });
+  const rows = (writes ? pairs.map(({ source }) => source) : tinyExamples(24).map(({ text }) => text)).map(encode);
+  const padded = (all: readonly (readonly number[])[], value: number) => {
+    const length = Math.max(...all.map((row) => row.length));
+    return all.map((row) => [...row, ...Array<number>(length - row.length).fill(value)]);
+  };
+  const mask = padded(
+    rows.map((row) => row.map(() => 1)),
+    0,
+  );
+  const labels = padded(
+    pairs.map(({ target }) => encode(target)),
+    -100,
+  );
+  return JSON.stringify({ ids: padded(rows, tokenizer.padId), mask, ...(writes ? { labels } : {}) });
 }
