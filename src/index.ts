@@ -8,8 +8,12 @@ export { adapter, full, headOnly, lora, type Method, type MethodSettings, prefix
 export type { Files, Tensor, Weights } from "./tensor/index.ts";
 export type { TrainEvent } from "./train/index.ts";
 export {
+  type Candidate,
   type CompareEvent,
   type Comparison,
+  type CompressedModel,
+  type Compression,
+  type CompressRequest,
   type DataSource,
   type DensityOptions,
   type Environment,
@@ -18,6 +22,7 @@ export {
   type LoadedModel,
   type LoadOptions,
   library,
+  type OnnxExport,
   type PredictInput,
   type Prediction,
   type PredictText,

@@ -49,6 +49,9 @@ export const seq2seq: Library["seq2seq"] = (path, options) => here().seq2seq(pat
 /** `Library.fineTune` on this machine. */
 export const fineTune: Library["fineTune"] = (base, options) => here().fineTune(base, options);
 
+/** `Library.compress` on this machine. */
+export const compress: Library["compress"] = (tuned, options) => here().compress(tuned, options);
+
 /** `Library.loadRun` on this machine. */
 export const loadRun: Library["loadRun"] = (folder) => here().loadRun(folder);
 

@@ -44,6 +44,8 @@ export { EXPORT_FORMATS, type Exported, type ExportFormat, type ExportOptions } 
 export { ONNX_DTYPES, ONNX_FILES, type OnnxExport, type OnnxExportOptions } from "./exporting-onnx.ts";
 export { effectiveEvents, parseEvents } from "./history.ts";
 export {
+  type CompressedModel,
+  type CompressRequest,
   type FineTuneOptions,
   type Library,
   type LoadedModel,

@@ -4,12 +4,15 @@ import type { HubEvent } from "../hub/index.ts";
 import type { Evaluation } from "../infer/index.ts";
 import type { Hooks } from "../nn/index.ts";
 import { lora, type Method } from "../peft/index.ts";
-import type { Files } from "../tensor/index.ts";
-import { parameterCount } from "../tensor/index.ts";
+import { type Files, joinPath, parameterCount } from "../tensor/index.ts";
 import type { TrainEvent } from "../train/index.ts";
 import type { PredictInput, Prediction, Profile, Running, RunTarget, Stoppable } from "./api.ts";
 import { openBaseModel } from "./base-model.ts";
+import { compressOptions } from "./compress-options.ts";
+import { compressRun } from "./compressing.ts";
+import type { Compression } from "./compression.ts";
 import type { Environment } from "./environment.ts";
+import { exportOnnx, type OnnxExport, type OnnxExportOptions } from "./exporting-onnx.ts";
 import { evaluateRun, profileRun } from "./inspecting.ts";
 import { openSettings } from "./output.ts";
 import { openPredictor, type Predictor } from "./predicting.ts";
@@ -95,6 +98,42 @@ export interface TunedRun extends Scorable {
   readonly result: Evaluation | null;
 }
 
+/** Rules and budgets of `deft compress` in camel case; one of them, or none for what is proven silent. */
+export interface CompressRequest extends Stoppable {
+  /** The data of the run when absent. */
+  readonly data?: DataSource;
+  /** Points of score: 1 means 0.01. */
+  readonly scoreBudget?: number;
+  /** Share of the dense model's latency, in (0, 1). */
+  readonly latencyBudget?: number;
+  /** Share of each layer's neurons that stays. */
+  readonly keepNeurons?: number;
+  readonly threshold?: number;
+  readonly skip?: readonly number[];
+  readonly gateThreshold?: number;
+  readonly count?: number;
+  /** A plan's file. */
+  readonly plan?: string;
+  readonly quantize?: "none" | "int8" | "q4";
+  readonly calibrationExamples?: number;
+  readonly recoverySteps?: number;
+  readonly threads?: number;
+  /** The compressed model's folder, a new one. Default: `compressed` in the run's. */
+  readonly output?: string;
+}
+
+/** A compressed model in its folder. */
+export interface CompressedModel extends Scorable {
+  readonly folder: string;
+  /** What was removed, and what it costs. */
+  readonly compression: Compression;
+  /** Writes a folder that Transformers.js loads. Errors as `deft export`. */
+  export(
+    output: string,
+    options?: { readonly format?: "onnx"; readonly precisions?: OnnxExportOptions["precisions"] },
+  ): Promise<OnnxExport>;
+}
+
 /** The library on one machine. */
 export interface Library {
   /** Opens a Hugging Face id or folder and checks it. Errors as `openCheckpoint` and `parseEncoderConfig`. */
@@ -115,6 +154,8 @@ export interface Library {
   fineTune(base: LoadedModel | string, options: FineTuneOptions): Running<TrainEvent, TunedRun>;
   /** A run's folder as the tuned model it holds. Errors as `readRun`. */
   loadRun(folder: string): Promise<TunedRun>;
+  /** A smaller model, measured here. Errors as `deft compress`. */
+  compress(tuned: TunedRun | string, options: CompressRequest): Promise<CompressedModel>;
 }
 
 /** The library on the files, hub and runtime of `environment`; the node door has it bound to this machine. */
@@ -136,6 +177,37 @@ export function library(environment: Environment): Library {
       const { record } = await readRun(files, folder);
       return tunedRun(environment, folder, record, record.result === null);
     },
+    compress: (tuned, options) => compressTuned(environment, typeof tuned === "string" ? tuned : tuned.folder, options),
+  };
+}
+
+async function compressTuned(
+  environment: Environment,
+  source: string,
+  { data, signal, threads, output = joinPath(source, "compressed"), ...rules }: CompressRequest,
+): Promise<CompressedModel> {
+  const flags = Object.fromEntries(
+    Object.entries(rules).map(([key, value]) => [key.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`), value]),
+  );
+  const overrides = resolvePartial({
+    flags: { ...(data === undefined ? {} : dataInput(data)), ...(threads === undefined ? {} : { threads }) },
+  });
+  const stoppable = signal === undefined ? {} : { signal };
+  const target: RunTarget = { kind: "run", folder: source };
+  const compression = await compressRun(
+    environment,
+    target,
+    compressOptions({ ...flags, output }),
+    overrides,
+    stoppable,
+  ).result;
+  const compressed: RunTarget = { kind: "run", folder: output };
+  return {
+    folder: output,
+    compression,
+    export: (folder, { precisions } = {}) =>
+      exportOnnx(environment, compressed, { output: folder, ...(precisions === undefined ? {} : { precisions }) }),
+    ...scorable(environment, compressed),
   };
 }
 

@@ -2,6 +2,7 @@
 import { mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { compress as compressModel, loadRun } from "../../src/node.ts";
 import { deft } from "../support/command.ts";
 import { type TinyRun, tinyRun } from "./support.ts";
 
@@ -210,4 +211,17 @@ describe("after training that removes or gates", () => {
     );
     expect(bare!.after).toMatchObject({ neurons: 24 });
   });
+});
+
+test("the library: compress, ask, export", async () => {
+  const small = await compressModel(await loadRun(tiny.run), { keepNeurons: 0.5, threads: 1 });
+  expect(small.folder).toBe(join(tiny.run, "compressed"));
+  expect(small.compression).toMatchObject({ exactness: "calibrated", after: { neurons: 48 } });
+  expect(await small.predict("a dull film")).toMatchObject([{ label: expect.stringMatching(/positive|negative/) }]);
+  const exported = await small.export(join(tiny.root, "library-onnx"), { format: "onnx", precisions: ["int8"] });
+  expect(exported.files).toMatchObject([{ precision: "int8", path: "onnx/model_quantized.onnx" }]);
+  await small.dispose();
+  await expect(compressModel(tiny.run, { scoreBudget: 1, keepNeurons: 0.5 })).rejects.toThrow(
+    /no other rule beside it/,
+  );
 });
