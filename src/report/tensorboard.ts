@@ -37,6 +37,10 @@ function scalars(event: TrainEvent): [tag: string, value: number][] {
       ["train/tokens_per_second", event.tokensPerSecond],
       ["train/rss_bytes", event.rssBytes],
       ["train/epoch", event.epoch],
+      ...(event.keptShare === undefined ? [] : [["train/kept_share", event.keptShare] satisfies [string, number]]),
+      ...(event.lossExcess === undefined ? [] : [["train/loss_excess", event.lossExcess] satisfies [string, number]]),
+      ...(event.density === undefined ? [] : [["train/density", event.density] satisfies [string, number]]),
+      ...(event.gates ?? []).map((gate, i): [string, number] => [`gates/${i}`, gate]),
     ];
   }
   if (event.type !== "eval") return [];

@@ -1,10 +1,8 @@
 // One training run from settings to a finished folder.
 import { type Dataset, type EncodedExamples, splitOf } from "../data/index.ts";
-import { gateOf, isGate } from "../density/index.ts";
 import { ConfigError } from "../errors.ts";
 import { jsonText } from "../hub/index.ts";
 import type { Evaluation } from "../infer/index.ts";
-import { mlpSites } from "../models/index.ts";
 import { isHead } from "../peft/index.ts";
 import { sizeOf, type Tensor } from "../tensor/index.ts";
 import { type EvalEvent, Optimizer, type TrainEvent, train, type WarningEvent } from "../train/index.ts";
@@ -21,6 +19,7 @@ import { running } from "./running.ts";
 import { methodName, type Settings } from "./settings.ts";
 import { chanceLoss, trainingBatches } from "./task-batches.ts";
 import { encodeSplit, headOf, openData } from "./task-data.ts";
+import { gateValues, removalOptions, weightControl } from "./train-extras.ts";
 import { writeTrainedPart } from "./trained-part.ts";
 import { checkPositions, initTokenIds } from "./virtual-tokens.ts";
 
@@ -264,13 +263,13 @@ function trainerFacts(job: Job, optimizer: Optimizer, plain: readonly number[] |
     },
     density: {
       weight: density.weight,
-      control: weightControl(job, plain),
+      control: weightControl(settings, totalSteps, chanceLoss(job.trainExamples, task), plain),
       warmupSteps: density.auto ? 0 : Math.round(density.warmupRatio * totalSteps),
       cooldownSteps: Math.round(density.cooldownRatio * totalSteps),
       epsilon: density.epsilon,
       annealSteps: totalSteps,
     },
-    removal: removalOf(job),
+    removal: removalOptions(settings, job.base, totalSteps),
     chanceLoss: chanceLoss(job.trainExamples, task),
     metricName: task.mainMetric,
     evalSteps: settings.evalSteps,
@@ -289,40 +288,6 @@ function trainerFacts(job: Job, optimizer: Optimizer, plain: readonly number[] |
       backend: backend.name,
       threads: backend.threads,
     },
-  };
-}
-
-function weightControl(job: Job, reference: readonly number[] | null) {
-  const { auto } = job.settings.density;
-  if (!auto || !reference) return null;
-  const margin = auto.margin * chanceLoss(job.trainExamples, job.task);
-  return { reference, margin, targetDensity: auto.targetDensity, totalSteps: job.totalSteps };
-}
-
-/** Each MLP's gate by its sublayer's path. */
-function gateValues(trained: ReadonlyMap<string, Tensor>): Record<string, number> {
-  const gates = [...trained].filter(([name]) => isGate(name));
-  return Object.fromEntries(
-    gates.map(([name, { data }]) => [name.slice(0, name.lastIndexOf(".")), gateOf(Number(data[0]))]),
-  );
-}
-
-/** Masks change at every hundredth of the run: rarely enough to cost nothing, often enough to follow the cubic. */
-const REMOVAL_INTERVAL = 0.01;
-
-function removalOf({ settings, base, totalSteps }: Job) {
-  const { removal } = settings;
-  if (removal === null) return null;
-  const startStep = Math.floor(removal.start * totalSteps);
-  return {
-    keep: removal.keep,
-    startStep,
-    endStep: Math.max(startStep + 1, Math.round(removal.end * totalSteps)),
-    interval: Math.max(1, Math.round(REMOVAL_INTERVAL * totalSteps)),
-    scope: removal.scope,
-    sites: mlpSites(base.model),
-    weights: base.weights,
-    method: settings.method,
   };
 }
 
