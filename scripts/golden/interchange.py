@@ -1,6 +1,6 @@
 """The Python side of the interchange tests: adapters and merged models made and loaded by peft and transformers.
 
-    interchange.py make  --base DIR --out DIR --ids FILE         every kind of LoRA adapter of KINDS, in a folder each
+    interchange.py make  --base DIR --out DIR --ids FILE         every kind of adapter of KINDS, in a folder each
     interchange.py load  --base DIR --ids FILE NAME=FOLDER…      adapters loaded by peft
     interchange.py merged --ids FILE NAME=FOLDER…                checkpoints loaded by transformers
 
@@ -14,7 +14,7 @@ import warnings
 
 import torch
 import transformers
-from peft import LoraConfig, PeftModel, get_peft_model
+from peft import LoraConfig, PeftModel, PromptTuningConfig, get_peft_model
 
 transformers.logging.set_verbosity_error()
 
@@ -42,6 +42,7 @@ T5_KINDS = {
     "regex": {"target_modules": r"decoder\..*\.(k|wi|wi_0|wo)", "rank_pattern": {r"block\.1\..*\.wo": 4}},
     "all-linear": {"target_modules": "all-linear", "use_rslora": True},
     "layers": {"target_modules": ["o"], "layers_to_transform": [1], "layers_pattern": "block"},
+    "prompt": {"num_virtual_tokens": 3},
 }
 
 
@@ -69,7 +70,11 @@ def make(arguments, batch):
     for name, kind in (T5_KINDS if is_t5 else KINDS).items():
         torch.manual_seed(len(seen))
         task = {"task_type": "SEQ_2_SEQ_LM"} if is_t5 else {}
-        tuned = get_peft_model(base_model(arguments.base), LoraConfig(**{**USUAL, **task, **kind}))
+        if "num_virtual_tokens" in kind:
+            config = PromptTuningConfig(**{**task, **kind})
+        else:
+            config = LoraConfig(**{**USUAL, **task, **kind})
+        tuned = get_peft_model(base_model(arguments.base), config)
         with torch.no_grad():
             for parameter in tuned.parameters():
                 if parameter.requires_grad:

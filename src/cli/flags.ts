@@ -122,7 +122,7 @@ export const TRAIN_FLAGS: readonly Flag[] = [
   training("max-steps", "N", "stop after N steps, however many epochs"),
   training("batch-size", "N", "examples a micro-batch (squad: 12, seq2seq: 8)", { default: "32" }),
   training("accumulate", "N", "micro-batches a step", { default: "1" }),
-  training("learning-rate", "X", "peak rate (prompt: 0.01, prefix: 0.005, head: 0.001, full: 2e-5)", {
+  training("learning-rate", "X", "peak rate (prompt, prefix: 0.01; head: 0.001, full: 2e-5)", {
     default: "0.0003",
   }),
   training("schedule", "linear|cosine|constant", "of the learning rate", { default: "linear" }),

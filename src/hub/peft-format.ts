@@ -225,11 +225,13 @@ function ownTensors(
 }
 
 function ownName(stored: string): string {
-  return (stored.startsWith(PREFIX) ? stored.slice(PREFIX.length) : stored)
-    // `bias: all` stores a saved module's bias a second time, under the wrapper's name
-    .replace(/\.modules_to_save\.(default\.)?/, ".")
-    .replace(".base_layer.", ".")
-    .replace(/\.(lora_[AB])\.default\.weight$/, ".$1.weight");
+  return (
+    (stored.startsWith(PREFIX) ? stored.slice(PREFIX.length) : stored)
+      // `bias: all` stores a saved module's bias a second time, under the wrapper's name
+      .replace(/\.modules_to_save\.(default\.)?/, ".")
+      .replace(".base_layer.", ".")
+      .replace(/\.(lora_[AB])\.default\.weight$/, ".$1.weight")
+  );
 }
 
 function isKnown(name: string, stored: string, { modulesToSave, bias }: Kept): boolean {

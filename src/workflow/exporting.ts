@@ -87,10 +87,17 @@ function formatOf(adapter: Adapter): ExportFormat {
 }
 
 function noSuchForm(format: ExportFormat, settings: MethodSettings, adapter: Adapter | null): ConfigError {
+  if (settings.kind === "prefix" && adapter === null) {
+    const got = "a prefix in every attention of an encoder–decoder, of which peft has the decoder's own alone";
+    return new ConfigError([{ path: `--format ${format}`, expected: "a run that another tool can load", got }], {
+      hint: "Only deft reads it: keep the run's folder. For peft, train with --method prompt or lora.",
+    });
+  }
   const isMaskSafe = settings.kind === "lora" && settings.maskSafe === true;
   const got = isMaskSafe ? "a mask-safe LoRA, whose update no adapter format can express" : `a run of ${settings.kind}`;
   const other = adapter === null ? "merged" : formatOf(adapter);
-  const expected = format === "peft" ? "a run that peft has a type for (lora)" : "a run of bottleneck adapters";
+  const expected =
+    format === "peft" ? "a run that peft has a type for (lora, prompt, prefix)" : "a run of bottleneck adapters";
   return new ConfigError([{ path: `--format ${format}`, expected, got }], {
     hint: `Export it with --format ${other}.`,
   });

@@ -64,7 +64,7 @@ export const METHOD_DEFAULTS: Readonly<Record<MethodName, SettingsInput>> = {
   qlora: { quantize: "nf4" },
   adapter: {},
   prompt: { "learning-rate": 1e-2 },
-  prefix: { "learning-rate": 5e-3 },
+  prefix: { "learning-rate": 1e-2 },
   head: { "learning-rate": 1e-3 },
   full: { "learning-rate": 2e-5 },
 };
