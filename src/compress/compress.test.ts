@@ -114,8 +114,10 @@ describe("the search", () => {
 
   /** A model whose score falls by a hundredth of a point for each neuron gone, layer 1 counting double. */
   const gone = (sizes: Sizes) => 40 - sizes[0]! + 2 * (40 - sizes[1]!);
-  const measure = (sizes: Sizes) =>
-    Promise.resolve({ score: 0.9 - gone(sizes) / 10_000, divergence: gone(sizes) ** 2 });
+  const measure = (sizes: Sizes) => {
+    const lost = gone(sizes) / 10_000;
+    return Promise.resolve({ score: 0.9 - lost, lost, divergence: gone(sizes) ** 2 });
+  };
   const run = async (options: Parameters<typeof search>[0]) => {
     const steps = search(options);
     for (;;) {

@@ -1,5 +1,5 @@
 // A plain model as the bytes of an ONNX model for inference: fused, and in fewer bits where asked.
-import { emit, externalWeights, type OnnxModel, readModel, writeModel } from "../onnx/index.ts";
+import { type EmittedModel, emit, externalWeights, type OnnxModel, readModel, writeModel } from "../onnx/index.ts";
 import type { Tensor, Weights } from "../tensor/index.ts";
 import { fuseAttention } from "./fuse.ts";
 import { type InferenceModel, inferenceGraph } from "./inference.ts";
@@ -13,9 +13,16 @@ export async function deploy(inference: InferenceModel, weights: Weights, precis
   const { logits } = inferenceGraph(inference);
   const stored = new Map<string, Uint8Array>();
   for (const { name } of externalWeights({ logits })) stored.set(name, bytesOf(await weights.get(name)!.read()));
-  const emitted = readModel(emit({ logits }, { place: ({ name }) => stored.get(name)! }).bytes);
-  const fused = fuseAttention(emitted, inference.model.config.numHeads);
+  const { bytes } = emit({ logits }, { place: ({ name }) => stored.get(name)! });
+  const fused = fuseAttention(readModel(bytes), inference.model.config.numHeads);
   return precision === "fp32" ? fused : quantizeModel(fused, precision === "int8" ? 8 : 4);
+}
+
+/** A deployed model as a backend opens it. */
+export function deployedProgram(inference: InferenceModel, model: OnnxModel): EmittedModel {
+  const { logits } = inferenceGraph(inference);
+  const shapes = emit({ logits }, { place: () => ({ name: "nowhere", byteOffset: 0, byteLength: 0 }) });
+  return { ...shapes, bytes: writeModel(model), external: [] };
 }
 
 /** A model as files: the ONNX model, and beside it the weights where protobuf's 2 GB are not enough. */

@@ -12,7 +12,7 @@ export {
   largest,
   neuronImportance,
 } from "./choose.ts";
-export { type DeployedFiles, deploy, deployedFiles, type Precision } from "./deploy.ts";
+export { type DeployedFiles, deploy, deployedFiles, deployedProgram, type Precision } from "./deploy.ts";
 export { type Arithmetic, type ArithmeticOptions, arithmeticOf, PICOJOULES } from "./energy.ts";
 export {
   fedMasks,

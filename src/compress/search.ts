@@ -7,6 +7,8 @@ export type Sizes = readonly number[];
 export interface Measured {
   /** Main metric, a fraction. */
   readonly score: number;
+  /** What may be lost of the dense model's score: the difference and one standard error of it. */
+  readonly lost: number;
   /** Mean squared distance of the logits from the dense model's: a smoother ground than a score over few examples. */
   readonly divergence: number;
 }
@@ -75,8 +77,7 @@ export async function* search(options: SearchOptions): AsyncGenerator<SearchStep
   }
   const path = orderedPath(levels, alone);
   const holds = async (sizes: Sizes): Promise<{ fits: boolean; latency: number | null }> => {
-    if (budget.kind === "score")
-      return { fits: dense.score - (await measure(sizes)).score <= budget.drop + 1e-12, latency: null };
+    if (budget.kind === "score") return { fits: (await measure(sizes)).lost <= budget.drop + 1e-12, latency: null };
     const latency = await budget.latency(sizes);
     return { fits: latency <= budget.ratio, latency };
   };

@@ -28,7 +28,7 @@ export function compressionTable({ before, after, metricName, layers }: Compress
 
 /** What a reader must know to judge the table. */
 export function compressionNotes(compression: Compression): string[] {
-  const { exactness, stated, calibration, logitsDifference, budget, layers } = compression;
+  const { exactness, stated, calibration, logitsDifference, budget, layers, quantized, metricName } = compression;
   const kept = layers.map(({ kept: left, of }) => (left === of ? "all" : String(left))).join(" ");
   return [
     `Kept by layer: ${kept}`,
@@ -36,6 +36,9 @@ export function compressionNotes(compression: Compression): string[] {
     exactness === "exact"
       ? `Exact: the same function; largest difference of a logit ${logitsDifference.toExponential(1)}.`
       : `Calibrated: logits differ by up to ${logitsDifference.toPrecision(2)}.`,
+    ...(quantized === undefined
+      ? []
+      : [`In ${compression.quantization}: ${metricLabel(metricName)} ${score(metricName, quantized[metricName]!)}.`]),
     ...(budget === null ? [] : [budgetSentence(budget)]),
   ];
 }

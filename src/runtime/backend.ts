@@ -45,4 +45,6 @@ export interface Backend {
    * @throws {BackendError} when the runtime refuses the model.
    */
   compile(outputs: Readonly<Record<string, Value>>, options?: CompileOptions): Promise<Program>;
+  /** A program over a model that was emitted and maybe rewritten; its weights are in it. @throws {BackendError} as `compile`. */
+  open(model: EmittedModel): Promise<Program>;
 }

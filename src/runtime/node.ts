@@ -32,6 +32,13 @@ export function nodeBackend({ device = "cpu", threads = availableParallelism() }
         sessionOptions(device, threads, prepared.folder, options),
       );
     },
+    open: (model) =>
+      openProgram(
+        ort as unknown as Ort,
+        device,
+        { model, folder: undefined },
+        sessionOptions(device, threads, undefined, { mapWeights: false }),
+      ),
   };
 }
 

@@ -2,7 +2,7 @@
 import type { InferenceSession as OrtSession } from "onnxruntime-common";
 import * as ort from "onnxruntime-web";
 import type { Backend } from "./backend.ts";
-import { type Ort, openProgram, prepare } from "./program.ts";
+import { type Ort, openProgram, type Prepared, prepare } from "./program.ts";
 
 export interface WebBackendOptions {
   readonly device?: "wasm" | "webgpu";
@@ -11,19 +11,20 @@ export interface WebBackendOptions {
 
 /** The backend for browsers; weights are copied into the session, since wasm cannot map files. */
 export function webBackend({ device = "wasm", threads = 1 }: WebBackendOptions = {}): Backend {
+  const options: OrtSession.SessionOptions = {
+    executionProviders: [device],
+    graphOptimizationLevel: "all",
+    logSeverityLevel: 4,
+  };
+  // onnxruntime-web leaves tensors it is given to fetch into untouched (1.30), so results are copied
+  const open = (prepared: Prepared) => {
+    ort.env.wasm.numThreads = threads;
+    return openProgram(ort as unknown as Ort, device, prepared, options, { fetchesInPlace: false });
+  };
   return {
     name: device,
     threads,
-    async compile(outputs, { weights = new Map() } = {}) {
-      ort.env.wasm.numThreads = threads;
-      const prepared = await prepare(outputs, weights, false);
-      const options: OrtSession.SessionOptions = {
-        executionProviders: [device],
-        graphOptimizationLevel: "all",
-        logSeverityLevel: 4,
-      };
-      // onnxruntime-web leaves tensors it is given to fetch into untouched (1.30), so results are copied
-      return openProgram(ort as unknown as Ort, device, prepared, options, { fetchesInPlace: false });
-    },
+    compile: async (outputs, { weights = new Map() } = {}) => open(await prepare(outputs, weights, false)),
+    open: (model) => open({ model, folder: undefined }),
   };
 }

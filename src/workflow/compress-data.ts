@@ -18,8 +18,10 @@ export interface CompressData {
   readonly calibration: EncodedExamples;
   /** `train`, or the evaluation split where there is no training data. */
   readonly calibrationSplit: string;
-  /** Half of the evaluation split, for choosing. */
+  /** Half of the evaluation split, and training examples besides, for choosing. */
   readonly search: EncodedExamples;
+  /** How many of them are training examples. */
+  readonly searchTrain: number;
   /** The other half, for the figures that are stated. */
   readonly stated: EncodedExamples;
 }
@@ -52,7 +54,7 @@ export async function openCompressData(
     labelColumn: overrides["label-column"] ?? settings?.data.labelColumn ?? null,
     maxLength: maxLengthOf(opened, overrides),
     padding: overrides.padding ?? settings?.data.padding ?? DEFAULTS.padding,
-    limitTrain: calibrationExamples,
+    limitTrain: calibrationExamples + SEARCH_EXAMPLES,
     limitEval: overrides["limit-eval"] ?? settings?.data.limitEval ?? null,
   };
   const names = isRegression || labels.length === 0 ? {} : { labels };
@@ -76,18 +78,44 @@ export async function openCompressData(
         got: String(evaluation.count),
       },
     ]);
-  const [search, stated] = halves(evaluation);
+  const [half, stated] = halves(evaluation);
   const trainName = dataset.task.trainSplit;
-  const calibration = whole?.splits.has(trainName) ? await encode(trainName) : search;
+  const train = whole?.splits.has(trainName) ? await encode(trainName) : null;
+  const calibration = train === null ? half : subset(train, upTo(0, Math.min(calibrationExamples, train.count)));
+  const more =
+    train === null || train.count <= calibrationExamples ? null : subset(train, upTo(calibrationExamples, train.count));
   if (calibration.count === 0 || calibration.totalTokens === 0)
     throw new ConfigError([{ path: "--data", expected: "examples to take statistics from", got: "none" }]);
   return {
     task: dataset.task,
     split: evalName,
     calibration,
-    calibrationSplit: calibration === search ? evalName : trainName,
-    search,
+    calibrationSplit: train === null ? evalName : trainName,
+    search: more === null ? half : joined(half, more),
+    searchTrain: more?.count ?? 0,
     stated,
+  };
+}
+
+/** Training examples that a search looks at besides its half of the evaluation split. */
+const SEARCH_EXAMPLES = 1024;
+
+const upTo = (from: number, to: number) => Array.from({ length: to - from }, (_, i) => from + i);
+
+/** The examples of both, one after the other. */
+function joined(a: EncodedExamples, b: EncodedExamples): EncodedExamples {
+  const at = <T>(index: number, of: (examples: EncodedExamples, own: number) => T): T =>
+    index < a.count ? of(a, index) : of(b, index - a.count);
+  return {
+    ...a,
+    count: a.count + b.count,
+    lengths: Int32Array.of(...a.lengths, ...b.lengths),
+    lines: Int32Array.of(...a.lines, ...b.lines),
+    labels: Float64Array.of(...a.labels, ...b.labels),
+    totalTokens: a.totalTokens + b.totalTokens,
+    truncatedCount: a.truncatedCount + b.truncatedCount,
+    tokens: (index) => at(index, (of, own) => of.tokens(own)),
+    segmentStart: (index) => at(index, (of, own) => of.segmentStart(own)),
   };
 }
 

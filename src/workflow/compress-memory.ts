@@ -41,8 +41,8 @@ export class SearchMemory {
 
   async measured(sizes: Sizes, measure: () => Promise<Measured>): Promise<Measured> {
     const known = this.#known.get(sizes.join());
-    if (known?.score !== undefined && known.divergence !== undefined)
-      return { score: known.score, divergence: known.divergence };
+    if (known?.score !== undefined && known.lost !== undefined && known.divergence !== undefined)
+      return { score: known.score, lost: known.lost, divergence: known.divergence };
     const measured = await measure();
     await this.#add({ sizes, ...measured });
     return measured;

@@ -18,7 +18,7 @@ import type { Files } from "../tensor/index.ts";
 import type { CompressData } from "./compress-data.ts";
 import { type Candidate, SearchMemory } from "./compress-memory.ts";
 import type { CompressRule } from "./compress-options.ts";
-import { divergenceOf, metricsOf, openMasked } from "./compress-scoring.ts";
+import { divergenceOf, lostScore, metricsOf, openMasked } from "./compress-scoring.ts";
 import { compilePlain, type FrozenModel } from "./frozen-model.ts";
 import { interleaved, latencyBatches, medianRatio } from "./latency.ts";
 
@@ -191,6 +191,7 @@ async function* bySearch(
       const logits = await masked.logits(data.search, keptOf(sizes));
       return {
         score: metricsOf(logits, data.search, data.task)[data.task.mainMetric]!,
+        lost: lostScore(dense, logits, data.search, data.task),
         divergence: divergenceOf(logits, dense, data.search.count),
       };
     });
@@ -228,6 +229,9 @@ async function* bySearch(
             rule: `${rule.kind}-budget`,
             budget: rule.budget,
             searchExamples: data.search.count,
+            searchTrainExamples: data.searchTrain,
+            // the score that may have been lost on them, with one standard error
+            searchLost: measured.lost,
             searchScore: measured.score,
             denseSearchScore: next.value.dense.score,
             ...(share === null ? {} : { latency: share }),

@@ -9,10 +9,11 @@ import {
 } from "../compress/index.ts";
 import { batches, type EncodedExamples, evaluationPlan, type Task } from "../data/index.ts";
 import { activationTap } from "../density/index.ts";
+import { InternalError } from "../errors.ts";
 import { glueMetrics, METRIC_NAMES, predictionsOf } from "../infer/index.ts";
 import type { MlpSite } from "../models/index.ts";
 import type { Backend, Program } from "../runtime/index.ts";
-import { float32, type Tensor } from "../tensor/index.ts";
+import { float32, randomStream, type Tensor } from "../tensor/index.ts";
 import { type FrozenModel, inferenceFeeds, inferenceOf } from "./frozen-model.ts";
 
 const BATCH = 32;
@@ -46,6 +47,39 @@ export function metricsOf(logits: Float32Array, examples: EncodedExamples, task:
   const width = logits.length / examples.count;
   const names = METRIC_NAMES.filter((name) => (task.metrics as readonly string[]).includes(name));
   return { ...glueMetrics(names, predictionsOf(logits, width), examples.labels) } as Record<string, number>;
+}
+
+const RESAMPLES = 200;
+
+/**
+ * What the main metric may have lost from `dense` to `logits`: the difference and one standard error of it, by a paired bootstrap.
+ * A search that looks at many candidates picks lucky ones; the error keeps it from paying with luck.
+ */
+export function lostScore(
+  dense: Float32Array,
+  logits: Float32Array,
+  { labels, count }: EncodedExamples,
+  task: Task,
+): number {
+  const [name] = METRIC_NAMES.filter((of) => of === (task.mainMetric as string));
+  if (name === undefined) throw new InternalError(`no metric ${task.mainMetric}`);
+  const [before, after] = [dense, logits].map((of) => predictionsOf(of, of.length / count)) as [
+    Float64Array,
+    Float64Array,
+  ];
+  const random = randomStream(0, "lost score");
+  const scoreOf = (predictions: Float64Array, indices: readonly number[]) => {
+    const pick = (values: ArrayLike<number>) => Float64Array.from(indices, (i) => values[i]!);
+    return glueMetrics([name], pick(predictions), pick(labels))[name]!;
+  };
+  const all = Array.from({ length: count }, (_, i) => i);
+  const lostOn = (indices: readonly number[]) => scoreOf(before, indices) - scoreOf(after, indices);
+  const differences = Array.from({ length: RESAMPLES }, () => lostOn(all.map(() => random.integer(count)))).filter(
+    Number.isFinite,
+  );
+  const mean = differences.reduce((sum, value) => sum + value, 0) / differences.length;
+  const variance = differences.reduce((sum, value) => sum + (value - mean) ** 2, 0) / differences.length;
+  return lostOn(all) + Math.sqrt(variance);
 }
 
 /** Mean over examples of the squared distance between two sets of logits `[examples, C]`. */

@@ -1,6 +1,8 @@
 // Compression of a run: statistics, a rule or a search, the smaller model written, and what it costs in score, measured.
 import {
   applyPlan,
+  deploy,
+  deployedProgram,
   keptCount,
   type LayerFacts,
   type LayerPlan,
@@ -23,7 +25,7 @@ import { type Choice, chooseLayers } from "./compress-rules.ts";
 import { calibrate, layerFacts, logitsOf, metricsOf } from "./compress-scoring.ts";
 import { type BudgetOutcome, COMPRESSION_FILE, type Compression, type ModelSize } from "./compression.ts";
 import type { Environment } from "./environment.ts";
-import { compilePlain, type FrozenModel, openFrozen, writePlainModel } from "./frozen-model.ts";
+import { compilePlain, type FrozenModel, inferenceOf, openFrozen, writePlainModel } from "./frozen-model.ts";
 import { backendOf } from "./opened-target.ts";
 import { type RecoveryEvent, recover } from "./recovering.ts";
 import { running } from "./running.ts";
@@ -117,6 +119,8 @@ async function* compressEvents(
     smaller = yield* recover(environment, frozen, smaller, options.recoverySteps, joinPath(options.output, "recovery"));
   yield stage("measure", `${data.stated.count} examples of ${data.split} that no choice has seen`);
   const [before, after] = [await score(backend, frozen, data), await score(backend, smaller, data)];
+  const quantized =
+    plan.quantization === "none" ? null : await quantizedMetrics(backend, smaller, data, plan.quantization);
   yield stage("write", options.output);
   const compression: Compression = {
     schema: 1,
@@ -129,6 +133,7 @@ async function* compressEvents(
     before: { ...sizeOf(frozen, unchanged(sites)), metrics: before.metrics },
     after: { ...sizeOf(smaller, plan.layers), metrics: after.metrics },
     layers: plan.layers.map((layer) => ({ site: layer.site, kept: keptCount(layer), of: layer.neurons })),
+    ...(quantized === null ? {} : { quantized }),
     metricName: data.task.mainMetric,
     stated: { split: data.split, examples: data.stated.count },
     calibration: {
@@ -188,6 +193,22 @@ async function score(backend: Backend, model: PlainModel, data: CompressData) {
   try {
     const logits = await logitsOf(program, data.stated);
     return { logits, metrics: metricsOf(logits, data.stated, data.task) };
+  } finally {
+    await program.dispose();
+  }
+}
+
+/** The metrics of what an export in these weights will be. */
+async function quantizedMetrics(
+  backend: Backend,
+  { config, weights }: PlainModel,
+  data: CompressData,
+  precision: "int8" | "q4",
+): Promise<Record<string, number>> {
+  const inference = inferenceOf(config);
+  const program = await backend.open(deployedProgram(inference, await deploy(inference, weights, precision)));
+  try {
+    return metricsOf(await logitsOf(program, data.stated), data.stated, data.task);
   } finally {
     await program.dispose();
   }

@@ -36,6 +36,8 @@ export interface Compression {
   readonly chosen: Plan["chosen"];
   readonly before: ModelSize & { readonly metrics: Readonly<Record<string, number>> };
   readonly after: ModelSize & { readonly metrics: Readonly<Record<string, number>> };
+  /** Metrics of the smaller model in the plan's weights, on the same examples. */
+  readonly quantized?: Readonly<Record<string, number>>;
   /** Kept neurons by layer. */
   readonly layers: readonly { readonly site: string; readonly kept: number; readonly of: number }[];
   readonly metricName: string;

@@ -60,16 +60,20 @@ describe("rules", () => {
   });
 
   test("--count removes the MLP that is missed least", async () => {
-    const { result } = await compress("count", "--count", "1");
-    expect(result!.after).toMatchObject({ mlps: 2 });
+    const { result } = await compress("count", "--count", "1", "--quantize", "int8");
+    expect(result).toMatchObject({
+      after: { mlps: 2 },
+      quantization: "int8",
+      quantized: { accuracy: expect.any(Number) },
+    });
   });
 });
 
 describe("budgets", () => {
   test("--score-budget searches on one half and states the other; a search that was stopped goes on", async () => {
-    const { result, output } = await compress("budget", "--score-budget", "5");
-    expect(result).toMatchObject({ budget: { kind: "score", asked: 0.05 }, stated: { examples: 32 } });
-    expect(result!.chosen).toMatchObject({ rule: "score-budget", searchExamples: 32 });
+    const { result, output } = await compress("budget", "--score-budget", "20", "--calibration-examples", "64");
+    expect(result).toMatchObject({ budget: { kind: "score", asked: 0.2 }, stated: { examples: 32 } });
+    expect(result!.chosen).toMatchObject({ rule: "score-budget", searchExamples: 64, searchTrainExamples: 32 });
     expect((json(join(output, "compression.json")).after as { neurons: number }).neurons).toBeLessThan(96);
     const measured = readFileSync(join(output, "search.jsonl"), "utf8");
     const folder = join(tiny.root, "resumed");
@@ -77,7 +81,7 @@ describe("budgets", () => {
     const half = measured.split("\n").slice(0, 8);
     mkdirSync(folder);
     writeFileSync(join(folder, "search.jsonl"), `${half.join("\n")}\n`);
-    const resumed = await compress("resumed", "--score-budget", "5");
+    const resumed = await compress("resumed", "--score-budget", "20", "--calibration-examples", "64");
     expect(resumed.result!.layers).toEqual(result!.layers);
     expect(readFileSync(join(folder, "search.jsonl"), "utf8").startsWith(half.join("\n"))).toBe(true);
   });
