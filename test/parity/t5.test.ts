@@ -17,7 +17,8 @@ test("T5 with every method, as recorded", async () => {
 describeWithPython("T5 as PyTorch, transformers and peft", (python) => {
   test("names, logits, losses, gradients, 20 steps and density counts", { timeout: 20 * 60_000 }, async () => {
     await runPython("scripts/golden/t5.py", ["--out", folder], { interpreter: python });
-    const isBoth = (name: string) => isThorough || /^t5-v1[01]\.(lora-qv|adapter-pfeiffer|prompt-tuning|prefix-tuning)$/.test(name);
+    const isBoth = (name: string) =>
+      isThorough || /^t5-v1[01]\.(lora-qv|adapter-pfeiffer|prompt-tuning|prefix-tuning)$/.test(name);
     const compared = await expectParity(folder, {
       cache,
       positions: (name) => (isBoth(name) ? ["attended", "all"] : ["attended"]),
