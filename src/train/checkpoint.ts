@@ -226,7 +226,7 @@ function fromJson(json: Readonly<Record<string, unknown>>): TrainerState {
 }
 
 function controlIn(json: unknown): WeightControlState | null {
-  const { weight, excess, density } = (json ?? {}) as Readonly<Record<string, unknown>>;
-  if (typeof weight !== "number" || typeof excess !== "number") return null;
-  return { weight, excess, density: typeof density === "number" ? density : null };
+  const { weight, excess, slowExcess, density } = (json ?? {}) as Readonly<Record<string, unknown>>;
+  if (typeof weight !== "number" || typeof excess !== "number" || typeof slowExcess !== "number") return null;
+  return { weight, excess, slowExcess, density: typeof density === "number" ? density : null };
 }

@@ -15,31 +15,33 @@ export interface WeightControlOptions {
 export interface WeightControlState {
   readonly weight: number;
   readonly excess: number;
+  /** The same with a memory three times as long: what is above it is on its way up. */
+  readonly slowExcess: number;
   /** Null before the first step, or without a target. */
   readonly density: number | null;
 }
 
-/** The first weight: so small that it changes nothing, so that its rise is the warm-up. */
-export const FIRST_WEIGHT = 0.01;
-const LEAST = 1e-3;
-const MOST = 1e3;
+/** The first weight: small, so that its rise is the warm-up. */
+export const FIRST_WEIGHT = 0.1;
+const LEAST = 0.01;
+const MOST = 100;
 /** Share of a run in which the weight doubles when all the margin is free. */
-const DOUBLING = 0.04;
-/** Memory of the smoothed losses, as a share of a run; half a doubling, so that the controller sees what it does. */
+const DOUBLING = 0.08;
+/** Memory of the smoothed losses, as a share of a run: a quarter of a doubling, so that the controller sees what it does. */
 const MEMORY = 0.02;
 const SHORTEST_MEMORY = 8;
-/** The weight falls faster than it rises: a task that is lost costs more than a step of density. */
-const FALL = 2;
+/** The weight falls faster than it rises: past a point the task is lost at once, and comes back slowly. */
+const FALL = 4;
 
 /**
  * Integral control of the logarithm of the weight. With `excess` the running mean of the step-by-step difference to the
- * plain run, `u = excess / margin − 1` is −1 where nothing is lost and 0 at the margin, and
- * `weight ← weight · 2^(−u · 1 / (0.04 · steps))`, u clipped to [−1, 1]; upwards of 0 it counts double. With a target
- * density, `u` is at least `ln(target / density) · 4`: the weight falls again where there is less than was asked for.
+ * plain run, and as much again as it has lately risen, `u = excess / margin − 1` is −1 where nothing is lost and 0 at the
+ * margin, and `weight ← weight · 2^(−u / (0.08 · steps))`, u clipped to [−1, 1]; above 0 it counts four times. With a
+ * target density, `u` is at least `ln(target / density) · 4`: the weight falls again where there is less than was asked for.
  */
 export class WeightControl {
   readonly #options: WeightControlOptions;
-  #state: WeightControlState = { weight: FIRST_WEIGHT, excess: 0, density: null };
+  #state: WeightControlState = { weight: FIRST_WEIGHT, excess: 0, slowExcess: 0, density: null };
 
   constructor(options: WeightControlOptions) {
     this.#options = options;
@@ -62,7 +64,10 @@ export class WeightControl {
     const { reference, margin, targetDensity, totalSteps } = this.#options;
     const pace = 1 / Math.max(SHORTEST_MEMORY, MEMORY * totalSteps);
     const before = this.#state;
-    const excess = before.excess + pace * (taskLoss - reference[step - 1]! - before.excess);
+    const difference = taskLoss - reference[step - 1]!;
+    const excess = before.excess + pace * (difference - before.excess);
+    const slowExcess = before.slowExcess + (pace / 3) * (difference - before.slowExcess);
+    const expected = excess + Math.max(0, excess - slowExcess);
     const smoothed =
       density === undefined
         ? null
@@ -70,11 +75,11 @@ export class WeightControl {
           ? density
           : before.density + pace * (density - before.density);
     const over = Math.max(
-      excess / margin - 1,
+      expected / margin - 1,
       targetDensity === null || smoothed === null ? -1 : 4 * Math.log(targetDensity / smoothed),
     );
     const push = over > 0 ? FALL * Math.min(1, over) : Math.max(-1, over);
     const weight = before.weight * 2 ** (-push / Math.max(1, DOUBLING * totalSteps));
-    this.#state = { weight: Math.min(MOST, Math.max(LEAST, weight)), excess, density: smoothed };
+    this.#state = { weight: Math.min(MOST, Math.max(LEAST, weight)), excess, slowExcess, density: smoothed };
   }
 }

@@ -52,7 +52,7 @@ describe("resolveSettings", () => {
     });
     const auto = resolveSettings({ flags: { ...NEEDED, "density-weight": "auto", reference: "runs/plain" } });
     expect(auto.density).toMatchObject({
-      weight: 0.01,
+      weight: 0.1,
       auto: { margin: 0.05, targetDensity: null, reference: "runs/plain" },
     });
     expect(resolveSettings({ flags: settingsInput(auto) })).toEqual(auto);

@@ -105,7 +105,7 @@ describe("masks, gates and a weight by feedback", () => {
   test("the controller's weight is what the steps were given, and begins small", async () => {
     const { events } = await readRun(environment.files, at("at once whole"));
     const all = steps(events);
-    expect(all[0]!.densityWeight).toBe(0.01);
+    expect(all[0]!.densityWeight).toBe(0.1);
     expect(new Set(all.map(({ densityWeight }) => densityWeight)).size).toBe(STEPS);
     for (const { density, lossExcess, gates } of all) {
       expect(density).toBeGreaterThan(0);
@@ -169,9 +169,7 @@ describe("--reference", () => {
   });
 
   test("refuses a run with a density loss", async () => {
-    expect(await mistake({ reference: at("at once whole") })).toContain(
-      "density-weight: 0: a run of plain PEFT / 0.01",
-    );
+    expect(await mistake({ reference: at("at once whole") })).toContain("density-weight: 0: a run of plain PEFT / 0.1");
   });
 
   test("refuses a run that is too short", async () => {
