@@ -58,7 +58,7 @@ const NF4_CONFIG: JsonObject = {
   bnb_4bit_quant_type: "nf4",
   bnb_4bit_use_double_quant: true,
   bnb_4bit_compute_dtype: "float32",
-  llm_int8_skip_modules: ["classifier", "pooler", "qa_outputs", "lm_head"],
+  llm_int8_skip_modules: ["classifier", "pooler.dense", "qa_outputs", "lm_head"],
 };
 
 /** The settings that say which examples a run was scored on, and how. */
