@@ -121,7 +121,10 @@ export function settingsOf(adapter: Adapter, base: BaseModel, folder: string): M
   }
   const { placement, reductionFactor, nonLinearity } = adapter.config;
   const issues: ConfigIssue[] = [];
-  for (const [key, value] of Object.entries(COMPUTED[placement]) as [keyof (typeof COMPUTED)["pfeiffer"], unknown][]) {
+  for (const [key, value] of Object.entries(COMPUTED[placement]) as [
+    keyof (typeof COMPUTED)["pfeiffer"],
+    number | boolean,
+  ][]) {
     const got = adapter.config[key];
     if (got === value) continue;
     const style = placement === "pfeiffer" ? "seq_bn" : "double_seq_bn";

@@ -101,7 +101,7 @@ describe("deft compress --prune", () => {
 
   test("--mask-safe for a method that fills no zeros", async () => {
     const data = ["--task", "sst2", "--data", at("sst2"), "--output", at("out")];
-    const err = await refusal("train", ...["--model", at("model")], ...data, "--method", "head", "--mask-safe");
+    const err = await refusal("train", "--model", at("model"), ...data, "--method", "head", "--mask-safe");
     expect(err).toContain("--mask-safe: expected --method lora or full");
   });
 });
@@ -196,7 +196,7 @@ describe("an adapter folder", () => {
   test("a layer that the configuration means and the file lacks", async () => {
     await foreign((tensors, config) => {
       config.target_modules = ".*self\\.(query|value)";
-      for (const name of [...tensors.keys()]) if (name.includes("layer.1.attention.self.value")) tensors.delete(name);
+      for (const name of tensors.keys()) if (name.includes("layer.1.attention.self.value")) tensors.delete(name);
     });
     expect(await evaluate()).toMatch(
       /layer\.1\.attention\.self\.value\.lora_A\.weight: expected float32\[8, 16\], got nothing/,

@@ -22,8 +22,22 @@ beforeAll(async () => {
 afterAll(() => rm(folder, { recursive: true, force: true }));
 
 const prune = (recipe: string, output: string, ...more: readonly string[]) => [
-  ...["--model", at("model"), "--prune", recipe, "--output", at(output)],
-  ...["--task", "sst2", "--data", at("sst2"), "--calibration-examples", "16", "--threads", "1", "--json", ...more],
+  "--model",
+  at("model"),
+  "--prune",
+  recipe,
+  "--output",
+  at(output),
+  "--task",
+  "sst2",
+  "--data",
+  at("sst2"),
+  "--calibration-examples",
+  "16",
+  "--threads",
+  "1",
+  "--json",
+  ...more,
 ];
 
 async function succeed(...argv: readonly string[]): Promise<string> {
@@ -91,9 +105,31 @@ describe("deft compress --prune", () => {
 describe("training on a pruned base", () => {
   const train = (output: string, ...more: readonly string[]) =>
     succeed(
-      ...["train", "--model", at("pruned"), "--task", "sst2", "--data", at("sst2"), "--output", at(output), "-q"],
-      ...["--max-steps", "100", "--batch-size", "8", "--learning-rate", "0.01", "--threads", "1"],
-      ...["--density-weight", "0.5", "--weight-decay", "0.1", "--epochs", "20", ...more],
+      "train",
+      "--model",
+      at("pruned"),
+      "--task",
+      "sst2",
+      "--data",
+      at("sst2"),
+      "--output",
+      at(output),
+      "-q",
+      "--max-steps",
+      "100",
+      "--batch-size",
+      "8",
+      "--learning-rate",
+      "0.01",
+      "--threads",
+      "1",
+      "--density-weight",
+      "0.5",
+      "--weight-decay",
+      "0.1",
+      "--epochs",
+      "20",
+      ...more,
     );
   const evaluation = async (...target: readonly string[]) => {
     const data = ["--task", "sst2", "--data", at("sst2"), "--threads", "1", "--json"];

@@ -67,8 +67,16 @@ describeWithPython("a whole model, block after block", (interpreter) => {
     const task = modelType === "t5" ? "seq2seq" : "sst2";
     const flags = ["--task", task, "--data", at("data"), "--batch-size", "7", "--threads", "1", "-q"];
     const { code, err } = await deft(
-      ...["compress", "--model", at("base"), "--prune", recipe, "--output", at("pruned")],
-      ...[...flags, "--calibration-examples", "24"],
+      "compress",
+      "--model",
+      at("base"),
+      "--prune",
+      recipe,
+      "--output",
+      at("pruned"),
+      ...flags,
+      "--calibration-examples",
+      "24",
     );
     expect({ code, err }).toEqual({ code: 0, err: "" });
     const args = ["live", "--base", at("base"), "--ids", at("ids.json"), "--recipe", recipe];

@@ -34,7 +34,7 @@ export const run: Body = async ({ args, flags, terminal, json }) => {
 };
 
 function recipeOf(prune: unknown, scope: unknown) {
-  if (prune !== undefined) return parsePruneRecipe(String(prune), scope === undefined ? "layer" : String(scope));
+  if (typeof prune === "string") return parsePruneRecipe(prune, typeof scope === "string" ? scope : undefined);
   throw new ConfigError([{ path: "--prune-scope", expected: "--prune beside it", got: "--prune-scope alone" }]);
 }
 

@@ -39,13 +39,13 @@ function formatIssues(format: unknown): ConfigIssue[] {
   if (format === undefined) return [{ path, expected, got: "nothing" }];
   if ((EXPORT_FORMATS as readonly unknown[]).includes(format)) return [];
   const got = JSON.stringify(format);
-  const near = nearest(String(format), FORMATS);
+  const near = typeof format === "string" ? nearest(format, FORMATS) : undefined;
   return [{ path, expected, got, ...(near === undefined ? {} : { didYouMean: near }) }];
 }
 
 function quantizeIssues(quantize: unknown): ConfigIssue[] {
   if (quantize === undefined || (STORED_FORMATS as readonly unknown[]).includes(quantize)) return [];
-  const near = nearest(String(quantize), STORED_FORMATS);
+  const near = typeof quantize === "string" ? nearest(quantize, STORED_FORMATS) : undefined;
   const expected = `one of ${STORED_FORMATS.join(", ")}`;
   const got = JSON.stringify(quantize);
   return [{ path: "--quantize", expected, got, ...(near === undefined ? {} : { didYouMean: near }) }];
