@@ -21,9 +21,6 @@ export const TASKS = [
 
 export const METHODS = ["lora", "qlora", "adapter", "prompt", "prefix", "head", "full"] as const;
 
-// Named in the product's contract, not built yet: said so instead of "unknown".
-const PLANNED: Readonly<Record<string, readonly string[]>> = {};
-
 /** How the matrices of a frozen base can be stored. */
 export const STORED_FORMATS = ["nf4", "int8", "int4"] as const;
 
@@ -151,7 +148,7 @@ export function checkInput(raw: Readonly<Record<string, unknown>>, placeOf: (key
     if (result.success) values[key] = result.data;
     else {
       badKeys.add(key);
-      for (const issue of result.error.issues) issues.push(describe(issue, key, placeOf(key), value));
+      for (const issue of result.error.issues) issues.push(describe(issue, placeOf(key), value));
     }
   }
   return { values: values as SettingsInput, issues, badKeys };
@@ -166,9 +163,9 @@ function unknownKey(key: string, path: string): ConfigIssue {
   return { path, expected: "a known setting", got: show(key), ...(near === undefined ? {} : { didYouMean: near }) };
 }
 
-function describe(issue: z.core.$ZodIssue, key: string, path: string, value: unknown): ConfigIssue {
+function describe(issue: z.core.$ZodIssue, path: string, value: unknown): ConfigIssue {
   const got = show(issue.input === undefined ? value : issue.input);
-  if (issue.code === "invalid_value") return choiceIssue(issue.values.map(String), key, path, issue.input);
+  if (issue.code === "invalid_value") return choiceIssue(issue.values.map(String), path, issue.input);
   if (issue.code === "invalid_type") return { path, expected: TYPE_NAMES[issue.expected] ?? issue.expected, got };
   if (issue.code === "too_small") {
     if (issue.origin === "string" || issue.origin === "array") return { path, expected: "something", got: "nothing" };
@@ -188,10 +185,8 @@ const TYPE_NAMES: Readonly<Record<string, string>> = {
   array: "a list",
 };
 
-function choiceIssue(choices: readonly string[], key: string, path: string, value: unknown): ConfigIssue {
+function choiceIssue(choices: readonly string[], path: string, value: unknown): ConfigIssue {
   const expected = `one of ${choices.join(", ")}`;
-  const planned = PLANNED[key === "methods" ? "method" : key]?.includes(String(value));
-  if (planned) return { path, expected, got: `${show(value)}, which is planned and not built yet` };
   const near = typeof value === "string" ? nearest(value, choices) : undefined;
   return { path, expected, got: show(value), ...(near === undefined ? {} : { didYouMean: near }) };
 }

@@ -5,9 +5,11 @@ import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { openSafetensors } from "../../src/hub/index.ts";
 import { nodeEnvironment, nodeFiles } from "../../src/node.ts";
+import { openBaseModel } from "../../src/workflow/base-model.ts";
 import { openSettings, type RunRecord, workflow } from "../../src/workflow/index.ts";
 import { deft, filesBelow } from "../support/command.ts";
-import { writeTinyModel, writeTinySst2 } from "../support/tiny-model.ts";
+import { tinySeq2seq, writeTinyT5 } from "../support/tiny-answers.ts";
+import { writeFiles, writeTinyModel, writeTinySst2 } from "../support/tiny-model.ts";
 
 let folder: string;
 const at = (...parts: readonly string[]) => join(folder, ...parts);
@@ -154,6 +156,26 @@ test.each([
   expect({ code, err }).toEqual({ code: 0, err: "" });
   const evaluated = await deft("eval", at(`${quantize}-${method}`), "--json");
   expect(evaluated.code).toBe(0);
+});
+
+test("a T5's blocks in NF4, their adapters and what they write", async () => {
+  await writeTinyT5(at("t5"));
+  await writeFiles(at("texts"), { "train.jsonl": tinySeq2seq(32, 1), "dev.jsonl": tinySeq2seq(8, 2) });
+  const given = { model: at("t5"), task: "seq2seq", data: at("texts"), method: "qlora", targets: "q,v,wi,wo" };
+  const more = { "max-steps": 3, "max-target-length": 4, threads: 1, output: at("t5-run") };
+  const { code, err } = await deft("train", ...argv({ ...given, ...more }), "-q");
+  expect({ code, err }).toEqual({ code: 0, err: "" });
+  const record = json(await readFile(at("t5-run", "run.json"), "utf8")) as unknown as RunRecord;
+  const evaluated = json((await deft("eval", at("t5-run"), "--json")).out) as unknown as { loss: number };
+  expect(evaluated.loss).toBeCloseTo(record.result!.loss, 6);
+  expect((await deft("predict", at("t5-run"), "--text", "the film is dull")).code).toBe(0);
+  // every linear layer of both stacks, no table and no head
+  const base = await openBaseModel(nodeEnvironment(), at("t5"), undefined, "nf4");
+  const names = [...base.quantization!.layouts.keys()];
+  expect(names).toContain("decoder.block.0.layer.1.EncDecAttention.q.weight");
+  expect(names.filter((name) => /relative_attention_bias|shared|lm_head|layer_norm/.test(name))).toEqual([]);
+  const matrices = [...base.weights].filter(([name, { shape }]) => shape.length === 2 && name.includes(".block."));
+  expect(names.length).toBe(matrices.filter(([name]) => !name.includes("relative_attention_bias")).length);
 });
 
 describe("is refused on one screen, and leaves nothing", () => {
