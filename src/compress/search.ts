@@ -9,14 +9,14 @@ export interface Measured {
   readonly score: number;
   /** What may be lost of the dense model's score: the difference and one standard error of it. */
   readonly lost: number;
-  /** Mean squared distance of the logits from the dense model's: a smoother ground than a score over few examples. */
-  readonly divergence: number;
 }
 
 export interface SearchOptions {
   /** Neurons of each layer before. */
   readonly neurons: Sizes;
-  /** Score and divergence, remembered by the caller between runs. */
+  /** Mean squared distance of the logits from the dense model's; few examples do, as it is smoother than a score. */
+  readonly diverge: (sizes: Sizes) => Promise<number>;
+  /** The score; remembered by the caller between runs, as the divergence is. */
   readonly measure: (sizes: Sizes) => Promise<Measured>;
   readonly budget:
     | { readonly kind: "score"; readonly drop: number }
@@ -28,6 +28,7 @@ export interface SearchStep {
   readonly phase: "layers" | "path" | "refine";
   readonly sizes: Sizes;
   readonly measured: Measured | null;
+  readonly divergence: number | null;
   /** Share of the dense model's latency, where it was measured. */
   readonly latency: number | null;
   /** Measurements so far, and how many there will be at least. */
@@ -61,7 +62,7 @@ export function levelsOf(neurons: number): number[] {
  * saved, as if layers added up; that order is bisected with real measurements, and the place found is refined layer by layer.
  */
 export async function* search(options: SearchOptions): AsyncGenerator<SearchStep, SearchResult> {
-  const { neurons, measure, budget } = options;
+  const { neurons, diverge, measure, budget } = options;
   const dense = await measure(neurons);
   const levels = neurons.map(levelsOf);
   const alone: number[][] = levels.map(() => [0]);
@@ -70,9 +71,9 @@ export async function* search(options: SearchOptions): AsyncGenerator<SearchStep
   for (const [layer, of] of levels.entries()) {
     for (const size of of.slice(1)) {
       const sizes = neurons.with(layer, size);
-      const measured = await measure(sizes);
-      alone[layer]!.push(measured.divergence);
-      yield { phase: "layers", sizes, measured, latency: null, done: ++done, total };
+      const divergence = await diverge(sizes);
+      alone[layer]!.push(divergence);
+      yield { phase: "layers", sizes, measured: null, divergence, latency: null, done: ++done, total };
     }
   }
   const path = orderedPath(levels, alone);
@@ -91,18 +92,29 @@ export async function* search(options: SearchOptions): AsyncGenerator<SearchStep
       phase: "path",
       sizes: path[middle]!,
       measured: wanted ? await measure(path[middle]!) : null,
+      divergence: null,
       latency,
       done: ++done,
       total,
     };
-    if (wanted) fits ? (low = middle) : (high = middle - 1);
-    else fits ? (high = middle) : (low = middle + 1);
+    if (wanted && fits) low = middle;
+    else if (wanted) high = middle - 1;
+    else if (fits) high = middle;
+    else low = middle + 1;
   }
   let sizes = path[low]!;
   if (wanted) {
     for await (const step of refine(sizes, levels, alone, holds)) {
       sizes = step.sizes;
-      yield { phase: "refine", sizes, measured: await measure(sizes), latency: null, done: ++done, total };
+      yield {
+        phase: "refine",
+        sizes,
+        measured: await measure(sizes),
+        divergence: null,
+        latency: null,
+        done: ++done,
+        total,
+      };
     }
   }
   const { fits, latency } = await holds(sizes);

@@ -56,8 +56,9 @@ export function compressionLine(event: CompressEvent): string {
   if (event.type === "stage") return `${event.stage}: ${event.text}`;
   if (event.type === "recovery")
     return `recover: step ${event.step}/${event.totalSteps}, loss ${event.loss.toFixed(4)}`;
-  const { phase, sizes, measured, latency, done, total } = event;
+  const { phase, sizes, measured, divergence, latency, done, total } = event;
   const facts = [
+    ...(divergence === null ? [] : [`divergence ${divergence.toPrecision(2)}`]),
     ...(measured === null ? [] : [`score ${measured.score.toFixed(4)}`]),
     ...(latency === null ? [] : [`latency ${latency.toFixed(2)}x`]),
   ];

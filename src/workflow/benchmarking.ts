@@ -1,16 +1,11 @@
 // `deft bench`: several models side by side in processes of their own, on the same texts, interleaved.
-import { type Arithmetic, arithmeticOf, deploy, deployedFiles, type Precision } from "../compress/index.ts";
+import type { Arithmetic, Precision } from "../compress/index.ts";
 import type { EncodedExamples } from "../data/index.ts";
-import { ConfigError } from "../errors.ts";
-import { type EncoderConfig, parseEncoderConfig } from "../models/index.ts";
-import { type Files, joinPath } from "../tensor/index.ts";
-import type { Running, RunOverrides, RunTarget } from "./api.ts";
-import { openCompressData } from "./compress-data.ts";
+import { joinPath } from "../tensor/index.ts";
+import type { Running, RunOverrides } from "./api.ts";
+import { type Entry, prepareModels } from "./bench-models.ts";
 import type { Environment } from "./environment.ts";
-import { ONNX_FILES } from "./exporting-onnx.ts";
-import { type FrozenModel, inferenceOf, openFrozen, writePlainModel } from "./frozen-model.ts";
 import { latencyOf, medianRatio } from "./latency.ts";
-import { readRun } from "./run-folder.ts";
 import { running } from "./running.ts";
 
 /** Who runs a row's model. */
@@ -96,13 +91,6 @@ export interface BenchEvent {
   readonly total: number;
 }
 
-interface Entry {
-  readonly run: string;
-  readonly job: BenchJob;
-  readonly fileBytes: number;
-  readonly estimate: Arithmetic | null;
-}
-
 /** Measures; everything it writes lies in the cache folder and is removed. Errors as `openFrozen`. */
 export function benchRuns(
   environment: Environment,
@@ -123,7 +111,7 @@ async function* benchEvents(
   const workers: { entry: Entry; worker: BenchWorker }[] = [];
   const absent: string[] = [];
   try {
-    const { entries, examples, split } = await prepare(environment, options, overrides, folder);
+    const { entries, examples, split } = await prepareModels(environment, options, overrides, folder);
     for (const [i, entry] of entries.entries()) {
       yield { text: `loading ${nameOf(entry)}`, done: i, total: entries.length };
       const worker = await start(entry.job);
@@ -195,131 +183,4 @@ function batchOf(examples: EncodedExamples, size: number, round: number): BenchB
     segments: rows.map((index) => examples.segmentStart(index)),
     padId: examples.padId,
   };
-}
-
-/** Every model as a file, the dense one first, and the texts. */
-async function prepare(
-  environment: Environment,
-  options: BenchOptions,
-  overrides: RunOverrides,
-  folder: string,
-): Promise<{ entries: Entry[]; examples: EncodedExamples; split: string }> {
-  const { files } = environment;
-  const entries: Entry[] = [];
-  let texts: Texts | null = null;
-  for (const [i, name] of options.targets.entries()) {
-    if ((await files.stat(joinPath(name, "onnx"))) !== null) {
-      entries.push(...(await onnxEntries(files, name, options)));
-      continue;
-    }
-    const target = await targetOf(files, name);
-    const frozen = await openFrozen(environment, target, overrides);
-    texts ??= await openTexts(environment, frozen, overrides);
-    const density = await densityOf(files, target);
-    const length = Math.round(texts.examples.totalTokens / texts.examples.count);
-    for (const precision of options.precisions) {
-      const path = joinPath(folder, `${i}`, "onnx", ONNX_FILES[precision]);
-      const fileBytes = await writeDeployed(files, frozen, precision, path);
-      const estimate = arithmeticOf(frozen.model.config, {
-        length,
-        precision,
-        ...(density === null ? {} : { density }),
-      });
-      const job = { engine: "onnxruntime", path, precision, threads: options.threads } as const;
-      entries.push({ run: name, job, fileBytes, estimate });
-    }
-    if (i === 0) entries.push(...(await peerEntries(files, frozen, name, options, joinPath(folder, "peers"))));
-  }
-  if (texts === null)
-    throw new ConfigError([
-      {
-        path: "RUN",
-        expected: "a run or model among the folders, whose texts are read",
-        got: "exported folders alone",
-      },
-    ]);
-  return { entries, ...texts };
-}
-
-interface Texts {
-  readonly examples: EncodedExamples;
-  readonly split: string;
-}
-
-async function openTexts(environment: Environment, frozen: FrozenModel, overrides: RunOverrides): Promise<Texts> {
-  const { stated, split } = await openCompressData(environment, frozen, overrides, 1);
-  return { examples: stated, split };
-}
-
-async function targetOf(files: Files, name: string): Promise<RunTarget> {
-  const isRun =
-    (await files.stat(joinPath(name, "run.json"))) !== null ||
-    (await files.stat(joinPath(name, "compression.json"))) !== null;
-  return isRun ? { kind: "run", folder: name } : { kind: "model", model: name, adapter: null };
-}
-
-async function writeDeployed(files: Files, frozen: FrozenModel, precision: Precision, path: string): Promise<number> {
-  const { model, data } = deployedFiles(await deploy(inferenceOf(frozen.config), frozen.weights, precision), "data");
-  await files.write(path, model);
-  return model.length + (data?.reduce((sum, { length }) => sum + length, 0) ?? 0);
-}
-
-/** What an exported folder holds of the precisions asked for. */
-async function onnxEntries(files: Files, name: string, { precisions, threads }: BenchOptions): Promise<Entry[]> {
-  const config = await modelConfig(files, name);
-  const entries: Entry[] = [];
-  for (const precision of precisions) {
-    const path = joinPath(name, "onnx", ONNX_FILES[precision]);
-    const stat = await files.stat(path);
-    if (stat === null) continue;
-    const estimate = config === null ? null : arithmeticOf(config, { length: 32, precision });
-    entries.push({
-      run: name,
-      job: { engine: "onnxruntime", path, precision, threads },
-      fileBytes: stat.sizeBytes,
-      estimate,
-    });
-  }
-  if (entries.length === 0)
-    throw new ConfigError([
-      { path: name, expected: precisions.map((of) => `onnx/${ONNX_FILES[of]}`).join(" or "), got: "neither" },
-    ]);
-  return entries;
-}
-
-async function modelConfig(files: Files, folder: string): Promise<EncoderConfig | null> {
-  const path = joinPath(folder, "config.json");
-  if ((await files.stat(path)) === null) return null;
-  return parseEncoderConfig(JSON.parse(await files.readText(path)), path);
-}
-
-/** Share of exact non-zeros of each layer as the run's own evaluation found it; null where there is none. */
-async function densityOf(files: Files, target: RunTarget): Promise<number[] | null> {
-  if (target.kind !== "run" || (await files.stat(joinPath(target.folder, "run.json"))) === null) return null;
-  const { result } = (await readRun(files, target.folder)).record;
-  return result?.density?.layers.map(({ exact }) => exact) ?? null;
-}
-
-/** The first target's dense model in the hands of others. */
-async function peerEntries(
-  files: Files,
-  frozen: FrozenModel,
-  run: string,
-  { peers, threads, peerOnnx }: BenchOptions,
-  folder: string,
-): Promise<Entry[]> {
-  const entries: Entry[] = [];
-  if (peers.length > 0) await writePlainModel(files, folder, frozen, frozen.opened.base.folder);
-  for (const engine of peers) {
-    const precisions: readonly Precision[] = engine === "transformers.js" ? ["fp32", "int8"] : ["fp32"];
-    for (const precision of precisions) {
-      const path = engine === "transformers.js" ? (peerOnnx ?? folder) : folder;
-      const file = joinPath(path, engine === "pytorch" ? "model.safetensors" : `onnx/${ONNX_FILES[precision]}`);
-      if (engine === "transformers.js" && peerOnnx === null) await writeDeployed(files, frozen, precision, file);
-      const stat = await files.stat(file);
-      if (stat === null) continue;
-      entries.push({ run, job: { engine, path, precision, threads }, fileBytes: stat.sizeBytes, estimate: null });
-    }
-  }
-  return entries;
 }

@@ -6,6 +6,8 @@ import { type Files, joinPath } from "../tensor/index.ts";
 /** One measured candidate of a search. */
 export interface Candidate extends Partial<Measured> {
   readonly sizes: Sizes;
+  /** Mean squared distance of the logits from the dense model's. */
+  readonly divergence?: number;
   /** Share of the dense model's latency. */
   readonly latency?: number;
 }
@@ -41,19 +43,18 @@ export class SearchMemory {
 
   async measured(sizes: Sizes, measure: () => Promise<Measured>): Promise<Measured> {
     const known = this.#known.get(sizes.join());
-    if (known?.score !== undefined && known.lost !== undefined && known.divergence !== undefined)
-      return { score: known.score, lost: known.lost, divergence: known.divergence };
+    if (known?.score !== undefined && known.lost !== undefined) return { score: known.score, lost: known.lost };
     const measured = await measure();
     await this.#add({ sizes, ...measured });
     return measured;
   }
 
-  async latency(sizes: Sizes, measure: () => Promise<number>): Promise<number> {
-    const known = this.#known.get(sizes.join())?.latency;
+  async one(key: "divergence" | "latency", sizes: Sizes, measure: () => Promise<number>): Promise<number> {
+    const known = this.#known.get(sizes.join())?.[key];
     if (known !== undefined) return known;
-    const latency = await measure();
-    await this.#add({ sizes, latency });
-    return latency;
+    const value = await measure();
+    await this.#add({ sizes, [key]: value });
+    return value;
   }
 
   async #add(candidate: Candidate): Promise<void> {

@@ -1,6 +1,5 @@
 // Which neurons go: the explicit rules, training's masks, and the searches under a measured budget.
 import {
-  applyPlan,
   type Exactness,
   keepNeurons,
   type LayerFacts,
@@ -9,18 +8,16 @@ import {
   neuronImportance,
   provenSilent,
   type SearchStep,
-  type Sizes,
-  search,
 } from "../compress/index.ts";
 import { ConfigError } from "../errors.ts";
 import type { Backend } from "../runtime/index.ts";
 import type { Files } from "../tensor/index.ts";
 import type { CompressData } from "./compress-data.ts";
-import { type Candidate, SearchMemory } from "./compress-memory.ts";
+import type { Candidate } from "./compress-memory.ts";
 import type { CompressRule } from "./compress-options.ts";
-import { divergenceOf, lostScore, metricsOf, openMasked } from "./compress-scoring.ts";
-import { compilePlain, type FrozenModel } from "./frozen-model.ts";
-import { interleaved, latencyBatches, medianRatio } from "./latency.ts";
+import { divergenceOf, openMasked } from "./compress-scoring.ts";
+import { bySearch } from "./compress-searching.ts";
+import type { FrozenModel } from "./frozen-model.ts";
 
 /** What the rules work on. */
 export interface RuleContext {
@@ -167,118 +164,6 @@ async function leastMissed(
   }
 }
 
-async function* bySearch(
-  context: RuleContext,
-  rule: Extract<CompressRule, { kind: "score" | "latency" }>,
-): AsyncGenerator<SearchStep, Choice> {
-  const { facts, frozen, backend, data } = context;
-  const memory = await SearchMemory.open(context.files, context.searchFile, context.searchKey);
-  const rankings = facts.map((of) => rank(neuronImportance(of)));
-  const keptOf = (sizes: Sizes) =>
-    sizes.map((size, i) =>
-      size === facts[i]!.site.neurons ? null : rankings[i]!.slice(0, size).sort((a, b) => a - b),
-    );
-  const layersOf = (sizes: Sizes) =>
-    keptOf(sizes).map((kept, i) => keepNeurons(facts[i]!, kept ?? all(facts[i]!.site.neurons), "mean"));
-  const masked = await openMasked(backend, frozen, facts);
-  const dense = await masked.logits(
-    data.search,
-    facts.map(() => null),
-  );
-  const denseProgram = await compilePlain(backend, frozen);
-  const measure = (sizes: Sizes) =>
-    memory.measured(sizes, async () => {
-      const logits = await masked.logits(data.search, keptOf(sizes));
-      return {
-        score: metricsOf(logits, data.search, data.task)[data.task.mainMetric]!,
-        lost: lostScore(dense, logits, data.search, data.task),
-        divergence: divergenceOf(logits, dense, data.search.count),
-      };
-    });
-  const latency = (sizes: Sizes) =>
-    memory.latency(sizes, async () => {
-      const smaller = await compilePlain(
-        backend,
-        applyPlan(
-          frozen,
-          facts.map(({ site }) => site),
-          layersOf(sizes),
-        ),
-      );
-      try {
-        return await latencyShare(denseProgram, smaller, data);
-      } finally {
-        await smaller.dispose();
-      }
-    });
-  try {
-    const steps = search({
-      neurons: facts.map(({ site }) => site.neurons),
-      measure,
-      budget:
-        rule.kind === "score" ? { kind: "score", drop: rule.budget } : { kind: "latency", ratio: rule.budget, latency },
-    });
-    for (let next = await steps.next(); ; next = await steps.next()) {
-      if (next.done) {
-        const { sizes, met, measured, latency: share } = next.value;
-        if (!met && rule.kind === "latency") throw outOfReach(rule.budget, share!);
-        return {
-          layers: layersOf(sizes),
-          exactness: "calibrated",
-          chosen: {
-            rule: `${rule.kind}-budget`,
-            budget: rule.budget,
-            searchExamples: data.search.count,
-            searchTrainExamples: data.searchTrain,
-            // the score that may have been lost on them, with one standard error
-            searchLost: measured.lost,
-            searchScore: measured.score,
-            denseSearchScore: next.value.dense.score,
-            ...(share === null ? {} : { latency: share }),
-          },
-          candidates: memory.candidates,
-        };
-      }
-      yield next.value;
-      context.signal?.throwIfAborted();
-    }
-  } finally {
-    await masked.dispose();
-    await denseProgram.dispose();
-  }
-}
-
-function outOfReach(asked: number, floor: number): ConfigError {
-  return new ConfigError(
-    [
-      {
-        path: "--latency-budget",
-        expected: `at least ${floor.toFixed(2)}x, which is what all but one MLP removed takes here`,
-        got: `${asked}x, out of reach by ${(floor - asked).toFixed(2)}x`,
-      },
-    ],
-    { hint: "Attention and embeddings stay: add --quantize int8, or fine-tune a model with fewer layers." },
-  );
-}
-
-/** The larger share of the dense model's time, at batch 1 and batch 32, on texts of the search split. */
-async function latencyShare(
-  dense: Parameters<typeof interleaved>[0][number],
-  smaller: Parameters<typeof interleaved>[0][number],
-  { search: examples }: CompressData,
-): Promise<number> {
-  const shares: number[] = [];
-  for (const [batchSize, rounds] of [
-    [1, 25],
-    [32, 7],
-  ] as const) {
-    const feeds = latencyBatches(examples, batchSize, rounds);
-    const [first, second] = await interleaved([dense, smaller], feeds, 3);
-    shares.push(medianRatio(second!, first!));
-  }
-  return Math.max(...shares);
-}
-
 /** Neurons that give nothing whatever the input, by mask or by proof: `[F]` of 0 and 1 for each layer. */
 async function silentNeurons(
   { weights, masks, model }: FrozenModel,
@@ -309,7 +194,6 @@ async function silentNeurons(
 
 const all = (size: number) => Array.from({ length: size }, (_, f) => f);
 const indicesWhere = (mask: ArrayLike<number>, value: number) => all(mask.length).filter((f) => mask[f] === value);
-const rank = (scores: Float64Array) => all(scores.length).sort((a, b) => scores[b]! - scores[a]! || a - b);
 
 function isSilentOutside(kept: readonly number[], silent: Uint8Array): boolean {
   const has = new Set(kept);

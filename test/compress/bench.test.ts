@@ -70,7 +70,15 @@ test("Transformers.js as a peer, in float32 and q8; PyTorch left out where it is
   const before = process.env.DEFT_PYTHON;
   process.env.DEFT_PYTHON = join(tiny.root, "no-python");
   const { code, out, err } = await deft(
-    ...["bench", tiny.run, "--batches", "2", "--precision", "fp32", "--peers", "transformers.js,pytorch", ...QUICK],
+    "bench",
+    tiny.run,
+    "--batches",
+    "2",
+    "--precision",
+    "fp32",
+    "--peers",
+    "transformers.js,pytorch",
+    ...QUICK,
   );
   if (before === undefined) delete process.env.DEFT_PYTHON;
   else process.env.DEFT_PYTHON = before;

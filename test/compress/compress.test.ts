@@ -152,21 +152,27 @@ describe("after training that removes or gates", () => {
   const train = async (name: string, ...argv: string[]) => {
     const run = join(tiny.root, name);
     const { code, err } = await deft(
-      ...[
-        "train",
-        "--model",
-        tiny.model,
-        "--task",
-        "sst2",
-        "--data",
-        tiny.data,
-        "--output",
-        run,
-        "--threads",
-        "1",
-        "-q",
-      ],
-      ...["--targets", "all-linear", "--learning-rate", "0.01", "--max-steps", "12", "--batch-size", "8", ...argv],
+      "train",
+      "--model",
+      tiny.model,
+      "--task",
+      "sst2",
+      "--data",
+      tiny.data,
+      "--output",
+      run,
+      "--threads",
+      "1",
+      "-q",
+      "--targets",
+      "all-linear",
+      "--learning-rate",
+      "0.01",
+      "--max-steps",
+      "12",
+      "--batch-size",
+      "8",
+      ...argv,
     );
     expect({ code, err }).toEqual({ code: 0, err: "" });
     return run;

@@ -46,8 +46,18 @@ test.each(["relu", "gelu"])("%s: neurons that are proven silent are removed exac
   await withSilentNeurons(model!, hiddenAct);
   await writeTinySst2(data!, { train: 64, dev: 32 });
   const { code, out, err } = await deft(
-    ...["compress", "--model", model!, "--task", "sst2", "--data", data!, "--output", output!],
-    ...["--threads", "1", "--json"],
+    "compress",
+    "--model",
+    model!,
+    "--task",
+    "sst2",
+    "--data",
+    data!,
+    "--output",
+    output!,
+    "--threads",
+    "1",
+    "--json",
   );
   expect({ code, err }).toEqual({ code: 0, err: "" });
   const compression = JSON.parse(out) as {

@@ -20,9 +20,28 @@ export async function tinyRun(options: Parameters<typeof writeTinyModel>[1] = {}
   await writeTinyModel(model, options);
   await writeTinySst2(data, { train: 96, dev: 64 });
   const { code, err } = await deft(
-    ...["train", "--model", model, "--task", "sst2", "--data", data, "--output", run, "--threads", "1"],
-    ...["--targets", "all-linear", "--learning-rate", "0.01", "--max-steps", "30", "--batch-size", "8"],
-    ...["--density-weight", "0", "-q"],
+    "train",
+    "--model",
+    model,
+    "--task",
+    "sst2",
+    "--data",
+    data,
+    "--output",
+    run,
+    "--threads",
+    "1",
+    "--targets",
+    "all-linear",
+    "--learning-rate",
+    "0.01",
+    "--max-steps",
+    "30",
+    "--batch-size",
+    "8",
+    "--density-weight",
+    "0",
+    "-q",
   );
   if (code !== 0) throw new Error(err);
   return { root, model, data, run };

@@ -51,8 +51,9 @@ export const run: Body = async ({ args, flags, terminal, json }) => {
 function checked(given: Readonly<Record<"precision" | "peers" | "batches" | "rounds", unknown>>) {
   const issues: ConfigIssue[] = [];
   const list = (key: "precision" | "peers", known: readonly string[], usual: readonly string[]) => {
-    if (given[key] === undefined) return usual;
-    const words = String(given[key]).split(",");
+    const text = given[key];
+    if (typeof text !== "string") return usual;
+    const words = text.split(",");
     const unknown = words.filter((word) => !known.includes(word));
     if (unknown.length > 0)
       issues.push({ path: `--${key}`, expected: `some of ${known.join(", ")}`, got: unknown.join(", ") });
@@ -60,9 +61,7 @@ function checked(given: Readonly<Record<"precision" | "peers" | "batches" | "rou
   };
   const precisions = list("precision", Object.keys(ONNX_FILES), ["fp32", "int8"]) as BenchOptions["precisions"];
   const peers = list("peers", PEERS, []) as BenchOptions["peers"];
-  const batches = String(given.batches ?? "1,8,32")
-    .split(",")
-    .map(Number);
+  const batches = (typeof given.batches === "string" ? given.batches : "1,8,32").split(",").map(Number);
   if (batches.some((size) => !Number.isInteger(size) || size < 1))
     issues.push({ path: "--batches", expected: "whole numbers ≥ 1 such as 1,8,32", got: String(given.batches) });
   const rounds = Number(given.rounds ?? 40);

@@ -10,7 +10,7 @@ type Precisions = NonNullable<OnnxExportOptions["precisions"]>;
 
 export const run: Body = async ({ args, flags, terminal, json }) => {
   const { format: _, output, precision, ...rest } = flags;
-  const precisions = precision === undefined ? undefined : String(precision).split(",");
+  const precisions = typeof precision === "string" ? precision.split(",") : undefined;
   const issues: ConfigIssue[] = [];
   if (typeof output !== "string" || output === "")
     issues.push({ path: "--output", expected: "a new folder", got: "nothing" });
