@@ -9,7 +9,7 @@ export {
   resolveGeneration,
   type SamplingOptions,
 } from "./decoding.ts";
-export type { Evaluation } from "./evaluation.ts";
+export type { Evaluation, Outcome } from "./evaluation.ts";
 export { type Generator, type GeneratorOptions, openGenerator } from "./generator.ts";
 export { type HeadKind, numLogits, type SequenceHead } from "./head.ts";
 export { type InputSquaresOptions, inputSquares } from "./linear-inputs.ts";

@@ -1,17 +1,20 @@
 // An open scorer for one task: what a model says becomes the task's metrics.
-import { type EncodedExamples, isSpans, isTexts, isWindows, type Task } from "../data/index.ts";
+import { type EncodedExamples, type Example, isSpans, isTexts, isWindows, type Task } from "../data/index.ts";
 import { InternalError } from "../errors.ts";
 import {
+  type AnsweredQuestion,
   answerMetrics,
   type Evaluation,
   type Generator,
   glueMetrics,
   isGlueMetric,
+  type Outcome,
   openGenerator,
   openScorer,
   predictionsOf,
   type Scorer,
   type Scores,
+  scoreAnswer,
   textMetrics,
 } from "../infer/index.ts";
 import type { Method } from "../peft/index.ts";
@@ -40,7 +43,13 @@ export interface EvaluatorOptions {
 
 export interface Evaluator {
   readonly scorer: Scorer;
-  evaluate(trained: ReadonlyMap<string, Tensor>, split: string, examples: EncodedExamples): Promise<Evaluation>;
+  /** `onOutcomes` is told what was answered, example by example. */
+  evaluate(
+    trained: ReadonlyMap<string, Tensor>,
+    split: string,
+    examples: EncodedExamples,
+    onOutcomes?: (outcomes: readonly Outcome[]) => void,
+  ): Promise<Evaluation>;
   score(trained: ReadonlyMap<string, Tensor>, examples: EncodedExamples): Promise<Scores>;
   dispose(): Promise<void>;
 }
@@ -50,6 +59,7 @@ interface Measured {
   readonly scores: Scores;
   readonly metrics: Readonly<Record<string, number>>;
   readonly density: Evaluation["density"];
+  outcomes(): Outcome[];
   /** Examples of the split: questions, not windows. */
   readonly examples: number;
 }
@@ -77,10 +87,11 @@ export async function openEvaluator(options: EvaluatorOptions): Promise<Evaluato
   return {
     scorer,
     score,
-    async evaluate(trained, split, examples) {
+    async evaluate(trained, split, examples, onOutcomes) {
       const started = performance.now();
-      const { scores, metrics, density, examples: count } = await measure(trained, examples);
+      const { scores, metrics, density, outcomes, examples: count } = await measure(trained, examples);
       const totalMs = performance.now() - started;
+      onOutcomes?.(outcomes());
       return {
         task: task.name,
         split,
@@ -104,8 +115,37 @@ function classMeasure(task: Task, score: Evaluator["score"]): Measure {
     const names = task.metrics.filter(isGlueMetric);
     const predictions = predictionsOf(scores.logits, scores.numLogits);
     const metrics = glueMetrics(names, predictions, examples.labels);
-    return { scores, metrics, density: scores.density!, examples: examples.count };
+    const outcomes = () => labelOutcomes(task, examples, predictions);
+    return { scores, metrics, density: scores.density!, examples: examples.count, outcomes };
   };
+}
+
+function labelOutcomes({ kind, labels }: Task, examples: EncodedExamples, predictions: ArrayLike<number>): Outcome[] {
+  const named = (value: number) => (kind === "regression" ? value : labels[value]!);
+  return Array.from(predictions, (prediction, i) => {
+    const target = examples.labels[i]!;
+    const known = !Number.isNaN(target);
+    return {
+      line: examples.lines[i]!,
+      prediction: named(prediction),
+      target: known ? named(target) : null,
+      score: known && kind !== "regression" ? Number(prediction === target) : null,
+    };
+  });
+}
+
+/** A question is in the order of its windows' first. */
+function answerOutcomes(
+  { unanswerable = false }: Task,
+  questions: readonly Pick<Example, "line">[],
+  answered: readonly AnsweredQuestion[],
+): Outcome[] {
+  return answered.map((question, i) => ({
+    line: questions[i]!.line,
+    prediction: question.prediction,
+    target: question.golds,
+    score: scoreAnswer(question, unanswerable).f1,
+  }));
 }
 
 function spanMeasure({ task, padding, batchSize, answers }: EvaluatorOptions, scorer: Scorer): Measure {
@@ -121,7 +161,8 @@ function spanMeasure({ task, padding, batchSize, answers }: EvaluatorOptions, sc
       noAnswerScore: nullScore,
     }));
     const metrics = answerMetrics(answered, unanswerable);
-    return { scores, metrics, density: scores.density!, examples: answered.length };
+    const outcomes = () => answerOutcomes(task, examples.questions, answered);
+    return { scores, metrics, density: scores.density!, examples: answered.length, outcomes };
   };
 }
 
@@ -139,28 +180,34 @@ function textMeasure(
     const batches = scoringBatches(examples, task, padding, batchSize);
     const scored = isWindows(examples) ? needsScore(examples) : () => false;
     const texts = await writtenTexts(writing, trained, batches, examples.count, scored);
-    const { metrics, count } = writtenMetrics(task, examples, texts);
+    const { metrics, count, outcomes } = writtenMetrics(task, examples, texts);
     const written = generator.density();
     const density = written
       ? { ...scores.density!, ...written, layers: [...scores.density!.layers, ...written.layers] }
       : scores.density!;
-    return { scores, metrics, density, examples: count };
+    return { scores, metrics, density, examples: count, outcomes };
   };
 }
 
 function writtenMetrics(
-  { unanswerable = false }: Task,
+  task: Task,
   examples: EncodedExamples,
   texts: Awaited<ReturnType<typeof writtenTexts>>,
-): { readonly metrics: Readonly<Record<string, number>>; readonly count: number } {
+): Pick<Measured, "metrics" | "outcomes"> & { readonly count: number } {
   if (isWindows(examples)) {
     const answered = bestTexts(examples, texts).map(({ text }, i) => ({
       prediction: text,
       golds: examples.questions[i]!.question!.answers.map((answer) => answer.text),
     }));
-    return { metrics: answerMetrics(answered, unanswerable), count: answered.length };
+    const outcomes = () => answerOutcomes(task, examples.questions, answered);
+    return { metrics: answerMetrics(answered, task.unanswerable ?? false), count: answered.length, outcomes };
   }
   if (!isTexts(examples)) throw new InternalError("texts written for examples without targets");
   const pairs = texts.map(({ text }, i) => [text, examples.targetTexts[i] ?? ""] as const);
-  return { metrics: textMetrics(pairs), count: pairs.length };
+  const outcomes = () =>
+    pairs.map(([prediction, target], i) => {
+      const isRight = prediction.trim() === target.trim();
+      return { line: examples.lines[i]!, prediction, target, score: Number(isRight) };
+    });
+  return { metrics: textMetrics(pairs), count: pairs.length, outcomes };
 }

@@ -55,6 +55,7 @@ export {
   type Scorable,
   type TunedRun,
 } from "./library.ts";
+export { OUTCOMES_FILE, readOutcomes } from "./outcomes.ts";
 export { checkFree, openSettings } from "./output.ts";
 export type { PrunedLayer, Pruning } from "./pruned-base.ts";
 export { PRUNE_CALIBRATION_EXAMPLES, type PrunedModel, type PruneOptions, parsePruneRecipe } from "./pruning.ts";

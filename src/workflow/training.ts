@@ -2,7 +2,7 @@
 import { type Dataset, type EncodedExamples, splitOf } from "../data/index.ts";
 import { ConfigError } from "../errors.ts";
 import { jsonText } from "../hub/index.ts";
-import type { Evaluation } from "../infer/index.ts";
+import type { Evaluation, Outcome } from "../infer/index.ts";
 import { isHead } from "../peft/index.ts";
 import { sizeOf, type Tensor } from "../tensor/index.ts";
 import { type EvalEvent, Optimizer, type TrainEvent, train, type WarningEvent } from "../train/index.ts";
@@ -10,6 +10,7 @@ import type { Running, Stoppable, TrainEstimate, TrainedRun } from "./api.ts";
 import { type BaseModel, linearSites, missingHead, openBaseModel } from "./base-model.ts";
 import type { Environment } from "./environment.ts";
 import { openEvaluator } from "./evaluator.ts";
+import { writeOutcomes } from "./outcomes.ts";
 import { methodOver } from "./quantized-base.ts";
 import { referenceLosses } from "./reference.ts";
 import { methodOnBase, runExtras, usualTargets, withExtras } from "./run-method.ts";
@@ -61,6 +62,7 @@ async function* trainEvents(
     seed: settings.seed,
   });
   let lastBest: EvalEvent | null = null;
+  let outcomes: readonly Outcome[] = [];
   let writer: RunWriter | null = null;
   try {
     // last, when all input has proved good: a refused run leaves nothing behind
@@ -73,6 +75,9 @@ async function* trainEvents(
           trained,
           job.evalSplit,
           job.evalExamples,
+          (found) => {
+            outcomes = found;
+          },
         );
         return { split, examples, loss, metrics, density };
       },
@@ -104,7 +109,11 @@ async function* trainEvents(
         return { record: finished, folder: settings.output, interrupted };
       }
       const event = next.value;
-      if (event.type === "eval" && event.best) lastBest = event;
+      if (event.type === "eval" && event.best) {
+        lastBest = event;
+        // before the event: a resume from behind it must find them
+        if (writer) await writeOutcomes(files, writer.folder, outcomes);
+      }
       await writer?.event(event);
       yield event;
       if (event.type === "start")
