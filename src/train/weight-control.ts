@@ -30,13 +30,15 @@ const DOUBLING = 0.08;
 /** Memory of the smoothed losses, as a share of a run: a quarter of a doubling, so that the controller sees what it does. */
 const MEMORY = 0.02;
 const SHORTEST_MEMORY = 8;
+/** Steps that a doubling takes at least: in a short run the losses are too noisy for more. */
+const SHORTEST_DOUBLING = 24;
 /** The weight falls faster than it rises: past a point the task is lost at once, and comes back slowly. */
 const FALL = 4;
 
 /**
  * Integral control of the logarithm of the weight. With `excess` the running mean of the step-by-step difference to the
  * plain run, and as much again as it has lately risen, `u = excess / margin − 1` is −1 where nothing is lost and 0 at the
- * margin, and `weight ← weight · 2^(−u / (0.08 · steps))`, u clipped to [−1, 1]; above 0 it counts four times. With a
+ * margin, and `weight ← weight · 2^(−u / max(24, 0.08 · steps))`, u clipped to [−1, 1]; above 0 it counts four times. With a
  * target density, `u` is at least `ln(target / density) · 4`: the weight falls again where there is less than was asked for.
  */
 export class WeightControl {
@@ -79,7 +81,7 @@ export class WeightControl {
       targetDensity === null || smoothed === null ? -1 : 4 * Math.log(targetDensity / smoothed),
     );
     const push = over > 0 ? FALL * Math.min(1, over) : Math.max(-1, over);
-    const weight = before.weight * 2 ** (-push / Math.max(1, DOUBLING * totalSteps));
+    const weight = before.weight * 2 ** (-push / Math.max(SHORTEST_DOUBLING, DOUBLING * totalSteps));
     this.#state = { weight: Math.min(MOST, Math.max(LEAST, weight)), excess, slowExcess, density: smoothed };
   }
 }
