@@ -171,6 +171,7 @@ export const rules: { readonly [O in Op]: Rule<O> } = {
     return [add(sub(reduceSum(dy!, { axes: [axis], keepDims: true }), running), dy!)];
   },
 
+  nonzero: stops,
   gather: (node, [dy]) => {
     const [data, indices] = node.inputs as readonly [Value, Value];
     return [scatterAdd(dy!, indices, data.shape[0]!), null];

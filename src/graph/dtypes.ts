@@ -68,6 +68,7 @@ const DTYPES: { readonly [O in Op]: readonly DType[] | "any" } = {
   argMax: [...COMMON, "int8", "uint8"],
   cumSum: COMMON,
   gather: STORED,
+  nonzero: ["float32", "int64", "int32", "uint8", "bool"],
   scatterAdd: [...COMMON, "uint32"],
   softmax: FLOATS,
   logSoftmax: FLOATS,

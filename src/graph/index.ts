@@ -54,7 +54,7 @@ export {
   tanh,
   where,
 } from "./ops/elementwise.ts";
-export { gather, scatterAdd } from "./ops/gather.ts";
+export { gather, nonzero, scatterAdd } from "./ops/gather.ts";
 export { matmul } from "./ops/matmul.ts";
 export { concat, dimension, expand, iota, pad, reshape, select, slice, sliceFrom, transpose } from "./ops/movement.ts";
 export { layerNorm, logSoftmax, type Normalized, softmax } from "./ops/normalize.ts";
@@ -62,4 +62,4 @@ export { dequantize, NF4_LEVELS, storedShapes } from "./ops/quantized.ts";
 export { argMax, cumSum, reduceMax, reduceMean, reduceSum } from "./ops/reduce.ts";
 export { printGraph } from "./print.ts";
 export type { Node, Op, OpAttributes, Operand, StoredFormat, Value } from "./value.ts";
-export { reachable, verify } from "./verify.ts";
+export { reachable, sizeNames, verify } from "./verify.ts";

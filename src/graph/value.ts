@@ -86,6 +86,8 @@ export interface OpAttributes {
 
   /** Rows of `data` `[N, …]` at integer `indices`: `[…indices, …]`. */
   gather: None;
+  /** Where `x` `[N]` is not 0: ascending indices, int64, as many as `size` names from then on. */
+  nonzero: { readonly size: string };
   /** Adds rows of `updates` into zeros `[rows, …]` at `indices`: the gradient of `gather`. */
   scatterAdd: { readonly rows: Dim };
 

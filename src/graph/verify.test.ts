@@ -2,6 +2,7 @@ import { describe, expect, it } from "vitest";
 import type { GraphError } from "../errors.ts";
 import { Graph } from "./graph.ts";
 import { add, exp } from "./ops/elementwise.ts";
+import { nonzero } from "./ops/gather.ts";
 import { dimension, expand, iota, pad, slice } from "./ops/movement.ts";
 import { reduceSum } from "./ops/reduce.ts";
 import type { Node, Value } from "./value.ts";
@@ -44,6 +45,16 @@ describe("verify", () => {
     expect(issues(iota(graph, "N"))).toEqual(["size N: no input has an axis of exactly this size"]);
     expect(issues(slice(graph.input("y", "float32", [4]), 0, "N", 1))).toHaveLength(1);
     expect(issues(reduceSum(pad(graph.input("y", "float32", [4]), 0, "N", 0)))).toHaveLength(1);
+  });
+
+  it("accepts a size that the run counts, once it is counted, and none that two count", () => {
+    const graph = new Graph();
+    const at = nonzero(graph.input("x", "float32", ["B"]));
+    expect(issues(at, iota(graph, at.shape[0]!))).toEqual([]);
+    expect(issues(iota(graph, at.shape[0]!))).toHaveLength(1);
+    expect(nonzero(at.node.inputs[0]!)).toBe(at);
+    const named = graph.input("y", "float32", [at.shape[0]!]);
+    expect(issues(at, named)).toHaveLength(1);
   });
 
   it("finds every fault of a graph put together by other means than ops, at once", () => {

@@ -1,7 +1,18 @@
 // From a graph to the bytes of an ONNX model; frozen parameters are external data, so no model meets protobuf's 2 GB limit.
 import { create, toBinary } from "@bufbuild/protobuf";
 import { GraphError, UnsupportedError } from "../errors.ts";
-import { type Dim, isOp, type Node, type Op, reachable, type Shape, type Value, verify } from "../graph/index.ts";
+import {
+  type Dim,
+  dimTerms,
+  isOp,
+  type Node,
+  type Op,
+  reachable,
+  type Shape,
+  sizeNames,
+  type Value,
+  verify,
+} from "../graph/index.ts";
 import type { DType, FileSpan } from "../tensor/index.ts";
 import { Builder, dataType, MICROSOFT, OWN_NAME } from "./builder.ts";
 import { biasedProducts, emitGemm } from "./gemm.ts";
@@ -70,7 +81,13 @@ export function emit(outputs: Readonly<Record<string, Value>>, { place }: EmitOp
   checkNames(Object.keys(outputs), nodes);
   const sizes = new SizeEmitter(builder, sources);
   const nonEmpty = new Set<Dim>();
-  const refuseEmpty = (size: Dim) => void nonEmpty.add(size);
+  const counted = new Set(nodes.flatMap((node) => (isOp(node, "nonzero") ? [node.attributes.size] : [])));
+  const refuseEmpty = (size: Dim) => {
+    if (dimTerms(size).some(({ names: used }) => used.some((name) => counted.has(name))))
+      throw new UnsupportedError(`a largest or a batched product over ${size}, which may be 0`, ["sums", "gathers"]);
+    nonEmpty.add(size);
+  };
+  const bindSize = (name: string, vector: string) => void sources.set(name, { input: vector, axis: 0 });
   const stored = storedProducts(nodes, values);
   const biased = biasedProducts(nodes, values, stored.products);
   const products = new Set<Node>(biased.values());
@@ -89,7 +106,13 @@ export function emit(outputs: Readonly<Record<string, Value>>, { place }: EmitOp
     }
     // the table pairs each op with a rule for that op's node
     const rule = emitRules[node.op] as EmitRule<Op>;
-    const made = rule(node, { builder, sizes, refuseEmpty, inputs: node.inputs.map((input) => names.get(input)!) });
+    const made = rule(node, {
+      builder,
+      sizes,
+      refuseEmpty,
+      bindSize,
+      inputs: node.inputs.map((input) => names.get(input)!),
+    });
     for (const output of node.outputs) names.set(output, typeof made === "string" ? made : made[output.index]!);
   }
   builder.site = "outputs";
@@ -108,6 +131,7 @@ export function emit(outputs: Readonly<Record<string, Value>>, { place }: EmitOp
       initializer: initializers,
       input: inputs.map(valueInfo),
       output: outputInfos.map(valueInfo),
+      valueInfo: innerInfos(builder, names, outputInfos).map(valueInfo),
     },
   });
   const bytes = toBinary(ModelProtoSchema, model);
@@ -130,7 +154,14 @@ export function emit(outputs: Readonly<Record<string, Value>>, { place }: EmitOp
  */
 function byDepth(nodes: readonly Node[]): Node[] {
   const depths = new Map<Node, number>();
-  for (const node of nodes) depths.set(node, 1 + Math.max(-1, ...node.inputs.map((input) => depths.get(input.node)!)));
+  const counts = new Map<string, Node>();
+  for (const node of nodes) {
+    // what speaks of a counted size reads it where it was counted
+    const counters = [...sizeNames(node)].flatMap((name) => counts.get(name) ?? []);
+    const before = [...node.inputs.map((input) => input.node), ...counters];
+    depths.set(node, 1 + Math.max(-1, ...before.map((each) => depths.get(each)!)));
+    if (isOp(node, "nonzero")) counts.set(node.attributes.size, node);
+  }
   return [...nodes].sort((a, b) => depths.get(a)! - depths.get(b)! || a.id - b.id);
 }
 
@@ -217,6 +248,20 @@ function nameOutputs(builder: Builder, outputs: Readonly<Record<string, Value>>,
     });
   }
   return infos;
+}
+
+/**
+ * Shape and type of what nodes make on the way. ONNX Runtime infers few symbolic sizes, and its memory planner compares
+ * each result with all earlier ones whose size it does not know: opening would take the square of the graph's size.
+ */
+function innerInfos(
+  { nodes }: Builder,
+  names: ReadonlyMap<Value, string>,
+  outputs: readonly { readonly name: string }[],
+) {
+  const made = new Set(nodes.flatMap(({ output }) => output));
+  for (const { name } of outputs) made.delete(name);
+  return [...names].flatMap(([{ dtype, shape }, name]) => (made.delete(name) ? [{ name, dtype, shape }] : []));
 }
 
 function parameterTensor({ name, dtype, shape }: ExternalWeight, placement: Placement): TensorProto {

@@ -13,6 +13,8 @@ export interface EmitContext {
   readonly inputs: readonly string[];
   /** Says that the program is not defined where this size is 0. */
   readonly refuseEmpty: (size: Dim) => void;
+  /** Says that the named size is the length of this `[N]` ONNX value. */
+  readonly bindSize: (name: string, vector: string) => void;
 }
 
 /** Gives the ONNX names of the node's outputs. */
@@ -116,6 +118,11 @@ export const emitRules: { readonly [O in Op]: EmitRule<O> } = {
       builder.constant({ dtype: "int64", shape: [], data: BigInt64Array.of(BigInt(node.attributes.axis)) }),
     ]),
 
+  nonzero: (node, { builder, inputs, bindSize }) => {
+    const indices = builder.node("Squeeze", [builder.node("NonZero", inputs), builder.int64s([0])]);
+    bindSize(node.attributes.size, indices);
+    return indices;
+  },
   gather: (_, { builder, inputs }) => builder.node("Gather", inputs, { axis: 0 }),
   scatterAdd: scatterAddRule,
 

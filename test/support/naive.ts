@@ -1,6 +1,6 @@
 // A reference interpreter of graphs in float64, one plain rule an op, in a table no op can be missing from.
 import { invariant } from "../../src/errors.ts";
-import { evaluateDim, NF4_LEVELS, type Node, type Op, reachable, type Value } from "../../src/graph/index.ts";
+import { evaluateDim, isOp, NF4_LEVELS, type Node, type Op, reachable, type Value } from "../../src/graph/index.ts";
 import type { DType } from "../../src/tensor/index.ts";
 import { broadcast, fromTensor, indices, make, type Numbers, read } from "./numbers.ts";
 
@@ -22,7 +22,8 @@ export function evaluate(outputs: readonly Value[], feeds: NaiveFeeds, sizes: Si
 /** `evaluate` prepared once, for many feeds. */
 export function interpreter(outputs: readonly Value[]): (feeds: NaiveFeeds, sizes: Sizes) => Numbers[] {
   const order = reachable(outputs);
-  return (feeds, sizes) => {
+  return (feeds, given) => {
+    const sizes = new Map(given);
     const known = new Map<Value, Numbers>();
     for (const node of order) {
       const rule = naive[node.op] as NaiveRule<Op>;
@@ -31,6 +32,7 @@ export function interpreter(outputs: readonly Value[]): (feeds: NaiveFeeds, size
         node.inputs.map((input) => known.get(input)!),
         { feeds, sizes },
       );
+      if (isOp(node, "nonzero")) sizes.set(node.attributes.size, made[0]!.shape[0]!);
       for (const output of node.outputs) {
         const numbers = made[output.index]!;
         const inferred = output.shape.map((dim) => evaluateDim(dim, sizes)).join();
@@ -220,6 +222,10 @@ export const naive: { readonly [O in Op]: NaiveRule<O> } = {
         return read(data!, [read(at!, i.slice(0, rank)), ...i.slice(rank)]);
       }),
     ];
+  },
+  nonzero: (_, [x]) => {
+    const at = Array.from(x!.data.keys()).filter((i) => x!.data[i] !== 0);
+    return [make([at.length], ([i]) => at[i!]!)];
   },
   scatterAdd: (node, [updates, at], { sizes }) => {
     const rank = at!.shape.length;

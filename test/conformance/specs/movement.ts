@@ -3,10 +3,14 @@ import fc from "fast-check";
 import {
   concat,
   type Dim,
+  dimension,
   expand,
   gather,
+  iota,
   multiplyDims,
+  nonzero,
   pad,
+  reduceSum,
   reshape,
   type Shape,
   scatterAdd,
@@ -140,6 +144,31 @@ export const movement = {
           { shape: places, dtype: indices, domain: rowsBelow(rows) },
         ],
         build: ([data, at]) => [gather(data!, at!)],
+      })),
+  ),
+  nonzero: cases(
+    fc
+      .record({
+        length: dim,
+        rest: shape(0, 1),
+        dtype: fc.constantFrom<DType>("float32", "int64", "int32", "bool"),
+        none: fc.boolean(),
+      })
+      .map(({ length, rest, dtype, none }) => ({
+        label: `nonzero${none ? " of zeros" : ""}, and rows gathered there`,
+        inputs: [
+          { shape: [length], dtype, domain: (random) => (none ? 0 : random.integer(2)) },
+          { shape: [length, ...rest], dtype: "float32", domain: normal },
+        ],
+        build: ([x, rows], graph) => {
+          const at = nonzero(x!);
+          const found = gather(rows!, at);
+          const size = at.shape[0]!;
+          // the size itself and what is made of it alone; which elements are 0 has no slope
+          const counted = [at, dimension(graph, size), iota(graph, size), reduceSum(found, { axes: [0] })];
+          return dtype === "float32" ? [...counted, reduceSum(x!)] : counted;
+        },
+        tolerance: "f32Gemm",
       })),
   ),
   scatterAdd: cases(
