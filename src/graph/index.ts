@@ -61,5 +61,6 @@ export { layerNorm, logSoftmax, type Normalized, softmax } from "./ops/normalize
 export { dequantize, NF4_LEVELS, storedShapes } from "./ops/quantized.ts";
 export { argMax, cumSum, reduceMax, reduceMean, reduceSum } from "./ops/reduce.ts";
 export { printGraph } from "./print.ts";
+export { transplant } from "./transplant.ts";
 export type { Node, Op, OpAttributes, Operand, StoredFormat, Value } from "./value.ts";
 export { reachable, sizeNames, verify } from "./verify.ts";

@@ -15,6 +15,7 @@ export { Optimizer, type OptimizerOptions, type OptimizerState, type StepRates, 
 export { draw, initialParameters } from "./parameters.ts";
 export { NeuronRemoval, type RemovalOptions } from "./removal.ts";
 export { stepScales } from "./scales.ts";
+export { StagedOptimizer } from "./staged.ts";
 export {
   buildStep,
   SCALAR_FEEDS,

@@ -212,13 +212,14 @@ function scalarFeeds(program: Program, scalars: Readonly<Record<string, number>>
   return feeds;
 }
 
-function energiesOf(outputs: Readonly<Record<string, Tensor>>): Energies {
+/** The neuron energies among the outputs of a run, copied. */
+export function energiesOf(outputs: Readonly<Record<string, Tensor>>): Energies {
   const found = Object.entries(outputs).filter(([name]) => name.startsWith(ENERGY));
   return new Map(found.map(([name, { data }]) => [name.slice(ENERGY.length), (data as Float32Array).slice()]));
 }
 
 /** The mean over micro-batches. */
-function meanOf(micros: readonly Energies[]): Energies {
+export function meanOf(micros: readonly Energies[]): Energies {
   if (micros.length === 1) return micros[0]!;
   const mean = (site: string, first: Float32Array) =>
     first.map((_, f) => micros.reduce((sum, energies) => sum + energies.get(site)![f]!, 0) / micros.length);

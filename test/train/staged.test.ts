@@ -1,0 +1,301 @@
+// A step stage by stage is the step of one graph: every gradient by name, the losses, the parameters after some steps.
+import { describe, expect, it } from "vitest";
+import type { HeadKind, ModelBatch } from "../../src/infer/index.ts";
+import { buildTaskGraph } from "../../src/infer/index.ts";
+import { anyModel } from "../../src/models/index.ts";
+import { compose } from "../../src/nn/index.ts";
+import { adapter, full, headOnly, lora, type Method, prefix, prompt } from "../../src/peft/index.ts";
+import { nodeBackend } from "../../src/runtime/node.ts";
+import {
+  int64,
+  memoryWeights,
+  randomStream,
+  scalarOf,
+  streamSeed,
+  type Tensor,
+  type Weights,
+  zeros,
+} from "../../src/tensor/index.ts";
+import {
+  buildStep,
+  initialParameters,
+  Optimizer,
+  type OptimizerOptions,
+  StagedOptimizer,
+  stepScales,
+} from "../../src/train/index.ts";
+import { blockTap, cutStages, type Kept } from "../../src/train/staged-cut.ts";
+
+const backend = nodeBackend({ threads: 1 });
+
+const BERT = {
+  model_type: "bert",
+  vocab_size: 40,
+  hidden_size: 16,
+  num_hidden_layers: 3,
+  num_attention_heads: 2,
+  intermediate_size: 24,
+  max_position_embeddings: 32,
+  hidden_dropout_prob: 0.1,
+  attention_probs_dropout_prob: 0.1,
+};
+const T5 = {
+  model_type: "t5",
+  vocab_size: 40,
+  d_model: 16,
+  d_kv: 6,
+  d_ff: 24,
+  num_layers: 2,
+  num_decoder_layers: 3,
+  num_heads: 2,
+  relative_attention_num_buckets: 8,
+  relative_attention_max_distance: 12,
+  dropout_rate: 0.1,
+};
+const CONFIGS = {
+  bert: BERT,
+  roberta: { ...BERT, model_type: "roberta", type_vocab_size: 1 },
+  /** ReLU, and embeddings that are the head too. */
+  t5: T5,
+  /** As Flan-T5: gated, with a head of its own. */
+  "t5 v1.1": { ...T5, feed_forward_proj: "gated-gelu", tie_word_embeddings: false },
+} as const;
+type ModelName = keyof typeof CONFIGS;
+
+const isT5 = (name: ModelName) => name.startsWith("t5");
+const headOf = (name: ModelName): HeadKind =>
+  isT5(name) ? { kind: "language-model" } : { kind: "classification", numLabels: 3 };
+
+/** Every parameter of the model itself, drawn. */
+function randomWeights(name: ModelName): Weights {
+  const { parameters } = buildTaskGraph({ model: anyModel(CONFIGS[name]), method: full(), head: headOf(name) });
+  return memoryWeights(
+    new Map(
+      parameters.map(({ name: parameter, shape }) => {
+        const value = zeros("float32", shape);
+        const random = randomStream(3, parameter);
+        const gain = /(LayerNorm|layer_norm)\.weight$/.test(parameter) ? 1 : 0;
+        (value.data as Float32Array).forEach((_, i, data) => {
+          data[i] = gain + random.normal() * 0.2;
+        });
+        return [parameter, value];
+      }),
+    ),
+  );
+}
+
+function batchOf(name: ModelName, rows: number, length: number, seed: number): ModelBatch {
+  const random = randomStream(seed, "batch");
+  const lengths = Array.from({ length: rows }, (_, row) => (row === 0 ? length : 2 + random.integer(length - 1)));
+  const cells = (width: number, make: (row: number, at: number) => number) =>
+    int64(
+      [rows, width],
+      lengths.flatMap((_, row) => Array.from({ length: width }, (__, at) => make(row, at))),
+    );
+  const text = {
+    tokenIds: cells(length, (row, at) => (at < lengths[row]! ? 3 + random.integer(37) : 1)),
+    attentionMask: cells(length, (row, at) => Number(at < lengths[row]!)),
+  };
+  const typeIds = cells(length, () => 0);
+  const label = () => random.integer(3);
+  return {
+    inputs: isT5(name)
+      ? { ...text, labels: cells(length - 2, (row, at) => (at < lengths[row]! - 1 ? 3 + random.integer(37) : -100)) }
+      : { ...text, typeIds, labels: int64([rows], lengths.map(label)) },
+    indices: lengths.map((_, i) => i),
+    attendedTokens: lengths.reduce((sum, one) => sum + one, 0),
+  };
+}
+
+function optionsOf(name: ModelName, method: Method): OptimizerOptions {
+  return {
+    model: anyModel(CONFIGS[name]),
+    method,
+    head: headOf(name),
+    weights: randomWeights(name),
+    backend,
+    seed: 5,
+    accumulate: 1,
+    weightDecay: 0.01,
+    maxGradNorm: 1,
+    density: { positions: "attended" },
+  };
+}
+
+const RATES = { learningRate: 1e-2, densityWeight: 0.7, epsilon: 1e-2 };
+
+/** The gradients of the one graph at the first values, for step 1. */
+async function wholeGradients(
+  options: OptimizerOptions,
+  batch: ModelBatch,
+  seed: number,
+): Promise<Map<string, Tensor>> {
+  const graph = buildStep(options);
+  const program = await backend.compile(graph.gradient, { weights: options.weights });
+  const parameters = await initialParameters([...graph.trainable, ...graph.buffers], options.weights, options.seed);
+  const scalars = { ...stepScales(graph, [batch], "attended"), ...RATES };
+  const outputs = await program.run({
+    ...Object.fromEntries(parameters),
+    ...Object.fromEntries(graph.trainable.map(({ name, shape }) => [`grad.${name}`, zeros("float32", shape)])),
+    ...batch.inputs,
+    ...Object.fromEntries(
+      Object.entries(scalars).map(([name, value]) => [
+        name,
+        { dtype: "float32", shape: [], data: Float32Array.of(value) } as const,
+      ]),
+    ),
+    dropoutSeed: { dtype: "uint32", shape: [], data: Uint32Array.of(seed) },
+  });
+  await program.dispose();
+  return new Map(graph.trainable.map(({ name }) => [name, outputs[`next.grad.${name}`]!]));
+}
+
+/** The largest distance, over the largest value of both. */
+function distance(actual: Tensor, expected: Tensor): number {
+  let far = 0;
+  let large = 1e-12;
+  (expected.data as Float32Array).forEach((value, i) => {
+    far = Math.max(far, Math.abs(value - Number(actual.data[i])));
+    large = Math.max(large, Math.abs(value));
+  });
+  return far / large;
+}
+
+const METHODS = {
+  lora: (name: ModelName) =>
+    lora({ rank: 4, dropout: 0.1, targets: isT5(name) ? ["q", "v", "k", "wo"] : "all-linear" }),
+  adapter: () => adapter({ reductionFactor: 4 }),
+  prompt: () => prompt({ virtualTokens: 4 }),
+  prefix: () => prefix({ virtualTokens: 3 }),
+  head: () => headOnly(),
+  full: () => full(),
+} as const;
+type MethodName = keyof typeof METHODS;
+
+const PAIRS: Readonly<Record<ModelName, readonly MethodName[]>> = {
+  bert: ["lora", "adapter", "prompt", "prefix", "head", "full"],
+  roberta: ["lora", "adapter", "full"],
+  t5: ["lora", "prefix", "full"],
+  "t5 v1.1": ["lora", "adapter", "prompt", "full"],
+};
+
+describe("gradients stage by stage, dropout and density loss on", () => {
+  for (const [model, methods] of Object.entries(PAIRS) as [ModelName, readonly MethodName[]][]) {
+    it.each(methods)(`${model}, %s: those of one graph by name`, async (method) => {
+      const options = optionsOf(model, METHODS[method](model));
+      const batch = batchOf(model, 3, 7, 1);
+      const staged = await StagedOptimizer.open(options);
+      await staged.step(1, [batch], RATES);
+      const whole = await wholeGradients(options, batch, streamSeed(options.seed, "dropout", 1, 0) >>> 0);
+      expect([...staged.gradients.keys()]).toEqual([...whole.keys()]);
+      for (const [parameter, expected] of whole) {
+        // a key's bias moves all scores of a row alike: its gradient is 0 but for rounding
+        if (parameter.endsWith("key.bias")) continue;
+        expect(distance(staged.gradients.get(parameter)!, expected), parameter).toBeLessThan(1e-5);
+      }
+      await staged.dispose();
+    });
+  }
+});
+
+it("a stage is a block: it reads what one block handed on, and keeps no more", () => {
+  const tap = blockTap();
+  const { method, ...options } = optionsOf("bert", METHODS.lora("bert"));
+  const { gradient } = buildStep({ ...options, method: { ...method, hooks: compose(tap.hooks, method.hooks) } });
+  const { loss, taskLoss } = gradient;
+  const stages = cutStages({ loss: loss!, taskLoss: taskLoss! }, tap.blocks);
+  expect([...tap.blocks.keys()]).toEqual([0, 1, 2].map((n) => `bert.encoder.layer.${n}`));
+  const big = (kept: readonly Kept[]) => kept.filter(({ value }) => value.shape.length > 0).length;
+  expect(stages.map(({ reads, makes }) => [big(reads), big(makes)])).toEqual([
+    [0, 1],
+    [1, 1],
+    [1, 1],
+    [1, 0],
+  ]);
+  // the density loss of each block crosses as one number
+  expect(stages.map(({ makes }) => makes.length)).toEqual([1, 2, 2, 0]);
+});
+
+it("T5: the encoder's end is made once, and each decoder block makes its own keys of it", () => {
+  const tap = blockTap();
+  const { method, ...options } = optionsOf("t5", METHODS.lora("t5"));
+  const { gradient } = buildStep({ ...options, method: { ...method, hooks: compose(tap.hooks, method.hooks) } });
+  const stages = cutStages({ loss: gradient["loss"]! }, tap.blocks);
+  expect(stages.length).toBe(1 + 2 + 3);
+  const keys = /^decoder\.block\.(\d)\.layer\.1\.EncDecAttention\.[kv]$/;
+  for (const [at, { makes }] of stages.entries())
+    for (const { value } of makes) {
+      const block = keys.exec(value.node.site)?.[1];
+      if (block !== undefined) expect(at).toBe(3 + Number(block));
+    }
+  // stage 2 is the encoder's last block and its end
+  expect(stages[2]!.makes.filter(({ value }) => value.shape.length > 0).length).toBe(1);
+});
+
+describe("steps", () => {
+  it("of either kind go on from the other's state, with accumulation", async () => {
+    const options = { ...optionsOf("bert", METHODS.lora("bert")), accumulate: 2 };
+    const [whole, staged] = [await Optimizer.open(options), await StagedOptimizer.open(options)];
+    for (let step = 1; step <= 4; step++) {
+      const batches = [batchOf("bert", 3, 6, step), batchOf("bert", 2, 9, 10 + step)];
+      const [one, other] = [await whole.step(step, batches, RATES), await staged.step(step, batches, RATES)];
+      expect(other.taskLoss).toBeCloseTo(one.taskLoss, 5);
+      expect(other.densityLoss).toBeCloseTo(one.densityLoss, 5);
+      expect(Math.abs(other.gradNorm / one.gradNorm - 1)).toBeLessThan(1e-4);
+      // the next step begins alike, so that rounding does not add up
+      whole.restore(staged.state);
+    }
+    await whole.dispose();
+    await staged.dispose();
+  });
+
+  it("go on bit for bit from a restored state", async () => {
+    const options = optionsOf("roberta", METHODS.adapter());
+    const straight = await StagedOptimizer.open(options);
+    const copy = (tensors: ReadonlyMap<string, Tensor>) =>
+      new Map(Array.from(tensors, ([name, t]) => [name, { ...t, data: t.data.slice() }]));
+    for (let step = 1; step <= 2; step++) await straight.step(step, [batchOf("roberta", 3, 8, step)], RATES);
+    const { parameters, m, v } = straight.state;
+    const resumed = await StagedOptimizer.open({ ...options, seed: 5 });
+    resumed.restore({ parameters: copy(parameters), m: copy(m), v: copy(v) });
+    for (let step = 3; step <= 5; step++) {
+      const results = [];
+      for (const one of [straight, resumed])
+        results.push(await one.step(step, [batchOf("roberta", 2, 5 + step, step)], RATES));
+      expect(results[1]).toEqual(results[0]);
+    }
+    for (const [name, { data }] of straight.state.parameters)
+      expect(resumed.state.parameters.get(name)!.data).toEqual(data);
+    await straight.dispose();
+    await resumed.dispose();
+  });
+
+  it("updates in place as AdamW into other memory does", async () => {
+    const options = { ...optionsOf("bert", full()), maxGradNorm: null };
+    const [whole, staged] = [await Optimizer.open(options), await StagedOptimizer.open(options)];
+    const before = new Map(Array.from(staged.state.parameters, ([name, t]) => [name, t.data.slice()]));
+    const batch = batchOf("bert", 3, 6, 1);
+    const graph = whole.graph;
+    await staged.step(1, [batch], RATES);
+    const update = await backend.compile(graph.update);
+    const scalar = (value: number) => ({ dtype: "float32", shape: [], data: Float32Array.of(value) }) as const;
+    const fed: Record<string, Tensor> = {
+      learningRate: scalar(RATES.learningRate),
+      correction1: scalar(1 - 0.9),
+      correction2: scalar(Math.sqrt(1 - 0.999)),
+    };
+    for (const { name, shape } of graph.trainable) {
+      fed[name] = { dtype: "float32", shape, data: before.get(name)! };
+      fed[`m.${name}`] = zeros("float32", shape);
+      fed[`v.${name}`] = zeros("float32", shape);
+      fed[`grad.${name}`] = staged.gradients.get(name)!;
+    }
+    const outputs = await update.run(fed);
+    expect(scalarOf(outputs["gradNorm"]!)).toBeGreaterThan(0);
+    for (const { name } of graph.trainable)
+      expect(staged.state.parameters.get(name)!.data, name).toEqual(outputs[`next.${name}`]!.data);
+    await update.dispose();
+    await whole.dispose();
+    await staged.dispose();
+  });
+});
