@@ -110,7 +110,11 @@ export const TRAIN_FLAGS: readonly Flag[] = [
     default: "0.01:0.001",
   }),
   density("positions", "attended|all", "tokens that count; all includes padding", { default: "attended" }),
-  density("preset", "paper", "the paper's values: weight 1, ε 1e-7 (prompt: 20), all positions, padding max"),
+  density(
+    "preset",
+    "NAME",
+    "paper: its values (weight 1, ε 1e-7, all positions, padding max); or a row of it (deft init --list)",
+  ),
   removal("ada", null, "ADA-DEFT: learn a gate for each MLP, so that some can be removed"),
   removal("gate-weight", "X", "μ: price of open gates, μ · their mean", { default: "0.1" }),
   removal("gate-rate", "X", "learning rate of the gates", { default: "0.05" }),

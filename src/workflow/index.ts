@@ -57,6 +57,7 @@ export {
 } from "./library.ts";
 export { OUTCOMES_FILE, readOutcomes } from "./outcomes.ts";
 export { checkFree, openSettings } from "./output.ts";
+export { type Preset, type PresetName, type RowPreset, ROW_PRESETS, rowPreset } from "./presets.ts";
 export type { PrunedLayer, Pruning } from "./pruned-base.ts";
 export { PRUNE_CALIBRATION_EXAMPLES, type PrunedModel, type PruneOptions, parsePruneRecipe } from "./pruning.ts";
 export { readRun, type StoredRun } from "./run-folder.ts";

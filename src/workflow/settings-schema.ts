@@ -1,6 +1,7 @@
 // The one schema of settings: it checks flags and YAML files alike, key by key.
 import * as z from "zod";
 import { type ConfigIssue, nearest } from "../errors.ts";
+import { isPresetName, nearestPreset, type PresetName } from "./presets.ts";
 
 /** GLUE tasks by their folder's layout, two for one's own files, and two that answer with text. */
 export const TASKS = [
@@ -113,7 +114,7 @@ const SHAPE = {
   threads: count,
   recompute: z.boolean(),
   "mask-safe": z.boolean(),
-  preset: z.enum(["paper"]),
+  preset: z.unknown().transform(parsePreset),
 } as const;
 
 /** A setting's name: the flag without `--`, and the key of a YAML file. */
@@ -174,7 +175,8 @@ function describe(issue: z.core.$ZodIssue, path: string, value: unknown): Config
   if (issue.code === "too_big")
     return { path, expected: `a number ${issue.inclusive ? "≤" : "<"} ${issue.maximum}`, got };
   if (issue.code === "invalid_union") return { path, expected: "a list, or words joined by commas", got };
-  return { path, expected: issue.message, got };
+  const near: unknown = issue.code === "custom" ? issue.params?.didYouMean : undefined;
+  return { path, expected: issue.message, got, ...(typeof near === "string" ? { didYouMean: near } : {}) };
 }
 
 const TYPE_NAMES: Readonly<Record<string, string>> = {
@@ -200,6 +202,15 @@ function show(value: unknown): string {
 function parseWeight(value: unknown, context: z.RefinementCtx): number | "auto" {
   if (value === "auto" || (typeof value === "number" && value >= 0 && Number.isFinite(value))) return value;
   context.addIssue({ code: "custom", message: "a number ≥ 0, or auto", input: value });
+  return z.NEVER;
+}
+
+/** `paper`, or a row of it. */
+function parsePreset(value: unknown, context: z.RefinementCtx): PresetName {
+  if (isPresetName(value)) return value;
+  const near = typeof value === "string" ? nearestPreset(value) : undefined;
+  const message = "paper, or a row of the paper (deft init --list)";
+  context.addIssue({ code: "custom", message, input: value, params: { didYouMean: near } });
   return z.NEVER;
 }
 

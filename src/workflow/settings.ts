@@ -3,6 +3,7 @@ import { ConfigError, type ConfigIssue } from "../errors.ts";
 import type { StoredFormat } from "../graph/index.ts";
 import { adapter, full, headOnly, lora, type MethodSettings, prefix, prompt } from "../peft/index.ts";
 import { FIRST_WEIGHT } from "../train/index.ts";
+import { rowPreset } from "./presets.ts";
 import { type AnswerSettings, answerSettings, type TextDataSettings, textData } from "./settings-answers.ts";
 import { conflicts } from "./settings-conflicts.ts";
 import {
@@ -210,11 +211,12 @@ function collect(
 ): SettingsInput {
   const written = file === undefined ? undefined : checkYaml(file.name, file.text);
   const flagged = checkInput(flags, (key) => `--${key}`);
-  const given: SettingsInput = { ...written?.values, ...flagged.values };
+  const given = rowExpanded({ ...written?.values, ...flagged.values });
   const bad = new Set([...(written?.badKeys ?? []), ...flagged.badKeys]);
   const placeOf = (key: SettingsKey) => (key in flagged.values ? `--${key}` : (written?.places.get(key) ?? `--${key}`));
   const issues: ConfigIssue[] = [...(written?.issues ?? []), ...flagged.issues];
-  for (const key of needs) {
+  // a preset that was not understood may have been to give them
+  for (const key of bad.has("preset") ? [] : needs) {
     if (given[key] === undefined && !bad.has(key))
       issues.push({ path: `--${key}`, expected: NEEDED[key], got: "nothing" });
   }
@@ -226,6 +228,14 @@ function collect(
   return given;
 }
 
+/** A row of the paper under what was given: what is left of it is `preset: paper`, whose values yield to everything. */
+function rowExpanded(given: SettingsInput): SettingsInput {
+  const row = given.preset === undefined ? null : rowPreset(given.preset);
+  if (row === null) return given;
+  const { method, ...settings } = row.settings;
+  return { ...settings, ...(given.methods === undefined ? { method } : {}), ...given, preset: "paper" };
+}
+
 const NEEDED: Readonly<Record<NeededKey, string>> = {
   model: "a Hugging Face id or a model's folder",
   task: "a GLUE task, text-classification, text-pair, squad or seq2seq",
@@ -234,7 +244,7 @@ const NEEDED: Readonly<Record<NeededKey, string>> = {
 
 function assemble(given: SettingsInput, method: MethodName): Settings {
   const loss = given["density-loss"] ?? DEFAULTS["density-loss"];
-  const preset = given.preset === undefined ? {} : presetOf(given.preset, method, given.task);
+  const preset = given.preset === undefined ? {} : paperPreset(method, given.task);
   const implied = given["prompt-init-text"] === undefined ? {} : { "prompt-init": "text" as const };
   const usual = { ...METHOD_DEFAULTS[method], ...LOSS_DEFAULTS[loss], ...taskDefaults(given.task) };
   const v = { ...DEFAULTS, ...usual, ...preset, ...implied, ...given };
@@ -299,8 +309,9 @@ export function methodName({ method, quantize = null }: Pick<Settings, "method" 
   return method.kind === "lora" && quantize === "nf4" ? "qlora" : `${method.kind}-${quantize}`;
 }
 
-function presetOf(name: keyof typeof PRESETS, method: MethodName, task: TaskName | undefined): SettingsInput {
-  return { ...PRESETS[name], ...METHOD_PRESETS[name][method], ...(task && TASK_PRESETS[name][task]) };
+/** `collect` has made a row into the paper's values and its own. */
+function paperPreset(method: MethodName, task: TaskName | undefined): SettingsInput {
+  return { ...PRESETS.paper, ...METHOD_PRESETS.paper[method], ...(task && TASK_PRESETS.paper[task]) };
 }
 
 /** What a task changes in the defaults. */
