@@ -6,6 +6,7 @@ import {
   COMPRESS_FLAGS,
   DRY_RUN,
   EXPORT_FLAGS,
+  INIT_FLAGS,
   PAGE_FLAG,
   PREDICT_FLAGS,
   PRUNE_FLAGS,
@@ -61,6 +62,19 @@ export const COMMANDS: readonly Command[] = [
     flags: [...trainFlags("seed", "threads", "output")],
     examples: ["deft demo", "deft demo --output runs/demo"],
     load: () => import("./commands/demo.ts"),
+  },
+  {
+    name: "init",
+    summary: "write a commented settings file: from a preset, from flags, or by asking",
+    args: [["[file]", "the YAML file to write (deft.yaml); - prints it"]],
+    flags: INIT_FLAGS,
+    examples: [
+      "deft init",
+      "deft init --list",
+      "deft init sst2.yaml --preset roberta-large/sst2/adapter-deft --data data/SST-2",
+      "deft init - --model DIR --task sst2 --data data/SST-2 --rank 16",
+    ],
+    load: () => import("./commands/init.ts"),
   },
   {
     name: "train",

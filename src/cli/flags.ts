@@ -143,6 +143,7 @@ export const TRAIN_FLAGS: readonly Flag[] = [
   run("backend", "cpu|webgpu|cuda", "where to compute", { default: "cpu" }),
   run("threads", "N", "threads of one operation"),
   run("recompute", null, "less memory in training, a little slower; large models do it anyway"),
+  run("staged", null, "train block by block: far less memory, half as long again; very large models do it anyway"),
 ];
 
 /** What every command takes. */
@@ -154,6 +155,12 @@ export const COMMON_FLAGS: readonly Flag[] = [
 
 /** `--dry-run` of train. */
 export const DRY_RUN = run("dry-run", null, "sizes, memory and time; nothing is trained or written");
+
+/** What `deft init` writes down, and `--list`. */
+export const INIT_FLAGS: readonly Flag[] = [
+  ...TRAIN_FLAGS.filter(({ name }) => name !== "resume"),
+  output("list", null, "every preset; nothing is written"),
+];
 
 /** The lists of `deft compare`. */
 export const COMPARE_FLAGS: readonly Flag[] = [
