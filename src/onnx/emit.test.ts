@@ -7,6 +7,7 @@ import {
   expand,
   Graph,
   gather,
+  layerNorm,
   matmul,
   mul,
   pad,
@@ -17,7 +18,7 @@ import {
   type Value,
 } from "../graph/index.ts";
 import { type EmitOptions, emit } from "./emit.ts";
-import { type ModelProto, ModelProtoSchema, type NodeProto } from "./generated/onnx_pb.js";
+import { type ModelProto, ModelProtoSchema, type NodeProto, type ValueInfoProto } from "./generated/onnx_pb.js";
 
 const nowhere: EmitOptions = { place: () => ({ name: "model.safetensors", byteOffset: 1021, byteLength: 96 }) };
 
@@ -27,6 +28,8 @@ function model(outputs: Record<string, Value>, options = nowhere): ModelProto {
 
 const types = ({ graph }: ModelProto) => graph!.node.map(({ opType }) => opType);
 const made = ({ graph }: ModelProto) => graph!.node.flatMap(({ output }) => output);
+const sizes = ({ type }: ValueInfoProto) =>
+  type?.value.case === "tensorType" ? type.value.value.shape!.dim.map(({ value }) => value.value) : [];
 const lines = ({ graph }: ModelProto) =>
   graph!.node.map(({ opType, input, output }: NodeProto) => `${output.join(", ")} = ${opType}(${input.join(", ")})`);
 
@@ -131,6 +134,23 @@ describe("the graph", () => {
     const [node] = fromBinary(ModelProtoSchema, bytes).graph!.node;
     expect(node!.name).toBe("encoder.layer.0/grad/Tanh_0");
     expect(sites.get(node!.name)).toBe("encoder.layer.0/grad");
+  });
+
+  it("tells the size of all results, so that ONNX Runtime's planner need not compare each with all it does not know", () => {
+    const graph = new Graph();
+    const x = graph.input("x", "float32", ["B", "S", 4]);
+    const [gamma, beta] = [graph.parameter("gamma", [6]), graph.parameter("beta", [6])];
+    const rows = add(matmul(reshape(x, ["B*S", 4]), graph.parameter("w", [4, 6])), graph.parameter("b", [6]));
+    const { y, invStd } = layerNorm(reshape(rows, ["B", "S", 6]), gamma, beta);
+    const emitted = model({ y: tanh(slice(pad(mul(y, invStd), 1, 60, 0), 1, 30, "S")) });
+    const told = new Map(emitted.graph!.valueInfo.map((info) => [info.name, sizes(info)]));
+    const untold = emitted.graph!.node.filter(
+      ({ opType, output }) => !["Shape", "Add", "Mul", "Concat", "CastLike"].includes(opType) && !told.has(output[0]!),
+    );
+    expect(untold.map(({ opType, output }) => [opType, output])).toEqual([["Tanh", ["y"]]]);
+    const [gemm] = emitted.graph!.node.flatMap(({ opType, output }) => (opType === "Gemm" ? output : []));
+    expect(told.get(gemm!)).toEqual(["B*S", 6n]);
+    expect([...told.values()].filter((shape) => shape.join() === "B,S,1")).toHaveLength(2);
   });
 
   it("reads sizes from the inputs that have them and computes the rest", () => {
