@@ -11,6 +11,7 @@ export type {
   TrainEvent,
   WarningEvent,
 } from "./events.ts";
+export { isTooBig, type OpenOptions, openOptimizer, type Stepper } from "./open-optimizer.ts";
 export { Optimizer, type OptimizerOptions, type OptimizerState, type StepRates, type StepResult } from "./optimizer.ts";
 export { draw, initialParameters } from "./parameters.ts";
 export { NeuronRemoval, type RemovalOptions } from "./removal.ts";

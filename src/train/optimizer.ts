@@ -227,7 +227,7 @@ export function meanOf(micros: readonly Energies[]): Energies {
 }
 
 /** Micro-batches add up: each is scaled by its share. */
-function sumOf(parts: readonly StepResult[]): Omit<StepResult, "gradNorm"> {
+export function sumOf(parts: readonly StepResult[]): Omit<StepResult, "gradNorm"> {
   const sum = (of: (part: StepResult) => number) => parts.reduce((total, part) => total + of(part), 0);
   return {
     loss: sum(({ loss }) => loss),
@@ -237,7 +237,8 @@ function sumOf(parts: readonly StepResult[]): Omit<StepResult, "gradNorm"> {
   };
 }
 
-function resultOf(outputs: Readonly<Record<string, Tensor>>, gradNorm: Tensor | null): StepResult {
+/** A run's losses; a norm that is not known yet is NaN. */
+export function resultOf(outputs: Readonly<Record<string, Tensor>>, gradNorm: Tensor | null): StepResult {
   return {
     loss: scalarOf(outputs["loss"]!),
     taskLoss: scalarOf(outputs["taskLoss"]!),

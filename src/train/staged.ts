@@ -6,15 +6,17 @@ import type { ModelBatch } from "../infer/index.ts";
 import { compose } from "../nn/index.ts";
 import { biasCorrections } from "../optim/index.ts";
 import type { Program } from "../runtime/index.ts";
-import { scalarOf, streamSeed, type Tensor, zeros } from "../tensor/index.ts";
+import { streamSeed, type Tensor, zeros } from "../tensor/index.ts";
 import {
   type Energies,
   energiesOf,
   meanOf,
   type OptimizerOptions,
   type OptimizerState,
+  resultOf,
   type StepRates,
   type StepResult,
+  sumOf,
 } from "./optimizer.ts";
 import { initialParameters } from "./parameters.ts";
 import { stepScales } from "./scales.ts";
@@ -130,20 +132,17 @@ export class StagedOptimizer {
     const scales = stepScales(this.graph, batches, this.#options.density?.positions ?? "all");
     const scalars = scalarTensors({ ...scales, ...rates, ...biasCorrections(step) });
     for (const { data } of Object.values(this.#gradients)) (data as Float32Array).fill(0);
-    const total = { loss: 0, taskLoss: 0, densityLoss: 0 };
+    const parts: StepResult[] = [];
     const energies: Energies[] = [];
     for (const [micro, batch] of batches.entries()) {
       const seed = streamSeed(this.#options.seed, "dropout", step, micro) >>> 0;
       const dropoutSeed: Tensor = { dtype: "uint32", shape: [], data: Uint32Array.of(seed) };
       const results = await this.#differentiate({ ...batch.inputs, ...scalars, dropoutSeed });
-      total.loss += scalarOf(results["loss"]!);
-      total.taskLoss += scalarOf(results["taskLoss"]!);
-      if (results["densityLoss"]) total.densityLoss += scalarOf(results["densityLoss"]);
+      parts.push(resultOf(results, null));
       energies.push(energiesOf(results));
     }
     this.#energies = meanOf(energies);
-    const gradNorm = await this.#update.run(this.#state, this.#gradients, scalars);
-    return { ...total, gradNorm };
+    return { ...sumOf(parts), gradNorm: await this.#update.run(this.#state, this.#gradients, scalars) };
   }
 
   async dispose(): Promise<void> {

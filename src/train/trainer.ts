@@ -3,7 +3,7 @@ import type { ModelBatch } from "../infer/index.ts";
 import type { Schedule } from "../optim/index.ts";
 import type { Files, Tensor } from "../tensor/index.ts";
 import type { EvalEvent, TrainEvent } from "./events.ts";
-import type { Optimizer } from "./optimizer.ts";
+import type { Stepper } from "./open-optimizer.ts";
 import type { RemovalOptions } from "./removal.ts";
 import { Run } from "./run.ts";
 import type { WeightControlOptions } from "./weight-control.ts";
@@ -53,7 +53,7 @@ export interface CheckpointOptions {
 }
 
 export interface TrainerOptions {
-  readonly optimizer: Optimizer;
+  readonly optimizer: Stepper;
   readonly batches: BatchSource;
   readonly accumulate: number;
   readonly totalSteps: number;

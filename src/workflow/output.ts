@@ -6,7 +6,7 @@ import { resolveSettings, type Settings, type SettingsSources } from "./settings
 import type { SettingsInput, SettingsKey } from "./settings-schema.ts";
 import { settingsInput, settingText } from "./settings-text.ts";
 
-// what may differ when a run goes on: none of it changes the numbers of a step
+// what may differ when a run goes on: none of it changes what a step computes
 const FREE_ON_RESUME: readonly string[] = [
   "output",
   "resume",
@@ -15,6 +15,8 @@ const FREE_ON_RESUME: readonly string[] = [
   "save-steps",
   "preset",
   "recompute",
+  // the same numbers but for rounding
+  "staged",
 ];
 
 /**
@@ -88,10 +90,11 @@ function withoutUnused(stored: SettingsInput, { file }: SettingsSources): Settin
   return Object.fromEntries(Object.entries(stored).filter(([key]) => !written.has(key)));
 }
 
-function onlyFree(given: SettingsInput): Pick<Settings, "threads" | "backend" | "saveSteps" | "recompute"> {
+function onlyFree(given: SettingsInput): Pick<Settings, "threads" | "backend" | "saveSteps" | "recompute" | "staged"> {
   return {
     threads: given.threads ?? null,
     recompute: given.recompute ?? null,
+    staged: given.staged ?? null,
     backend: given.backend ?? "cpu",
     saveSteps: given["save-steps"] ?? null,
   };

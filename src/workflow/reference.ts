@@ -33,6 +33,7 @@ const FREE = new Set([
   "backend",
   "threads",
   "recompute",
+  "staged",
 ]);
 
 /**

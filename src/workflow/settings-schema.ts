@@ -113,6 +113,7 @@ const SHAPE = {
   backend: z.enum(["cpu", "webgpu", "cuda"]),
   threads: count,
   recompute: z.boolean(),
+  staged: z.boolean(),
   "mask-safe": z.boolean(),
   preset: z.unknown().transform(parsePreset),
 } as const;

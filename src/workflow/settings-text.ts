@@ -53,6 +53,7 @@ export function settingsInput(settings: Settings): SettingsInput {
     backend: settings.backend,
     threads: settings.threads,
     recompute: settings.recompute,
+    staged: settings.staged,
     "mask-safe": settings.maskSafe,
   };
   return Object.fromEntries(Object.entries(all).filter(([, value]) => value !== null && value !== undefined));

@@ -126,6 +126,8 @@ export interface Settings {
   readonly threads: number | null;
   /** Compute cheap results again in the backward pass; null: in large models only. */
   readonly recompute: boolean | null;
+  /** Train block by block; null: where one program would take too much memory. */
+  readonly staged: boolean | null;
   /** Leave the base's zeros alone; null: where the base was pruned. */
   readonly maskSafe: boolean | null;
   /** How the base's block matrices are stored; null: as its folder has them. */
@@ -298,6 +300,7 @@ function assemble(given: SettingsInput, method: MethodName): Settings {
     backend: v.backend,
     threads: v.threads ?? null,
     recompute: v.recompute ?? null,
+    staged: v.staged ?? null,
     maskSafe: v["mask-safe"] ?? null,
     quantize: v.quantize ?? null,
   };

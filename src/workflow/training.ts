@@ -5,7 +5,14 @@ import { jsonText } from "../hub/index.ts";
 import type { Evaluation, Outcome } from "../infer/index.ts";
 import { isHead } from "../peft/index.ts";
 import { sizeOf, type Tensor } from "../tensor/index.ts";
-import { type EvalEvent, Optimizer, type TrainEvent, train, type WarningEvent } from "../train/index.ts";
+import {
+  type EvalEvent,
+  openOptimizer,
+  type Stepper,
+  type TrainEvent,
+  train,
+  type WarningEvent,
+} from "../train/index.ts";
 import type { Running, Stoppable, TrainEstimate, TrainedRun } from "./api.ts";
 import { type BaseModel, linearSites, missingHead, openBaseModel } from "./base-model.ts";
 import type { Environment } from "./environment.ts";
@@ -52,7 +59,7 @@ async function* trainEvents(
   const plain = await referenceLosses(environment.files, settings, job.totalSteps, reference);
   const { files } = environment;
   const record: RunRecord = { ...job.record, result: null };
-  const optimizer = await openOptimizer(job);
+  const optimizer = await openStepper(job);
   const evaluator = await openEvaluator({
     ...job,
     batchSize: EVAL_BATCH,
@@ -135,7 +142,7 @@ async function* trainEvents(
 export async function estimateRun(environment: Environment, settings: Settings): Promise<TrainEstimate> {
   const job = await prepare(environment, settings);
   await referenceLosses(environment.files, settings, job.totalSteps);
-  const optimizer = await openOptimizer(job);
+  const optimizer = await openStepper(job);
   try {
     const started = performance.now();
     const timed = Math.min(2, job.totalSteps);
@@ -234,10 +241,10 @@ async function prepare(environment: Environment, given: Settings) {
   };
 }
 
-function openOptimizer(job: Job): Promise<Optimizer> {
+function openStepper(job: Job): Promise<Stepper> {
   const { settings, base, method, head, alsoTrains, backend } = job;
   const { density, optim, seed } = settings;
-  return Optimizer.open({
+  return openOptimizer({
     model: base.model,
     method,
     head,
@@ -250,6 +257,7 @@ function openOptimizer(job: Job): Promise<Optimizer> {
     biasRate: optim.biasRate,
     maxGradNorm: optim.maxGradNorm,
     ...(settings.recompute === null ? {} : { recompute: settings.recompute }),
+    ...(typeof settings.staged === "boolean" ? { staged: settings.staged } : {}),
     density: density.weight === 0 ? null : { positions: density.positions, loss: density.loss },
     activeShare: (density.auto?.targetDensity ?? null) !== null,
     neuronEnergies: settings.removal !== null,
@@ -257,7 +265,7 @@ function openOptimizer(job: Job): Promise<Optimizer> {
   });
 }
 
-function trainerFacts(job: Job, optimizer: Optimizer, plain: readonly number[] | null) {
+function trainerFacts(job: Job, optimizer: Stepper, plain: readonly number[] | null) {
   const { settings, task, totalSteps, batches, backend } = job;
   const { optim, density } = settings;
   return {
@@ -300,9 +308,9 @@ function trainerFacts(job: Job, optimizer: Optimizer, plain: readonly number[] |
   };
 }
 
-const trainableCount = (optimizer: Optimizer) =>
+const trainableCount = (optimizer: Stepper) =>
   optimizer.graph.trainable.reduce((sum, { shape }) => sum + sizeOf(shape), 0);
-const totalCount = (optimizer: Optimizer) =>
+const totalCount = (optimizer: Stepper) =>
   optimizer.graph.parameters.reduce((sum, { shape }) => sum + sizeOf(shape), 0);
 
 /** The evaluation of the best parameters: as it was noted when they were found, in this process or before a resume. */

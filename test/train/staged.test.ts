@@ -234,7 +234,12 @@ it("T5: the encoder's end is made once, and each decoder block makes its own key
 
 describe("steps", () => {
   it("of either kind go on from the other's state, with accumulation", async () => {
-    const options = { ...optionsOf("bert", METHODS.lora("bert")), accumulate: 2 };
+    const options = {
+      ...optionsOf("bert", METHODS.lora("bert")),
+      accumulate: 2,
+      neuronEnergies: true,
+      activeShare: true,
+    };
     const [whole, staged] = [await Optimizer.open(options), await StagedOptimizer.open(options)];
     for (let step = 1; step <= 4; step++) {
       const batches = [batchOf("bert", 3, 6, step), batchOf("bert", 2, 9, 10 + step)];
@@ -242,6 +247,12 @@ describe("steps", () => {
       expect(other.taskLoss).toBeCloseTo(one.taskLoss, 5);
       expect(other.densityLoss).toBeCloseTo(one.densityLoss, 5);
       expect(Math.abs(other.gradNorm / one.gradNorm - 1)).toBeLessThan(1e-4);
+      expect(other.density).toBeCloseTo(one.density!, 3);
+      expect([...staged.energies.keys()]).toEqual([...whole.energies.keys()]);
+      for (const [site, energies] of whole.energies)
+        energies.forEach((energy, f) => {
+          expect(staged.energies.get(site)![f]).toBeCloseTo(energy, 4);
+        });
       // the next step begins alike, so that rounding does not add up
       whole.restore(staged.state);
     }

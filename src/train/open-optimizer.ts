@@ -1,0 +1,36 @@
+// Which optimiser a run gets: the whole step in one program, or stage by stage.
+import { isOp, reachable } from "../graph/index.ts";
+import { buildTaskGraph, type TaskGraphOptions } from "../infer/index.ts";
+import { elementBytes, sizeOf } from "../tensor/index.ts";
+import { Optimizer, type OptimizerOptions } from "./optimizer.ts";
+import { StagedOptimizer } from "./staged.ts";
+
+/** What the trainer asks of an optimiser; which of them it drives it cannot tell. */
+export type Stepper = Pick<Optimizer, "graph" | "state" | "energies" | "restore" | "step" | "dispose">;
+
+export interface OpenOptions extends OptimizerOptions {
+  /** Stage by stage; absent: where one program would take too much memory. */
+  readonly staged?: boolean;
+}
+
+/** Errors as `Optimizer.open`. */
+export function openOptimizer({ staged, ...options }: OpenOptions): Promise<Stepper> {
+  return (staged ?? isTooBig(options)) ? StagedOptimizer.open(options) : Optimizer.open(options);
+}
+
+/** Weights and state from here on leave no room for activations on a machine of 16 GiB. */
+const LARGE_BYTES = 8e9;
+/** Parameters, m and v twice, since no step is written over the one before, and the gradient. */
+const TRAINED_BYTES = 7 * 4;
+
+/** Whether weights and training state alone would take `LARGE_BYTES` in one program: a rule that a resumed run meets again. */
+export function isTooBig(options: TaskGraphOptions): boolean {
+  const { outputs } = buildTaskGraph(options);
+  let bytes = 0;
+  for (const node of reachable(Object.values(outputs))) {
+    if (!isOp(node, "parameter")) continue;
+    const { dtype, shape } = node.outputs[0]!;
+    bytes += sizeOf(shape.map(Number)) * (node.attributes.trainable ? TRAINED_BYTES : elementBytes(dtype));
+  }
+  return bytes >= LARGE_BYTES;
+}
