@@ -183,7 +183,12 @@ function textMeasure(
     const { metrics, count, outcomes } = writtenMetrics(task, examples, texts);
     const written = generator.density();
     const density = written
-      ? { ...scores.density!, ...written, layers: [...scores.density!.layers, ...written.layers] }
+      ? // a report always has an encoder: of writing alone it would be the mean of what wrote
+        {
+          ...scores.density!,
+          ...(written.generation ? { generation: written.generation } : {}),
+          layers: [...scores.density!.layers, ...written.layers],
+        }
       : scores.density!;
     return { scores, metrics, density, examples: count, outcomes };
   };

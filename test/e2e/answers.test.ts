@@ -3,8 +3,10 @@ import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { nodeFiles } from "../../src/hub/files-node.ts";
+import type { Outcome } from "../../src/infer/index.ts";
 import { fineTune, lora, seq2seq, squad } from "../../src/node.ts";
-import type { RunRecord } from "../../src/workflow/index.ts";
+import { type RunRecord, readOutcomes } from "../../src/workflow/index.ts";
 import { deft, filesBelow } from "../support/command.ts";
 import { tinySeq2seq, tinySquad, writeTinyT5 } from "../support/tiny-answers.ts";
 import { writeFiles, writeTinyModel, writeTinySst2 } from "../support/tiny-model.ts";
@@ -47,6 +49,10 @@ async function answers(...args: readonly string[]): Promise<{ text: string; scor
     .map((line) => JSON.parse(line) as { text: string; score?: number });
 }
 
+const outcomesOf = async (output: string) => (await readOutcomes(nodeFiles(), at(output)))!;
+const meanScore = (outcomes: readonly Outcome[]) =>
+  outcomes.reduce((sum, { score }) => sum + score!, 0) / outcomes.length;
+
 const evaluated = async (...args: readonly string[]) => {
   const { code, out, err } = await deft("eval", ...args, "--threads", "1", "--json");
   expect({ code, err }).toEqual({ code: 0, err: "" });
@@ -66,6 +72,12 @@ describe("an encoder on SQuAD", () => {
     expect({ examples, split, main: record.metricName }).toEqual({ examples: 24, split: "dev", main: "f1" });
     expect(metrics["f1"]).toBeGreaterThan(0.8);
     expect(metrics["exact_match"]).toBeLessThanOrEqual(metrics["f1"]!);
+  });
+
+  test("keeps its answer to each question, from which F1 follows", async () => {
+    const outcomes = await outcomesOf("span");
+    expect(outcomes).toHaveLength(24);
+    expect(meanScore(outcomes)).toBeCloseTo(record.result!.metrics["f1"]!, 12);
   });
 
   test("is evaluated alike afterwards", async () => {
@@ -147,6 +159,21 @@ describe("a T5 that writes", () => {
     expect(metrics["rouge1"]).toBeGreaterThanOrEqual(metrics["exact_match"]!);
     expect(metrics["rouge2"]).toBe(0);
     expect(Object.keys(density)).toEqual(expect.arrayContaining(["encoder", "decoder", "generation"]));
+    for (const stack of ["encoder", "decoder", "generation"] as const) {
+      const own = density.layers.filter((layer) => layer.stack === stack).map(({ exact }) => exact);
+      expect(density[stack]!.exact, stack).toBeCloseTo(own.reduce((sum, share) => sum + share, 0) / own.length, 12);
+    }
+  });
+
+  test("keeps what it wrote for each example, from which its score follows", async () => {
+    const outcomes = await outcomesOf("writes");
+    expect(outcomes[0]).toEqual({
+      line: 1,
+      prediction: expect.any(String) as string,
+      target: (JSON.parse(tinySeq2seq(24, 2).split("\n")[0]!) as { target: string }).target,
+      score: expect.any(Number) as number,
+    });
+    expect(meanScore(outcomes)).toBeCloseTo(record.result!.metrics["exact_match"]!, 12);
   });
 
   test("is evaluated alike afterwards, greedily and by beams", async () => {
