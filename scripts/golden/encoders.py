@@ -35,6 +35,7 @@ Scalars
                    | question_answering (half the mean cross entropy of the start and half that of the end, positions
                    outside the text left out)
     method         {kind: "lora", rank, alpha, dropout: 0, rslora, bias: none|lora_only|all, targets, sites[], scaling}
+                   with maskSafe its update is multiplied by where the base's matrix is not zero
                    {kind: "adapter", style: pfeiffer|houlsby, reductionFactor, nonLinearity, originalLnBefore, sites[]}
                    {kind: "head"} (classifier only; a BERT pooler stays frozen) | {kind: "full"}; the classification
                    head is trained in all of them
@@ -73,6 +74,8 @@ import fnmatch
 import functools
 import os
 import pathlib
+import re
+import types
 import warnings
 
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
@@ -120,6 +123,7 @@ class Variant:
     shard: str = "1GB"
     left: bool = False  # padded on the left
     span: bool = False  # start and end of an answer instead of a class
+    pruned: bool = False  # the smaller half of each matrix of the blocks is zero
     methods: tuple[str, ...] = ()
 
 
@@ -146,6 +150,7 @@ def variants() -> dict[str, Variant]:
         add(family, "left", left=True)
         add(family, "sharded", shard="40KB")
         add(family, "span", methods=("lora-qv", "adapter-pfeiffer", "head", "full"), span=True)
+        add(family, "pruned", methods=("lora-mask-safe",), pruned=True)
     for act in ("gelu_pytorch_tanh", "gelu_fast", "quick_gelu", "tanh"):
         add("bert", act.replace("_", "-"), {"hidden_act": act})
     add("bert", "types-1", {"type_vocab_size": 1})
@@ -193,6 +198,14 @@ def randomise(model: nn.Module, generator: torch.Generator) -> None:
             p[5:12] -= 3.5
 
 
+@torch.no_grad()
+def prune(model: nn.Module) -> None:
+    """Zeroes the smaller half of each linear layer of the blocks, where mask-safe LoRA must leave it."""
+    for name, module in model.named_modules():
+        if isinstance(module, nn.Linear) and re.search(r"\.\d+\.", name):
+            module.weight[module.weight.abs() < module.weight.abs().median()] = 0
+
+
 def make_checkpoint(name: str, variant: Variant, folder: pathlib.Path) -> None:
     config_class, model_class = {
         "bert": (transformers.BertConfig, transformers.BertForSequenceClassification),
@@ -207,6 +220,8 @@ def make_checkpoint(name: str, variant: Variant, folder: pathlib.Path) -> None:
         backbone = {"bert": transformers.BertModel, "roberta": transformers.RobertaModel}[variant.family]
         model = backbone(config)
     randomise(model, seeded(name))
+    if variant.pruned:
+        prune(model)
     model.to(variant.dtype).save_pretrained(folder, max_shard_size=variant.shard)
     if variant.legacy:
         file = folder / "model.safetensors"
@@ -245,7 +260,23 @@ LORA = {
     "lora-all-bias": {"target_modules": "all-linear", "bias": "lora_only"},
     "lora-rs": {"target_modules": ["query", "key", "value"], "use_rslora": True, "r": 3, "lora_alpha": 6},
     "lora-bias-all": {"target_modules": ["query", "value"], "bias": "all"},
+    "lora-mask-safe": {"target_modules": "all-linear"},
 }
+
+
+def mask_safe_forward(self, x, *_, **__):
+    """peft's Linear with its update where the base is not zero: x · (W + M ⊙ scale·B·A)ᵀ + b."""
+    base = self.base_layer
+    update = self.lora_B["default"].weight @ self.lora_A["default"].weight * self.scaling["default"]
+    return nn.functional.linear(x, base.weight + (base.weight != 0) * update, base.bias)
+
+
+def mask_safe(build: Build) -> Build:
+    """The model of `build` with every update masked; as in SQFT's SparsePEFT."""
+    for module in build.model.modules():
+        if hasattr(module, "lora_A"):
+            module.forward = types.MethodType(mask_safe_forward, module)
+    return dataclasses.replace(build, method=build.method | {"maskSafe": True})
 
 
 def with_lora(model: nn.Module, method: str, name: str) -> Build:
@@ -322,7 +353,8 @@ def build(folder: pathlib.Path, method: str, name: str) -> Build:
     model = load(folder)
     restart_head(model, name)
     if method in LORA:
-        return with_lora(model, method, name)
+        build = with_lora(model, method, name)
+        return mask_safe(build) if method == "lora-mask-safe" else build
     if method in ADAPTER:
         return with_adapter(model, method, name)
     if method == "full":

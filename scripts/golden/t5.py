@@ -1,6 +1,7 @@
 """Reference records of T5 v1.0 and v1.1 (Flan) with every method, by PyTorch, transformers and peft.
 
     t5.py --out DIR [--case PATTERN] [--golden] [--list]
+    t5.py --out DIR --checkpoint MODEL [--case PATTERN]   the core methods on a T5 folder, as cases `checkpoint.<method>`
 
 CLI and format as in encoders.py, but for:
     batch/<i>/labels      [B, T] int64, −100 where there is none; no token_type_ids
@@ -38,7 +39,7 @@ from peft import LoraConfig, PromptTuningConfig, get_peft_model
 from torch import nn
 from transformers.activations import ACT2FN
 
-from encoders import select
+from encoders import mask_safe, prune, select
 from reference import Build, Case, seeded, trainables_of, write_record
 
 transformers.logging.set_verbosity_error()
@@ -74,6 +75,7 @@ VARIANTS = {
         },
         (*CORE, *VIRTUAL),
     ),
+    "t5-pruned": ({"feed_forward_proj": "gated-gelu", "tie_word_embeddings": False}, ("lora-mask-safe",)),
     "t5-start": ({"decoder_start_token_id": 2, "pad_token_id": 3}, ("lora-qv", "full")),
 }  # fmt: skip
 GOLDEN = (
@@ -107,6 +109,8 @@ def make_checkpoint(name: str, config: dict, folder: pathlib.Path) -> None:
         # transformers ties every new T5: only a checkpoint with two tables is untied
         model.lm_head.weight = nn.Parameter(torch.empty_like(model.shared.weight))
     randomise(model, seeded(name))
+    if name == "t5-pruned":
+        prune(model)
     model.save_pretrained(folder)
 
 
@@ -118,7 +122,7 @@ def load(folder: pathlib.Path) -> nn.Module:
 
 
 def with_lora(model: nn.Module, method: str, name: str) -> Build:
-    targets = {"lora-qv": ["q", "v"], "lora-all": "all-linear"}[method]
+    targets = ["q", "v"] if method == "lora-qv" else "all-linear"
     config = LoraConfig(task_type="SEQ_2_SEQ_LM", r=4, lora_alpha=8, lora_dropout=0.0, target_modules=targets)
     model = get_peft_model(model, config)
     generator = seeded(f"{name}/lora")
@@ -247,7 +251,8 @@ def with_prefix(model: nn.Module, name: str, projection_size: int | None) -> Bui
 def build(folder: pathlib.Path, method: str, name: str) -> Build:
     model = load(folder)
     if method.startswith("lora"):
-        return with_lora(model, method, name)
+        build = with_lora(model, method, name)
+        return mask_safe(build) if method == "lora-mask-safe" else build
     if method in ADAPTER:
         return with_adapter(model, method, name)
     if method == "prompt-tuning":
@@ -306,23 +311,48 @@ def tiny_case(out: pathlib.Path, name: str, golden: bool) -> Case:
     return case
 
 
+def real_case(folder: pathlib.Path, method: str) -> Case:
+    config = transformers.AutoConfig.from_pretrained(folder, local_files_only=True)
+    name = f"checkpoint.{method}"
+    return Case(
+        name=name,
+        build=functools.partial(build, folder, method, name),
+        batches=random_batches(config, "checkpoint"),
+        checkpoint=None,
+        stored=stored_tensors(folder),
+        learning_rate=5e-3,
+        training=("attended-1e-2",),
+        activations=False,
+    )
+
+
 def main():
     parser = argparse.ArgumentParser(description="reference records of T5")
     parser.add_argument("--out", type=pathlib.Path)
     parser.add_argument("--case", action="append", help="a name or a pattern; may be repeated")
+    parser.add_argument("--checkpoint", type=pathlib.Path, help="a T5 folder of any make")
     parser.add_argument("--golden", action="store_true", help="the committed selection, without activations")
     parser.add_argument("--list", action="store_true", help="print the names of the cases")
     options = parser.parse_args()
     torch.set_num_threads(1)
-    every = [f"{variant}.{method}" for variant, (_, methods) in VARIANTS.items() for method in methods]
-    names = select(list(GOLDEN) if options.golden else every, options.case)
+    if options.checkpoint:
+        names = [f"checkpoint.{method}" for method in CORE]
+    elif options.golden:
+        names = list(GOLDEN)
+    else:
+        names = [f"{variant}.{method}" for variant, (_, methods) in VARIANTS.items() for method in methods]
+    names = select(names, options.case)
     if options.list:
         print("\n".join(names))
         return
     if options.out is None:
         parser.error("--out is needed")
     for name in names:
-        write_record(options.out, tiny_case(options.out, name, options.golden))
+        if options.checkpoint:
+            case = real_case(options.checkpoint, name.split(".")[1])
+        else:
+            case = tiny_case(options.out, name, options.golden)
+        write_record(options.out, case)
         print(name, flush=True)
 
 

@@ -1,3 +1,3 @@
 import { liveParity } from "./live.ts";
 
-liveParity("bert", 75);
+liveParity("bert", 85);

@@ -1,3 +1,3 @@
 import { liveParity } from "./live.ts";
 
-liveParity("roberta", 55);
+liveParity("roberta", 60);

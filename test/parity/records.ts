@@ -22,6 +22,7 @@ export interface LoraRecord {
   readonly rslora: boolean;
   readonly bias: "none" | "lora_only" | "all";
   readonly targets: readonly string[] | "all-linear";
+  readonly maskSafe?: true;
 }
 
 export type MethodRecord =
@@ -178,8 +179,8 @@ export function named(tensors: ReadonlyMap<string, Tensor>, prefix: string): [st
 export function methodOf(method: MethodRecord): Method {
   switch (method.kind) {
     case "lora": {
-      const { rank, alpha, dropout, targets, bias, rslora } = method;
-      return lora({ rank, alpha, dropout, targets, bias, rslora });
+      const { rank, alpha, dropout, targets, bias, rslora, maskSafe = false } = method;
+      return lora({ rank, alpha, dropout, targets, bias, rslora, maskSafe });
     }
     case "adapter": {
       const { style, reductionFactor, nonLinearity } = method;

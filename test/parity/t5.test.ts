@@ -23,6 +23,6 @@ describeWithPython("T5 as PyTorch, transformers and peft", (python) => {
       cache,
       positions: (name) => (isBoth(name) ? ["attended", "all"] : ["attended"]),
     });
-    expect(compared).toBe(30);
+    expect(compared).toBe(31);
   });
 });
