@@ -4,11 +4,14 @@ import { type Dim, Graph, gather, multiplyDims, reshape, type Value } from "../g
 import { type EncoderDecoderModel, encode } from "../models/index.ts";
 import { compose, type KeyValue, type ParameterSpec, Scope } from "../nn/index.ts";
 import type { Method } from "../peft/index.ts";
+import { type GatheredMlp, gatheredProjection } from "./sparse-mlp.ts";
 
 export interface GenerationGraphOptions {
   readonly model: EncoderDecoderModel;
   readonly method: Method;
   readonly alsoTrains?: ReadonlySet<string>;
+  /** MLPs of the decoder that are read row by row while it writes. */
+  readonly gathered?: readonly GatheredMlp[];
 }
 
 /** Reads texts: outputs `cross.key.L`, `cross.value.L` `[B, H, E, K]` and `cross.mask.L` for each decoder block L. */
@@ -60,11 +63,11 @@ export function buildWriting(
   reading: ReadingGraph,
   { reorders }: { readonly reorders: boolean },
 ): WritingGraph {
-  const { model, method } = options;
+  const { model, method, gathered = [] } = options;
   const { numDecoderLayers, numHeads, headDim } = model.config;
   const graph = new Graph();
   const tap = activationTap();
-  const root = rootOf(graph, options, compose(method.hooks, tap.hooks));
+  const root = rootOf(graph, options, compose(method.hooks, tap.hooks, gatheredProjection(gathered)));
   const rows = multiplyDims("B", "N");
   const perText = (name: string) => reshape(graph.input(name, "int64", ["B", "N"]), [rows, 1]);
   const sources = reorders ? reshape(perText("sources"), [rows]) : null;

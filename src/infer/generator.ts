@@ -1,5 +1,13 @@
 // Generation: texts written token by token by an encoder–decoder, greedily, by beams or by chance.
-import { DensityMeter, type DensityReport, densityCounts, type TapShape, tapShapes } from "../density/index.ts";
+import {
+  DensityMeter,
+  type DensityReport,
+  densityCounts,
+  type Tap,
+  type TapShape,
+  tapShapes,
+} from "../density/index.ts";
+import type { Value } from "../graph/index.ts";
 import type { EncoderDecoderModel } from "../models/index.ts";
 import type { Backend, CompileOptions, Outputs, Program } from "../runtime/index.ts";
 import { int64, type Tensor, type Weights, zeros } from "../tensor/index.ts";
@@ -20,13 +28,25 @@ import {
   type ReadingGraph,
 } from "./generation-graph.ts";
 import type { ModelBatch } from "./model-batch.ts";
+import { type SparseMlpPlan, withRowsByNeuron } from "./sparse-mlp.ts";
 
-export interface GeneratorOptions extends GenerationGraphOptions {
+/** Fetches more of each step, and sees it. */
+export interface StepObserver {
+  /** What is fetched beside a step, given the decoder's MLPs. */
+  outputs(taps: readonly Tap[]): Readonly<Record<string, Value>>;
+  /** A step of so many tokens was run. */
+  step(outputs: Outputs, tokens: number): void;
+}
+
+export interface GeneratorOptions extends Omit<GenerationGraphOptions, "gathered"> {
   /** Everything the graphs need that `generate` is not given: the frozen base. */
   readonly weights: Weights;
   readonly backend: Backend;
   /** Count the decoder's activations while it writes. */
   readonly density?: boolean;
+  /** Which of the decoder's MLPs read only the rows of active neurons; a layer of another model changes nothing. */
+  readonly sparseMlp?: SparseMlpPlan | null;
+  readonly observe?: StepObserver;
   readonly compile?: Omit<CompileOptions, "weights">;
 }
 
@@ -57,26 +77,28 @@ interface Writer {
   readonly trainable: readonly string[];
   /** What counts at the moment. */
   readonly meter: () => DensityMeter | null;
+  readonly observe: StepObserver | undefined;
 }
 
 /** Compiles the programs of a model with a method. Errors as `Backend.compile`. */
 export async function openGenerator(options: GeneratorOptions): Promise<Generator> {
-  const { model, backend, weights, density = false } = options;
+  const { model, backend, weights, density = false, observe } = options;
   const reading = buildReading(options);
-  const compile = { ...options.compile, weights };
-  const reader = await backend.compile(reading.outputs, compile);
+  const reader = await backend.compile(reading.outputs, { ...options.compile, weights });
+  const gathered = options.sparseMlp?.layers.filter(({ isGathered }) => isGathered) ?? [];
+  const compile = { ...options.compile, weights: withRowsByNeuron(model, weights, gathered) };
   let meter: DensityMeter | null = null;
   let shapes: readonly TapShape[] = [];
   const open = async (reorders: boolean): Promise<Writer> => {
-    const writing = buildWriting(options, reading, { reorders });
+    const writing = buildWriting({ ...options, gathered }, reading, { reorders });
     const { outputs, taps, active } = writing;
     const written = taps.map((tap) => ({ ...tap, stack: "generation" as const }));
     const masks = { generation: active };
     shapes = tapShapes(written, masks);
     meter ??= density ? new DensityMeter(shapes) : null;
     const counts = density ? densityCounts(written, masks) : {};
-    const program = await backend.compile({ ...outputs, ...counts }, compile);
-    return { program, trainable: namesOf(writing), meter: () => meter };
+    const program = await backend.compile({ ...outputs, ...counts, ...observe?.outputs(taps) }, compile);
+    return { program, trainable: namesOf(writing), meter: () => meter, observe };
   };
   const writers = new Map<boolean, Promise<Writer>>();
   const writer = (reorders: boolean) => {
@@ -124,7 +146,7 @@ function pick(names: readonly string[], trained: ReadonlyMap<string, Tensor>): R
 
 /** Runs the step program until the decoding is done; each step's keys are the next one's past. */
 async function write(
-  { program, trainable, meter }: Writer,
+  { program, trainable, meter, observe }: Writer,
   model: EncoderDecoderModel,
   trained: ReadonlyMap<string, Tensor>,
   read: Outputs,
@@ -148,6 +170,7 @@ async function write(
     });
     const attendedTokens = active.reduce((sum, one) => sum + one, 0);
     meter()?.add(outputs, { generation: { length: 1, attendedTokens } });
+    observe?.step(outputs, tokens.length);
     past = Object.fromEntries(names.map((name) => [name, outputs[`next.${name}`]!]));
     decoding.advance(outputs["logits"]!.data as Float32Array);
   }

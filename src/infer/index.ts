@@ -10,7 +10,8 @@ export {
   type SamplingOptions,
 } from "./decoding.ts";
 export type { Evaluation, Outcome } from "./evaluation.ts";
-export { type Generator, type GeneratorOptions, openGenerator } from "./generator.ts";
+export { expectedMs, type GatherShape, type GatherTimes, gatherTimes, measureGather } from "./gather-times.ts";
+export { type Generator, type GeneratorOptions, openGenerator, type StepObserver } from "./generator.ts";
 export { type HeadKind, numLogits, type SequenceHead } from "./head.ts";
 export { type InputSquaresOptions, inputSquares } from "./linear-inputs.ts";
 export {
@@ -42,6 +43,17 @@ export {
 export { type Rouge, rouge } from "./rouge.ts";
 export { type OnBatch, openScorer, predictionsOf, type Scorer, type ScorerOptions, type Scores } from "./scorer.ts";
 export { bestSpan, type SpanAnswer, type SpanOptions, type SpanPrediction, type WindowLogits } from "./span.ts";
+export type { MlpShape, SparseMlpLayer, SparseMlpPlan } from "./sparse-mlp.ts";
+export {
+  type ChooseSparseMlpOptions,
+  type ChosenSparseMlp,
+  calibrateSparseMlp,
+  chooseSparseMlp,
+  Magnitudes,
+  type PlanSparseMlpOptions,
+  planSparseMlp,
+  type SparseCalibration,
+} from "./sparse-plan.ts";
 export { buildTaskGraph, type TaskGraph, type TaskGraphOptions } from "./task-graph.ts";
 export type { LossTerm } from "./task-loss.ts";
 export { TEXT_METRICS, type TextMetric, textMetrics } from "./text-metrics.ts";

@@ -131,8 +131,11 @@ function mlp(config: T5Config, scope: Scope, x: Value): Value {
     const pre = into(config.isGated ? "wi_0" : "wi");
     const activated = site.at(() => activation(config.hiddenAct)(pre));
     const a = scope.hooks.activation?.(site, activated) ?? activated;
+    const [factor, out] = [config.isGated ? site.child("wi_1") : null, site.child("wo")];
+    const projected = scope.hooks.projection?.(site, a, { input: normed, factor, out }) ?? null;
+    if (projected !== null) return projected;
     const gated = config.isGated ? gate(site, a, into("wi_1")) : a;
-    return linear(site.child("wo"), dropout(site, gated, config.dropout), config.hiddenSize, { bias: false });
+    return linear(out, dropout(site, gated, config.dropout), config.hiddenSize, { bias: false });
   });
 }
 

@@ -34,6 +34,16 @@ export interface KeyValue {
 /** What a sublayer does: attention over its own sequence, over another's, or the MLP. */
 export type Sublayer = "attention" | "cross-attention" | "mlp";
 
+/** What an MLP computes behind its nonlinearity: a product, and when gated a factor before it; neither has a bias. */
+export interface Projection {
+  /** What the MLP reads, `[B, S, D]`. */
+  readonly input: Value;
+  /** Where the factor is made from the input, weight `[F, D]`; null where the MLP is not gated. */
+  readonly factor: Site | null;
+  /** Where the output is made, weight `[D, F]`. */
+  readonly out: Site;
+}
+
 /** What normalises a sublayer's sum with its residual; identity for pre-norm models. */
 export type Norm = (x: Value) => Value;
 
@@ -49,6 +59,8 @@ export interface Hooks {
   readonly keyValue?: (site: Site, kv: KeyValue) => KeyValue;
   /** After the MLP's nonlinearity, `[B, S, F]`. */
   readonly activation?: (site: Site, a: Value) => Value;
+  /** Instead of what an MLP computes behind its nonlinearity a `[B, S, F]`: its output `[B, S, D]`; null leaves it as it is. */
+  readonly projection?: (site: Site, a: Value, mlp: Projection) => Value | null;
   /** After a sublayer with output h and residual input x; null skips the sublayer. */
   readonly sublayer?: (site: Site, x: Value, h: Value, norm: Norm, kind: Sublayer) => Value | null;
 }
@@ -56,7 +68,7 @@ export interface Hooks {
 /** Hooks that change nothing. */
 export const none: Hooks = {};
 
-/** Several hooks as one, applied in order; a skipped sublayer stays skipped. */
+/** Several hooks as one, applied in order; a skipped sublayer stays skipped, and the first other projection is taken. */
 export function compose(...all: readonly Hooks[]): Hooks {
   const having = <K extends keyof Hooks>(key: K) =>
     all.flatMap((hooks) => (hooks[key] ? [hooks[key]] : [])) as NonNullable<Hooks[K]>[];
@@ -65,6 +77,7 @@ export function compose(...all: readonly Hooks[]): Hooks {
   const inputs = having("inputs");
   const keyValue = having("keyValue");
   const activation = having("activation");
+  const projection = having("projection");
   const sublayer = having("sublayer");
   return {
     weight: (site, stored) => weight.reduce((value, hook) => hook(site, value), stored),
@@ -72,6 +85,7 @@ export function compose(...all: readonly Hooks[]): Hooks {
     inputs: (site, input) => inputs.reduce((value, hook) => hook(site, value), input),
     keyValue: (site, kv) => keyValue.reduce((value, hook) => hook(site, value), kv),
     activation: (site, a) => activation.reduce((value, hook) => hook(site, value), a),
+    projection: (site, a, mlp) => projection.reduce<Value | null>((value, hook) => value ?? hook(site, a, mlp), null),
     sublayer: (site, x, h, norm, kind) =>
       sublayer.reduce<Value | null>((value, hook) => (value === null ? null : hook(site, x, value, norm, kind)), h),
   };

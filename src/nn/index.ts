@@ -11,6 +11,7 @@ export {
   type KeyValue,
   type Norm,
   none,
+  type Projection,
   type Site,
   type Sublayer,
 } from "./hooks.ts";
