@@ -21,7 +21,11 @@ const BUDGETS: Readonly<Record<string, number>> = {
   data: 2400,
   infer: 800,
   train: 1200,
-  workflow: 1400,
+  prune: 400,
+  quant: 700,
+  compress: 1300,
+  settings: 1500,
+  workflow: 5500,
   report: 1800,
   cli: 1300,
 };

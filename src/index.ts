@@ -5,6 +5,14 @@ export * from "./errors.ts";
 export type { Evaluation } from "./infer/index.ts";
 export type { Hooks, Site } from "./nn/index.ts";
 export { adapter, full, headOnly, lora, type Method, type MethodSettings, prefix, prompt } from "./peft/index.ts";
+export {
+  type DataSource,
+  type DensityOptions,
+  resolveComparison,
+  resolveSettings,
+  type ScoreOptions,
+  type Settings,
+} from "./settings/index.ts";
 export type { Files, Tensor, Weights } from "./tensor/index.ts";
 export type { TrainEvent } from "./train/index.ts";
 export {
@@ -14,8 +22,6 @@ export {
   type CompressedModel,
   type Compression,
   type CompressRequest,
-  type DataSource,
-  type DensityOptions,
   type Environment,
   type FineTuneOptions,
   type Library,
@@ -30,11 +36,7 @@ export {
   type Running,
   type RunRecord,
   type RunTarget,
-  resolveComparison,
-  resolveSettings,
   type Scorable,
-  type ScoreOptions,
-  type Settings,
   type TrainEstimate,
   type TrainedRun,
   type TunedRun,

@@ -25,10 +25,11 @@ const RANKS: Readonly<Record<string, number>> = {
   infer: 4,
   compress: 4,
   train: 5,
-  workflow: 6,
-  report: 7,
-  cli: 8,
-  studio: 8,
+  settings: 6,
+  workflow: 7,
+  report: 8,
+  cli: 9,
+  studio: 9,
 };
 
 /** Files at the root of src that stand outside the ranks, and what they alone may reach past an index. */

@@ -3,7 +3,7 @@ import { EventEmitter } from "node:events";
 import { describe, expect, test } from "vitest";
 import { sampleEvents } from "../../test/support/records.ts";
 import { BackendError, ConfigError, FileError, InternalError } from "../errors.ts";
-import { DEFAULTS, SETTINGS_KEYS, settingText } from "../workflow/index.ts";
+import { DEFAULTS, SETTINGS_KEYS, settingText } from "../settings/index.ts";
 import { COMMANDS } from "./commands.ts";
 import { errorReport } from "./error-report.ts";
 import { COMMON_FLAGS, COMPARE_FLAGS, TRAIN_FLAGS } from "./flags.ts";

@@ -1,6 +1,6 @@
 // Every flag, once: how it is written, what it does, and which command has it.
 // A flag whose `setting` is true is also a key of the YAML file, by its name without `--`.
-import type { SettingsKey } from "../workflow/index.ts";
+import type { SettingsKey } from "../settings/index.ts";
 
 /** A flag of a command. */
 export interface Flag {

@@ -1,7 +1,7 @@
 // `deft init`: what it writes is what `deft train` takes, for every preset and for answers to questions.
 import { describe, expect, test } from "vitest";
 import { deft } from "../../test/support/command.ts";
-import { ROW_PRESETS, resolveSettings, type Settings } from "../workflow/index.ts";
+import { ROW_PRESETS, resolveSettings, type Settings } from "../settings/index.ts";
 import { askSettings } from "./questions.ts";
 import { PAPER_KEYS, settingsFile } from "./settings-file.ts";
 

@@ -1,7 +1,7 @@
 // The questions of `deft init`: what a run cannot do without, one after the other, each checked at once.
 import { glueTask, isGlueTask } from "../data/index.ts";
 import { ConfigError } from "../errors.ts";
-import { METHODS, resolvePartial, TASKS } from "../workflow/index.ts";
+import { METHODS, resolvePartial, TASKS } from "../settings/index.ts";
 
 /** Asks one question; `usual` is what an empty answer means. Null when nobody answers any more. */
 export type Ask = (question: string, usual: string) => Promise<string | null>;

@@ -1,6 +1,6 @@
 // A settings file as `deft init` writes it: what was chosen as lines, the defaults beside it behind a `#`, a comment each.
 import { stringify } from "yaml";
-import { PRESETS, type Settings, settingsInput, settingText, trainCommand } from "../workflow/index.ts";
+import { PRESETS, type Settings, settingsInput, settingText, trainCommand } from "../settings/index.ts";
 import { type Flag, TRAIN_FLAGS } from "./flags.ts";
 
 /**

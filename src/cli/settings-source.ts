@@ -1,6 +1,7 @@
 // Settings as the command line gives them: a file's text and the flags.
+
+import type { SettingsSources } from "../settings/index.ts";
 import type { Files } from "../tensor/index.ts";
-import type { SettingsSources } from "../workflow/index.ts";
 
 /** Flags with the YAML file of the first argument, when there is one. */
 export async function settingsSources(

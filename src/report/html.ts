@@ -1,15 +1,8 @@
 // `report.html`: one self-contained page for one run, several runs or a comparison.
 import type { DensityReport } from "../density/index.ts";
+import { settingsInput, settingText, trainCommand } from "../settings/index.ts";
 import type { TrainEvent } from "../train/index.ts";
-import {
-  type Comparison,
-  effectiveEvents,
-  type Profile,
-  type RunRecord,
-  settingsInput,
-  settingText,
-  trainCommand,
-} from "../workflow/index.ts";
+import { type Comparison, effectiveEvents, type Profile, type RunRecord } from "../workflow/index.ts";
 import type { Figure } from "./chart.ts";
 import {
   densityOverStepsFigure,

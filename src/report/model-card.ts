@@ -1,15 +1,8 @@
 // The model card: `README.md` of a run, with the front matter the Hugging Face hub reads.
 import { stringify } from "yaml";
 import type { Evaluation } from "../infer/index.ts";
-import {
-  comparisonRow,
-  densityBy,
-  HEADLINE_DEFINITION,
-  type RunRecord,
-  settingsInput,
-  settingText,
-  trainCommand,
-} from "../workflow/index.ts";
+import { settingsInput, settingText, trainCommand } from "../settings/index.ts";
+import { comparisonRow, densityBy, HEADLINE_DEFINITION, type RunRecord } from "../workflow/index.ts";
 import { definitionLabel, metricLabel, percent, score, scoreChange } from "./format.ts";
 import { shellLine } from "./page.ts";
 import type { Table } from "./table.ts";

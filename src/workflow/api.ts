@@ -2,6 +2,7 @@
 import type { DensityReport } from "../density/index.ts";
 import type { Evaluation } from "../infer/index.ts";
 import type { Hooks } from "../nn/index.ts";
+import type { ComparisonCell, Settings, SettingsInput } from "../settings/index.ts";
 import type { TrainEvent } from "../train/index.ts";
 import type { BenchEvent, BenchOptions, BenchReport, StartWorker } from "./benchmarking.ts";
 import type { Comparison, ComparisonRow } from "./comparison.ts";
@@ -12,8 +13,6 @@ import type { Exported, ExportOptions } from "./exporting.ts";
 import type { OnnxExport, OnnxExportOptions } from "./exporting-onnx.ts";
 import type { PrunedModel, PruneOptions } from "./pruning.ts";
 import type { RunRecord } from "./run-record.ts";
-import type { ComparisonCell, Settings } from "./settings.ts";
-import type { SettingsInput } from "./settings-schema.ts";
 
 /** Work that can be stopped: when `signal` aborts, the step under way is finished and saved. */
 export interface Stoppable {

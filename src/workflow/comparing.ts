@@ -1,6 +1,7 @@
 // PEFT against DEFT: the same run without and with the density loss, cell by cell.
 import { InternalError } from "../errors.ts";
 import type { Evaluation } from "../infer/index.ts";
+import { type ComparisonCell, resolveComparison, type Settings, settingsInput } from "../settings/index.ts";
 import { joinPath } from "../tensor/index.ts";
 import type { TrainEvent } from "../train/index.ts";
 import type { CompareEvent, DemoResult, Running, Stoppable } from "./api.ts";
@@ -10,8 +11,6 @@ import { checkUnchanged } from "./output.ts";
 import { readRun } from "./run-folder.ts";
 import type { RunRecord } from "./run-record.ts";
 import { running } from "./running.ts";
-import { type ComparisonCell, resolveComparison, type Settings } from "./settings.ts";
-import { settingsInput } from "./settings-text.ts";
 import { trainRun } from "./training.ts";
 
 /** Runs every cell; finished runs are read back instead of run again when the settings say resume. */

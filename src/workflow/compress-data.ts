@@ -1,13 +1,13 @@
 // What compression is measured on: calibration texts, a half of dev to search on and the other half to state the result on.
 import { type EncodedExamples, encodeExamples, splitOf, type Task } from "../data/index.ts";
 import { ConfigError, FileError } from "../errors.ts";
+import { DEFAULTS } from "../settings/index.ts";
 import { randomStream } from "../tensor/index.ts";
 import type { RunOverrides } from "./api.ts";
 import { usableLength } from "./base-model.ts";
 import type { Environment } from "./environment.ts";
 import type { FrozenModel } from "./frozen-model.ts";
 import { maxLengthOf } from "./opened-target.ts";
-import { DEFAULTS } from "./settings-defaults.ts";
 import { openData } from "./task-data.ts";
 
 /** Examples for each purpose; none is in two of `search` and `stated`. */

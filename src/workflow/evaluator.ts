@@ -19,10 +19,9 @@ import {
 } from "../infer/index.ts";
 import type { Method } from "../peft/index.ts";
 import type { Backend } from "../runtime/index.ts";
+import { type AnswerSettings, generationOptions, type Settings, spanOptions } from "../settings/index.ts";
 import type { Tensor } from "../tensor/index.ts";
 import type { BaseModel } from "./base-model.ts";
-import type { Settings } from "./settings.ts";
-import { type AnswerSettings, generationOptions, spanOptions } from "./settings-answers.ts";
 import { pointedAnswers } from "./span-answers.ts";
 import { scoringBatches } from "./task-batches.ts";
 import { headOf } from "./task-data.ts";

@@ -4,6 +4,7 @@ import type { StoredFormat } from "../graph/index.ts";
 import type { JsonObject } from "../hub/index.ts";
 import type { Evaluation } from "../infer/index.ts";
 import { isBlockMatrix, quantizedCheckpoint } from "../quant/index.ts";
+import { type Settings, settingsInput } from "../settings/index.ts";
 import type { Weights } from "../tensor/index.ts";
 import type { RunOverrides, RunTarget } from "./api.ts";
 import { linearSites } from "./base-model.ts";
@@ -11,8 +12,6 @@ import type { Environment } from "./environment.ts";
 import { evaluateRun } from "./inspecting.ts";
 import { configWithHead, writeModelFolder } from "./model-folder.ts";
 import type { OpenedTarget } from "./opened-target.ts";
-import type { Settings } from "./settings.ts";
-import { settingsInput } from "./settings-text.ts";
 
 /** Scores of the same examples: base and update apart, and merged into few bits. */
 export interface RequantizedScores {

@@ -1,4 +1,4 @@
-// Whole jobs: settings, loading, training, comparing, evaluating, predicting, profiling.
+// Whole jobs: loading, training, comparing, evaluating, predicting, profiling.
 // Takes settings and an environment (files, backend, hub), gives events and records. Never: prints.
 export type {
   CompareEvent,
@@ -57,33 +57,7 @@ export {
 } from "./library.ts";
 export { OUTCOMES_FILE, readOutcomes } from "./outcomes.ts";
 export { checkFree, openSettings } from "./output.ts";
-export { type Preset, type PresetName, type RowPreset, ROW_PRESETS, rowPreset } from "./presets.ts";
 export type { PrunedLayer, Pruning } from "./pruned-base.ts";
 export { PRUNE_CALIBRATION_EXAMPLES, type PrunedModel, type PruneOptions, parsePruneRecipe } from "./pruning.ts";
 export { readRun, type StoredRun } from "./run-folder.ts";
-export type { DataSource, DensityOptions, PlainOptions, ScoreOptions } from "./run-options.ts";
 export type { RunRecord } from "./run-record.ts";
-export {
-  type ComparisonCell,
-  type DataSettings,
-  type DensitySettings,
-  type MethodName,
-  methodName,
-  type OptimSettings,
-  resolveComparison,
-  resolvePartial,
-  resolveSettings,
-  type Settings,
-  type SettingsSources,
-  type TaskName,
-} from "./settings.ts";
-export { DEFAULTS, PRESETS } from "./settings-defaults.ts";
-export {
-  METHODS,
-  SETTINGS_KEYS,
-  type SettingsInput,
-  type SettingsKey,
-  STORED_FORMATS,
-  TASKS,
-} from "./settings-schema.ts";
-export { settingsInput, settingText, trainCommand } from "./settings-text.ts";

@@ -12,6 +12,7 @@ import {
 } from "../data/index.ts";
 import { ConfigError } from "../errors.ts";
 import type { Evaluation, HeadKind } from "../infer/index.ts";
+import { answersFor, DEFAULTS, type TaskName } from "../settings/index.ts";
 import type { Profile, RunOverrides, RunTarget } from "./api.ts";
 import type { Environment } from "./environment.ts";
 import { openEvaluator } from "./evaluator.ts";
@@ -23,9 +24,6 @@ import {
   openTargetScorer,
   SCORING_BATCH,
 } from "./opened-target.ts";
-import type { TaskName } from "./settings.ts";
-import { answersFor } from "./settings-answers.ts";
-import { DEFAULTS } from "./settings-defaults.ts";
 import { scoringBatches } from "./task-batches.ts";
 import { encodeSplit, headOf } from "./task-data.ts";
 

@@ -4,6 +4,20 @@ import type { HubEvent } from "../hub/index.ts";
 import type { Evaluation } from "../infer/index.ts";
 import type { Hooks } from "../nn/index.ts";
 import { lora, type Method } from "../peft/index.ts";
+import {
+  type DataSource,
+  type DensityOptions,
+  dataInput,
+  densityInput,
+  methodSettings,
+  type PlainOptions,
+  plainInput,
+  resolvePartial,
+  type ScoreOptions,
+  type Settings,
+  scoreInput,
+  type TaskName,
+} from "../settings/index.ts";
 import { type Files, joinPath, parameterCount } from "../tensor/index.ts";
 import type { TrainEvent } from "../train/index.ts";
 import type { PredictInput, Prediction, Profile, Running, RunTarget, Stoppable } from "./api.ts";
@@ -17,20 +31,8 @@ import { evaluateRun, profileRun } from "./inspecting.ts";
 import { openSettings } from "./output.ts";
 import { openPredictor, type Predictor } from "./predicting.ts";
 import { readRun } from "./run-folder.ts";
-import {
-  type DataSource,
-  type DensityOptions,
-  dataInput,
-  densityInput,
-  methodSettings,
-  type PlainOptions,
-  plainInput,
-  type ScoreOptions,
-  scoreInput,
-} from "./run-options.ts";
 import type { RunRecord } from "./run-record.ts";
 import { running } from "./running.ts";
-import { resolvePartial, type Settings, type TaskName } from "./settings.ts";
 import { openData } from "./task-data.ts";
 import { trainRun } from "./training.ts";
 

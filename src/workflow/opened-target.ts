@@ -6,6 +6,7 @@ import { buildTaskGraph, type HeadKind, openScorer, type Scorer } from "../infer
 import { compose, type Hooks } from "../nn/index.ts";
 import { headOnly, type Method } from "../peft/index.ts";
 import type { Backend } from "../runtime/index.ts";
+import { DEFAULTS, type Settings, type TaskName, taskDefaults } from "../settings/index.ts";
 import { type Files, joinPath, type Tensor, zeros } from "../tensor/index.ts";
 import type { RunOverrides, RunTarget } from "./api.ts";
 import { type BaseModel, missingHead, openBaseModel } from "./base-model.ts";
@@ -13,8 +14,6 @@ import { readCompression } from "./compression.ts";
 import type { Environment } from "./environment.ts";
 import { methodOver } from "./quantized-base.ts";
 import { readRun } from "./run-folder.ts";
-import { type Settings, type TaskName, taskDefaults } from "./settings.ts";
-import { DEFAULTS } from "./settings-defaults.ts";
 import { HEAD_NAMES, hasSpanHead, targetHead, taskNamed } from "./target-head.ts";
 import { checkTrainedPart, readTrainedPart } from "./trained-part.ts";
 import { checkPositions } from "./virtual-tokens.ts";

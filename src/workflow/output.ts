@@ -1,10 +1,16 @@
 // The run's folder before a run: free for a new one, or holding the run to go on with.
 import { ConfigError, type ConfigIssue } from "../errors.ts";
+import {
+  resolveSettings,
+  type Settings,
+  type SettingsInput,
+  type SettingsKey,
+  type SettingsSources,
+  settingsInput,
+  settingText,
+} from "../settings/index.ts";
 import { type Files, joinPath } from "../tensor/index.ts";
 import { readRun } from "./run-folder.ts";
-import { resolveSettings, type Settings, type SettingsSources } from "./settings.ts";
-import type { SettingsInput, SettingsKey } from "./settings-schema.ts";
-import { settingsInput, settingText } from "./settings-text.ts";
 
 // what may differ when a run goes on: none of it changes what a step computes
 const FREE_ON_RESUME: readonly string[] = [

@@ -2,14 +2,19 @@
 import { encodeAnswers, encodeSpans, encodeTexts } from "../data/index.ts";
 import { InternalError } from "../errors.ts";
 import { type GenerationOptions, openGenerator } from "../infer/index.ts";
+import {
+  answersFor,
+  DEFAULTS,
+  generationOptions,
+  spanOptions,
+  type TaskName,
+  type TextDataSettings,
+} from "../settings/index.ts";
 import type { Prediction, RunOverrides } from "./api.ts";
 import { usableLength } from "./base-model.ts";
 import type { Environment } from "./environment.ts";
 import { backendOf, maxLengthOf, type OpenedTarget, openTargetScorer } from "./opened-target.ts";
 import type { GroupPredictor } from "./predicting.ts";
-import type { TaskName } from "./settings.ts";
-import { answersFor, generationOptions, spanOptions, type TextDataSettings } from "./settings-answers.ts";
-import { DEFAULTS } from "./settings-defaults.ts";
 import { pointedAnswers } from "./span-answers.ts";
 import { scoringBatches } from "./task-batches.ts";
 import { bestTexts, writtenTexts } from "./written-answers.ts";

@@ -17,13 +17,13 @@ import {
   type ZeroMask,
   zeroCount,
 } from "../prune/index.ts";
+import { DEFAULTS } from "../settings/index.ts";
 import { randomStream, type Tensor, type Weight, type Weights } from "../tensor/index.ts";
 import type { RunOverrides, RunTarget } from "./api.ts";
 import type { Environment } from "./environment.ts";
 import { checkNewFolder, configWithHead, writeModelFolder } from "./model-folder.ts";
 import { backendOf, maxLengthOf, type OpenedTarget, openTarget, SCORING_BATCH } from "./opened-target.ts";
 import { PRUNING_FILE, type PrunedLayer, type Pruning, pruningText } from "./pruned-base.ts";
-import { DEFAULTS } from "./settings-defaults.ts";
 import { scoringBatches } from "./task-batches.ts";
 import { encodeSplit, headOf } from "./task-data.ts";
 

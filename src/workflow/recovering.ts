@@ -1,11 +1,11 @@
 // Recovery: a few steps of fine-tuning after removal, as an ordinary run on the smaller model, merged again.
 import type { PlainModel } from "../compress/index.ts";
 import { ConfigError } from "../errors.ts";
+import type { Settings } from "../settings/index.ts";
 import { joinPath } from "../tensor/index.ts";
 import type { RunTarget } from "./api.ts";
 import type { Environment } from "./environment.ts";
 import { type FrozenModel, openFrozen, writePlainModel } from "./frozen-model.ts";
-import type { Settings } from "./settings.ts";
 import { trainRun } from "./training.ts";
 
 /** Progress of a recovery. */

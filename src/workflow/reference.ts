@@ -1,11 +1,10 @@
 // The run of plain PEFT that a density weight found by feedback is measured against.
 import { ConfigError } from "../errors.ts";
+import { type Settings, settingsInput } from "../settings/index.ts";
 import type { Files } from "../tensor/index.ts";
 import type { TrainEvent } from "../train/index.ts";
 import { effectiveEvents } from "./history.ts";
 import { readRun } from "./run-folder.ts";
-import type { Settings } from "./settings.ts";
-import { settingsInput } from "./settings-text.ts";
 
 /** What may differ between a run and its plain reference: all that changes neither batches nor what plain PEFT does with them. */
 const FREE = new Set([

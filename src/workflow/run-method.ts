@@ -3,9 +3,8 @@ import { isGate, isNeuronMask, mlpGates, neuronMasks } from "../density/index.ts
 import { compose } from "../nn/index.ts";
 import { type Method, type MethodSettings, methodOf } from "../peft/index.ts";
 import { keepZeros } from "../prune/index.ts";
+import { DEFAULTS, type Settings } from "../settings/index.ts";
 import type { BaseModel } from "./base-model.ts";
-import type { Settings } from "./settings.ts";
-import { DEFAULTS } from "./settings-defaults.ts";
 
 /** What a run adds to its method. */
 export interface MethodExtras {

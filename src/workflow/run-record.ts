@@ -1,6 +1,6 @@
 // `run.json`: what a run was made from and what came out of it.
 import type { Evaluation } from "../infer/index.ts";
-import type { Settings } from "./settings.ts";
+import type { Settings } from "../settings/index.ts";
 
 /** The content of `run.json`; written at the start without a result, and again at the end. */
 export interface RunRecord {

@@ -1,9 +1,8 @@
 // Which head an opened run or model has: by its task, or by what it holds.
 import { seq2seqTask, squadTask } from "../data/index.ts";
 import type { HeadKind } from "../infer/index.ts";
+import { TASKS, type TaskName } from "../settings/index.ts";
 import type { BaseModel } from "./base-model.ts";
-import type { TaskName } from "./settings.ts";
-import { TASKS } from "./settings-schema.ts";
 import { headOf } from "./task-data.ts";
 
 /** What is known of an opened model that bears on its head. */

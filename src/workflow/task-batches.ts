@@ -14,9 +14,9 @@ import {
   trainingPlan,
 } from "../data/index.ts";
 import { IGNORED_LABEL, type ModelBatch } from "../infer/index.ts";
+import type { DataSettings, Settings } from "../settings/index.ts";
 import { int64, type Tensor, zeros } from "../tensor/index.ts";
 import type { BatchSource } from "../train/index.ts";
-import type { DataSettings, Settings } from "./settings.ts";
 
 /** Rounds padded lengths up: fewer distinct shapes, so that the runtime's memory settles. */
 const LENGTH_STEP = 8;

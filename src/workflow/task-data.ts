@@ -12,11 +12,9 @@ import {
 } from "../data/index.ts";
 import { ConfigError } from "../errors.ts";
 import type { HeadKind } from "../infer/index.ts";
+import { type DataSettings, DEFAULTS, type Settings, type TextDataSettings } from "../settings/index.ts";
 import type { Files } from "../tensor/index.ts";
 import { type BaseModel, usableLength } from "./base-model.ts";
-import type { DataSettings, Settings } from "./settings.ts";
-import type { TextDataSettings } from "./settings-answers.ts";
-import { DEFAULTS } from "./settings-defaults.ts";
 
 /** Where data is; what texts are made of besides may be left out for tasks of labels. */
 export type OpenDataSettings = Omit<DataSettings, keyof TextDataSettings> & Partial<TextDataSettings>;

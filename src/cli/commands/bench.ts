@@ -1,7 +1,8 @@
 // `deft bench`: latency, throughput, load time, memory and size of several models, interleaved.
 import { ConfigError, type ConfigIssue } from "../../errors.ts";
 import { arithmeticTable, benchTable, ENERGY_CAVEAT, renderTable, toJson } from "../../report/index.ts";
-import { type BenchOptions, ONNX_FILES, resolvePartial } from "../../workflow/index.ts";
+import { resolvePartial } from "../../settings/index.ts";
+import { type BenchOptions, ONNX_FILES } from "../../workflow/index.ts";
 import { startWorker } from "../bench-process.ts";
 import type { Body } from "../command.ts";
 import { openWorkflow } from "../workflow.ts";

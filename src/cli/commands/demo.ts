@@ -7,8 +7,8 @@ import {
   renderTable,
   reportHtml,
 } from "../../report/index.ts";
+import { resolvePartial } from "../../settings/index.ts";
 import { joinPath } from "../../tensor/index.ts";
-import { resolvePartial } from "../../workflow/index.ts";
 import type { Body } from "../command.ts";
 import { comparisonDisplay } from "../comparison-display.ts";
 import { INTERRUPTED, interruptible } from "../interrupt.ts";

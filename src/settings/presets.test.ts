@@ -3,7 +3,7 @@ import { describe, expect, test } from "vitest";
 import { ConfigError } from "../errors.ts";
 import { isPresetName, nearestPreset, PRESET_NAMES, ROW_PRESETS, rowPreset } from "./presets.ts";
 import { resolveComparison, resolveSettings } from "./settings.ts";
-import { settingsInput } from "./settings-text.ts";
+import { settingsInput } from "./text.ts";
 
 const settingsOf = (preset: string, flags: Record<string, unknown> = {}) =>
   resolveSettings({ flags: { preset, ...flags } });

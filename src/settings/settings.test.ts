@@ -1,8 +1,8 @@
 import { describe, expect, test } from "vitest";
 import { ConfigError } from "../errors.ts";
+import { DEFAULTS, PRESETS } from "./defaults.ts";
 import { resolveComparison, resolvePartial, resolveSettings, type SettingsSources } from "./settings.ts";
-import { DEFAULTS, PRESETS } from "./settings-defaults.ts";
-import { settingsInput, trainCommand } from "./settings-text.ts";
+import { settingsInput, trainCommand } from "./text.ts";
 
 const NEEDED = { model: "bert-base-uncased", task: "sst2", data: "data/SST-2" };
 

@@ -1,7 +1,7 @@
 // Settings that contradict each other: each rule names the one to change.
-import { SEQ2SEQ_KEYS, SQUAD_KEYS, WRITING_KEYS } from "./settings-answers.ts";
-import { DEFAULTS } from "./settings-defaults.ts";
-import type { SettingsInput, SettingsKey } from "./settings-schema.ts";
+import { SEQ2SEQ_KEYS, SQUAD_KEYS, WRITING_KEYS } from "./answers.ts";
+import { DEFAULTS } from "./defaults.ts";
+import type { SettingsInput, SettingsKey } from "./schema.ts";
 
 /** A given setting that has no place beside the others. */
 export interface Conflict {

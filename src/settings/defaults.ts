@@ -1,5 +1,5 @@
 // Every default value, written once, and the named sets laid over it.
-import type { METHODS, SettingsInput, TASKS } from "./settings-schema.ts";
+import type { METHODS, SettingsInput, TASKS } from "./schema.ts";
 
 type MethodName = (typeof METHODS)[number];
 

@@ -1,9 +1,9 @@
 // The library's options as settings: the same names in camel case, data and method as objects.
 import { ConfigError } from "../errors.ts";
 import { type Method, methodOf } from "../peft/index.ts";
+import type { SettingsInput, SettingsKey } from "./schema.ts";
 import type { AutoWeightSettings, DensitySettings, TaskName } from "./settings.ts";
-import type { SettingsInput, SettingsKey } from "./settings-schema.ts";
-import { methodInput } from "./settings-text.ts";
+import { methodInput } from "./text.ts";
 
 // every density setting and its flag: one that is missing does not compile
 const DENSITY_KEYS = {

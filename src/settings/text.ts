@@ -1,8 +1,9 @@
 // Settings written back: as keys of a file, and as the command line that gives them.
+
+import { answersInput } from "./answers.ts";
+import { DEFAULTS, LOSS_DEFAULTS, METHOD_DEFAULTS, TASK_DEFAULTS } from "./defaults.ts";
+import type { SettingsInput, SettingsKey } from "./schema.ts";
 import { methodName, type Settings } from "./settings.ts";
-import { answersInput } from "./settings-answers.ts";
-import { DEFAULTS, LOSS_DEFAULTS, METHOD_DEFAULTS, TASK_DEFAULTS } from "./settings-defaults.ts";
-import type { SettingsInput, SettingsKey } from "./settings-schema.ts";
 
 /** Settings as flags and files spell them; `resolveSettings` gives the same settings back. */
 export function settingsInput(settings: Settings): SettingsInput {

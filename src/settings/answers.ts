@@ -1,8 +1,8 @@
 // The settings of tasks that answer with text: what is read and written, how texts are chosen.
 import type { GenerationOptions, SpanOptions } from "../infer/index.ts";
+import { DEFAULTS, TASK_DEFAULTS } from "./defaults.ts";
+import type { SettingsInput, SettingsKey } from "./schema.ts";
 import type { Settings, TaskName } from "./settings.ts";
-import { DEFAULTS, TASK_DEFAULTS } from "./settings-defaults.ts";
-import type { SettingsInput, SettingsKey } from "./settings-schema.ts";
 
 /** What `squad` and `seq2seq` read besides a classifier's settings. */
 export interface TextDataSettings {

@@ -1,7 +1,7 @@
 // A settings file in YAML, with the line and column of each mistake.
 import { isMap, isScalar, LineCounter, parseDocument } from "yaml";
 import type { ConfigIssue } from "../errors.ts";
-import { type Checked, checkInput } from "./settings-schema.ts";
+import { type Checked, checkInput } from "./schema.ts";
 
 /** A YAML file's checked values, and where each key stands: `file:line:column (key)`. */
 export interface CheckedFile extends Checked {

@@ -3,9 +3,8 @@ import { ConfigError, type ConfigIssue } from "../errors.ts";
 import type { StoredFormat } from "../graph/index.ts";
 import { adapter, full, headOnly, lora, type MethodSettings, prefix, prompt } from "../peft/index.ts";
 import { FIRST_WEIGHT } from "../train/index.ts";
-import { rowPreset } from "./presets.ts";
-import { type AnswerSettings, answerSettings, type TextDataSettings, textData } from "./settings-answers.ts";
-import { conflicts } from "./settings-conflicts.ts";
+import { type AnswerSettings, answerSettings, type TextDataSettings, textData } from "./answers.ts";
+import { conflicts } from "./conflicts.ts";
 import {
   DEFAULTS,
   LOSS_DEFAULTS,
@@ -14,9 +13,10 @@ import {
   PRESETS,
   TASK_DEFAULTS,
   TASK_PRESETS,
-} from "./settings-defaults.ts";
-import { checkInput, type METHODS, type SettingsInput, type SettingsKey, type TASKS } from "./settings-schema.ts";
-import { checkYaml } from "./settings-yaml.ts";
+} from "./defaults.ts";
+import { rowPreset } from "./presets.ts";
+import { checkInput, type METHODS, type SettingsInput, type SettingsKey, type TASKS } from "./schema.ts";
+import { checkYaml } from "./yaml.ts";
 
 export type TaskName = (typeof TASKS)[number];
 export type MethodName = (typeof METHODS)[number];
