@@ -3,7 +3,8 @@
     peer.py '{"checkpoint": DIR, "threads": 2, "method": "lora", "density": true, "compile": false, "dropout": 0.1}'
 
 Commands: {"do": "step", "batch": {...}} one AdamW step, {"do": "eval", "batch": {...}} one forward pass,
-{"do": "memory"} peak and present resident bytes. A batch holds nested lists tokenIds, attentionMask, typeIds, labels.
+{"do": "memory"} peak and present resident bytes. A batch holds nested lists tokenIds, attentionMask, typeIds, labels;
+a T5's labels are token ids, -100 behind their end, and its density loss is the encoder's mean plus the decoder's.
 """
 import json
 import os
@@ -18,38 +19,56 @@ os.environ.setdefault("HF_HUB_OFFLINE", "1")
 
 import torch  # noqa: E402
 from peft import LoraConfig, get_peft_model  # noqa: E402
-from transformers import AutoModelForSequenceClassification, get_linear_schedule_with_warmup, logging  # noqa: E402
+from transformers import AutoConfig, AutoModelForSeq2SeqLM, AutoModelForSequenceClassification, get_linear_schedule_with_warmup, logging  # noqa: E402
 
 logging.set_verbosity_error()
 logging.disable_progress_bar()
 torch.set_num_threads(options["threads"])
 torch.manual_seed(0)
 
-model = AutoModelForSequenceClassification.from_pretrained(options["checkpoint"], dtype=torch.float32)
-encoder = getattr(model, model.base_model_prefix)
-activations = []
-if options["density"]:
-    for layer in encoder.encoder.layer:
-        layer.intermediate.register_forward_hook(lambda module, inputs, output: activations.append(output))
-targets = options.get("targets", ["query", "value"])
-model = get_peft_model(model, LoraConfig(task_type="SEQ_CLS", r=8, lora_alpha=16, lora_dropout=options["dropout"], target_modules=targets))
+is_t5 = AutoConfig.from_pretrained(options["checkpoint"]).model_type == "t5"
+auto = AutoModelForSeq2SeqLM if is_t5 else AutoModelForSequenceClassification
+model = auto.from_pretrained(options["checkpoint"], dtype=torch.float32)
+stacks = {}
+
+
+def tap(module, stack):
+    activations = stacks.setdefault(stack, [])
+    module.register_forward_hook(lambda module, inputs, output: activations.append(output))
+
+
+if options["density"] and is_t5:
+    for stack in ("encoder", "decoder"):
+        for block in getattr(model, stack).block:
+            tap(block.layer[-1].DenseReluDense.act, stack)
+elif options["density"]:
+    for layer in getattr(model, model.base_model_prefix).encoder.layer:
+        tap(layer.intermediate, "encoder")
+targets = options.get("targets", ["q", "v"] if is_t5 else ["query", "value"])
+task = "SEQ_2_SEQ_LM" if is_t5 else "SEQ_CLS"
+model = get_peft_model(model, LoraConfig(task_type=task, r=8, lora_alpha=16, lora_dropout=options["dropout"], target_modules=targets))
 trained = [p for p in model.parameters() if p.requires_grad]
 optimizer = torch.optim.AdamW(trained, lr=3e-4, weight_decay=0.01)
 schedule = get_linear_schedule_with_warmup(optimizer, 10, 1000)
 
 
-def density_loss(mask):
+def stack_loss(activations, mask):
     weights = mask.unsqueeze(-1).to(torch.float32)
     count = weights.sum()
     return sum((((a * a) / (a * a + 1e-3)) * weights).sum() / (count * a.shape[-1]) for a in activations) / len(activations)
 
 
+def answer_of(batch, **labels):
+    kept = {} if is_t5 else {"token_type_ids": batch["typeIds"]}
+    for activations in stacks.values():
+        activations.clear()
+    return model(input_ids=batch["tokenIds"], attention_mask=batch["attentionMask"], **kept, **labels)
+
+
 def forward(batch):
-    activations.clear()
-    out = model(input_ids=batch["tokenIds"], attention_mask=batch["attentionMask"], token_type_ids=batch["typeIds"], labels=batch["labels"])
-    if not options["density"]:
-        return out.loss
-    return out.loss + density_loss(batch["attentionMask"])
+    out = answer_of(batch, labels=batch["labels"])
+    masks = {"encoder": batch["attentionMask"], "decoder": batch["labels"] != -100}
+    return out.loss + sum(stack_loss(activations, masks[stack]) for stack, activations in stacks.items())
 
 
 run = torch.compile(forward) if options["compile"] else forward
@@ -69,8 +88,7 @@ def step(batch):
 @torch.inference_mode()
 def evaluate(batch):
     model.eval()
-    activations.clear()
-    return model(input_ids=batch["tokenIds"], attention_mask=batch["attentionMask"], token_type_ids=batch["typeIds"]).logits.sum().item()
+    return answer_of(batch, **({"labels": batch["labels"]} if is_t5 else {})).logits.sum().item()
 
 
 def answer(value):
@@ -86,6 +104,6 @@ for line in sys.stdin:
         answer({"peak": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024, "present": present})
         continue
     batch = {key: torch.tensor(value) for key, value in request["batch"].items()}
-    started = time.perf_counter()
+    started, cpu = time.perf_counter(), time.process_time()
     value = step(batch) if request["do"] == "step" else evaluate(batch)
-    answer({"ms": (time.perf_counter() - started) * 1000, "value": value})
+    answer({"ms": (time.perf_counter() - started) * 1000, "cpu": (time.process_time() - cpu) * 1000, "value": value})

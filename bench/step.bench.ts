@@ -1,5 +1,5 @@
 // Training step, memory and evaluation against PyTorch + transformers + peft, interleaved in one run.
-//   npx tsx bench/step.bench.ts --shape minilm|roberta-base|roberta-large --do step|eval --rounds 12 [--batch 16 --length 128]
+//   npx tsx bench/step.bench.ts --shape minilm|roberta-base|roberta-large|flan-t5-small|flan-t5-base --do step|eval --rounds 12 [--batch 16 --length 128 --answer 32]
 //     [--compile] (torch.compile beside eager) [--no-density] [--first] (new processes each round: start to first answer)
 import { type ChildProcessWithoutNullStreams, execFileSync, spawn } from "node:child_process";
 import { existsSync } from "node:fs";
@@ -13,6 +13,7 @@ const { values } = parseArgs({
     warmup: { type: "string", default: "3" },
     batch: { type: "string", default: "16" },
     length: { type: "string", default: "128" },
+    answer: { type: "string", default: "32" },
     threads: { type: "string", default: "2" },
     dropout: { type: "string", default: "0.1" },
     do: { type: "string", default: "step" },
@@ -70,12 +71,22 @@ function fixedBatch(batch: number, length: number, seed: number) {
     tokenIds: rows((row, at) => (at < lengths[row]! ? 5 + Math.floor(next() * 900) : 1)),
     attentionMask: rows((row, at) => (at < lengths[row]! ? 1 : 0)),
     typeIds: rows(() => 0),
-    labels: lengths.map((_, i) => i % 2),
+    labels: values.shape.includes("t5") ? answers(batch, next) : lengths.map((_, i) => i % 2),
   };
+}
+
+/** Token labels of random lengths, with no label behind their end. */
+function answers(batch: number, next: () => number): number[][] {
+  const longest = Number(values.answer);
+  return Array.from({ length: batch }, (_, row) => {
+    const length = row === 0 ? longest : Math.max(2, Math.round(longest * (0.4 + 0.6 * next())));
+    return Array.from({ length: longest }, (__, at) => (at < length ? 5 + Math.floor(next() * 900) : -100));
+  });
 }
 
 /** Multiply–adds of a step's matrix products, twice: forward, and backward with respect to activations (weights are frozen). */
 function stepFlops(shape: string, batch: number, length: number): number {
+  if (shape.includes("t5")) return t5Flops(shape, batch, length, Number(values.answer));
   const [layers, hidden, inner] = {
     minilm: [6, 384, 1536],
     "roberta-base": [12, 768, 3072],
@@ -85,6 +96,24 @@ function stepFlops(shape: string, batch: number, length: number): number {
   const linear = 2 * tokens * (4 * hidden! ** 2 + 2 * hidden! * inner!);
   const attention = 4 * tokens * length * hidden!;
   return layers! * (2 * linear + 3 * attention);
+}
+
+/** The same of a gated T5: self-attention of both stacks, cross-attention, and the vocabulary. */
+function t5Flops(shape: string, batch: number, length: number, answer: number): number {
+  const [layers, hidden, width, inner] = { "flan-t5-small": [8, 512, 384, 1024], "flan-t5-base": [12, 768, 768, 2048] }[
+    shape
+  ] as [number, number, number, number];
+  const linear = (tokens: number, size: number) => 2 * 2 * tokens * size;
+  const attention = (queries: number, keys: number) => 3 * 4 * batch * queries * keys * width;
+  const [read, written] = [batch * length, batch * answer];
+  const [projections, mlp] = [4 * hidden * width, 3 * hidden * inner];
+  const encoder = linear(read, projections + mlp) + attention(length, length);
+  const decoder =
+    linear(written, 1.5 * projections + mlp) +
+    linear(read, projections / 2) +
+    attention(answer, answer) +
+    attention(answer, length);
+  return layers * (encoder + decoder) + linear(written, 32128 * hidden);
 }
 
 const median = (xs: readonly number[]) => [...xs].sort((a, b) => a - b)[Math.floor(xs.length / 2)]!;
@@ -151,15 +180,18 @@ if (values.first) {
 const peers = makers.map((make) => make());
 for (const peer of peers) console.log(peer.name.padEnd(14), "ready after", (await peer.read())["ms"]!.toFixed(0), "ms");
 const times = new Map<Peer, number[]>(peers.map((peer) => [peer, []]));
+const processor = new Map<Peer, number[]>(peers.map((peer) => [peer, []]));
 const rounds = Number(values.rounds);
 const warmup = Number(values.warmup);
 for (let round = 0; round < warmup + rounds; round++) {
   const batch = fixedBatch(Number(values.batch), Number(values.length), round);
   // whoever goes first changes each round
   for (const peer of round % 2 === 0 ? peers : [...peers].reverse()) {
-    const { ms, value } = await peer.ask({ do: values.do, batch });
-    if (round >= warmup) times.get(peer)!.push(ms!);
-    else console.log(peer.name.padEnd(14), `warm-up ${round}:`, ms!.toFixed(0), "ms, value", value!.toFixed(5));
+    const { ms, cpu, value } = await peer.ask({ do: values.do, batch });
+    if (round >= warmup) {
+      times.get(peer)!.push(ms!);
+      processor.get(peer)!.push(cpu!);
+    } else console.log(peer.name.padEnd(14), `warm-up ${round}:`, ms!.toFixed(0), "ms, value", value!.toFixed(5));
   }
 }
 const first = times.get(peers[0]!)!;
@@ -171,6 +203,7 @@ for (const peer of peers) {
     peer.name.padEnd(14),
     values.do,
     `median ${median(own).toFixed(0)} ms (${spread(own)})`,
+    `processor ${median(processor.get(peer)!).toFixed(0)} ms`,
     `ratio to deft ${median(ratios).toFixed(2)} (${Math.min(...ratios).toFixed(2)}–${Math.max(...ratios).toFixed(2)})`,
     `peak ${(memory["peak"]! / 1e6).toFixed(0)} MB`,
     values.do === "step"

@@ -4,9 +4,9 @@ import { readFileSync } from "node:fs";
 import { createInterface } from "node:readline";
 import { nodeFiles } from "../src/hub/files-node.ts";
 import { openCheckpoint } from "../src/hub/index.ts";
-import type { ModelBatch } from "../src/infer/index.ts";
+import type { HeadKind, ModelBatch } from "../src/infer/index.ts";
 import { openScorer, type Scorer } from "../src/infer/index.ts";
-import { encoderModel, sanitize } from "../src/models/index.ts";
+import { anyModel, sanitize } from "../src/models/index.ts";
 import { lora } from "../src/peft/index.ts";
 import { nodeBackend } from "../src/runtime/node.ts";
 import { int64 } from "../src/tensor/index.ts";
@@ -24,17 +24,20 @@ interface Options {
 interface Request {
   readonly do: "step" | "eval" | "memory";
   readonly batch: Readonly<Record<"tokenIds" | "attentionMask" | "typeIds", readonly (readonly number[])[]>> & {
-    readonly labels: readonly number[];
+    /** Of each text, or of each of its answer's tokens. */
+    readonly labels: readonly (number | readonly number[])[];
   };
 }
 
 const options = JSON.parse(process.argv[2]!) as Options;
 const { config, weights } = await openCheckpoint(nodeFiles(), options.checkpoint);
-const model = encoderModel(config);
+const model = anyModel(config, options.checkpoint, weights);
+const isT5 = model.architecture === "encoder-decoder";
 const base = sanitize(model.config, weights);
-const method = lora({ dropout: options.dropout, ...(options.targets ? { targets: options.targets } : {}) });
+const targets = options.targets ?? (isT5 ? ["q", "v"] : undefined);
+const method = lora({ dropout: options.dropout, ...(targets ? { targets } : {}) });
 const backend = nodeBackend({ threads: options.threads });
-const head = { kind: "classification", numLabels: 2 } as const;
+const head: HeadKind = isT5 ? { kind: "language-model" } : { kind: "classification", numLabels: 2 };
 let optimizer: Optimizer | null = null;
 let scorer: Scorer | null = null;
 let steps = 0;
@@ -49,8 +52,8 @@ function toBatch({ tokenIds, attentionMask, typeIds, labels }: Request["batch"])
     inputs: {
       tokenIds: int64(shape, tokenIds.flat()),
       attentionMask: int64(shape, attentionMask.flat()),
-      typeIds: int64(shape, typeIds.flat()),
-      labels: int64([labels.length], labels),
+      ...(isT5 ? {} : { typeIds: int64(shape, typeIds.flat()) }),
+      labels: int64(isT5 ? [labels.length, labels.flat().length / labels.length] : [labels.length], labels.flat()),
     },
     indices: labels.map((_, i) => i),
     attendedTokens: attentionMask.flat().reduce((a, b) => a + b, 0),
@@ -108,7 +111,8 @@ for await (const line of createInterface({ input: process.stdin })) {
     continue;
   }
   const batch = toBatch(request.batch);
-  const started = performance.now();
+  const [started, cpu] = [performance.now(), process.cpuUsage()];
   const value = request.do === "step" ? await step(batch) : await evaluate(batch);
-  answer({ ms: performance.now() - started, value });
+  const { user, system } = process.cpuUsage(cpu);
+  answer({ ms: performance.now() - started, cpu: (user + system) / 1000, value });
 }
