@@ -1,18 +1,23 @@
 // What a run adds to plain fine-tuning, as the trainer takes it: removal of neurons, gates, a weight by feedback.
 import { gateOf, isGate } from "../density/index.ts";
 import { mlpSites } from "../models/index.ts";
-import type { Settings } from "../settings/index.ts";
+import type { Method } from "../peft/index.ts";
 import type { Tensor } from "../tensor/index.ts";
 import type { RemovalOptions, WeightControlOptions } from "../train/index.ts";
 import type { BaseModel } from "./base-model.ts";
+import type { Settings } from "./settings.ts";
 
 /** Masks change at every hundredth of the run: rarely enough to cost nothing, often enough to follow the cubic. */
 const REMOVAL_INTERVAL = 0.01;
 
-/** When neurons go and how they are chosen; null where all stay. */
+/**
+ * When neurons go and how they are chosen; null where all stay. `method` is the one that trains: on a pruned base its LoRA
+ * leaves zeros alone, which the settings need not say.
+ */
 export function removalOptions(
-  { removal, method }: Settings,
+  { removal }: Settings,
   { model, weights }: BaseModel,
+  method: Method,
   totalSteps: number,
 ): RemovalOptions | null {
   if (removal === null) return null;
@@ -25,7 +30,7 @@ export function removalOptions(
     scope: removal.scope,
     sites: mlpSites(model),
     weights,
-    method,
+    method: method.settings,
   };
 }
 

@@ -1,11 +1,11 @@
 // Training that takes neurons and MLPs away, and finds its own weight: it resumes to the bit, and what it stored is what runs.
-import { mkdtemp, readFile, rm } from "node:fs/promises";
+import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { encodeExamples, makeBatch } from "../../src/data/index.ts";
 import { ConfigError } from "../../src/errors.ts";
-import { openSafetensors } from "../../src/hub/index.ts";
+import { openSafetensors, safetensorsBytes } from "../../src/hub/index.ts";
 import { nodeEnvironment } from "../../src/node.ts";
 import type { StepEvent, TrainEvent } from "../../src/train/index.ts";
 import { compilePlain, inferenceFeeds, openFrozen } from "../../src/workflow/frozen-model.ts";
@@ -176,4 +176,19 @@ describe("--reference", () => {
     await trained({ "density-weight": 0, output: at("short") }, 3);
     expect(await mistake({ reference: at("short") })).toBe(`--reference: a run of ${STEPS} steps or more / one of 3`);
   });
+});
+
+test("over a pruned base, what a masked update cannot reach scores nothing: those neurons go first", async () => {
+  const parameters = await writeTinyModel(at("columns"), { numLayers: 1 });
+  const name = "bert.encoder.layer.0.output.dense.weight";
+  const { shape, data } = parameters.get(name)!;
+  // even neurons reach nothing; the others little, less than an unmasked update would make of an even one
+  const values = Float32Array.from(data as Float32Array, (value, i) => (i % 2 === 0 ? 0 : value / 100));
+  parameters.set(name, { dtype: "float32", shape, data: values });
+  await writeFile(at("columns", "model.safetensors"), safetensorsBytes(parameters));
+  const own = { "mask-safe": true, targets: "all-linear", "keep-neurons": 0.5, "learning-rate": 0.05 };
+  await trained({ ...own, model: at("columns"), output: at("masked") });
+  const stored = await openSafetensors(environment.files, at("masked", "adapter", "deft.safetensors"));
+  const mask = (await stored.get("bert.encoder.layer.0.intermediate.neuron_mask")!.read()).data as Float32Array;
+  expect(Array.from(mask)).toEqual(Array.from(mask, (_, f) => f % 2));
 });
