@@ -2,7 +2,7 @@
 
     density.py --out test/golden/density
 
-Each record is about a case of encoders.py, whose model, start and batches it takes: `<case>.json` and
+Each record is about a case of encoders.py or t5.py, whose model, start and batches it takes: `<case>.json` and
 `<case>.safetensors`. `objectives.NAME` holds the losses of the first batch at the start, with `grad/NAME/<parameter>`
 beside it, in float32; `noise` is how far float32 is from float64. `training` is 20 AdamW steps with gates, each with
 the gates after it, and `final/<parameter>` where they end.
@@ -15,15 +15,17 @@ import tempfile
 
 import torch
 import transformers
-from encoders import Adapted, tiny_case
-from reference import MAX_GRAD_NORM, STEPS, WARMUP_SHARE, WEIGHT_DECAY, Case, Run, gap
 from safetensors.torch import save_file
 from torch import nn
 
-CASES = ("bert-gelu.lora-qv", "bert-gelu.adapter-pfeiffer")
+import encoders
+import t5
+from reference import MAX_GRAD_NORM, STEPS, WARMUP_SHARE, WEIGHT_DECAY, Case, Run, gap, our_name, stack_of
+
+CASES = ("bert-gelu.lora-qv", "bert-gelu.adapter-pfeiffer", "t5-v10.lora-qv", "t5-v11.adapter-pfeiffer")
 GATE_RATE, GATE_WEIGHT, FIRST_GATE = 0.05, 0.3, 4.0
 # θ of the gradient check: far from one another, so that a gate at the wrong layer shows
-GATES = (1.5, -0.5)
+GATES = (1.5, -0.5, 0.7, -1.2)
 OBJECTIVES = {
     "neurons-attended": {"positions": "attended", "epsilon": 1e-2, "weight": 1.0, "neurons": True},
     "neurons-all": {"positions": "all", "epsilon": 0.1, "weight": 0.5, "neurons": True},
@@ -35,14 +37,14 @@ OBJECTIVES = {
 
 
 class Gated(nn.Module):
-    """An MLP's output module with a gate on all that it adds to the residual, before its norm."""
+    """A BertOutput with a gate on all that it adds to the residual, before its norm."""
 
     def __init__(self, output: nn.Module, theta: nn.Parameter):
         super().__init__()
         self.inner, self.theta = output, theta
 
     def forward(self, hidden_states, input_tensor):
-        adapted = isinstance(self.inner, Adapted)
+        adapted = isinstance(self.inner, encoders.Adapted)
         output = self.inner.adapted if adapted else self.inner
         h = output.dropout(output.dense(hidden_states))
         if adapted:
@@ -51,33 +53,68 @@ class Gated(nn.Module):
         return output.LayerNorm(input_tensor + torch.sigmoid(self.theta) * h)
 
 
+class GatedT5(nn.Module):
+    """A T5LayerFF with a gate on all that it adds to its input."""
+
+    def __init__(self, layer: nn.Module, theta: nn.Parameter):
+        super().__init__()
+        self.inner, self.theta = layer, theta
+
+    def forward(self, hidden_states):
+        adapted = isinstance(self.inner, t5.Adapted)
+        layer = self.inner.adapted if adapted else self.inner
+        h = layer.DenseReluDense(layer.layer_norm(hidden_states))
+        if adapted:
+            h = h + self.inner.adapter_up(self.inner.act(self.inner.adapter_down(hidden_states + h)))
+        return hidden_states + torch.sigmoid(self.theta) * h
+
+
 class Extended(Run):
     """A run with masks on the activations and, after `gate()`, gates."""
 
     def __init__(self, case: Case, dtype: torch.dtype):
         super().__init__(case, dtype)
+        self.first = case.batches[0]
         self.masks: dict[str, torch.Tensor] = {}
         self.gates: dict[str, nn.Parameter] = {}
-        for index, layer in enumerate(self.layers()):
-            site = f"bert.encoder.layer.{index}.intermediate"
-            # before the tap, which sees what is left
-            layer.intermediate.register_forward_hook(
-                lambda _m, _i, out, site=site: out * self.masks[site] if self.masks else out, prepend=True
-            )
+        for name, module in self.model.named_modules():
+            if name.endswith((".intermediate", ".DenseReluDense")):
+                site = our_name(name)
+                # before the tap, which sees what is left
+                (module.act if hasattr(module, "wo") else module).register_forward_hook(
+                    lambda _m, _i, out, site=site: out * self.masks[site] if self.masks else out, prepend=True
+                )
 
-    def layers(self):
-        return next(m for n, m in self.model.named_modules() if n.endswith("encoder.layer"))
+    def mlps(self):
+        """Where each MLP's last part is, under which name, and the site of its gate; in the order of the layers."""
+        for name, module in list(self.model.named_modules()):
+            if name.endswith("encoder.layer"):
+                for index, layer in enumerate(module):
+                    yield layer, "output", f"bert.encoder.layer.{index}.output"
+            elif name.endswith(".block"):
+                for index, block in enumerate(module):
+                    last = len(block.layer) - 1
+                    yield block.layer, str(last), f"{our_name(name)}.{index}.layer.{last}"
 
     def mask(self):
-        for index, layer in enumerate(self.layers()):
-            f = torch.arange(layer.intermediate.dense.out_features)
-            self.masks[f"bert.encoder.layer.{index}.intermediate"] = ((f * 7 + index * 3) % 5 >= 2).to(self.dtype)
+        self.forward(self.first)
+        for index, (site, a) in enumerate(self.taps.values.items()):
+            self.masks[site] = ((torch.arange(a.shape[-1]) * 7 + index * 3) % 5 >= 2).to(self.dtype)
 
     def gate(self, thetas):
-        for index, (layer, theta) in enumerate(zip(self.layers(), thetas, strict=True)):
+        for (parent, name, site), theta in zip(self.mlps(), thetas, strict=False):
             parameter = nn.Parameter(torch.tensor([theta], dtype=self.dtype))
-            layer.output = Gated(layer.output, parameter)
-            self.gates[f"bert.encoder.layer.{index}.output.mlp_gate"] = parameter
+            part = parent.get_submodule(name)
+            kind = Gated if name == "output" else GatedT5
+            setattr(parent, name, kind(part, parameter))
+            self.gates[f"{site}.mlp_gate"] = parameter
+
+    def over_stacks(self, values):
+        """The mean over each stack's layers, stacks added."""
+        stacks: dict[str, list[torch.Tensor]] = {}
+        for site, value in zip(self.taps.values, values, strict=True):
+            stacks.setdefault(stack_of(site), []).append(value)
+        return sum(torch.stack(own).mean() for own in stacks.values())
 
     def layer_losses(self, batch, positions, epsilon, neurons=False):
         if not neurons:
@@ -100,8 +137,8 @@ class Extended(Run):
         gates = [torch.sigmoid(theta).squeeze() for theta in self.gates.values()]
         if gates:
             losses = [g * loss for g, loss in zip(gates, losses, strict=True)]
-        density = torch.stack(losses).mean()
-        price = GATE_WEIGHT * torch.stack(gates).mean() if gates else 0.0
+        density = self.over_stacks(losses)
+        price = GATE_WEIGHT * self.over_stacks(gates) if gates else 0.0
         return task, density, task + weight * density + price
 
     def learned(self):
@@ -140,7 +177,7 @@ def training_record(case: Case, tensors: dict):
     """20 steps with gates from their own start, at a learning rate of their own and without weight decay."""
     run = Extended(case, torch.float32)
     decays = run.decays()
-    run.gate([FIRST_GATE] * len(run.layers()))
+    run.gate([FIRST_GATE] * len(GATES))
     groups = [
         {"params": [p for n, p in run.trainables.items() if decays[n] is keep], "weight_decay": decay}
         for keep, decay in ((True, WEIGHT_DECAY), (False, 0.0))
@@ -174,12 +211,13 @@ def main():
     options.out.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory() as folder:
         for name in CASES:
-            case = tiny_case(pathlib.Path(folder), name, golden=True)
+            family = t5 if name.startswith("t5-") else encoders
+            case = family.tiny_case(pathlib.Path(folder), name, golden=True)
             tensors: dict[str, torch.Tensor] = {}
             record = {
                 "case": name,
                 "gateWeight": GATE_WEIGHT,
-                "thetas": GATES,
+                "thetas": GATES[: len(list(Extended(case, torch.float32).mlps()))],
                 "objectives": {n: objective_record(case, n, o, tensors) for n, o in OBJECTIVES.items()},
                 "training": training_record(case, tensors),
             }

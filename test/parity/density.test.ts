@@ -59,7 +59,7 @@ afterAll(() => rmSync(cache, { recursive: true, force: true }));
 const backend = nodeBackend({ threads: 1 });
 
 async function compareDensity(folder: string, name: string): Promise<void> {
-  const one = await openCase("test/golden/encoders", name, cache);
+  const one = await openCase(`test/golden/${name.startsWith("t5-") ? "t5" : "encoders"}`, name, cache);
   const record = JSON.parse(await readFile(join(folder, `${name}.json`), "utf8")) as DensityRecord;
   const tensors = new Map<string, Tensor>();
   for (const [key, weight] of await openSafetensors(nodeFiles(), join(folder, `${name}.safetensors`)))
@@ -190,7 +190,7 @@ async function compareTraining(
   await optimizer.dispose();
 }
 
-const CASES = ["bert-gelu.lora-qv", "bert-gelu.adapter-pfeiffer"];
+const CASES = ["bert-gelu.lora-qv", "bert-gelu.adapter-pfeiffer", "t5-v10.lora-qv", "t5-v11.adapter-pfeiffer"];
 
 describe("the loss of neurons, masks, energies and gates as PyTorch's", () => {
   test.each(CASES)("%s: losses, gradients by name, 20 steps with gates", (name) =>
