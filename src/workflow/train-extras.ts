@@ -2,10 +2,10 @@
 import { gateOf, isGate } from "../density/index.ts";
 import { mlpSites } from "../models/index.ts";
 import type { Method } from "../peft/index.ts";
+import type { Settings } from "../settings/index.ts";
 import type { Tensor } from "../tensor/index.ts";
 import type { RemovalOptions, WeightControlOptions } from "../train/index.ts";
 import type { BaseModel } from "./base-model.ts";
-import type { Settings } from "./settings.ts";
 
 /** Masks change at every hundredth of the run: rarely enough to cost nothing, often enough to follow the cubic. */
 const REMOVAL_INTERVAL = 0.01;

@@ -4,6 +4,7 @@ import { ConfigError } from "../errors.ts";
 import { jsonText } from "../hub/index.ts";
 import type { Evaluation, Outcome } from "../infer/index.ts";
 import { isHead } from "../peft/index.ts";
+import { methodName, type Settings } from "../settings/index.ts";
 import { sizeOf, type Tensor } from "../tensor/index.ts";
 import {
   type EvalEvent,
@@ -24,7 +25,6 @@ import { methodOnBase, runExtras, usualTargets, withExtras } from "./run-method.
 import type { RunRecord } from "./run-record.ts";
 import { RunWriter } from "./run-writer.ts";
 import { running } from "./running.ts";
-import { methodName, type Settings } from "./settings.ts";
 import { chanceLoss, trainingBatches } from "./task-batches.ts";
 import { encodeSplit, headOf, openData } from "./task-data.ts";
 import { gateValues, removalOptions, weightControl } from "./train-extras.ts";
