@@ -8,20 +8,20 @@ import { quantizeModel } from "./quantize.ts";
 /** Numbers that an exported model multiplies with. */
 export type Precision = "fp32" | "int8" | "q4";
 
-/** The ONNX model of a classifier: inputs `INPUT_NAMES`, output `logits` `[batch_size, C]`. */
+/** The ONNX model of an encoder: inputs `INPUT_NAMES`, outputs as `inferenceGraph` names them. */
 export async function deploy(inference: InferenceModel, weights: Weights, precision: Precision): Promise<OnnxModel> {
-  const { logits } = inferenceGraph(inference);
+  const { outputs } = inferenceGraph(inference);
   const stored = new Map<string, Uint8Array>();
-  for (const { name } of externalWeights({ logits })) stored.set(name, bytesOf(await weights.get(name)!.read()));
-  const { bytes } = emit({ logits }, { place: ({ name }) => stored.get(name)! });
+  for (const { name } of externalWeights(outputs)) stored.set(name, bytesOf(await weights.get(name)!.read()));
+  const { bytes } = emit(outputs, { place: ({ name }) => stored.get(name)! });
   const fused = fuseAttention(readModel(bytes), inference.model.config.numHeads);
   return precision === "fp32" ? fused : quantizeModel(fused, precision === "int8" ? 8 : 4);
 }
 
 /** A deployed model as a backend opens it. */
 export function deployedProgram(inference: InferenceModel, model: OnnxModel): EmittedModel {
-  const { logits } = inferenceGraph(inference);
-  const shapes = emit({ logits }, { place: () => ({ name: "nowhere", byteOffset: 0, byteLength: 0 }) });
+  const { outputs } = inferenceGraph(inference);
+  const shapes = emit(outputs, { place: () => ({ name: "nowhere", byteOffset: 0, byteLength: 0 }) });
   return { ...shapes, bytes: writeModel(model), external: [] };
 }
 

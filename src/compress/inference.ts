@@ -1,13 +1,13 @@
-// A classifier's graph for inference alone: everything frozen, and the last block only where the head reads.
+// An encoder's graph for inference alone: everything frozen, and the last block only where the head reads.
 import { add, Graph, mul, type Value } from "../graph/index.ts";
-import { type EncoderInputs, type EncoderModel, encoderLogits, type MlpSite } from "../models/index.ts";
+import { type EncoderInputs, type EncoderModel, encoderLogits, encoderSpans, type MlpSite } from "../models/index.ts";
 import { compose, type Hooks, none, Scope } from "../nn/index.ts";
 
-/** A classifier that is only run: what its graph is made of besides weights. */
+/** An encoder that is only run: what its graph is made of besides weights. */
 export interface InferenceModel {
   readonly model: EncoderModel;
-  /** Width of the logits. */
-  readonly numLogits: number;
+  /** Width of the logits; `span` for the two of every position that answer a question. */
+  readonly numLogits: number | "span";
   /** Middleware that no merge can replace: bottleneck adapters, virtual tokens. */
   readonly hooks?: Hooks;
 }
@@ -15,8 +15,8 @@ export interface InferenceModel {
 export interface InferenceGraph {
   readonly graph: Graph;
   readonly inputs: EncoderInputs;
-  /** `[B, C]` */
-  readonly logits: Value;
+  /** `logits` `[B, C]`, or `start_logits` and `end_logits` `[B, S]`, as transformers names them. */
+  readonly outputs: Readonly<Record<string, Value>>;
 }
 
 export interface InferenceOptions {
@@ -42,7 +42,10 @@ export function inferenceGraph(
   const segments = model.config.typeVocabSize > 1 ? typeIds : mul(tokenIds, 0);
   const inputs = { tokenIds, attentionMask, typeIds: segments };
   const root = Scope.root(graph, { hooks: compose(hooks, measuring), frozen: true });
-  return { graph, inputs, logits: encoderLogits(model, root, inputs, numLogits, { firstOnly }) };
+  if (numLogits !== "span")
+    return { graph, inputs, outputs: { logits: encoderLogits(model, root, inputs, numLogits, { firstOnly }) } };
+  const { startLogits, endLogits } = encoderSpans(model, root, inputs);
+  return { graph, inputs, outputs: { start_logits: startLogits, end_logits: endLogits } };
 }
 
 /** Middleware that replaces neurons by their constants, fed with each run: `neurons.i.{mask,fill}` `[F]` for site i. */

@@ -123,8 +123,8 @@ export async function openMasked(
   facts: readonly LayerFacts[],
 ): Promise<MaskedModel> {
   const sites = facts.map(({ site }) => site);
-  const { logits } = inferenceGraph(inferenceOf(config), { hooks: fedMasks(sites), firstOnly: false });
-  const program = await backend.compile({ logits }, { weights, mapWeights: false });
+  const { outputs } = inferenceGraph(inferenceOf(config), { hooks: fedMasks(sites), firstOnly: false });
+  const program = await backend.compile(outputs, { weights, mapWeights: false });
   return {
     logits: (examples, kept) => logitsOf(program, examples, maskFeeds(facts, kept)),
     dispose: () => program.dispose(),

@@ -1,8 +1,9 @@
-// `deft export --format onnx`: a folder that Transformers.js loads as a text-classification model.
+// `deft export --format onnx`: a folder that Transformers.js loads, to classify texts or to answer questions.
 import { deploy, deployedFiles, type Precision } from "../compress/index.ts";
 import { readTokenizerFiles, type TokenizerConfigJson, type TokenizerJson } from "../data/index.ts";
 import { UnsupportedError } from "../errors.ts";
 import { type JsonObject, jsonText } from "../hub/index.ts";
+import type { HeadKind } from "../infer/index.ts";
 import { type Files, joinPath } from "../tensor/index.ts";
 import type { RunOverrides, RunTarget } from "./api.ts";
 import { readCompression } from "./compression.ts";
@@ -73,7 +74,7 @@ export async function exportOnnx(
         await files.write(joinPath(folder, name), await files.read(joinPath(target.folder, name)));
     await files.write(joinPath(folder, "config.json"), jsonText(onnxConfig(frozen.config, external)));
   });
-  return { output, files: written, loads: loadingLine(output, wanted) };
+  return { output, files: written, loads: loadingLine(output, wanted, frozen.opened.head.kind) };
 }
 
 function defaultPrecisions(planned: "none" | "int8" | "q4" | undefined): readonly Precision[] {
@@ -89,11 +90,12 @@ function onnxConfig(config: JsonObject, external: Readonly<Record<string, number
   return { ...config, "transformers.js_config": { use_external_data_format: external } };
 }
 
-function loadingLine(output: string, precisions: readonly Precision[]): string {
+function loadingLine(output: string, precisions: readonly Precision[], head: HeadKind["kind"]): string {
   const folder = output.replace(/\/+$/, "");
   const [parent, name] = [folder.slice(0, folder.lastIndexOf("/")) || ".", folder.slice(folder.lastIndexOf("/") + 1)];
   const dtype = ONNX_DTYPES[precisions.at(-1) ?? "fp32"];
-  return `env.localModelPath = "${parent}"; await pipeline("text-classification", "${name}", { dtype: "${dtype}" })`;
+  const task = head === "span" ? "question-answering" : "text-classification";
+  return `env.localModelPath = "${parent}"; await pipeline("${task}", "${name}", { dtype: "${dtype}" })`;
 }
 
 const TOKENIZER_CLASSES: Readonly<Record<string, string>> = { bert: "BertTokenizer", roberta: "RobertaTokenizer" };

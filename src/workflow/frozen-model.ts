@@ -95,13 +95,15 @@ function adapterPrint(files: Files, trained: ReadonlyMap<string, Tensor>): Promi
 /** The graph of a plain model. */
 export function inferenceOf(config: JsonObject): InferenceModel {
   const model = encoderModel(config);
-  return { model, numLogits: model.config.labels.length };
+  const [architecture] = Array.isArray(config.architectures) ? config.architectures : [];
+  const isSpan = String(architecture).endsWith("ForQuestionAnswering");
+  return { model, numLogits: isSpan ? "span" : model.config.labels.length };
 }
 
 /** A plain model compiled for inference: packed weights, the last block at the first token. Errors as `Backend.compile`. */
 export function compilePlain(backend: Backend, { config, weights }: PlainModel): Promise<Program> {
-  const { logits } = inferenceGraph(inferenceOf(config));
-  return backend.compile({ logits }, { weights, mapWeights: false });
+  const { outputs } = inferenceGraph(inferenceOf(config));
+  return backend.compile(outputs, { weights, mapWeights: false });
 }
 
 /** Feeds of `inferenceGraph` from a batch. */
@@ -148,6 +150,6 @@ export async function writePlainModel(
 
 /** The weights that the model's graph reads, and no others. */
 function neededWeights(config: JsonObject, weights: Weights): Weights {
-  const { logits } = inferenceGraph(inferenceOf(config));
-  return new Map(externalWeights({ logits }).map(({ name }) => [name, weights.get(name)!]));
+  const { outputs } = inferenceGraph(inferenceOf(config));
+  return new Map(externalWeights(outputs).map(({ name }) => [name, weights.get(name)!]));
 }

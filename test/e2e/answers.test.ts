@@ -2,6 +2,7 @@
 import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { AutoModelForQuestionAnswering, AutoTokenizer, env } from "@huggingface/transformers";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { nodeFiles } from "../../src/hub/files-node.ts";
 import type { Outcome } from "../../src/infer/index.ts";
@@ -98,6 +99,35 @@ describe("an encoder on SQuAD", () => {
     );
     const several = await answers(at("span"), "--input", at("questions.jsonl"));
     expect(several.map(({ text }) => text)).toEqual(["dull", "tender"]);
+  });
+
+  test("points alike in Transformers.js", async () => {
+    const { code, err } = await deft(
+      "export",
+      at("span"),
+      "--format",
+      "onnx",
+      "--precision",
+      "fp32",
+      "--output",
+      at("js"),
+    );
+    expect({ code, err }).toMatchObject({ code: 0 });
+    env.allowRemoteModels = false;
+    env.localModelPath = `${at("")}/`;
+    const tokenizer = await AutoTokenizer.from_pretrained("js");
+    const model = await AutoModelForQuestionAnswering.from_pretrained("js", { dtype: "fp32" });
+    for (const context of ["the film is gripping", "a dull plot"]) {
+      const inputs = tokenizer("what is it", { text_pair: context });
+      const { start_logits, end_logits } = (await model(inputs)) as Record<string, { data: Float32Array }>;
+      const ids = Array.from((inputs as { input_ids: { data: BigInt64Array } }).input_ids.data, Number);
+      // [CLS] what is it [SEP] context [SEP]: an answer stands in the context
+      const best = (row: Float32Array) => 5 + row.slice(5, -1).indexOf(Math.max(...row.slice(5, -1)));
+      const [start, end] = [best(start_logits!.data), best(end_logits!.data)];
+      const [ours] = await answers(at("span"), "--question", "what is it", "--context", context);
+      expect(tokenizer.decode(ids.slice(start, end + 1))).toBe(ours!.text);
+    }
+    await model.dispose();
   });
 
   test("is measured by profile", async () => {
