@@ -42,13 +42,15 @@ describe("deft", () => {
     expect((await deft("report", "--help")).out).toMatchInlineSnapshot(`
       "Usage: deft report [options] <runs...>
 
-      One HTML page of one or more runs; opens without a server.
+      One HTML page of one or more runs and compressed models; opens without a server.
 
       Arguments:
-        runs             folders of runs; those that differ only in the density loss are compared
+        runs             folders of runs, those that differ only in the density loss are compared; and of
+                         compressed models
 
       Output:
         --output <FILE>  where the page goes
+        --bench <FILE>   what deft bench --json printed, to show beside the scores
         --json           machine-readable on standard output, nothing else there
         -q, --quiet      results and errors only
         -v, --verbose    more detail, stacks of errors
@@ -59,6 +61,7 @@ describe("deft", () => {
       Examples:
         deft report runs/sst2
         deft report runs/plain runs/deft --output both.html
+        deft report runs/sst2 runs/sst2-small runs/sst2-fast --bench bench.json
 
       "
     `);

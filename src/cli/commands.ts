@@ -10,6 +10,7 @@ import {
   PAGE_FLAG,
   PREDICT_FLAGS,
   PRUNE_FLAGS,
+  REPORT_BENCH_FLAG,
   SPLIT_FLAG,
   TARGET_FLAGS,
   TRAIN_FLAGS,
@@ -193,10 +194,19 @@ export const COMMANDS: readonly Command[] = [
   },
   {
     name: "report",
-    summary: "one HTML page of one or more runs; opens without a server",
-    args: [["<runs...>", "folders of runs; those that differ only in the density loss are compared"]],
-    flags: [PAGE_FLAG],
-    examples: ["deft report runs/sst2", "deft report runs/plain runs/deft --output both.html"],
+    summary: "one HTML page of one or more runs and compressed models; opens without a server",
+    args: [
+      [
+        "<runs...>",
+        "folders of runs, those that differ only in the density loss are compared; and of compressed models",
+      ],
+    ],
+    flags: [PAGE_FLAG, REPORT_BENCH_FLAG],
+    examples: [
+      "deft report runs/sst2",
+      "deft report runs/plain runs/deft --output both.html",
+      "deft report runs/sst2 runs/sst2-small runs/sst2-fast --bench bench.json",
+    ],
     load: () => import("./commands/report.ts"),
   },
   {

@@ -231,6 +231,9 @@ export const BENCH_FLAGS: readonly Flag[] = [
 /** `--output FILE` for commands that write one page. */
 export const PAGE_FLAG = output("output", "FILE", "where the page goes");
 
+/** The benchmark that `deft report` shows beside what was compressed. */
+export const REPORT_BENCH_FLAG = output("bench", "FILE", "what deft bench --json printed, to show beside the scores");
+
 /** The train flags with these names, in their order. */
 export function trainFlags(...names: readonly SettingsKey[]): Flag[] {
   return TRAIN_FLAGS.filter((flag) => (names as readonly string[]).includes(flag.name));

@@ -1,6 +1,19 @@
 // A compression as people read it: sizes, score before and after, the budget and what it was measured on.
-import type { CompressEvent, Compression } from "../workflow/index.ts";
-import { bytes, count, metricLabel, percent, score } from "./format.ts";
+import type { DensityReport, LayerDensity } from "../density/index.ts";
+import { type CompressEvent, type Compression, densityBy, HEADLINE_DEFINITION } from "../workflow/index.ts";
+import { type CompressionReport, measuredImportance, scoredCandidates } from "./candidates.ts";
+import {
+  bytes,
+  count,
+  decimal,
+  definitionLabel,
+  metricLabel,
+  percent,
+  score,
+  scoreChange,
+  significant,
+} from "./format.ts";
+import { ranksOf } from "./pareto.ts";
 import type { Table } from "./table.ts";
 
 /** Before and after, side by side. */
@@ -63,4 +76,95 @@ export function compressionLine(event: CompressEvent): string {
     ...(latency === null ? [] : [`latency ${latency.toFixed(2)}x`]),
   ];
   return `search (${phase}) ${done}/${Math.max(done, total)}: ${sizes.join(" ")}  ${facts.join(", ")}`;
+}
+
+/** Compressed models side by side, a line each, for the terminal and the page. */
+export function compressionsTable(list: readonly CompressionReport[]): Table {
+  const metric = list[0]?.record.metricName ?? "";
+  return {
+    head: [
+      "model",
+      "kind",
+      `${metricLabel(metric)} before`,
+      "after",
+      "change",
+      "neurons",
+      "MLPs",
+      "parameters",
+      "latency",
+    ],
+    align: ["left", "left"],
+    rows: list.map(({ name, record: { before, after, layers, exactness, chosen, metricName } }) => [
+      name,
+      exactness,
+      score(metricName, before.metrics[metricName] ?? Number.NaN),
+      score(metricName, after.metrics[metricName] ?? Number.NaN),
+      scoreChange(metricName, (after.metrics[metricName] ?? Number.NaN) - (before.metrics[metricName] ?? Number.NaN)),
+      percent(after.neurons / Math.max(1, before.neurons)),
+      `${after.mlps} of ${layers.length}`,
+      percent(after.parameters / before.parameters),
+      typeof chosen.latency === "number" ? `${decimal(chosen.latency, 2)}x` : "–",
+    ]),
+  };
+}
+
+/** Before and after in each layer, with what is known of it: density of the run, gate, measured importance. */
+export function compressedLayersTable({ record, gates }: CompressionReport, density: DensityReport | null): Table {
+  const importance = measuredImportance(record);
+  const own = gates !== null && gates.length === record.layers.length ? gates : null;
+  const rankOf = (values: readonly number[], layer: number) => String(ranksOf(values)[layer]);
+  const columns: { readonly head: string; readonly cell: (layer: number) => string }[] = [
+    { head: "neurons", cell: (layer) => count(record.layers[layer]!.of) },
+    { head: "kept", cell: (layer) => count(record.layers[layer]!.kept) },
+    { head: "share", cell: (layer) => percent(record.layers[layer]!.kept / Math.max(1, record.layers[layer]!.of), 0) },
+  ];
+  if (density !== null) {
+    const of = (layer: number) => density.layers.find(({ site }) => site === record.layers[layer]!.site);
+    const cell = (layer: number, text: (of: LayerDensity) => string) => {
+      const found = of(layer);
+      return found === undefined ? "–" : text(found);
+    };
+    columns.push(
+      {
+        head: `density ${definitionLabel(HEADLINE_DEFINITION)}`,
+        cell: (l) => cell(l, (d) => percent(densityBy(d, HEADLINE_DEFINITION))),
+      },
+      { head: "dead", cell: (l) => cell(l, (d) => count(d.deadNeurons)) },
+    );
+  }
+  if (own !== null)
+    columns.push(
+      { head: "gate", cell: (layer) => decimal(own[layer]!, 3) },
+      { head: "rank", cell: (layer) => rankOf(own, layer) },
+    );
+  if (importance !== null)
+    columns.push(
+      { head: "missed by", cell: (layer) => significant(importance[layer]!, 2) },
+      { head: "rank", cell: (layer) => rankOf(importance, layer) },
+    );
+  return {
+    head: ["layer", ...columns.map(({ head }) => head)],
+    rows: record.layers.map((_, layer) => [String(layer), ...columns.map(({ cell }) => cell(layer))]),
+  };
+}
+
+/** Every candidate of a search, the largest first; the one that was taken has a mark. */
+export function candidatesTable(record: Compression): Table {
+  const { metricName } = record;
+  return {
+    head: ["", "neurons", "kept by layer", "divergence", metricLabel(metricName), "change", "may be lost", "latency"],
+    align: ["left", "right", "left"],
+    rows: scoredCandidates(record).map(
+      ({ candidate: { sizes, divergence, score: value, lost, latency }, share, change, isChosen }) => [
+        isChosen ? "taken" : "",
+        percent(share),
+        sizes.join(" "),
+        divergence === undefined ? "–" : significant(divergence, 2),
+        value === undefined ? "–" : score(metricName, value),
+        value === undefined ? "–" : scoreChange(metricName, change),
+        lost === undefined ? "–" : scoreChange(metricName, lost),
+        latency === undefined ? "–" : `${decimal(latency, 2)}x`,
+      ],
+    ),
+  };
 }

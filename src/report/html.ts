@@ -2,8 +2,10 @@
 import type { DensityReport } from "../density/index.ts";
 import { settingsInput, settingText, trainCommand } from "../settings/index.ts";
 import type { TrainEvent } from "../train/index.ts";
-import { type Comparison, effectiveEvents, type Profile, type RunRecord } from "../workflow/index.ts";
-import type { Figure } from "./chart.ts";
+import { type BenchReport, type Comparison, effectiveEvents, type Profile, type RunRecord } from "../workflow/index.ts";
+import type { CompressionReport } from "./candidates.ts";
+import { gatesOverStepsFigure } from "./compression-figures.ts";
+import { benchSection, compressionSection } from "./compression-section.ts";
 import {
   densityOverStepsFigure,
   layerFigure,
@@ -16,8 +18,8 @@ import {
   tradeOffFigure,
 } from "./figures.ts";
 import { count, duration, percent } from "./format.ts";
-import { factsHtml, figureHtml, html, type Markup, raw, shellLine, tableHtml } from "./page.ts";
-import { PAPER_CAVEAT, PAPER_FIGURES } from "./paper.ts";
+import { factsHtml, figuresHtml, html, type Markup, raw, shellLine, tableHtml } from "./page.ts";
+import { type OwnFigures, PAPER_CAVEAT, paperTable } from "./paper.ts";
 import { PAGE_CSS } from "./style.ts";
 import {
   comparisonSentences,
@@ -27,27 +29,35 @@ import {
   layersTable,
   runsTable,
 } from "./tables.ts";
+import { scoreByDensityFigure } from "./trade-figures.ts";
 
 /** A run as a report needs it: its name, `run.json` and the events of `events.jsonl`. */
 export interface RunReport {
   readonly name: string;
+  /** Where it lies, as compressed models name their source. */
+  readonly folder?: string;
   readonly record: RunRecord;
   readonly events: readonly TrainEvent[];
 }
 
-/** What a page is made of; at least one of `runs` and `comparison` says something. */
+/** What a page is made of; at least one of `runs`, `comparison` and `compressions` says something. */
 export interface ReportContent {
   readonly title: string;
   /** Sentences under the title. */
   readonly lead?: readonly string[];
   readonly runs: readonly RunReport[];
   readonly comparison?: Comparison | null;
+  /** Models made smaller by `deft compress`. */
+  readonly compressions?: readonly CompressionReport[];
+  /** What `deft bench` measured of them. */
+  readonly bench?: BenchReport | null;
   /** How the page was made, as a command line. */
   readonly command?: string;
 }
 
 /** The page as HTML; it opens without a server and fetches nothing. */
-export function reportHtml({ title, lead = [], runs, comparison = null, command }: ReportContent): string {
+export function reportHtml(content: ReportContent): string {
+  const { title, lead = [], runs, comparison = null, compressions = [], bench = null, command } = content;
   const shown = runs.map((run) => ({ ...run, events: effectiveEvents(run.events) }));
   const [only] = shown;
   const single = shown.length === 1 && only !== undefined ? only : null;
@@ -56,6 +66,9 @@ ${comparison === null ? null : comparisonSentences(comparison).map((sentence) =>
 ${single === null ? null : singleHead(single)}</header>
 ${comparison === null ? null : comparisonSection(comparison)}
 ${shown.length > 1 ? runsSection(shown, comparison === null) : null}
+${compressionSection(compressions, bench, densityOf(shown))}
+${benchSection(bench)}
+${comparison === null && compressions.length === 0 ? null : paperSection({ comparison, compressions, bench })}
 ${shown.length > 0 ? trainingSection(shown) : null}
 ${single?.record.result == null ? null : densitySection(single.record.result.density)}
 ${shown.length > 0 ? settingsSection(shown) : null}
@@ -79,10 +92,6 @@ function document(title: string, body: Markup): string {
 ${body}
 </main></body></html>
 `.markup;
-}
-
-function figures(list: readonly (Figure | null)[]): Markup {
-  return html`<div class="figures">${list.filter((figure) => figure !== null).map(figureHtml)}</div>`;
 }
 
 function singleHead({ record, events }: RunReport): Markup {
@@ -116,20 +125,21 @@ function comparisonSection(comparison: Comparison): Markup {
   return html`<section><h2>PEFT against DEFT</h2>
 <p>The same method, data and seed, without (PEFT) and with (DEFT) the density loss.</p>
 ${tableHtml(comparisonTable(comparison), (row) => row[1] === "mean")}
-${figures([tradeOffFigure(comparison), thresholdFigure(curves), ...methods.map((method) => pairedFigure(comparison.rows, method))])}
-<h3>Every definition of density</h3>${tableHtml(definitionsTable(comparison))}
-<h3>The paper’s numbers</h3><p class="note">${PAPER_CAVEAT}</p>
-${tableHtml({
-  head: ["experiment", "what", "stack", "value", "note"],
-  align: ["left", "left", "left", "right", "left"],
-  rows: PAPER_FIGURES.map(({ what, where, stack, value, note }) => [
-    where,
-    what,
-    stack ?? "",
-    percent(value, 2),
-    note ?? "",
-  ]),
-})}</section>`;
+${figuresHtml([tradeOffFigure(comparison), thresholdFigure(curves), ...methods.map((method) => pairedFigure(comparison.rows, method))])}
+<h3>Every definition of density</h3>${tableHtml(definitionsTable(comparison))}</section>`;
+}
+
+function paperSection(own: OwnFigures): Markup {
+  return html`<section><h2>The paper’s numbers</h2><p class="note">${PAPER_CAVEAT} Ours are of the models and data on this page, which are seldom the paper’s: the first column of ours counts as the paper does.</p>
+${tableHtml(paperTable(own))}</section>`;
+}
+
+/** The density of a run on the page by its folder. */
+function densityOf(runs: readonly RunReport[]): (source: string) => DensityReport | null {
+  return (source) => {
+    const run = runs.find(({ record, folder }) => [folder, record.settings.output].includes(source));
+    return run?.record.result?.density ?? null;
+  };
 }
 
 function runsSection(runs: readonly RunReport[], withCurve: boolean): Markup {
@@ -137,7 +147,7 @@ function runsSection(runs: readonly RunReport[], withCurve: boolean): Markup {
   const densities = named.flatMap(({ name, result }) =>
     result === null ? [] : [{ name, density: result.density.encoder }],
   );
-  return html`<section><h2>Runs</h2>${tableHtml(runsTable(named))}${withCurve ? figures([thresholdFigure(densities)]) : null}</section>`;
+  return html`<section><h2>Runs</h2>${tableHtml(runsTable(named))}${figuresHtml([withCurve ? thresholdFigure(densities) : null, scoreByDensityFigure(runs)])}</section>`;
 }
 
 function trainingSection(runs: readonly RunReport[]): Markup | null {
@@ -151,17 +161,25 @@ function trainingSection(runs: readonly RunReport[]): Markup | null {
     scoreFigure(named, metric),
     densityOverStepsFigure(named),
     learningRateFigure(named),
+    ...(runs.length === 1 ? [gatesOverStepsFigure(runs[0]?.events ?? [])] : []),
   ];
   if (drawn.every((figure) => figure === null) && warnings.length === 0) return null;
   return html`<section><h2>Training</h2>
 ${warnings.map(({ name, event }) => html`<p class="warning">${runs.length > 1 ? `${name}, ` : ""}step ${event.step}: ${event.message}</p>`)}
-${figures(drawn)}</section>`;
+${figuresHtml(drawn)}</section>`;
 }
 
 function densitySection(density: DensityReport): Markup {
   return html`<section><h2>Density</h2>
-${figures([layerFigure(density), thresholdFigure([{ name: "encoder", density: density.encoder }])])}
+${figuresHtml([layerFigure(density), layerFigure(density, "decoder"), thresholdFigure(stacksOf(density))])}
 ${tableHtml(layersTable(density), (row) => row[0]?.endsWith("all") ?? false)}</section>`;
+}
+
+/** Every stack that was measured, as curves. */
+function stacksOf({ encoder, decoder, generation }: DensityReport) {
+  return Object.entries({ encoder, decoder, generation }).flatMap(([name, density]) =>
+    density === undefined ? [] : [{ name: name === "generation" ? "decoder, generating" : name, density }],
+  );
 }
 
 function settingsSection(runs: readonly RunReport[]): Markup {

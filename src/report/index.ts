@@ -1,8 +1,9 @@
 // Records as people read them: tables, figures, pages, model cards, and the files other tools read.
 // Takes events, evaluations, comparisons and run records, gives text and bytes. Never: runs or measures anything.
 export { arithmeticTable, benchTable, ENERGY_CAVEAT } from "./bench.ts";
+export type { CompressionReport } from "./candidates.ts";
 export { type Figure, standaloneSvg } from "./chart.ts";
-export { compressionLine, compressionNotes, compressionTable } from "./compression.ts";
+export { compressionLine, compressionNotes, compressionsTable, compressionTable } from "./compression.ts";
 export {
   densityOverStepsFigure,
   layerFigure,

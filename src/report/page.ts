@@ -46,6 +46,12 @@ export function figureHtml({ id, title, caption, svg }: Figure): Markup {
   return html`<figure id="${id}"><h3>${title}</h3>${raw(svg)}<figcaption>${caption}</figcaption></figure>`;
 }
 
+/** Figures side by side; nothing where all are missing. */
+export function figuresHtml(list: readonly (Figure | null)[]): Markup | null {
+  const drawn = list.filter((figure) => figure !== null);
+  return drawn.length === 0 ? null : html`<div class="figures">${drawn.map(figureHtml)}</div>`;
+}
+
 /** Name and value, for settings and versions. */
 export function factsHtml(facts: readonly (readonly [name: string, value: string])[]): Markup {
   return html`<dl class="facts">${facts.map(([name, value]) => html`<div><dt>${name}</dt><dd>${value}</dd></div>`)}</dl>`;

@@ -12,6 +12,9 @@ main{max-width:76rem;margin:0 auto;padding:2.5rem 1.5rem 4rem}
 h1{font-size:1.9rem;line-height:1.2;margin:0 0 .4rem;letter-spacing:-.01em;overflow-wrap:anywhere}
 h2{font-size:1.3rem;margin:3rem 0 .8rem;padding-top:1rem;border-top:1px solid var(--line)}
 h3{font-size:1rem;margin:0 0 .4rem}
+h3.model{font-size:1.15rem;margin-top:2.4rem}
+details{margin:.8rem 0}
+summary{cursor:pointer}
 p{max-width:46rem;margin:.4rem 0 1rem}
 .lead{font-size:1.1rem;color:var(--soft)}
 .note{color:var(--soft);font-size:.9rem}

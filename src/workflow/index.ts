@@ -61,3 +61,4 @@ export type { PrunedLayer, Pruning } from "./pruned-base.ts";
 export { PRUNE_CALIBRATION_EXAMPLES, type PrunedModel, type PruneOptions, parsePruneRecipe } from "./pruning.ts";
 export { readRun, type StoredRun } from "./run-folder.ts";
 export type { RunRecord } from "./run-record.ts";
+export { readGates, type StoredGate } from "./stored-gates.ts";

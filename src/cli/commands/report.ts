@@ -1,6 +1,10 @@
-// `deft report`: one page of one or more runs.
+// `deft report`: one page of one or more runs and of models compressed from them.
+import { ConfigError } from "../../errors.ts";
+import { parseJson } from "../../hub/index.ts";
 import {
+  type CompressionReport,
   comparisonSentences,
+  compressionsTable,
   evaluationJson,
   pairRuns,
   renderTable,
@@ -8,38 +12,74 @@ import {
   runsTable,
   toJson,
 } from "../../report/index.ts";
-import { joinPath } from "../../tensor/index.ts";
-import { readRun, type StoredRun } from "../../workflow/index.ts";
+import { type Files, joinPath } from "../../tensor/index.ts";
+import { type BenchReport, readCompression, readGates, readRun, type StoredRun } from "../../workflow/index.ts";
 import type { Body } from "../command.ts";
 import { openFiles } from "../workflow.ts";
 
 export const run: Body = async ({ args, flags, terminal, json }) => {
   const files = await openFiles();
+  const folders = args.flat();
   const runs: StoredRun[] = [];
-  for (const folder of args) runs.push(await readRun(files, folder));
-  const [first] = runs;
+  const compressions: CompressionReport[] = [];
+  for (const folder of folders) {
+    const compression = await compressionOf(files, folder);
+    if (compression === null) runs.push(await readRun(files, folder));
+    else compressions.push(compression);
+  }
+  const bench = typeof flags.bench === "string" ? await readBench(files, flags.bench) : null;
+  const [only] = folders;
   const output =
-    typeof flags.output === "string"
-      ? flags.output
-      : joinPath(runs.length === 1 ? (first?.folder ?? "") : "", "report.html");
+    typeof flags.output === "string" ? flags.output : joinPath(folders.length === 1 ? (only ?? "") : "", "report.html");
   const comparison = runs.length > 1 ? pairRuns(runs.map((of) => of.record)) : null;
-  const title = runs.length === 1 && first !== undefined ? first.name : `${runs.length} runs`;
-  await files.write(output, reportHtml({ title, runs, comparison, command: "deft report" }));
+  const title = titleOf(runs, compressions);
+  await files.write(output, reportHtml({ title, runs, comparison, compressions, bench, command: "deft report" }));
   if (json)
     terminal.print(
       JSON.stringify(
         toJson({
           report: output,
           runs: runs.map(({ name, record: { result } }) => ({ name, result: result && evaluationJson(result) })),
+          compressions: compressions.map(({ name, record, gates }) => ({ name, ...record, gates })),
         }),
       ),
     );
   else {
+    const bold = (text: string) => terminal.style("bold", text, "out");
     const named = runs.map(({ name, record }) => ({ name, result: record.result }));
-    const table = renderTable(runsTable(named), (text) => terminal.style("bold", text, "out"));
-    terminal.print(
-      [...table, ...(comparison === null ? [] : ["", ...comparisonSentences(comparison)]), "", output].join("\n"),
-    );
+    const parts = [
+      ...(runs.length === 0 ? [] : [renderTable(runsTable(named), bold)]),
+      ...(compressions.length === 0 ? [] : [renderTable(compressionsTable(compressions), bold)]),
+      ...(comparison === null ? [] : [comparisonSentences(comparison)]),
+      [output],
+    ];
+    terminal.print(parts.map((lines) => lines.join("\n")).join("\n\n"));
   }
   return 0;
 };
+
+function titleOf(runs: readonly StoredRun[], compressions: readonly CompressionReport[]): string {
+  const names = [...runs, ...compressions].map(({ name }) => name);
+  if (names.length === 1) return names[0] ?? "";
+  if (compressions.length === 0) return `${runs.length} runs`;
+  const models = compressions.length === 1 ? (names.at(-1) ?? "") : `${compressions.length} compressed models`;
+  return runs.length === 0 ? models : `${runs.length === 1 ? names[0] : `${runs.length} runs`} and ${models}`;
+}
+
+/** A compressed model's record with the gates of its source, where that still lies there; null for other folders. */
+async function compressionOf(files: Files, folder: string): Promise<CompressionReport | null> {
+  const record = await readCompression(files, folder);
+  if (record === null) return null;
+  const name = (await files.realPath(folder)).split(/[\\/]/).at(-1) ?? folder;
+  const gates = await readGates(files, record.source);
+  return { name, record, gates: gates?.map(({ gate }) => gate) ?? null };
+}
+
+/** What `deft bench --json` printed. */
+async function readBench(files: Files, file: string): Promise<BenchReport> {
+  const value = parseJson(file, await files.readText(file)) as Partial<BenchReport> | null;
+  const isRow = (row: unknown) => typeof (row as { latencyMs?: { p50?: unknown } } | null)?.latencyMs?.p50 === "number";
+  if (!Array.isArray(value?.rows) || !value.rows.every(isRow) || typeof value.texts?.count !== "number")
+    throw new ConfigError([{ path: `--bench ${file}`, expected: "what deft bench --json printed", got: "other JSON" }]);
+  return value as BenchReport;
+}
