@@ -16,6 +16,8 @@ export interface CompileOptions {
   readonly memoryPattern?: boolean;
   /** Keep freed memory for the next run. */
   readonly memoryArena?: boolean;
+  /** This program's threads rest as soon as a run ends: for many programs that run in turn, whose threads would spin beside the next one's. */
+  readonly restThreads?: boolean;
   /** Write ONNX Runtime's profile to `<prefix>_<time>.json`. */
   readonly profilePrefix?: string;
 }

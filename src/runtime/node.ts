@@ -51,6 +51,7 @@ function sessionOptions(
   const session: Record<string, string> = {};
   if (folder !== undefined) session.model_external_initializers_file_folder_path = folder;
   if (options.mapWeights ?? true) session.disable_prepacking = "1";
+  if (options.restThreads) session.force_spinning_stop = "1";
   return {
     executionProviders: device === "cpu" ? ["cpu"] : [device, "cpu"],
     intraOpNumThreads: threads,

@@ -35,6 +35,12 @@ interface StagePrograms {
 type Tensors = Record<string, Tensor>;
 
 /**
+ * A program for each stage, over mapped weights: one for all blocks alike would be fed its weights, a copy of each at each run,
+ * for nothing. But so many programs must neither keep memory between runs nor let their threads spin beside the next one's.
+ */
+const RESTING = { memoryArena: false, restThreads: true } as const;
+
+/**
  * AdamW as `Optimizer` does it, in less memory and more time: each block's forward pass is made twice, and state and
  * gradients exist once. Same gradients but for rounding; checkpoints of either are the other's too.
  */
@@ -79,7 +85,7 @@ export class StagedOptimizer {
     const { graph: whole } = results["loss"]!;
     const trainable = graph.trainable.map(({ name, shape }) => whole.parameter(name, shape, { trainable: true }));
     const first = await initialParameters([...graph.trainable, ...graph.buffers], weights, options.seed);
-    const compile = { memoryArena: false, ...options.compile, weights };
+    const compile = { ...RESTING, ...options.compile, weights };
     const opened: Program[] = [];
     const open = async (outputs: Readonly<Record<string, Value>> | null) => {
       if (!outputs) return null;
