@@ -20,6 +20,7 @@ export interface FinishedRun extends Cell {
   readonly outcomes: readonly Outcome[];
   /** Of the whole process, mapped files included; null where it was not noted. */
   readonly peakBytes: number | null;
+  readonly cpuSeconds: number | null;
 }
 
 /** A figure without and with the density loss. */
@@ -46,8 +47,10 @@ export interface MethodRow extends Cell {
   /** Headline density of each seed, over the stacks that score the task: DEFT's over PEFT's, minus 1. */
   readonly densityChanges: Readonly<Partial<Record<Stack, readonly number[]>>>;
   readonly trainableShare: number;
-  /** Median over the steps of all seeds. */
+  /** The tenth percentile over the steps of all seeds: what other work on the machine disturbs least. */
   readonly stepMs: Both;
+  /** Processor time of a whole run, its evaluation included. */
+  readonly cpuSeconds: Both<number | null>;
   readonly peakBytes: Both<number | null>;
   /** The density of every stack falls with every seed, and the interval excludes a loss of more than one point. */
   readonly holds: boolean;
@@ -107,6 +110,7 @@ function rowOf(pairs: readonly Both<FinishedRun>[]): MethodRow {
     densityChanges,
     trainableShare: start.trainableParameters / start.totalParameters,
     stepMs: { peft: stepTime(pairs.map(({ peft }) => peft)), deft: stepTime(pairs.map(({ deft }) => deft)) },
+    cpuSeconds: { peft: cpu(pairs.map(({ peft }) => peft)), deft: cpu(pairs.map(({ deft }) => deft)) },
     peakBytes: { peft: largest(pairs.map(({ peft }) => peft)), deft: largest(pairs.map(({ deft }) => deft)) },
     holds: low > -0.01 && Object.values(densityChanges).every((values) => values.every((value) => value < 0)),
   };
@@ -132,7 +136,12 @@ function definitionsOf(
 
 function stepTime(runs: readonly FinishedRun[]): number {
   const times = runs.flatMap(({ events }) => events.flatMap((event) => (event.type === "step" ? [event.stepMs] : [])));
-  return times.sort((a, b) => a - b)[times.length >> 1] ?? Number.NaN;
+  return times.sort((a, b) => a - b)[Math.floor(times.length / 10)] ?? Number.NaN;
+}
+
+function cpu(runs: readonly FinishedRun[]): number | null {
+  const known = runs.flatMap(({ cpuSeconds }) => (cpuSeconds === null ? [] : [cpuSeconds]));
+  return known.length === 0 ? null : mean(known);
 }
 
 function largest(runs: readonly FinishedRun[]): number | null {
@@ -143,33 +152,40 @@ function largest(runs: readonly FinishedRun[]): number | null {
 const mean = (values: readonly number[]) => values.reduce((sum, value) => sum + value, 0) / values.length;
 const meanRows = (rows: readonly (readonly number[])[]) => rows[0]!.map((_, i) => mean(rows.map((row) => row[i]!)));
 
-/** Two Markdown tables: scores and costs, and the densities by every definition. */
+/** Three Markdown tables: scores with the headline density, costs, and the densities by every definition. */
 export function methodsTables(rows: readonly MethodRow[]): string {
-  return [markdown(SCORE_HEAD, rows.map(scoreCells)), "", markdown(DENSITY_HEAD, rows.flatMap(densityCells))].join(
-    "\n",
-  );
+  const tables = [
+    markdown(SCORE_HEAD, rows.map(scoreCells)),
+    markdown(COST_HEAD, rows.map(costCells)),
+    markdown(DENSITY_HEAD, rows.flatMap(densityCells)),
+  ];
+  return tables.join("\n\n");
 }
 
 const SCORE_HEAD = [
-  ...["model", "base", "method", "dev: PEFT → DEFT", "change on all (95 %)", "by seed"],
-  ...["P(abs(a) > 0.01): PEFT → DEFT", "change", "trained", "step, ms", "peak, MB", "holds"],
+  ...["model", "base", "method", "λ", "dev, %", "change on all", "95 % interval", "by seed"],
+  ...["P(abs(a) > 0.01), %", "change, %", "holds"],
 ];
 
 function scoreCells(row: MethodRow): string[] {
-  const { devScore, change, changes, density, densityChanges, stepMs, peakBytes } = row;
-  const stacks = Object.keys(density) as Stack[];
+  const { devScore, change, changes, density, densityChanges } = row;
+  const stacks = (Object.keys(density) as Stack[]).filter((stack) => stack !== "generation");
   return [
-    ...[row.model, row.base, row.method],
-    `${percent(devScore.peft)} → ${percent(devScore.deft)} %`,
-    `${signed(change.mean)} (${signed(change.low)} to ${signed(change.high)})`,
-    changes.map((value) => signed(value)).join(" "),
-    stacks.map((stack) => arrow(density[stack]![HEADLINE_DEFINITION]!, stack, stacks)).join("; "),
-    stacks.map((stack) => `${signed(mean(densityChanges[stack]!), 1)} %`).join("; "),
-    `${percent(row.trainableShare, 2)} %`,
-    `${stepMs.peft.toFixed(0)} → ${stepMs.deft.toFixed(0)}`,
-    [peakBytes.peft, peakBytes.deft].map((bytes) => (bytes === null ? "" : (bytes / 1e6).toFixed(0))).join(" → "),
+    ...[row.model, row.base, row.method, String(row.weight), arrow(devScore), signed(change.mean)],
+    ...[`${signed(change.low)} to ${signed(change.high)}`, changes.map((value) => signed(value, 1)).join(" ")],
+    stacks.map((stack) => arrow(density[stack]![HEADLINE_DEFINITION]!)).join("; "),
+    stacks.map((stack) => signed(mean(densityChanges[stack]!), 1)).join("; "),
     row.seeds.length < 3 ? `${row.seeds.length} of 3 seeds` : row.holds ? "yes" : "no",
   ];
+}
+
+const COST_HEAD = ["model", "base", "method", "trained, %", "step, ms", "run, CPU seconds", "peak memory, MB"];
+
+function costCells({ model, base, method, trainableShare, stepMs, cpuSeconds, peakBytes }: MethodRow): string[] {
+  const known = ({ peft, deft }: Both<number | null>, unit: number) =>
+    [peft, deft].map((value) => (value === null ? "?" : (value / unit).toFixed(0))).join(" → ");
+  const costs = [known(stepMs, 1), known(cpuSeconds, 1), known(peakBytes, 1e6)];
+  return [model, base, method, percent(trainableShare, 2), ...costs];
 }
 
 const DEFINITIONS = ["paper", "exact", "0.0001", "0.001", "0.01", "0.05", "0.1"];
@@ -188,8 +204,7 @@ function densityCells({ model, base, method, density }: MethodRow): string[][] {
   ]);
 }
 
-const arrow = ({ peft, deft }: Both, stack: Stack, stacks: readonly Stack[]) =>
-  `${stacks.length > 1 ? `${stack} ` : ""}${percent(peft)} → ${percent(deft)} %`;
+const arrow = ({ peft, deft }: Both) => `${percent(peft)} → ${percent(deft)}`;
 const percent = (share: number, digits = 1) => (100 * share).toFixed(digits);
 const signed = (share: number, digits = 2) => `${share < 0 ? "−" : "+"}${Math.abs(100 * share).toFixed(digits)}`;
 

@@ -67,7 +67,7 @@ const RATES: Readonly<Record<ModelName, Readonly<Record<MethodName, string>>>> =
 /** Weights that cost the task nothing that can be seen. */
 const WEIGHTS: Readonly<Record<ModelName, Readonly<Record<MethodName, number>>>> = {
   minilm: { lora: 0.2, qlora: 0.2, adapter: 0.1, prompt: 0.2, prefix: 0.2 },
-  t5: { lora: 1, qlora: 1, adapter: 5, prompt: 10, prefix: 1 },
+  t5: { lora: 1, qlora: 1, adapter: 5, prompt: 1, prefix: 1 },
 };
 
 interface Plan extends Cell {
@@ -183,13 +183,16 @@ function finishedRun({ folder, flags: _flags, ...cell }: Plan): FinishedRun {
       .split("\n")
       .filter((line) => line !== "")
       .map((line) => JSON.parse(line) as unknown);
-  const usage = existsSync(join(folder, "usage.json")) ? (JSON.parse(read("usage.json")) as { maxRSS: number }) : null;
+  const usage = existsSync(join(folder, "usage.json"))
+    ? (JSON.parse(read("usage.json")) as { maxRSS: number; userCPUTime: number })
+    : null;
   return {
     ...cell,
     record: JSON.parse(read("run.json")) as FinishedRun["record"],
     events: lines("events.jsonl") as FinishedRun["events"],
     outcomes: lines("predictions.jsonl") as FinishedRun["outcomes"],
     peakBytes: usage === null ? null : usage.maxRSS * 1024,
+    cpuSeconds: usage === null ? null : usage.userCPUTime / 1e6,
   };
 }
 
