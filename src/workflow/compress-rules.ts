@@ -37,7 +37,7 @@ export interface Choice {
   readonly layers: readonly LayerPlan[];
   readonly exactness: Exactness;
   readonly chosen: Readonly<Record<string, unknown>>;
-  /** Every candidate that was measured; empty without a search. */
+  /** Every candidate that was measured; empty where none was. */
   readonly candidates: readonly Candidate[];
 }
 
@@ -80,7 +80,9 @@ async function byExplicit(context: RuleContext, rule: Extract<CompressRule, { ki
     throw new ConfigError([{ path: "--skip", expected: `layers 0 to ${facts.length - 1}`, got: bad.join(", ") }]);
   const closed = closedGates(context, rule);
   const skipped = new Set([...rule.skip, ...closed]);
-  for (const layer of await leastMissed(context, { ...rule, skip: [...skipped] })) skipped.add(layer);
+  // gates are shown beside what is measured, so it is measured for them too
+  const missed = rule.count > 0 || rule.gateThreshold !== null ? await missedAlone(context) : [];
+  for (const layer of leastMissed(missed, rule.count, skipped)) skipped.add(layer);
   if (skipped.size >= facts.length)
     throw new ConfigError([
       {
@@ -102,7 +104,7 @@ async function byExplicit(context: RuleContext, rule: Extract<CompressRule, { ki
       : layers,
     exactness: isExact ? "exact" : "calibrated",
     chosen: { rule: "explicit", ...numbers, ...(frozen.gates.size === 0 ? {} : { gates: [...frozen.gates.values()] }) },
-    candidates: [],
+    candidates: missed,
   };
 }
 
@@ -134,34 +136,35 @@ function keptBy(
   return above.filter((f) => best.has(f));
 }
 
-/** The `count` layers whose MLP is missed least when it alone is taken away, on the calibration data. */
-async function leastMissed(
-  { facts, frozen, backend, data }: RuleContext,
-  { count, skip }: Extract<CompressRule, { kind: "explicit" }>,
-): Promise<number[]> {
-  if (count === 0) return [];
+/** How far the logits move on the search's examples when one layer's MLP alone is taken away, for each layer. */
+async function missedAlone({ facts, frozen, backend, data }: RuleContext): Promise<Candidate[]> {
   const masked = await openMasked(backend, frozen, facts);
   try {
     const dense = await masked.logits(
       data.search,
       facts.map(() => null),
     );
-    const missed: { layer: number; by: number }[] = [];
+    const missed: Candidate[] = [];
     for (const layer of facts.keys()) {
-      if (skip.includes(layer)) continue;
       const logits = await masked.logits(
         data.search,
         facts.map((_, i) => (i === layer ? [] : null)),
       );
-      missed.push({ layer, by: divergenceOf(logits, dense, data.search.count) });
+      const sizes = facts.map(({ site }, i) => (i === layer ? 0 : site.neurons));
+      missed.push({ sizes, divergence: divergenceOf(logits, dense, data.search.count) });
     }
-    return missed
-      .sort((a, b) => a.by - b.by)
-      .slice(0, count)
-      .map(({ layer }) => layer);
+    return missed;
   } finally {
     await masked.dispose();
   }
+}
+
+/** The `count` layers that are missed least, those already skipped left out. */
+function leastMissed(missed: readonly Candidate[], count: number, skipped: ReadonlySet<number>): number[] {
+  return [...missed.keys()]
+    .filter((layer) => !skipped.has(layer))
+    .sort((a, b) => missed[a]!.divergence! - missed[b]!.divergence!)
+    .slice(0, count);
 }
 
 /** Neurons that give nothing whatever the input, by mask or by proof: `[F]` of 0 and 1 for each layer. */
