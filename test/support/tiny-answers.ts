@@ -25,8 +25,19 @@ const WORDS = [
   ..."a and film in is it of one plot story the with what question: context: say:".split(" "),
 ];
 
+export interface TinyT5Options {
+  readonly seed?: number;
+  /** Laid over config.json. */
+  readonly config?: Readonly<Record<string, unknown>>;
+  /** The size of a matrix's numbers; 0.2 by default. */
+  readonly sizeOf?: (name: string, shape: readonly number[]) => number;
+}
+
 /** Writes config.json, model.safetensors and a Unigram tokenizer of the words of `tinyExamples`. */
-export async function writeTinyT5(folder: string, { seed = 1 } = {}): Promise<void> {
+export async function writeTinyT5(
+  folder: string,
+  { seed = 1, config: over = {}, sizeOf = () => 0.2 }: TinyT5Options = {},
+): Promise<void> {
   const pieces = ["<pad>", "</s>", "<unk>", "▁", ...WORDS.map((word) => `▁${word}`)];
   const config = {
     model_type: "t5",
@@ -45,8 +56,9 @@ export async function writeTinyT5(folder: string, { seed = 1 } = {}): Promise<vo
     eos_token_id: 1,
     decoder_start_token_id: 0,
     tie_word_embeddings: false,
+    ...over,
   };
-  const stored = new Set(["lm_head.weight"]);
+  const stored = new Set(config.tie_word_embeddings ? [] : ["lm_head.weight"]);
   const { parameters } = buildTaskGraph({
     model: t5Model(config, "config.json", stored),
     method: headOnly(),
@@ -56,7 +68,8 @@ export async function writeTinyT5(folder: string, { seed = 1 } = {}): Promise<vo
     const value = zeros("float32", shape);
     const data = value.data as Float32Array;
     const random = randomStream(seed, name);
-    for (let i = 0; i < data.length; i++) data[i] = name.endsWith("layer_norm.weight") ? 1 : random.normal() * 0.2;
+    const size = sizeOf(name, shape);
+    for (let i = 0; i < data.length; i++) data[i] = name.endsWith("layer_norm.weight") ? 1 : random.normal() * size;
     return [name, value] as const;
   });
   await writeFiles(folder, {
