@@ -2,7 +2,7 @@
 import type { DensityReport } from "../density/index.ts";
 import type { BenchReport } from "../workflow/index.ts";
 import { arithmeticTable, benchTable, ENERGY_CAVEAT } from "./bench.ts";
-import type { CompressionReport } from "./candidates.ts";
+import { type CompressionReport, measuredImportance } from "./candidates.ts";
 import type { Figure } from "./chart.ts";
 import {
   candidatesTable,
@@ -39,6 +39,7 @@ function modelPart(one: CompressionReport, density: DensityReport | null): Marku
 <p class="note">${notes.join(" ")}</p>
 ${figuresHtml(drawn)}
 ${tableHtml(compressedLayersTable(one, density))}
+${one.gates === null && measuredImportance(record) === null ? null : html`<p class="note">Rank 1 is what can go first. “Missed by”: mean squared change of the logits without the layer’s MLP.</p>`}
 ${
   record.candidates.length === 0
     ? null

@@ -14,10 +14,9 @@ const at = (name: string) => join(tiny.root, name);
 beforeAll(async () => {
   tiny = await tinyRun({ numLayers: 3 });
   ada = at("ada");
-  const trained = await deft(
-    ...["train", "--model", tiny.model, "--task", "sst2", "--data", tiny.data, "--output", ada, "--threads", "1", "-q"],
-    ...["--max-steps", "12", "--batch-size", "8", "--ada", "--gate-weight", "3", "--gate-rate", "0.5"],
-  );
+  const flags = "--task sst2 --threads 1 -q --max-steps 12 --batch-size 8 --ada --gate-weight 3 --gate-rate 0.5";
+  const folders = ["--model", tiny.model, "--data", tiny.data, "--output", ada];
+  const trained = await deft("train", ...folders, ...flags.split(" "));
   expect(trained.err).toBe("");
   for (const [from, to, ...rules] of [
     [ada, "by-count", "--count", "1"],

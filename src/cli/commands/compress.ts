@@ -47,6 +47,7 @@ export const run: Body = async (call) => {
     const next = [
       ["deft", "export", options.output, "--format", "onnx", "--output", `${options.output}-onnx`],
       ["deft", "bench", ...(target.kind === "run" ? [target.folder] : []), options.output],
+      ["deft", "report", ...(target.kind === "run" ? [target.folder] : []), options.output],
     ];
     terminal.note(`\nNext:\n${next.map((words) => `  ${shellLine(words)}`).join("\n")}`);
     return 0;
