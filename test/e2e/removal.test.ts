@@ -11,7 +11,8 @@ import type { StepEvent, TrainEvent } from "../../src/train/index.ts";
 import { compilePlain, inferenceFeeds, openFrozen } from "../../src/workflow/frozen-model.ts";
 import { openSettings, readRun, workflow } from "../../src/workflow/index.ts";
 import { filesBelow } from "../support/command.ts";
-import { writeTinyModel, writeTinySst2 } from "../support/tiny-model.ts";
+import { tinySeq2seq, writeTinyT5 } from "../support/tiny-answers.ts";
+import { writeFiles, writeTinyModel, writeTinySst2 } from "../support/tiny-model.ts";
 
 const STEPS = 24;
 let folder: string;
@@ -176,6 +177,29 @@ describe("--reference", () => {
     await trained({ "density-weight": 0, output: at("short") }, 3);
     expect(await mistake({ reference: at("short") })).toBe(`--reference: a run of ${STEPS} steps or more / one of 3`);
   });
+});
+
+test("gates and removal on a T5, encoder and decoder: resumed, the run ends with the same bytes", async () => {
+  await writeTinyT5(at("t5"));
+  await writeFiles(at("texts"), { "train.jsonl": tinySeq2seq(60, 1), "dev.jsonl": tinySeq2seq(8, 2) });
+  const data = { model: at("t5"), task: "seq2seq", data: at("texts"), "max-target-length": 4 };
+  const own = { ada: true, "keep-neurons": 0.25, "density-loss": "neurons", "eval-steps": 8, "save-steps": 5 };
+  const flags = { ...data, ...own };
+  const whole = await trained({ ...flags, output: at("t5 whole") });
+  const first = await trained({ ...flags, output: at("t5 halves") }, 9);
+  const second = await trained({ output: at("t5 halves"), resume: true });
+  expect([...essence(first), ...essence(second)]).toEqual(essence(whole));
+  expect(await stored(at("t5 halves"))).toEqual(await stored(at("t5 whole")));
+  const last = steps(whole).at(-1)!;
+  expect(last.keptShare).toBe(0.25);
+  expect(last.gates).toHaveLength(4);
+  expect(new Set(last.gates).size).toBe(4);
+  const { record } = await readRun(environment.files, at("t5 whole"));
+  const layers = record.result!.density.layers;
+  expect(new Set(layers.map(({ stack }) => stack))).toEqual(new Set(["encoder", "decoder", "generation"]));
+  for (const { neurons, deadNeurons } of layers) expect(deadNeurons).toBeGreaterThanOrEqual(0.75 * neurons);
+  const again = await workflow(environment).evaluateRun({ kind: "run", folder: at("t5 whole") }, {});
+  expect(again.metrics).toEqual(record.result!.metrics);
 });
 
 test("over a pruned base, what a masked update cannot reach scores nothing: those neurons go first", async () => {
