@@ -1,8 +1,14 @@
 // Finished runs as the table of methods: JSON, and Markdown of it.
 import type { DensityReport } from "../../src/density/index.ts";
-import { type Outcome, pairedBootstrap } from "../../src/infer/index.ts";
+import type { Outcome } from "../../src/infer/index.ts";
 import type { TrainEvent } from "../../src/train/index.ts";
-import { densityBy, densityDefinitions, HEADLINE_DEFINITION, type RunRecord } from "../../src/workflow/index.ts";
+import {
+  densityBy,
+  densityDefinitions,
+  HEADLINE_DEFINITION,
+  pairedOverSeeds,
+  type RunRecord,
+} from "../../src/workflow/index.ts";
 
 /** A row of the table. */
 export interface Cell {
@@ -83,9 +89,9 @@ function rowOf(pairs: readonly Both<FinishedRun>[]): MethodRow {
     deft: mean(pairs.map(({ deft }) => figure(deft))),
   });
   const scoresOf = (run: FinishedRun) => run.outcomes.map(({ score }) => score ?? Number.NaN);
-  // a sentence is drawn with its answers under all seeds: seeds share what is hard about it
-  const perExample = (variant: keyof Both) => meanRows(pairs.map((pair) => scoresOf(pair[variant])));
-  const { difference, low, high } = pairedBootstrap(perExample("deft"), perExample("peft"));
+  const interval = pairedOverSeeds(pairs.map(({ peft, deft }) => ({ peft: peft.outcomes, deft: deft.outcomes })));
+  if (interval === null) throw new Error(`${keyOf(first)}: its runs did not answer the same examples`);
+  const { difference, low, high } = interval;
   const changes = pairs.map(({ peft, deft }) => mean(scoresOf(deft)) - mean(scoresOf(peft)));
   const stacks = stacksOf(densityOf(first));
   const densityChanges = Object.fromEntries(
@@ -150,7 +156,6 @@ function largest(runs: readonly FinishedRun[]): number | null {
 }
 
 const mean = (values: readonly number[]) => values.reduce((sum, value) => sum + value, 0) / values.length;
-const meanRows = (rows: readonly (readonly number[])[]) => rows[0]!.map((_, i) => mean(rows.map((row) => row[i]!)));
 
 /** Three Markdown tables: scores with the headline density, costs, and the densities by every definition. */
 export function methodsTables(rows: readonly MethodRow[]): string {

@@ -22,7 +22,7 @@ export function evaluationJson(evaluation: Evaluation): Json {
 }
 
 /** The object of `deft compare --json`. */
-export function comparisonJson({ task, metricName, rows }: Comparison): Json {
+export function comparisonJson({ task, metricName, rows, intervals }: Comparison): Json {
   return toJson({
     task,
     metric: metricName,
@@ -35,6 +35,7 @@ export function comparisonJson({ task, metricName, rows }: Comparison): Json {
       densityChanges: row.densityChanges,
       scoreChange: row.scoreChange,
     })),
+    intervals,
   });
 }
 

@@ -7,6 +7,7 @@ import {
   densityBy,
   densityDefinitions,
   HEADLINE_DEFINITION,
+  type ScoreInterval,
 } from "../workflow/index.ts";
 import {
   count,
@@ -15,6 +16,7 @@ import {
   metricLabel,
   metricWord,
   percent,
+  points,
   score,
   scoreChange,
   signedPercent,
@@ -139,7 +141,7 @@ export function runsTable(runs: readonly { readonly name: string; readonly resul
 }
 
 /** What a comparison comes down to, a sentence a method. */
-export function comparisonSentences({ rows, metricName }: Comparison): string[] {
+export function comparisonSentences({ rows, metricName, intervals = [] }: Comparison): string[] {
   const methods = [...new Set(rows.map((row) => row.method))];
   return methods.map((method) => {
     const own = rows.filter((row) => row.method === method);
@@ -147,11 +149,19 @@ export function comparisonSentences({ rows, metricName }: Comparison): string[] 
     const change = scoreChange(metricName, mean(own.map((row) => row.scoreChange)));
     const unit = isShare(metricName) ? " points" : "";
     const over = own.length > 1 ? ` (mean of ${own.length} seeds)` : "";
+    const interval = intervals.find((of) => of.method === method);
     return (
       `With ${method}, the density loss changed density (${definitionLabel(HEADLINE_DEFINITION)}) by ${signedPercent(-removed)} ` +
-      `and ${metricWord(metricName)} by ${change}${unit}${over}.`
+      `and ${metricWord(metricName)} by ${change}${unit}${over}.${interval === undefined ? "" : ` ${intervalSentence(interval)}`}`
     );
   });
+}
+
+function intervalSentence({ difference, low, high, confidence, examples }: ScoreInterval): string {
+  return (
+    `Over the same ${count(examples)} examples the share of right answers changed by ${points(difference)} points; ` +
+    `drawing other examples, ${percent(confidence, 0)} of the time by ${points(low)} to ${points(high)}.`
+  );
 }
 
 function mean(values: readonly number[]): number {

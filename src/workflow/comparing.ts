@@ -2,11 +2,18 @@
 import { InternalError } from "../errors.ts";
 import type { Evaluation } from "../infer/index.ts";
 import { type ComparisonCell, resolveComparison, type Settings, settingsInput } from "../settings/index.ts";
-import { joinPath } from "../tensor/index.ts";
+import { type Files, joinPath } from "../tensor/index.ts";
 import type { TrainEvent } from "../train/index.ts";
 import type { CompareEvent, DemoResult, Running, Stoppable } from "./api.ts";
-import { type Comparison, type ComparisonRow, comparisonRow } from "./comparison.ts";
+import {
+  type Comparison,
+  type ComparisonRow,
+  comparisonRow,
+  pairedOverSeeds,
+  type ScoreInterval,
+} from "./comparison.ts";
 import type { Environment } from "./environment.ts";
+import { readOutcomes } from "./outcomes.ts";
 import { checkUnchanged } from "./output.ts";
 import { readRun } from "./run-folder.ts";
 import type { RunRecord } from "./run-record.ts";
@@ -51,7 +58,7 @@ async function* compareEvents(
       const record = run ? (await run.result).record : stored!.record;
       if (variant === "peft") plain = stored?.events ?? events;
       index++;
-      if (record.result === null) return comparisonOf(cells, rows, metricName);
+      if (record.result === null) return comparisonOf(environment.files, cells, rows, metricName);
       note(`${cell.method} ${variant}`, record, events);
       metricName = record.metricName;
       evaluations[variant] = record.result;
@@ -62,7 +69,7 @@ async function* compareEvents(
     rows.push(row);
     yield { type: "row", row };
   }
-  return comparisonOf(cells, rows, metricName);
+  return comparisonOf(environment.files, cells, rows, metricName);
 }
 
 /** Null when the run is finished already; with resume, a run that never began is simply begun. */
@@ -74,12 +81,35 @@ async function resumable({ files }: Environment, settings: Settings): Promise<Se
   return record.result === null ? settings : null;
 }
 
-function comparisonOf(
+async function comparisonOf(
+  files: Files,
   cells: readonly ComparisonCell[],
   rows: readonly ComparisonRow[],
   metricName: string,
-): Comparison {
-  return { task: cells[0]!.deft.task, metricName, rows };
+): Promise<Comparison> {
+  const methods = [...new Set(rows.map(({ method }) => method))];
+  const found = await Promise.all(methods.map((method) => intervalOf(files, method, cells, rows)));
+  const intervals = found.filter((interval) => interval !== null);
+  return { task: cells[0]!.deft.task, metricName, rows, ...(intervals.length > 0 ? { intervals } : {}) };
+}
+
+async function intervalOf(
+  files: Files,
+  method: string,
+  cells: readonly ComparisonCell[],
+  rows: readonly ComparisonRow[],
+): Promise<ScoreInterval | null> {
+  const seeds = rows.filter((row) => row.method === method).map(({ seed }) => seed);
+  const pairs = [];
+  for (const cell of cells) {
+    if (cell.method !== method || !seeds.includes(cell.seed)) continue;
+    if (cell.peft.output === null || cell.deft.output === null) return null;
+    const [peft, deft] = [await readOutcomes(files, cell.peft.output), await readOutcomes(files, cell.deft.output)];
+    if (peft === null || deft === null) return null;
+    pairs.push({ peft, deft });
+  }
+  const interval = pairedOverSeeds(pairs);
+  return interval && { method, seeds, examples: pairs[0]!.peft.length, ...interval };
 }
 
 /** The demo: the shipped encoder on the shipped data, without and with the density loss. */

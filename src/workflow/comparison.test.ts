@@ -1,7 +1,7 @@
 import { expect, test } from "vitest";
 import type { Density } from "../density/index.ts";
 import type { Evaluation } from "../infer/index.ts";
-import { comparisonRow } from "./comparison.ts";
+import { comparisonRow, pairedOverSeeds } from "./comparison.ts";
 
 function evaluation(exact: number, active: number, accuracy: number): Evaluation {
   const encoder: Density = {
@@ -39,4 +39,28 @@ test("nothing can change what was 0: NaN, not 0 or infinity", () => {
   const row = comparisonRow({ method: "lora", seed: 1, peft: evaluation(0, 0, 1), deft: evaluation(0, 0.1, 1) }, "f1");
   expect(row.densityChange.encoder).toBeNaN();
   expect(row.scoreChange).toBeNaN();
+});
+
+const outcomes = (...scores: readonly (number | null)[]) =>
+  scores.map((score, i) => ({ line: i + 1, prediction: "a", target: "a", score }));
+
+test("an example is drawn with its answers under all seeds", () => {
+  const peft = outcomes(0, 1, 1, 0);
+  // under the second seed everything is the other way round: the mean of no example changes
+  const opposed = pairedOverSeeds([
+    { peft, deft: outcomes(1, 0, 0, 1) },
+    { peft: outcomes(1, 0, 0, 1), deft: peft },
+  ])!;
+  expect(opposed).toMatchObject({ difference: 0, low: 0, high: 0 });
+  const better = pairedOverSeeds([{ peft, deft: outcomes(1, 1, 1, 0) }])!;
+  expect(better.difference).toBe(0.25);
+  expect([better.low, better.high]).toEqual([0, 0.75]);
+});
+
+test("there is no interval without scores, or over other examples", () => {
+  const peft = outcomes(0, 1);
+  expect(pairedOverSeeds([])).toBeNull();
+  expect(pairedOverSeeds([{ peft, deft: outcomes(0, null) }])).toBeNull();
+  expect(pairedOverSeeds([{ peft, deft: outcomes(0, 1, 1) }])).toBeNull();
+  expect(pairedOverSeeds([{ peft, deft: peft.map((outcome) => ({ ...outcome, line: outcome.line + 1 })) }])).toBeNull();
 });

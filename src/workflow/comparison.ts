@@ -1,6 +1,6 @@
 // PEFT against DEFT: the same run without and with the density loss, and what that changed.
 import type { Density, DensityReport } from "../density/index.ts";
-import type { Evaluation } from "../infer/index.ts";
+import { type BootstrapInterval, type Evaluation, type Outcome, pairedBootstrap } from "../infer/index.ts";
 
 /** The definition of density that headlines use: `P(|a| > 0.01)` over attended tokens. */
 export const HEADLINE_DEFINITION = "0.01";
@@ -32,6 +32,34 @@ export interface Comparison {
   /** The metric of `scoreChange`. */
   readonly metricName: string;
   readonly rows: readonly ComparisonRow[];
+  /** By method; only of runs that kept what they answered. */
+  readonly intervals?: readonly ScoreInterval[];
+}
+
+/** How far the share of right answers changed, DEFT minus PEFT, had the examples been others. */
+export interface ScoreInterval extends BootstrapInterval {
+  readonly method: string;
+  readonly seeds: readonly number[];
+  readonly examples: number;
+}
+
+/**
+ * The interval over pairs of runs, one a seed: an example is drawn with its answers under all seeds, since what is hard
+ * about it is the same. Null where answers have no scores, or the runs did not answer the same examples.
+ */
+export function pairedOverSeeds(
+  pairs: readonly { readonly peft: readonly Outcome[]; readonly deft: readonly Outcome[] }[],
+): BootstrapInterval | null {
+  const [first] = pairs;
+  if (first === undefined || first.peft.length === 0) return null;
+  const all = pairs.flatMap(({ peft, deft }) => [peft, deft]);
+  const isAlike = (outcomes: readonly Outcome[]) =>
+    outcomes.length === first.peft.length &&
+    outcomes.every(({ line, score }, i) => score !== null && line === first.peft[i]!.line);
+  if (!all.every(isAlike)) return null;
+  const meanScores = (variant: "peft" | "deft") =>
+    first.peft.map((_, i) => pairs.reduce((sum, pair) => sum + pair[variant][i]!.score!, 0) / pairs.length);
+  return pairedBootstrap(meanScores("deft"), meanScores("peft"));
 }
 
 /** The row for one method and seed; `metricName` is the task's main metric. */

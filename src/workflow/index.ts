@@ -34,6 +34,8 @@ export {
   densityBy,
   densityDefinitions,
   HEADLINE_DEFINITION,
+  pairedOverSeeds,
+  type ScoreInterval,
 } from "./comparison.ts";
 export type { Candidate } from "./compress-memory.ts";
 export { COMPRESS_KEYS, type CompressOptions, type CompressRule, compressOptions } from "./compress-options.ts";
