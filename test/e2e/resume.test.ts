@@ -10,7 +10,8 @@ import { type Files, randomStream } from "../../src/tensor/index.ts";
 import type { TrainEvent } from "../../src/train/index.ts";
 import { openSettings, parseEvents, workflow } from "../../src/workflow/index.ts";
 import { deft, filesBelow, outcomeOf, startScript } from "../support/command.ts";
-import { writeTinyModel, writeTinySst2 } from "../support/tiny-model.ts";
+import { tinySeq2seq, writeTinyT5 } from "../support/tiny-answers.ts";
+import { writeFiles, writeTinyModel, writeTinySst2 } from "../support/tiny-model.ts";
 
 let folder: string;
 const at = (...parts: readonly string[]) => join(folder, ...parts);
@@ -19,6 +20,8 @@ beforeAll(async () => {
   folder = await mkdtemp(join(tmpdir(), "deft-resume-"));
   await writeTinyModel(at("model"), { numLayers: 1 });
   await writeTinySst2(at("data"), { train: 90, dev: 20 });
+  await writeTinyT5(at("t5"));
+  await writeFiles(at("texts"), { "train.jsonl": tinySeq2seq(90, 1), "dev.jsonl": tinySeq2seq(12, 2) });
 });
 afterAll(() => rm(folder, { recursive: true, force: true }));
 
@@ -67,6 +70,20 @@ async function essence(output: string) {
   return { bytes: Object.fromEntries(bytes), events, metrics: result?.metrics, density: result?.density, passing };
 }
 
+/** A process that begins the run or goes on with it; killed `delayMs` after its line `line`, unless it is done before. */
+async function goOn(flags: Readonly<Record<string, unknown>>, kill: { line: number; delayMs: number } | null) {
+  const child = startScript("test/e2e/train-run.ts", [JSON.stringify(flags)]);
+  let isKilled = false;
+  const { signal, err, out } = await outcomeOf(child, (text) => {
+    if (kill === null || isKilled || text.out.split("\n").length <= kill.line + 1) return;
+    isKilled = true;
+    setTimeout(() => child.kill("SIGKILL"), kill.delayMs);
+  });
+  const isDone = out.endsWith("done\n");
+  if (signal !== "SIGKILL" || isDone) expect({ err, isDone }).toEqual({ err: "", isDone: true });
+  return { isDone, last: out.trim().split("\n").at(-1) };
+}
+
 describe("kill -9", () => {
   const flags = () => flagsOf("", { "max-steps": 40, "eval-steps": 5, "save-steps": 3, threads: 2 });
 
@@ -87,20 +104,29 @@ describe("kill -9", () => {
         const isLast = death >= 4 || moments.length >= 20;
         const line = death === 0 && chain % 2 === 0 ? 0 : 1 + random.integer(Math.ceil(wholeRun.length / 3));
         const delayMs = random.integer(line === 0 ? 400 : 12);
-        const child = startScript("test/e2e/train-run.ts", [JSON.stringify({ ...flags(), output })]);
-        let isKilled = false;
-        const { signal, err, out } = await outcomeOf(child, (text) => {
-          if (isLast || isKilled || text.out.split("\n").length <= line + 1) return;
-          isKilled = true;
-          setTimeout(() => child.kill("SIGKILL"), delayMs);
-        });
-        isDone = out.endsWith("done\n");
-        if (signal === "SIGKILL" && !isDone) moments.push(`run ${chain}: ${out.trim().split("\n").at(-1)}`);
-        else expect({ err, isDone }).toEqual({ err: "", isDone: true });
+        const { last, ...outcome } = await goOn({ ...flags(), output }, isLast ? null : { line, delayMs });
+        isDone = outcome.isDone;
+        if (!isDone) moments.push(`run ${chain}: ${last}`);
       }
       expect(await essence(output), moments.join("\n")).toEqual(whole);
     }
     expect(moments).toHaveLength(20);
+  });
+
+  const T5 = () => ({ model: at("t5"), task: "seq2seq", data: at("texts"), "max-target-length": 4, targets: "q,v,wo" });
+  test.each([
+    ["LoRA on a T5 that writes", T5],
+    ["a prompt", () => ({ method: "prompt", "virtual-tokens": 3, "max-length": 32 })],
+    ["gates, and neurons that go", () => ({ ada: true, "keep-neurons": 0.5, "density-loss": "neurons" })],
+  ])("twice, with %s", { timeout: 300_000 }, async (name, own) => {
+    const flags = { ...flagsOf("", own()), "max-steps": 14, "eval-steps": 7, "save-steps": 3, threads: 1 };
+    const wholeRun = await trained({ ...flags, output: at(`${name} whole`) });
+    expect(wholeRun.filter(({ type }) => type === "step")).toHaveLength(14);
+    const output = at(`${name} killed`);
+    // lines: opened, start, then the events
+    for (const line of [7, 5]) expect((await goOn({ ...flags, output }, { line, delayMs: 3 })).isDone).toBe(false);
+    expect((await goOn({ ...flags, output }, null)).isDone).toBe(true);
+    expect(await essence(output)).toEqual(await essence(at(`${name} whole`)));
   });
 });
 
