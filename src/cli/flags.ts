@@ -176,6 +176,12 @@ export const TARGET_FLAGS: readonly Flag[] = [
 
 export const SPLIT_FLAG = data("split", "NAME", "train, dev or test; MNLI: dev-matched, dev-mismatched");
 
+export const SPARSE_FLAG = answers(
+  "sparse-decoding",
+  null,
+  "write by the rows of active neurons, where that pays here; for --batch-size 1",
+);
+
 /** What `deft predict` reads. */
 export const PREDICT_FLAGS: readonly Flag[] = [
   define("Input")("text", "TEXT", "one text"),

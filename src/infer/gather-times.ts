@@ -16,7 +16,7 @@ export interface GatherShape {
   readonly rows: number;
 }
 
-/** Medians in milliseconds for one MLP. */
+/** Milliseconds for one MLP, the least disturbed of several rounds. */
 export interface GatherTimes {
   readonly shape: GatherShape;
   readonly denseMs: number;
@@ -64,8 +64,8 @@ export async function measureGather(backend: Backend, shape: GatherShape): Promi
   }
   return {
     shape,
-    denseMs: median(dense),
-    gathered: SHARES.map((active, i) => ({ active, ms: median(gathered[i]!) })),
+    denseMs: Math.min(...dense),
+    gathered: SHARES.map((active, i) => ({ active, ms: Math.min(...gathered[i]!) })),
   };
 }
 
@@ -137,8 +137,4 @@ async function timed(program: Program, feeds: Readonly<Record<string, Tensor>>):
   const started = performance.now();
   await program.run(feeds);
   return performance.now() - started;
-}
-
-function median(values: readonly number[]): number {
-  return [...values].sort((a, b) => a - b)[values.length >> 1]!;
 }

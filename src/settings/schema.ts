@@ -51,6 +51,7 @@ const SHAPE = {
   "n-best": count,
   "max-answer-length": count,
   "null-threshold": z.number(),
+  "sparse-decoding": z.boolean(),
   "num-beams": count,
   "max-new-tokens": count,
   "length-penalty": z.number(),

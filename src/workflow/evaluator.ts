@@ -9,7 +9,6 @@ import {
   glueMetrics,
   isGlueMetric,
   type Outcome,
-  openGenerator,
   openScorer,
   predictionsOf,
   type Scorer,
@@ -23,6 +22,7 @@ import { type AnswerSettings, generationOptions, type Settings, spanOptions } fr
 import type { Tensor } from "../tensor/index.ts";
 import type { BaseModel } from "./base-model.ts";
 import { pointedAnswers } from "./span-answers.ts";
+import { openWriter } from "./sparse-decoding.ts";
 import { scoringBatches } from "./task-batches.ts";
 import { headOf } from "./task-data.ts";
 import { bestTexts, needsScore, writtenTexts } from "./written-answers.ts";
@@ -38,6 +38,8 @@ export interface EvaluatorOptions {
   readonly answers: AnswerSettings;
   readonly maxTargetLength: number;
   readonly seed: number;
+  /** Write by the rows of active neurons, where that pays. */
+  readonly sparseDecoding?: boolean;
 }
 
 export interface Evaluator {
@@ -74,7 +76,10 @@ export async function openEvaluator(options: EvaluatorOptions): Promise<Evaluato
   const generator =
     model.architecture === "encoder"
       ? null
-      : await openGenerator({ model, method, alsoTrains, weights, backend, density: true });
+      : await openWriter(
+          { model, method, alsoTrains, weights, backend, density: true },
+          options.sparseDecoding ?? false,
+        );
   const score = (trained: ReadonlyMap<string, Tensor>, examples: EncodedExamples) =>
     scorer.score(trained, scoringBatches(examples, task, padding, batchSize), examples.count);
   const measure: Measure =

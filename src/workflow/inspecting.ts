@@ -24,6 +24,7 @@ import {
   openTargetScorer,
   SCORING_BATCH,
 } from "./opened-target.ts";
+import { checkSparseDecoding } from "./sparse-decoding.ts";
 import { scoringBatches } from "./task-batches.ts";
 import { encodeSplit, headOf } from "./task-data.ts";
 
@@ -36,6 +37,7 @@ export async function evaluateRun(
   const opened = await openTarget(environment, target, overrides);
   const { dataset, split } = await openSplit(environment, opened, overrides, true);
   checkHead(dataset.task, opened);
+  checkSparseDecoding(opened, overrides);
   const { answers, data } = answersFor(dataset.task.name as TaskName, opened.settings, overrides);
   const evaluator = await openEvaluator({
     ...opened,
@@ -46,6 +48,7 @@ export async function evaluateRun(
     answers,
     maxTargetLength: data.maxTargetLength,
     seed: overrides.seed ?? opened.settings?.seed ?? DEFAULTS.seed,
+    sparseDecoding: overrides["sparse-decoding"] ?? false,
   });
   try {
     const lengths = { ...data, maxLength: maxLengthOf(opened, overrides) };

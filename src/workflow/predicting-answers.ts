@@ -1,7 +1,7 @@
 // Predictions that are texts: answers pointed at in a context, answers written, and texts written for texts.
 import { encodeAnswers, encodeSpans, encodeTexts } from "../data/index.ts";
 import { InternalError } from "../errors.ts";
-import { type GenerationOptions, openGenerator } from "../infer/index.ts";
+import type { GenerationOptions } from "../infer/index.ts";
 import {
   answersFor,
   DEFAULTS,
@@ -16,6 +16,7 @@ import type { Environment } from "./environment.ts";
 import { backendOf, maxLengthOf, type OpenedTarget, openTargetScorer } from "./opened-target.ts";
 import type { GroupPredictor } from "./predicting.ts";
 import { pointedAnswers } from "./span-answers.ts";
+import { openWriter } from "./sparse-decoding.ts";
 import { scoringBatches } from "./task-batches.ts";
 import { bestTexts, writtenTexts } from "./written-answers.ts";
 
@@ -76,7 +77,10 @@ async function openWriting(
   const { model, weights, tokenizer } = base;
   if (model.architecture !== "encoder-decoder") throw new InternalError("an encoder that is to write");
   const backend = backendOf(environment, overrides, settings);
-  const generator = await openGenerator({ model, method, alsoTrains, weights, backend });
+  const generator = await openWriter(
+    { model, method, alsoTrains, weights, backend },
+    overrides["sparse-decoding"] ?? false,
+  );
   // answers are compared by their probability; other texts are not
   const scorer = asksQuestions ? await openTargetScorer(environment, opened, overrides, { density: false }) : null;
   const writing = { generator, scorer, tokenizer, generation };

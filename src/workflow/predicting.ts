@@ -7,6 +7,7 @@ import { usableLength } from "./base-model.ts";
 import type { Environment } from "./environment.ts";
 import { maxLengthOf, type OpenedTarget, openTarget, openTargetScorer, SCORING_BATCH } from "./opened-target.ts";
 import { openAnswering } from "./predicting-answers.ts";
+import { checkSparseDecoding } from "./sparse-decoding.ts";
 import { batchOf } from "./task-batches.ts";
 
 /** An open program that answers for texts. Dispose it to free its session. */
@@ -31,6 +32,7 @@ export async function openPredictor(
   overrides: RunOverrides = {},
 ): Promise<Predictor> {
   const opened = await openTarget(environment, target, overrides);
+  checkSparseDecoding(opened, overrides);
   const { kind } = opened.head;
   const answers = kind === "span" || kind === "language-model";
   const group = answers

@@ -140,6 +140,18 @@ describe("an encoder on SQuAD", () => {
     const { code, err } = await deft("predict", at("span"), "--text", "what is it");
     expect({ code, err }).toMatchObject({ code: 2, err: expect.stringContaining("a question and its context") });
   });
+
+  test("has no rows of active neurons to write by", async () => {
+    for (const command of ["eval", "predict"]) {
+      const { code, err } = await deft(
+        command,
+        at("span"),
+        "--sparse-decoding",
+        ...(command === "eval" ? [] : ["--text", "a"]),
+      );
+      expect({ code, err }).toMatchObject({ code: 2, err: expect.stringContaining("a model that writes text") });
+    }
+  });
 });
 
 test("an encoder learns which questions have no answer", async () => {
@@ -210,6 +222,18 @@ describe("a T5 that writes", () => {
     expect((await evaluated(at("writes"))).metrics).toEqual(record.result!.metrics);
     const beams = await evaluated(at("writes"), "--num-beams", "3", "--max-new-tokens", "3");
     expect(beams.metrics["exact_match"]).toBeGreaterThan(0.5);
+  });
+
+  test("writes the same by the rows of active neurons", async () => {
+    const some = ["--batch-size", "1", "--limit-eval", "6"];
+    const [dense, sparse] = [
+      await evaluated(at("writes"), ...some),
+      await evaluated(at("writes"), ...some, "--sparse-decoding"),
+    ];
+    expect(sparse.metrics).toEqual(dense.metrics);
+    expect(sparse.density["generation"]).toEqual(dense.density["generation"]);
+    const asked = [at("writes"), "--text", "the film is gripping"];
+    expect(await answers(...asked, "--sparse-decoding")).toEqual(await answers(...asked));
   });
 
   test("writes texts for texts", async () => {
