@@ -198,12 +198,13 @@ const first = times.get(peers[0]!)!;
 for (const peer of peers) {
   const own = times.get(peer)!;
   const ratios = own.map((ms, i) => ms / first[i]!);
+  const processorRatios = processor.get(peer)!.map((ms, i) => ms / processor.get(peers[0]!)![i]!);
   const memory = await peer.ask({ do: "memory" });
   console.log(
     peer.name.padEnd(14),
     values.do,
     `median ${median(own).toFixed(0)} ms (${spread(own)})`,
-    `processor ${median(processor.get(peer)!).toFixed(0)} ms`,
+    `processor ${median(processor.get(peer)!).toFixed(0)} ms, ${median(processorRatios).toFixed(2)} of deft's`,
     `ratio to deft ${median(ratios).toFixed(2)} (${Math.min(...ratios).toFixed(2)}–${Math.max(...ratios).toFixed(2)})`,
     `peak ${(memory["peak"]! / 1e6).toFixed(0)} MB`,
     values.do === "step"
