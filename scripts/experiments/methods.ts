@@ -1,6 +1,6 @@
 // The table of methods: five of them, without and with the density loss, on whole, 4-bit and pruned bases, three seeds.
 //   npx tsx scripts/experiments/methods.ts --model MINILM --data SST-2-FOLDER --output OUT [--only REGEX] [--table]
-// Resumable: what OUT holds is not run again. --table only reads what is there. See docs/methods.md.
+// Resumable: what OUT holds is not run again. --table only reads what is there; --page docs/methods.md puts the tables there.
 import { spawnSync } from "node:child_process";
 import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
@@ -15,6 +15,7 @@ const { values } = parseArgs({
     output: { type: "string" },
     only: { type: "string", default: "" },
     table: { type: "boolean", default: false },
+    page: { type: "string", default: "" },
     threads: { type: "string", default: "1" },
     deft: { type: "string", default: "node --import tsx src/cli/main.ts" },
     python: { type: "string", default: process.env.DEFT_PYTHON ?? ".venv/bin/python" },
@@ -60,13 +61,13 @@ const METHOD_FLAGS: Readonly<Record<MethodName, readonly string[]>> = {
 
 /** Virtual tokens of an encoder that does not know the task learn nothing in 100 steps at the usual rates. */
 const RATES: Readonly<Record<ModelName, Readonly<Record<MethodName, string>>>> = {
-  minilm: { lora: "1e-3", qlora: "1e-3", adapter: "1e-3", prompt: "2e-1", prefix: "5e-2" },
+  minilm: { lora: "1e-3", qlora: "1e-3", adapter: "1e-3", prompt: "5e-2", prefix: "5e-2" },
   t5: { lora: "1e-3", qlora: "1e-3", adapter: "1e-3", prompt: "1e-2", prefix: "1e-2" },
 };
 
 /** Weights that cost the task nothing that can be seen. */
 const WEIGHTS: Readonly<Record<ModelName, Readonly<Record<MethodName, number>>>> = {
-  minilm: { lora: 0.2, qlora: 0.2, adapter: 0.1, prompt: 0.2, prefix: 0.2 },
+  minilm: { lora: 0.2, qlora: 0.2, adapter: 0.1, prompt: 1, prefix: 0.2 },
   t5: { lora: 1, qlora: 1, adapter: 5, prompt: 1, prefix: 1 },
 };
 
@@ -106,15 +107,22 @@ function planOf(
     seed,
     folder,
     flags: () => [
-      ...["--model", base === "wanda 50 %" ? pruned(model) : whole(), ...data, "--method", method],
-      ...[
-        ...METHOD_FLAGS[method],
-        "--learning-rate",
-        RATES[model][method],
-        ...all,
-        ...(isNf4 ? ["--quantize", "nf4"] : []),
-      ],
-      ...["--density-weight", String(weight), "--seed", String(seed), "--threads", values.threads],
+      "--model",
+      base === "wanda 50 %" ? pruned(model) : whole(),
+      ...data,
+      "--method",
+      method,
+      ...METHOD_FLAGS[method],
+      "--learning-rate",
+      RATES[model][method],
+      ...all,
+      ...(isNf4 ? ["--quantize", "nf4"] : []),
+      "--density-weight",
+      String(weight),
+      "--seed",
+      String(seed),
+      "--threads",
+      values.threads,
     ],
   };
 }
@@ -158,7 +166,7 @@ function smallT5(): string {
       "--out",
       fresh(random),
     ]);
-    if (made.status !== 0) throw new Error(`small_t5.py: ${made.stderr}`);
+    if (made.status !== 0) throw new Error(`small_t5.py: ${String(made.stderr)}`);
     const data = ["--task", "seq2seq", "--data", join(out, "data/t5"), "--max-new-tokens", "4", "--max-length", "64"];
     const recipe = ["--density-weight", "0", "--learning-rate", "1e-3", "--epochs", "2", "--batch-size", "32"];
     deft(["train", "--model", random, "--method", "full", ...data, ...recipe, "--output", fresh(run)]);
@@ -211,3 +219,8 @@ const finished = wanted.filter(({ folder }) => isFinished(folder)).map(finishedR
 const report = methodsReport(finished);
 writeFileSync(join(out, "methods.json"), `${JSON.stringify(report, null, 2)}\n`);
 console.log(methodsTables(report));
+if (values.page !== "") {
+  const [before = "", rest = ""] = readFileSync(values.page, "utf8").split("<!-- tables:start -->\n");
+  const [, after = ""] = rest.split("<!-- tables:end -->");
+  writeFileSync(values.page, `${before}<!-- tables:start -->\n${methodsTables(report)}\n<!-- tables:end -->${after}`);
+}

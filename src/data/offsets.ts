@@ -151,7 +151,7 @@ function bytePlaces(text: string, from: number, to: number, shift: number): { st
 /** Takes the spaces at a token's ends out of its offsets. */
 function trim({ tokens, starts, ends }: Pieces, addPrefixSpace: boolean): void {
   tokens.forEach((token, i) => {
-    const chars = [...token];
+    const chars = Array.from(token);
     let leading = chars.findIndex((char) => !isSpace(char));
     if (leading < 0) leading = chars.length;
     const trailing = chars.length - 1 - chars.findLastIndex((char) => !isSpace(char));

@@ -196,7 +196,8 @@ function bertOptions(normalizer: StageJson): BertTextOptions {
 function spanStyle({ model, normalizer, pre_tokenizer, post_processor, added_tokens }: TokenizerJson): SpanStyle {
   const plainAdded = normalizer === null || added_tokens.every((token) => !token.normalized);
   if (pre_tokenizer?.type === "BertPreTokenizer" && normalizer?.type === "BertNormalizer" && plainAdded) {
-    const prefix = String(model.continuing_subword_prefix ?? "##");
+    const { continuing_subword_prefix: given } = model;
+    const prefix = typeof given === "string" ? given : "##";
     return { kind: "wordpiece", normalize: trackedBertNormalizer(bertOptions(normalizer)), prefix };
   }
   if (pre_tokenizer?.type === "ByteLevel" && pre_tokenizer.use_regex !== false && normalizer === null) {

@@ -76,7 +76,7 @@ function sidecarIssues(path: string, json: JsonObject): ConfigIssue[] {
   need("base.model", base.model, typeof base.model === "string", "text");
   need("base.revision", base.revision, base.revision === null || typeof base.revision === "string", "text or null");
   const { quantization = null } = base;
-  const isFormat = quantization === null || ["nf4", "int8", "int4"].includes(String(quantization));
+  const isFormat = quantization === null || ["nf4", "int8", "int4"].some((format) => format === quantization);
   need("base.quantization", quantization, isFormat, "nf4, int8, int4 or null");
   need("base.fingerprint", base.fingerprint, typeof base.fingerprint === "string", "text");
   const isLabels = Array.isArray(json.labels) && json.labels.every((label) => typeof label === "string");

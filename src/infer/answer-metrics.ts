@@ -21,6 +21,7 @@ const PUNCTUATION = /[!-/:-@[-`{-~]/g;
 // `\b` of Python's `re` stands between word and other characters of all scripts
 const ARTICLES = /(?<![\p{L}\p{N}_])(?:a|an|the)(?![\p{L}\p{N}_])/gu;
 // str.split: JavaScript's \s has U+FEFF, and lacks U+001C to U+001F and U+0085
+// oxlint-disable-next-line no-control-regex -- Python's own set
 const WHITESPACE = /[\t-\r\x1c-\x20\x85\xa0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000]+/;
 
 /** The words of an answer that count: lower case, without punctuation and articles. */

@@ -307,7 +307,7 @@ function assemble(given: SettingsInput, method: MethodName): Settings {
 }
 
 /** The method's name as a person gave it: LoRA over NF4 is QLoRA, others on a quantised base bear its format. */
-export function methodName({ method, quantize = null }: Pick<Settings, "method" | "quantize">): string {
+export function methodName({ method, quantize }: Pick<Settings, "method" | "quantize">): string {
   if (quantize === null) return method.kind;
   return method.kind === "lora" && quantize === "nf4" ? "qlora" : `${method.kind}-${quantize}`;
 }

@@ -60,7 +60,7 @@ interface Measured {
   readonly scores: Scores;
   readonly metrics: Readonly<Record<string, number>>;
   readonly density: Evaluation["density"];
-  outcomes(): Outcome[];
+  readonly outcomes: () => Outcome[];
   /** Examples of the split: questions, not windows. */
   readonly examples: number;
 }

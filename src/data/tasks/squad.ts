@@ -294,5 +294,5 @@ function describe(value: unknown): string {
   if (value === null) return "null";
   if (Array.isArray(value)) return "a list";
   if (typeof value === "object") return "an object";
-  return typeof value === "string" ? quoted(value) : `${typeof value} ${String(value)}`;
+  return typeof value === "string" ? quoted(value) : `${typeof value} ${JSON.stringify(value)}`;
 }
