@@ -1,7 +1,8 @@
 // Training steps of large shapes: the whole step in one program against stage by stage, each in its own process, interleaved.
 //   npx tsx bench/big-shapes.bench.ts --shape roberta-large --method lora --ways whole,staged --rounds 5 [--batch 8 --length 128]
 //   npx tsx bench/big-shapes.bench.ts --shape flan-t5-xl --format nf4 --method lora --ways staged --rounds 1 --generate 8
-// Peak memory: VmHWM (all resident pages, those of mapped weights too) and the largest RssAnon, RssFile seen every 20 ms.
+// Peak memory: VmHWM (all resident pages) and the largest RssAnon, RssFile seen every 20 ms. A page of the weights counts in RssFile
+// once for each program that maps it; Pss, after the steps, counts it once.
 import { type ChildProcess, fork } from "node:child_process";
 import { readFileSync } from "node:fs";
 import { parseArgs } from "node:util";
@@ -49,10 +50,11 @@ interface Memory {
   readonly peak: number;
   readonly anon: number;
   readonly file: number;
+  readonly pss: number;
 }
 
-const proc = (key: string) =>
-  Number(new RegExp(`^${key}:\\s+(\\d+) kB`, "m").exec(readFileSync("/proc/self/status", "utf8"))?.[1] ?? 0) / 1024;
+const proc = (key: string, file = "status") =>
+  Number(new RegExp(`^${key}:\\s+(\\d+) kB`, "m").exec(readFileSync(`/proc/self/${file}`, "utf8"))?.[1] ?? 0) / 1024;
 
 function methodOf(name: string): Method {
   if (name === "full") return full();
@@ -123,7 +125,7 @@ async function worker(way: string): Promise<void> {
   let steps = 0;
   const answer = async (ask: string): Promise<Answer | Memory> => {
     const started = performance.now();
-    if (ask === "memory") return { peak: proc("VmHWM"), ...seen };
+    if (ask === "memory") return { peak: proc("VmHWM"), ...seen, pss: proc("Pss", "smaps_rollup") };
     if (ask === "generate") {
       const trained = new Map<string, Tensor>(optimizer.state.parameters);
       await optimizer.dispose();
@@ -195,12 +197,12 @@ async function main(): Promise<void> {
     }
   const gigabytes = (megabytes: number) => `${(megabytes / 1024).toFixed(2)} GiB`;
   for (const { way, child, times, cpu } of peers) {
-    const { peak, anon, file } = await reply<Memory>(child, "memory");
+    const { peak, anon, file, pss } = await reply<Memory>(child, "memory");
     const ratio = median(times.map((ms, i) => ms / peers[0]!.times[i]!)).toFixed(2);
     const cpuRatio = median(cpu.map((ms, i) => ms / peers[0]!.cpu[i]!)).toFixed(2);
     console.log(
       `${values.shape} ${values.format} ${values.method} ${way}: median ${median(times).toFixed(0)} ms, ratio ${ratio} (processor time ${median(cpu).toFixed(0)} ms, ${cpuRatio}),`,
-      `VmHWM ${gigabytes(peak)}, RssAnon ${gigabytes(anon)}, RssFile ${gigabytes(file)}`,
+      `VmHWM ${gigabytes(peak)}, RssAnon ${gigabytes(anon)}, RssFile ${gigabytes(file)}, Pss ${gigabytes(pss)}`,
     );
     if (Number(values.generate) > 0) {
       const { ms, tokens } = await reply<Answer>(child, "generate");
