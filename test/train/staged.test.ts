@@ -5,6 +5,7 @@ import { buildTaskGraph } from "../../src/infer/index.ts";
 import { anyModel } from "../../src/models/index.ts";
 import { compose } from "../../src/nn/index.ts";
 import { adapter, full, headOnly, lora, type Method, prefix, prompt } from "../../src/peft/index.ts";
+import { isBlockMatrix, openQuantized, quantizedCheckpoint, quantizedHooks } from "../../src/quant/index.ts";
 import { nodeBackend } from "../../src/runtime/node.ts";
 import {
   int64,
@@ -196,6 +197,26 @@ describe("gradients stage by stage, dropout and density loss on", () => {
       await staged.dispose();
     });
   }
+});
+
+it("gradients over an NF4 base, whose matrices are restored in every stage", async () => {
+  const plain = optionsOf("t5 v1.1", METHODS.lora("t5 v1.1"));
+  const matrices = [...plain.weights].flatMap(([name, { shape }]) =>
+    shape.length === 2 && isBlockMatrix(name) && !name.includes("relative_attention") ? [name] : [],
+  );
+  const base = (await openQuantized(quantizedCheckpoint(plain.weights, new Set(matrices), "nf4"), "test"))!;
+  const hooks = compose(quantizedHooks(base.layouts), plain.method.hooks);
+  const options = { ...plain, weights: base.weights, method: { ...plain.method, hooks } };
+  const batch = batchOf("t5 v1.1", 3, 7, 1);
+  const staged = await StagedOptimizer.open(options);
+  await staged.step(1, [batch], RATES);
+  const whole = await wholeGradients(options, batch, streamSeed(options.seed, "dropout", 1, 0) >>> 0);
+  const float = await wholeGradients(plain, batch, streamSeed(options.seed, "dropout", 1, 0) >>> 0);
+  for (const [name, expected] of whole)
+    expect(distance(staged.gradients.get(name)!, expected), name).toBeLessThan(1e-5);
+  // it was the four bits that were compared
+  expect([...whole].some(([name, gradient]) => distance(gradient, float.get(name)!) > 1e-2)).toBe(true);
+  await staged.dispose();
 });
 
 it("a stage is a block: it reads what one block handed on, and keeps no more", () => {
