@@ -25,7 +25,9 @@ const BUDGETS: Readonly<Record<string, number>> = {
   quant: 700,
   compress: 1300,
   settings: 1500,
-  workflow: 5500,
+  workflow: 3700,
+  deploy: 2600,
+  library: 500,
   report: 1800,
   cli: 1300,
 };

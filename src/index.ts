@@ -1,8 +1,23 @@
 // The library: the names most users need. `deft-tune/node` and `deft-tune/web` add the environment, `deft-tune/graph` the compiler.
 
 export { type DensityReport, type LayerDensity, THRESHOLDS } from "./density/index.ts";
+export type { OnnxExport } from "./deploy/index.ts";
 export * from "./errors.ts";
 export type { Evaluation } from "./infer/index.ts";
+export {
+  type CompressedModel,
+  type CompressRequest,
+  type FineTuneOptions,
+  type Library,
+  type LoadedModel,
+  type LoadOptions,
+  library,
+  type PredictText,
+  type Scorable,
+  type TunedRun,
+  type Workflow,
+  workflow,
+} from "./library/index.ts";
 export type { Hooks, Site } from "./nn/index.ts";
 export { adapter, full, headOnly, lora, type Method, type MethodSettings, prefix, prompt } from "./peft/index.ts";
 export {
@@ -15,31 +30,18 @@ export {
 } from "./settings/index.ts";
 export type { Files, Tensor, Weights } from "./tensor/index.ts";
 export type { TrainEvent } from "./train/index.ts";
-export {
-  type Candidate,
-  type CompareEvent,
-  type Comparison,
-  type CompressedModel,
-  type Compression,
-  type CompressRequest,
-  type Environment,
-  type FineTuneOptions,
-  type Library,
-  type LoadedModel,
-  type LoadOptions,
-  library,
-  type OnnxExport,
-  type PredictInput,
-  type Prediction,
-  type PredictText,
-  type Profile,
-  type Running,
-  type RunRecord,
-  type RunTarget,
-  type Scorable,
-  type TrainEstimate,
-  type TrainedRun,
-  type TunedRun,
-  type Workflow,
-  workflow,
+export type {
+  Candidate,
+  CompareEvent,
+  Comparison,
+  Compression,
+  Environment,
+  PredictInput,
+  Prediction,
+  Profile,
+  Running,
+  RunRecord,
+  RunTarget,
+  TrainEstimate,
+  TrainedRun,
 } from "./workflow/index.ts";

@@ -4,8 +4,9 @@ import { createRequire } from "node:module";
 import { fileURLToPath } from "node:url";
 import { nodeFiles } from "./hub/files-node.ts";
 import { deftCacheFolder, resolveModel } from "./hub/hub-node.ts";
+import { type Library, library } from "./library/index.ts";
 import { nodeBackend } from "./runtime/node.ts";
-import { type Environment, type Library, library } from "./workflow/index.ts";
+import type { Environment } from "./workflow/index.ts";
 
 export { missingHint, nodeFiles } from "./hub/files-node.ts";
 export { deftCacheFolder, type ResolvedModel, type ResolveOptions, resolveModel } from "./hub/hub-node.ts";

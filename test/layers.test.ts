@@ -27,9 +27,11 @@ const RANKS: Readonly<Record<string, number>> = {
   train: 5,
   settings: 6,
   workflow: 7,
-  report: 8,
-  cli: 9,
-  studio: 9,
+  deploy: 8,
+  library: 9,
+  report: 9,
+  cli: 10,
+  studio: 10,
 };
 
 /** Files at the root of src that stand outside the ranks, and what they alone may reach past an index. */

@@ -2,7 +2,7 @@
 import { readFileSync } from "node:fs";
 import { basename, dirname } from "node:path";
 import { createInterface } from "node:readline";
-import type { BenchBatch, BenchJob } from "../workflow/index.ts";
+import type { BenchBatch, BenchJob } from "../deploy/index.ts";
 
 /** What the worker is asked. */
 export type BenchRequest = { readonly do: "run"; readonly batch: BenchBatch } | { readonly do: "memory" };

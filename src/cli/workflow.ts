@@ -1,6 +1,7 @@
 // Opens the library for commands: its workflow bound to this machine's files, hub and runtime.
+
+import type { Workflow } from "../library/index.ts";
 import type { Files } from "../tensor/index.ts";
-import type { Workflow } from "../workflow/index.ts";
 
 /** This machine's files; loads nothing else. */
 export async function openFiles(): Promise<Files> {

@@ -1,5 +1,5 @@
 // A benchmark as people read it: a row a model and batch size, ratios to the first.
-import type { BenchReport, BenchRow } from "../workflow/index.ts";
+import type { BenchReport, BenchRow } from "../deploy/index.ts";
 import { bytes, count, decimal } from "./format.ts";
 import type { Table } from "./table.ts";
 

@@ -1,5 +1,6 @@
 // A compression's measurements as figures and tables take them: shares of neurons, changes in score, layers on their own.
-import type { BenchReport, BenchRow, Candidate, Compression } from "../workflow/index.ts";
+import type { BenchReport, BenchRow } from "../deploy/index.ts";
+import type { Candidate, Compression } from "../workflow/index.ts";
 
 /** A compressed model's record as a report needs it. */
 export interface CompressionReport {

@@ -1,6 +1,6 @@
 // The part of a page that tells of compressed models: what was paid for what, each model, its search, and the benchmark.
 import type { DensityReport } from "../density/index.ts";
-import type { BenchReport } from "../workflow/index.ts";
+import type { BenchReport } from "../deploy/index.ts";
 import { arithmeticTable, benchTable, ENERGY_CAVEAT } from "./bench.ts";
 import { type CompressionReport, measuredImportance } from "./candidates.ts";
 import type { Figure } from "./chart.ts";

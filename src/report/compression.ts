@@ -1,6 +1,7 @@
 // A compression as people read it: sizes, score before and after, the budget and what it was measured on.
 import type { DensityReport, LayerDensity } from "../density/index.ts";
-import { type CompressEvent, type Compression, densityBy, HEADLINE_DEFINITION } from "../workflow/index.ts";
+import type { CompressEvent } from "../deploy/index.ts";
+import { type Compression, densityBy, HEADLINE_DEFINITION } from "../workflow/index.ts";
 import { type CompressionReport, measuredImportance, scoredCandidates } from "./candidates.ts";
 import {
   bytes,

@@ -1,8 +1,9 @@
 // `report.html`: one self-contained page for one run, several runs or a comparison.
 import type { DensityReport } from "../density/index.ts";
+import type { BenchReport } from "../deploy/index.ts";
 import { settingsInput, settingText, trainCommand } from "../settings/index.ts";
 import type { TrainEvent } from "../train/index.ts";
-import { type BenchReport, type Comparison, effectiveEvents, type Profile, type RunRecord } from "../workflow/index.ts";
+import { type Comparison, effectiveEvents, type Profile, type RunRecord } from "../workflow/index.ts";
 import type { CompressionReport } from "./candidates.ts";
 import { gatesOverStepsFigure } from "./compression-figures.ts";
 import { benchSection, compressionSection } from "./compression-section.ts";

@@ -1,5 +1,6 @@
 // The paper's numbers, to stand beside ours: arXiv 2402.01911 (AAAI 2025).
-import { type BenchReport, type Comparison, densityBy, HEADLINE_DEFINITION } from "../workflow/index.ts";
+import type { BenchReport } from "../deploy/index.ts";
+import { type Comparison, densityBy, HEADLINE_DEFINITION } from "../workflow/index.ts";
 import { benchedScores, type CompressionReport } from "./candidates.ts";
 import { definitionLabel, percent } from "./format.ts";
 import type { Table } from "./table.ts";

@@ -1,6 +1,7 @@
 // What was paid for what: score against neurons, latency, size and density, with the points that no other beats.
 import * as Plot from "@observablehq/plot";
-import { type BenchReport, densityBy, HEADLINE_DEFINITION, type RunRecord } from "../workflow/index.ts";
+import type { BenchReport } from "../deploy/index.ts";
+import { densityBy, HEADLINE_DEFINITION, type RunRecord } from "../workflow/index.ts";
 import {
   benchedScores,
   type CompressionReport,

@@ -2,16 +2,9 @@
 import type { DensityReport } from "../density/index.ts";
 import type { Evaluation } from "../infer/index.ts";
 import type { Hooks } from "../nn/index.ts";
-import type { ComparisonCell, Settings, SettingsInput } from "../settings/index.ts";
+import type { SettingsInput } from "../settings/index.ts";
 import type { TrainEvent } from "../train/index.ts";
-import type { BenchEvent, BenchOptions, BenchReport, StartWorker } from "./benchmarking.ts";
 import type { Comparison, ComparisonRow } from "./comparison.ts";
-import type { CompressOptions } from "./compress-options.ts";
-import type { CompressEvent } from "./compressing.ts";
-import type { Compression } from "./compression.ts";
-import type { Exported, ExportOptions } from "./exporting.ts";
-import type { OnnxExport, OnnxExportOptions } from "./exporting-onnx.ts";
-import type { PrunedModel, PruneOptions } from "./pruning.ts";
 import type { RunRecord } from "./run-record.ts";
 
 /** Work that can be stopped: when `signal` aborts, the step under way is finished and saved. */
@@ -108,31 +101,4 @@ export interface Profile {
   readonly tokens: number;
   readonly density: DensityReport;
   readonly timing: Evaluation["timing"];
-}
-
-/** The workflow as the faces see it, already bound to files, backend and hub. */
-export interface Workflow {
-  train(settings: Settings, options?: Stoppable): Running<TrainEvent, TrainedRun>;
-  estimate(settings: Settings): Promise<TrainEstimate>;
-  compare(cells: readonly ComparisonCell[], options?: Stoppable): Running<CompareEvent, Comparison>;
-  demo(
-    options: { readonly output: string; readonly seed?: number; readonly threads?: number } & Stoppable,
-  ): Running<CompareEvent, DemoResult>;
-  evaluateRun(target: RunTarget, overrides?: RunOverrides): Promise<Evaluation>;
-  predictRun(
-    target: RunTarget,
-    inputs: AsyncIterable<PredictInput> | Iterable<PredictInput>,
-    overrides?: RunOverrides,
-  ): AsyncIterable<Prediction>;
-  profileRun(target: RunTarget, overrides?: RunOverrides): Promise<Profile>;
-  pruneModel(target: RunTarget, options: PruneOptions, overrides?: RunOverrides): Promise<PrunedModel>;
-  exportRun(target: RunTarget, options: ExportOptions, overrides?: RunOverrides): Promise<Exported>;
-  compressRun(
-    target: RunTarget,
-    options: CompressOptions,
-    overrides?: RunOverrides,
-    stoppable?: Stoppable,
-  ): Running<CompressEvent, Compression>;
-  exportOnnx(target: RunTarget, options: OnnxExportOptions, overrides?: RunOverrides): Promise<OnnxExport>;
-  benchRuns(options: BenchOptions, start: StartWorker, overrides?: RunOverrides): Running<BenchEvent, BenchReport>;
 }

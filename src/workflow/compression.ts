@@ -1,8 +1,7 @@
 // `compression.json`: what a compressed model was made from and what it costs, beside the model.
-import type { Plan } from "../compress/index.ts";
+import type { Measured, Plan, Sizes } from "../compress/index.ts";
 import { type JsonObject, readJsonObject } from "../hub/index.ts";
 import { type Files, joinPath } from "../tensor/index.ts";
-import type { Candidate } from "./compress-memory.ts";
 import type { RunRecord } from "./run-record.ts";
 
 /** The record's name in a compressed model's folder. */
@@ -14,6 +13,15 @@ export interface ModelSize {
   /** Layers that have an MLP. */
   readonly mlps: number;
   readonly parameters: number;
+}
+
+/** One measured candidate of a search. */
+export interface Candidate extends Partial<Measured> {
+  readonly sizes: Sizes;
+  /** Mean squared distance of the logits from the dense model's. */
+  readonly divergence?: number;
+  /** Share of the dense model's latency. */
+  readonly latency?: number;
 }
 
 /** A budget and what came of it on examples that the choice did not see. */

@@ -1,5 +1,5 @@
-// Whole jobs: loading, training, comparing, evaluating, predicting, profiling.
-// Takes settings and an environment (files, backend, hub), gives events and records. Never: prints.
+// Jobs on models and data: opening, training, comparing, evaluating, predicting, profiling; and the records of runs.
+// Takes settings and an environment (files, backend, hub), gives events and records. Never: prints, removes, exports.
 export type {
   CompareEvent,
   DemoResult,
@@ -12,20 +12,9 @@ export type {
   Stoppable,
   TrainEstimate,
   TrainedRun,
-  Workflow,
 } from "./api.ts";
-export type {
-  BenchBatch,
-  BenchEngine,
-  BenchEvent,
-  BenchJob,
-  BenchOptions,
-  BenchReport,
-  BenchRow,
-  BenchWorker,
-  StartWorker,
-} from "./benchmarking.ts";
-export { workflow } from "./bind.ts";
+export { linearSites, openBaseModel, usableLength } from "./base-model.ts";
+export { compareRuns, demoRun } from "./comparing.ts";
 export {
   type Comparison,
   type ComparisonRow,
@@ -37,30 +26,28 @@ export {
   pairedOverSeeds,
   type ScoreInterval,
 } from "./comparison.ts";
-export type { Candidate } from "./compress-memory.ts";
-export { COMPRESS_KEYS, type CompressOptions, type CompressRule, compressOptions } from "./compress-options.ts";
-export type { CompressEvent } from "./compressing.ts";
-export { type BudgetOutcome, type Compression, type ModelSize, readCompression } from "./compression.ts";
-export type { Environment, FoundModel } from "./environment.ts";
-export { EXPORT_FORMATS, type Exported, type ExportFormat, type ExportOptions } from "./exporting.ts";
-export { ONNX_DTYPES, ONNX_FILES, type OnnxExport, type OnnxExportOptions } from "./exporting-onnx.ts";
-export { effectiveEvents, parseEvents } from "./history.ts";
 export {
-  type CompressedModel,
-  type CompressRequest,
-  type FineTuneOptions,
-  type Library,
-  type LoadedModel,
-  type LoadOptions,
-  library,
-  type PredictText,
-  type Scorable,
-  type TunedRun,
-} from "./library.ts";
+  type BudgetOutcome,
+  type Candidate,
+  COMPRESSION_FILE,
+  type Compression,
+  type ModelSize,
+  readCompression,
+} from "./compression.ts";
+export type { Environment, FoundModel } from "./environment.ts";
+export { effectiveEvents, parseEvents } from "./history.ts";
+export { evaluateRun, profileRun } from "./inspecting.ts";
+export { backendOf, maxLengthOf, type OpenedTarget, openTarget, SCORING_BATCH } from "./opened-target.ts";
 export { OUTCOMES_FILE, readOutcomes } from "./outcomes.ts";
 export { checkFree, openSettings } from "./output.ts";
-export type { PrunedLayer, Pruning } from "./pruned-base.ts";
-export { PRUNE_CALIBRATION_EXAMPLES, type PrunedModel, type PruneOptions, parsePruneRecipe } from "./pruning.ts";
+export { openPredictor, type Predictor, predictRun } from "./predicting.ts";
+export { PRUNING_FILE, type PrunedLayer, type Pruning, pruningText } from "./pruned-base.ts";
+export { publicAdapter } from "./public-adapter.ts";
 export { readRun, type StoredRun } from "./run-folder.ts";
+export { isExtra } from "./run-method.ts";
 export type { RunRecord } from "./run-record.ts";
+export { running } from "./running.ts";
 export { readGates, type StoredGate } from "./stored-gates.ts";
+export { scoringBatches } from "./task-batches.ts";
+export { encodeSplit, headOf, openData } from "./task-data.ts";
+export { estimateRun, trainRun } from "./training.ts";

@@ -3,11 +3,11 @@ import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, expect, test } from "vitest";
+import { compilePlain } from "../../src/deploy/frozen-model.ts";
 import { openCheckpoint, safetensorsBytes } from "../../src/hub/index.ts";
 import { nodeFiles } from "../../src/node.ts";
 import { nodeBackend } from "../../src/runtime/node.ts";
 import { int64, randomStream, type Tensor } from "../../src/tensor/index.ts";
-import { compilePlain } from "../../src/workflow/frozen-model.ts";
 import { deft } from "../support/command.ts";
 import { writeFiles, writeTinyModel, writeTinySst2 } from "../support/tiny-model.ts";
 

@@ -5,11 +5,11 @@ import { join } from "node:path";
 import { InferenceSession, Tensor as OrtTensor } from "onnxruntime-node";
 import { afterAll, expect, test } from "vitest";
 import { applyPlan, deploy, deployedFiles, type LayerPlan } from "../../src/compress/index.ts";
+import { compilePlain, inferenceOf, writePlainModel } from "../../src/deploy/frozen-model.ts";
 import { encoderModel, mlpSites } from "../../src/models/index.ts";
 import { nodeFiles } from "../../src/node.ts";
 import { nodeBackend } from "../../src/runtime/node.ts";
 import { int64, memoryWeights, randomStream, type Tensor } from "../../src/tensor/index.ts";
-import { compilePlain, inferenceOf, writePlainModel } from "../../src/workflow/frozen-model.ts";
 import { describeWithPython, runPython } from "../support/python.ts";
 import { writeTinyModel } from "../support/tiny-model.ts";
 

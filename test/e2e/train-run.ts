@@ -1,6 +1,8 @@
 // Trains by the settings in its argument, going on where a killed process left the run; a line an event.
+
+import { workflow } from "../../src/library/index.ts";
 import { nodeEnvironment } from "../../src/node.ts";
-import { openSettings, workflow } from "../../src/workflow/index.ts";
+import { openSettings } from "../../src/workflow/index.ts";
 
 const flags = JSON.parse(process.argv[2] ?? "{}") as { readonly output: string };
 const environment = nodeEnvironment();

@@ -3,9 +3,10 @@ import { mkdtemp, readFile, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
+import { workflow } from "../../src/library/index.ts";
 import { nodeEnvironment } from "../../src/node.ts";
 import type { TrainEvent } from "../../src/train/index.ts";
-import { openSettings, workflow } from "../../src/workflow/index.ts";
+import { openSettings } from "../../src/workflow/index.ts";
 import { writeTinyModel, writeTinySst2 } from "../support/tiny-model.ts";
 
 let folder: string;

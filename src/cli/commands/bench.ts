@@ -1,8 +1,9 @@
 // `deft bench`: latency, throughput, load time, memory and size of several models, interleaved.
+
+import { type BenchOptions, ONNX_FILES } from "../../deploy/index.ts";
 import { ConfigError, type ConfigIssue } from "../../errors.ts";
 import { arithmeticTable, benchTable, ENERGY_CAVEAT, renderTable, toJson } from "../../report/index.ts";
 import { resolvePartial } from "../../settings/index.ts";
-import { type BenchOptions, ONNX_FILES } from "../../workflow/index.ts";
 import { startWorker } from "../bench-process.ts";
 import type { Body } from "../command.ts";
 import { openWorkflow } from "../workflow.ts";

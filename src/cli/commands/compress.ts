@@ -1,4 +1,6 @@
 // `deft compress`: a smaller model by rule or under a measured budget, and what it costs.
+
+import { COMPRESS_KEYS, compressOptions } from "../../deploy/index.ts";
 import {
   compressionLine,
   compressionNotes,
@@ -7,7 +9,6 @@ import {
   shellLine,
   toJson,
 } from "../../report/index.ts";
-import { COMPRESS_KEYS, compressOptions } from "../../workflow/index.ts";
 import type { Body } from "../command.ts";
 import { INTERRUPTED, interruptible } from "../interrupt.ts";
 import { readTarget } from "../target.ts";

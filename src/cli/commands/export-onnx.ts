@@ -1,7 +1,8 @@
 // `deft export --format onnx`: a folder for Transformers.js.
+
+import { ONNX_FILES, type OnnxExportOptions } from "../../deploy/index.ts";
 import { ConfigError, type ConfigIssue } from "../../errors.ts";
 import { bytes, renderTable, toJson } from "../../report/index.ts";
-import { ONNX_FILES, type OnnxExportOptions } from "../../workflow/index.ts";
 import type { Body } from "../command.ts";
 import { readTarget } from "../target.ts";
 import { openWorkflow } from "../workflow.ts";

@@ -1,4 +1,6 @@
 // `deft report`: one page of one or more runs and of models compressed from them.
+
+import type { BenchReport } from "../../deploy/index.ts";
 import { ConfigError } from "../../errors.ts";
 import { parseJson } from "../../hub/index.ts";
 import {
@@ -13,7 +15,7 @@ import {
   toJson,
 } from "../../report/index.ts";
 import { type Files, joinPath } from "../../tensor/index.ts";
-import { type BenchReport, readCompression, readGates, readRun, type StoredRun } from "../../workflow/index.ts";
+import { readCompression, readGates, readRun, type StoredRun } from "../../workflow/index.ts";
 import type { Body } from "../command.ts";
 import { openFiles } from "../workflow.ts";
 

@@ -18,17 +18,21 @@ import { jsonText, parseJson } from "../hub/index.ts";
 import { mlpSites } from "../models/index.ts";
 import type { Backend } from "../runtime/index.ts";
 import { joinPath, parameterCount } from "../tensor/index.ts";
-import type { Running, RunOverrides, RunTarget, Stoppable } from "./api.ts";
+import type { Environment, Running, RunOverrides, RunTarget, Stoppable } from "../workflow/index.ts";
+import {
+  type BudgetOutcome,
+  backendOf,
+  COMPRESSION_FILE,
+  type Compression,
+  type ModelSize,
+  running,
+} from "../workflow/index.ts";
 import { type CompressData, openCompressData } from "./compress-data.ts";
 import type { CompressOptions } from "./compress-options.ts";
 import { type Choice, chooseLayers } from "./compress-rules.ts";
 import { calibrate, layerFacts, logitsOf, metricsOf } from "./compress-scoring.ts";
-import { type BudgetOutcome, COMPRESSION_FILE, type Compression, type ModelSize } from "./compression.ts";
-import type { Environment } from "./environment.ts";
 import { compilePlain, type FrozenModel, inferenceOf, openFrozen, writePlainModel } from "./frozen-model.ts";
-import { backendOf } from "./opened-target.ts";
 import { type RecoveryEvent, recover } from "./recovering.ts";
-import { running } from "./running.ts";
 
 const PLAN_FILE = "plan.json";
 const SEARCH_FILE = "search.jsonl";

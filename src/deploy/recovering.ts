@@ -3,10 +3,9 @@ import type { PlainModel } from "../compress/index.ts";
 import { ConfigError } from "../errors.ts";
 import type { Settings } from "../settings/index.ts";
 import { joinPath } from "../tensor/index.ts";
-import type { RunTarget } from "./api.ts";
-import type { Environment } from "./environment.ts";
+import type { Environment, RunTarget } from "../workflow/index.ts";
+import { trainRun } from "../workflow/index.ts";
 import { type FrozenModel, openFrozen, writePlainModel } from "./frozen-model.ts";
-import { trainRun } from "./training.ts";
 
 /** Progress of a recovery. */
 export interface RecoveryEvent {

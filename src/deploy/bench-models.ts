@@ -5,13 +5,12 @@ import { ConfigError } from "../errors.ts";
 import { parseJson } from "../hub/index.ts";
 import { type EncoderConfig, parseEncoderConfig } from "../models/index.ts";
 import { type Files, joinPath } from "../tensor/index.ts";
-import type { RunOverrides, RunTarget } from "./api.ts";
+import type { Environment, RunOverrides, RunTarget } from "../workflow/index.ts";
+import { readRun } from "../workflow/index.ts";
 import type { BenchJob, BenchOptions } from "./benchmarking.ts";
 import { openCompressData } from "./compress-data.ts";
-import type { Environment } from "./environment.ts";
 import { ONNX_FILES } from "./exporting-onnx.ts";
 import { type FrozenModel, inferenceOf, openFrozen, writePlainModel } from "./frozen-model.ts";
-import { readRun } from "./run-folder.ts";
 
 /** One model of a benchmark. */
 export interface Entry {

@@ -12,8 +12,8 @@ import {
 import { ConfigError } from "../errors.ts";
 import type { Backend } from "../runtime/index.ts";
 import type { Files } from "../tensor/index.ts";
+import type { Candidate } from "../workflow/index.ts";
 import type { CompressData } from "./compress-data.ts";
-import type { Candidate } from "./compress-memory.ts";
 import type { CompressRule } from "./compress-options.ts";
 import { divergenceOf, openMasked } from "./compress-scoring.ts";
 import { bySearch } from "./compress-searching.ts";

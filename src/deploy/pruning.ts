@@ -19,13 +19,22 @@ import {
 } from "../prune/index.ts";
 import { DEFAULTS } from "../settings/index.ts";
 import { randomStream, type Tensor, type Weight, type Weights } from "../tensor/index.ts";
-import type { RunOverrides, RunTarget } from "./api.ts";
-import type { Environment } from "./environment.ts";
+import type { Environment, RunOverrides, RunTarget } from "../workflow/index.ts";
+import {
+  backendOf,
+  encodeSplit,
+  headOf,
+  maxLengthOf,
+  type OpenedTarget,
+  openTarget,
+  PRUNING_FILE,
+  type PrunedLayer,
+  type Pruning,
+  pruningText,
+  SCORING_BATCH,
+  scoringBatches,
+} from "../workflow/index.ts";
 import { checkNewFolder, configWithHead, writeModelFolder } from "./model-folder.ts";
-import { backendOf, maxLengthOf, type OpenedTarget, openTarget, SCORING_BATCH } from "./opened-target.ts";
-import { PRUNING_FILE, type PrunedLayer, type Pruning, pruningText } from "./pruned-base.ts";
-import { scoringBatches } from "./task-batches.ts";
-import { encodeSplit, headOf } from "./task-data.ts";
 
 export { parsePruneRecipe } from "../prune/index.ts";
 

@@ -2,15 +2,7 @@
 import type { Measured, Sizes } from "../compress/index.ts";
 import { parseJson } from "../hub/index.ts";
 import { type Files, joinPath } from "../tensor/index.ts";
-
-/** One measured candidate of a search. */
-export interface Candidate extends Partial<Measured> {
-  readonly sizes: Sizes;
-  /** Mean squared distance of the logits from the dense model's. */
-  readonly divergence?: number;
-  /** Share of the dense model's latency. */
-  readonly latency?: number;
-}
+import type { Candidate } from "../workflow/index.ts";
 
 /** Measurements of a search by candidate, in a file: a search that was stopped goes on where it was. */
 export class SearchMemory {

@@ -3,12 +3,9 @@ import { type EncodedExamples, encodeExamples, splitOf, type Task } from "../dat
 import { ConfigError, FileError } from "../errors.ts";
 import { DEFAULTS } from "../settings/index.ts";
 import { randomStream } from "../tensor/index.ts";
-import type { RunOverrides } from "./api.ts";
-import { usableLength } from "./base-model.ts";
-import type { Environment } from "./environment.ts";
+import type { Environment, RunOverrides } from "../workflow/index.ts";
+import { maxLengthOf, openData, usableLength } from "../workflow/index.ts";
 import type { FrozenModel } from "./frozen-model.ts";
-import { maxLengthOf } from "./opened-target.ts";
-import { openData } from "./task-data.ts";
 
 /** Examples for each purpose; none is in two of `search` and `stated`. */
 export interface CompressData {

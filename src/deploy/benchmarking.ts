@@ -2,11 +2,10 @@
 import type { Arithmetic, Precision } from "../compress/index.ts";
 import type { EncodedExamples } from "../data/index.ts";
 import { joinPath } from "../tensor/index.ts";
-import type { Running, RunOverrides } from "./api.ts";
+import type { Environment, Running, RunOverrides } from "../workflow/index.ts";
+import { running } from "../workflow/index.ts";
 import { type Entry, prepareModels } from "./bench-models.ts";
-import type { Environment } from "./environment.ts";
 import { latencyOf, medianRatio } from "./latency.ts";
-import { running } from "./running.ts";
 
 /** Who runs a row's model. */
 export type BenchEngine = "onnxruntime" | "transformers.js" | "pytorch";

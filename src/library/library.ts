@@ -1,4 +1,6 @@
 // The library as a user writes it: a model, data, a fine-tuning run, and the tuned model that comes out.
+
+import { compressOptions, compressRun, exportOnnx, type OnnxExport, type OnnxExportOptions } from "../deploy/index.ts";
 import { ConfigError, FileError } from "../errors.ts";
 import type { HubEvent } from "../hub/index.ts";
 import type { Evaluation } from "../infer/index.ts";
@@ -20,21 +22,29 @@ import {
 } from "../settings/index.ts";
 import { type Files, joinPath, parameterCount } from "../tensor/index.ts";
 import type { TrainEvent } from "../train/index.ts";
-import type { PredictInput, Prediction, Profile, Running, RunTarget, Stoppable } from "./api.ts";
-import { openBaseModel } from "./base-model.ts";
-import { compressOptions } from "./compress-options.ts";
-import { compressRun } from "./compressing.ts";
-import type { Compression } from "./compression.ts";
-import type { Environment } from "./environment.ts";
-import { exportOnnx, type OnnxExport, type OnnxExportOptions } from "./exporting-onnx.ts";
-import { evaluateRun, profileRun } from "./inspecting.ts";
-import { openSettings } from "./output.ts";
-import { openPredictor, type Predictor } from "./predicting.ts";
-import { readRun } from "./run-folder.ts";
-import type { RunRecord } from "./run-record.ts";
-import { running } from "./running.ts";
-import { openData } from "./task-data.ts";
-import { trainRun } from "./training.ts";
+import type {
+  Compression,
+  Environment,
+  PredictInput,
+  Prediction,
+  Profile,
+  Running,
+  RunRecord,
+  RunTarget,
+  Stoppable,
+} from "../workflow/index.ts";
+import {
+  evaluateRun,
+  openBaseModel,
+  openData,
+  openPredictor,
+  openSettings,
+  type Predictor,
+  profileRun,
+  readRun,
+  running,
+  trainRun,
+} from "../workflow/index.ts";
 
 /** One text, a pair of texts, or several of either. */
 export type PredictText = string | PredictInput | readonly (string | PredictInput)[];

@@ -6,12 +6,9 @@ import type { Evaluation } from "../infer/index.ts";
 import { isBlockMatrix, quantizedCheckpoint } from "../quant/index.ts";
 import { type Settings, settingsInput } from "../settings/index.ts";
 import type { Weights } from "../tensor/index.ts";
-import type { RunOverrides, RunTarget } from "./api.ts";
-import { linearSites } from "./base-model.ts";
-import type { Environment } from "./environment.ts";
-import { evaluateRun } from "./inspecting.ts";
+import type { Environment, OpenedTarget, RunOverrides, RunTarget } from "../workflow/index.ts";
+import { evaluateRun, linearSites } from "../workflow/index.ts";
 import { configWithHead, writeModelFolder } from "./model-folder.ts";
-import type { OpenedTarget } from "./opened-target.ts";
 
 /** Scores of the same examples: base and update apart, and merged into few bits. */
 export interface RequantizedScores {

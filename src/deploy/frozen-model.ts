@@ -7,11 +7,9 @@ import { externalWeights } from "../onnx/index.ts";
 import { mergedWeights } from "../peft/index.ts";
 import type { Backend, Program } from "../runtime/index.ts";
 import { type Files, joinPath, memoryWeights, type Tensor, type Weights } from "../tensor/index.ts";
-import type { RunOverrides, RunTarget } from "./api.ts";
-import type { Environment } from "./environment.ts";
+import type { Environment, RunOverrides, RunTarget } from "../workflow/index.ts";
+import { isExtra, type OpenedTarget, openTarget } from "../workflow/index.ts";
 import { configWithHead } from "./model-folder.ts";
-import { type OpenedTarget, openTarget } from "./opened-target.ts";
-import { isExtra } from "./run-method.ts";
 
 /** A classifier as config.json and weights alone, with where it came from. */
 export interface FrozenModel extends PlainModel {

@@ -5,13 +5,17 @@ import { type Adapter, writeAdapter } from "../hub/index.ts";
 import { isHead, type MethodSettings, mergedWeights } from "../peft/index.ts";
 import { prunableWeights, zeroCount } from "../prune/index.ts";
 import type { Weights } from "../tensor/index.ts";
-import type { RunOverrides, RunTarget } from "./api.ts";
-import type { Environment } from "./environment.ts";
+import type { Environment, RunOverrides, RunTarget } from "../workflow/index.ts";
+import {
+  type OpenedTarget,
+  openTarget,
+  PRUNING_FILE,
+  type Pruning,
+  pruningText,
+  publicAdapter,
+} from "../workflow/index.ts";
 import { writeRequantized } from "./exporting-quantized.ts";
 import { checkNewFolder, configWithHead, writeModelFolder, writeWhole } from "./model-folder.ts";
-import { type OpenedTarget, openTarget } from "./opened-target.ts";
-import { PRUNING_FILE, type Pruning, pruningText } from "./pruned-base.ts";
-import { publicAdapter } from "./public-adapter.ts";
 
 /** Folders that can be written. */
 export const EXPORT_FORMATS = ["peft", "adapters", "merged"] as const;

@@ -5,9 +5,8 @@ import { UnsupportedError } from "../errors.ts";
 import { type JsonObject, jsonText } from "../hub/index.ts";
 import type { HeadKind } from "../infer/index.ts";
 import { type Files, joinPath } from "../tensor/index.ts";
-import type { RunOverrides, RunTarget } from "./api.ts";
-import { readCompression } from "./compression.ts";
-import type { Environment } from "./environment.ts";
+import type { Environment, RunOverrides, RunTarget } from "../workflow/index.ts";
+import { readCompression } from "../workflow/index.ts";
 import { type FrozenModel, inferenceOf, openFrozen } from "./frozen-model.ts";
 import { checkNewFolder, writeWhole } from "./model-folder.ts";
 
