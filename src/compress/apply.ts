@@ -15,7 +15,8 @@ export interface PlainModel {
 /**
  * The model with the plan's neurons and MLPs gone and its gates folded. Weights are computed when they are read.
  *
- * A constant goes into the output's bias, or where no MLP is left into the bias of the norm before it (post-norm only).
+ * A constant goes into the output's bias, or where no MLP is left into the bias of the norm before it. A T5 has neither: it is
+ * given a bias of the output, also where no MLP is left (`mlp_bias` of its config).
  * @throws {ConfigError} when a constant has no bias to go into, or no neuron of any layer would be left.
  */
 export function applyPlan(
@@ -31,14 +32,23 @@ export function applyPlan(
   if (layers.every((layer) => keptCount(layer) === 0))
     issues.push({ path: "layers", expected: "an MLP left in at least one layer", got: "all of them removed" });
   if (issues.length > 0) throw new ConfigError(issues);
-  return { config: reducedConfig(config, layers), weights: reduced };
+  const hasBiases = sites.some(({ out, isPostNorm }) => !isPostNorm && reduced.has(`${out}.bias`));
+  if (hasBiases) {
+    for (const { out, norm } of sites) {
+      const name = `${out}.bias`;
+      if (!reduced.has(name)) reduced.set(name, made(new Float32Array(weights.get(`${norm}.weight`)!.shape[0]!)));
+    }
+  }
+  return { config: reducedConfig(config, layers, hasBiases), weights: reduced };
 }
 
 function reduceLayer(weights: Map<string, Weight>, site: MlpSite, layer: LayerPlan): ConfigIssue[] {
   const { kept, gate, constant } = layer;
   if (keptCount(layer) === 0) return removeMlp(weights, site, layer);
   const bias = weights.get(`${site.out}.bias`);
-  if (constant !== null && bias === undefined)
+  if (constant !== null && bias === undefined && !site.isPostNorm)
+    weights.set(`${site.out}.bias`, made(new Float32Array(constant.length)));
+  else if (constant !== null && bias === undefined)
     return [{ path: `${layer.site}.constant`, expected: `nothing, as ${site.out} has no bias`, got: "a constant" }];
   if (kept !== null) {
     for (const into of site.into) {
@@ -79,8 +89,12 @@ function removeMlp(weights: Map<string, Weight>, site: MlpSite, { site: path, co
   for (const linear of [...site.into, site.out])
     for (const part of ["weight", "bias"]) weights.delete(`${linear}.${part}`);
   if (constant === null) return [];
+  if (!site.isPostNorm) {
+    weights.set(`${site.out}.bias`, made(Float32Array.from(constant)));
+    return [];
+  }
   const name = `${site.norm}.bias`;
-  if (!site.isPostNorm || !weights.has(name))
+  if (!weights.has(name))
     return [{ path: `${path}.constant`, expected: "nothing, as no bias is left to hold it", got: "a constant" }];
   replace(
     weights,
@@ -90,6 +104,12 @@ function removeMlp(weights: Map<string, Weight>, site: MlpSite, { site: path, co
   );
   return [];
 }
+
+const made = (data: Float32Array): Weight => ({
+  dtype: "float32",
+  shape: [data.length],
+  read: async () => tensor("float32", [data.length], data),
+});
 
 type Shape = readonly number[];
 
@@ -108,10 +128,15 @@ function replace(
   weights.set(name, { dtype: "float32", shape, read });
 }
 
-/** `intermediate_size` where one size is left, our key `mlp_sizes` where layers differ. */
-function reducedConfig(config: JsonObject, layers: readonly LayerPlan[]): JsonObject {
+/** The size of all MLPs where one is left, our key `mlp_sizes` where layers differ. */
+function reducedConfig(config: JsonObject, layers: readonly LayerPlan[], hasBiases: boolean): JsonObject {
   const sizes = layers.map(keptCount);
-  const { mlp_sizes: _, ...rest } = config;
+  const { mlp_sizes: _, mlp_bias: _old, ...rest } = config;
   const isUniform = sizes.every((size) => size === sizes[0]);
-  return { ...rest, intermediate_size: Math.max(...sizes), ...(isUniform ? {} : { mlp_sizes: sizes }) };
+  return {
+    ...rest,
+    [config.model_type === "t5" ? "d_ff" : "intermediate_size"]: Math.max(...sizes),
+    ...(isUniform ? {} : { mlp_sizes: sizes }),
+    ...(hasBiases ? { mlp_bias: true } : {}),
+  };
 }

@@ -10,7 +10,7 @@ import { readRun } from "../workflow/index.ts";
 import type { BenchJob, BenchOptions } from "./benchmarking.ts";
 import { openCompressData } from "./compress-data.ts";
 import { ONNX_FILES } from "./exporting-onnx.ts";
-import { type FrozenModel, inferenceOf, openFrozen, writePlainModel } from "./frozen-model.ts";
+import { type FrozenModel, inferenceOf, openFrozen, requireEncoder, writePlainModel } from "./frozen-model.ts";
 
 /** One model of a benchmark. */
 export interface Entry {
@@ -37,13 +37,14 @@ export async function prepareModels(
     }
     const target = await targetOf(files, name);
     const frozen = await openFrozen(environment, target, overrides);
+    const { config } = requireEncoder(frozen, "deft bench");
     texts ??= await openTexts(environment, frozen, overrides);
     const density = await densityOf(files, target);
     const length = Math.round(texts.examples.totalTokens / texts.examples.count);
     for (const precision of options.precisions) {
       const path = joinPath(folder, `${i}`, "onnx", ONNX_FILES[precision]);
       const fileBytes = await writeDeployed(files, frozen, precision, path);
-      const estimate = arithmeticOf(frozen.model.config, {
+      const estimate = arithmeticOf(config, {
         length,
         precision,
         ...(density === null ? {} : { density }),

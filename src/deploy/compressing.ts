@@ -31,7 +31,14 @@ import { type CompressData, openCompressData } from "./compress-data.ts";
 import type { CompressOptions } from "./compress-options.ts";
 import { type Choice, chooseLayers } from "./compress-rules.ts";
 import { calibrate, layerFacts, logitsOf, metricsOf } from "./compress-scoring.ts";
-import { compilePlain, type FrozenModel, inferenceOf, openFrozen, writePlainModel } from "./frozen-model.ts";
+import {
+  compilePlain,
+  type FrozenModel,
+  inferenceOf,
+  openFrozen,
+  requireEncoder,
+  writePlainModel,
+} from "./frozen-model.ts";
 import { type RecoveryEvent, recover } from "./recovering.ts";
 
 const PLAN_FILE = "plan.json";
@@ -69,6 +76,7 @@ async function* compressEvents(
   await checkOutput(environment, options.output);
   yield stage("open", "opening the model and its data");
   const frozen = await openFrozen(environment, target, overrides);
+  requireEncoder(frozen, "compression");
   const sites = mlpSites(frozen.model);
   const data = await openCompressData(environment, frozen, overrides, options.calibrationExamples);
   const backend = backendOf(environment, overrides, frozen.opened.settings);

@@ -4,10 +4,11 @@ import { readTokenizerFiles, type TokenizerConfigJson, type TokenizerJson } from
 import { UnsupportedError } from "../errors.ts";
 import { type JsonObject, jsonText } from "../hub/index.ts";
 import type { HeadKind } from "../infer/index.ts";
+import { maxSequenceLength } from "../models/index.ts";
 import { type Files, joinPath } from "../tensor/index.ts";
 import type { Environment, RunOverrides, RunTarget } from "../workflow/index.ts";
 import { readCompression } from "../workflow/index.ts";
-import { type FrozenModel, inferenceOf, openFrozen } from "./frozen-model.ts";
+import { type FrozenModel, inferenceOf, openFrozen, requireEncoder } from "./frozen-model.ts";
 import { checkNewFolder, writeWhole } from "./model-folder.ts";
 
 /** File of each precision, as Transformers.js names them by `dtype`: fp32, q8 and q4. */
@@ -49,6 +50,7 @@ export async function exportOnnx(
   const { files } = environment;
   await checkNewFolder(files, output);
   const frozen = await openFrozen(environment, target, overrides);
+  requireEncoder(frozen, "ONNX export");
   const compression = target.kind === "run" ? await readCompression(files, target.folder) : null;
   const wanted = precisions ?? defaultPrecisions(compression?.quantization);
   const written: { precision: Precision; path: string; sizeBytes: number }[] = [];
@@ -129,12 +131,13 @@ function specialTokens({ added_tokens: added }: TokenizerJson, { base }: FrozenM
 function tokenizerConfig(
   config: TokenizerConfigJson,
   { base }: FrozenModel["opened"],
-  { config: { modelType, maxPositions, padTokenId } }: FrozenModel["model"],
+  { config: model }: FrozenModel["model"],
 ): JsonObject {
-  const known = TOKENIZER_CLASSES[modelType];
-  if (known === undefined) throw new UnsupportedError(`exporting ${modelType} to ONNX`, Object.keys(TOKENIZER_CLASSES));
+  const known = TOKENIZER_CLASSES[model.modelType];
+  if (known === undefined)
+    throw new UnsupportedError(`exporting ${model.modelType} to ONNX`, Object.keys(TOKENIZER_CLASSES));
   const { tokenizer } = base;
-  const length = modelType === "roberta" ? maxPositions - padTokenId - 1 : maxPositions;
+  const length = maxSequenceLength(model);
   return {
     ...config,
     tokenizer_class: typeof config.tokenizer_class === "string" ? config.tokenizer_class : known,

@@ -1,20 +1,22 @@
 // A run or model made plain: adapter merged, everything frozen, ready to be cut, exported or timed.
 import { INPUT_NAMES, type InferenceModel, inferenceGraph, type PlainModel } from "../compress/index.ts";
 import { gateOf, isGate, isNeuronMask } from "../density/index.ts";
+import { UnsupportedError } from "../errors.ts";
 import { fingerprint, type JsonObject, jsonText, writeSafetensors } from "../hub/index.ts";
-import { type EncoderModel, encoderModel, type MlpSite, mlpSites } from "../models/index.ts";
+import { buildTaskGraph } from "../infer/index.ts";
+import { anyModel, type EncoderModel, encoderModel, type MlpSite, type Model, mlpSites } from "../models/index.ts";
 import { externalWeights } from "../onnx/index.ts";
-import { mergedWeights } from "../peft/index.ts";
+import { headOnly, mergedWeights } from "../peft/index.ts";
 import type { Backend, Program } from "../runtime/index.ts";
 import { type Files, joinPath, memoryWeights, type Tensor, type Weights } from "../tensor/index.ts";
 import type { Environment, RunOverrides, RunTarget } from "../workflow/index.ts";
 import { isExtra, type OpenedTarget, openTarget } from "../workflow/index.ts";
 import { configWithHead } from "./model-folder.ts";
 
-/** A classifier as config.json and weights alone, with where it came from. */
+/** A model as config.json and weights alone, with where it came from. */
 export interface FrozenModel extends PlainModel {
   readonly opened: OpenedTarget;
-  readonly model: EncoderModel;
+  readonly model: Model;
   /** SHA-256 over the trained tensors; null for a bare model. */
   readonly adapterFingerprint: string | null;
   /** Neurons kept by training's masks, 1 or 0, by activation site; the others' weights are zeros here. */
@@ -47,7 +49,7 @@ export async function openFrozen(
       .map(([name, { data }]) => [siteOf(name), gateOf(Number(data[0]))]),
   );
   const config = configWithHead(base.config, head, labels);
-  const model = encoderModel(config);
+  const model = anyModel(config, undefined, base.weights);
   return {
     opened,
     config,
@@ -121,6 +123,8 @@ const TOKENIZER_FILES = [
   "vocab.txt",
   "vocab.json",
   "merges.txt",
+  "spiece.model",
+  "generation_config.json",
 ];
 
 /** Copies the files of a tokenizer from one folder to another; gives their names. */
@@ -148,6 +152,16 @@ export async function writePlainModel(
 
 /** The weights that the model's graph reads, and no others. */
 function neededWeights(config: JsonObject, weights: Weights): Weights {
-  const { outputs } = inferenceGraph(inferenceOf(config));
-  return new Map(externalWeights(outputs).map(({ name }) => [name, weights.get(name)!]));
+  const model = anyModel(config, undefined, weights);
+  const names =
+    model.architecture === "encoder"
+      ? externalWeights(inferenceGraph(inferenceOf(config)).outputs)
+      : buildTaskGraph({ model, method: headOnly(), head: { kind: "language-model" } }).parameters;
+  return new Map(names.map(({ name }) => [name, weights.get(name)!]));
+}
+
+/** The encoder that a frozen model is. @throws {UnsupportedError} when it is none. */
+export function requireEncoder({ model }: FrozenModel, what: string): EncoderModel {
+  if (model.architecture === "encoder") return model;
+  throw new UnsupportedError(`${what} of ${model.config.modelType}`, ["bert", "roberta"]);
 }

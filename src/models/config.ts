@@ -1,6 +1,6 @@
 // What an encoder's config.json says, in our names, with every mistake of the file at once.
 import { CheckpointError, type CheckpointIssue, UnsupportedError } from "../errors.ts";
-import type { T5Config } from "./t5-config.ts";
+import { areSizes, type T5Config } from "./t5-config.ts";
 
 export interface EncoderConfig {
   readonly modelType: "bert" | "roberta";
@@ -90,10 +90,6 @@ export function parseEncoderConfig(json: unknown, file = "config.json"): Encoder
 export function maxSequenceLength(config: EncoderConfig | T5Config): number {
   if (config.modelType === "t5") return Number.POSITIVE_INFINITY;
   return config.modelType === "roberta" ? config.maxPositions - config.padTokenId - 1 : config.maxPositions;
-}
-
-function areSizes(value: unknown, count: unknown): boolean {
-  return Array.isArray(value) && value.length === count && value.every((size) => Number.isInteger(size) && size >= 0);
 }
 
 function labelsOf(source: Readonly<Record<string, unknown>>): readonly string[] {

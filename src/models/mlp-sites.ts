@@ -28,8 +28,8 @@ export function mlpSites(model: Model): MlpSite[] {
   return model.architecture === "encoder" ? encoderSites(model) : t5Sites(model.config);
 }
 
-function t5Sites({ numLayers, numDecoderLayers, isGated, intermediateSize }: T5Config): MlpSite[] {
-  const stackSites = (stack: "encoder" | "decoder", layers: number, place: number) =>
+function t5Sites({ numLayers, numDecoderLayers, isGated, mlpSizes, intermediateSize }: T5Config): MlpSite[] {
+  const stackSites = (stack: "encoder" | "decoder", layers: number, place: number, before: number) =>
     Array.from({ length: layers }, (_, layer): MlpSite => {
       const sublayer = `${stack}.block.${layer}.layer.${place}`;
       const activation = `${sublayer}.DenseReluDense`;
@@ -42,10 +42,10 @@ function t5Sites({ numLayers, numDecoderLayers, isGated, intermediateSize }: T5C
         out: `${activation}.wo`,
         norm: `${sublayer}.layer_norm`,
         isPostNorm: false,
-        neurons: intermediateSize,
+        neurons: mlpSizes?.[before + layer] ?? intermediateSize,
       };
     });
-  return [...stackSites("encoder", numLayers, 1), ...stackSites("decoder", numDecoderLayers, 2)];
+  return [...stackSites("encoder", numLayers, 1, 0), ...stackSites("decoder", numDecoderLayers, 2, numLayers)];
 }
 
 function encoderSites({ config }: EncoderModel): MlpSite[] {

@@ -8,6 +8,10 @@ export interface T5Config {
   /** Of one head; heads together need not be as wide as the hidden states. */
   readonly headDim: number;
   readonly intermediateSize: number;
+  /** Neurons of each MLP where they differ, the encoder's first; 0: the MLP was removed. Our key of config.json: `mlp_sizes`. */
+  readonly mlpSizes?: readonly number[];
+  /** Each MLP's output has a bias, which stands for removed neurons, and stays where the MLP is gone. Our key: `mlp_bias`. */
+  readonly mlpBias: boolean;
   /** Of the encoder. */
   readonly numLayers: number;
   readonly numDecoderLayers: number;
@@ -62,18 +66,25 @@ export function parseT5Config(
   const epsilon = source.layer_norm_epsilon ?? 1e-6;
   if (typeof epsilon !== "number" || !(epsilon > 0)) problem("layer_norm_epsilon", "a positive number", epsilon);
   const numLayers = whole("num_layers", 6);
+  const numDecoderLayers = whole("num_decoder_layers", numLayers);
   const padTokenId = whole("pad_token_id", 0, 0);
   const buckets = whole("relative_attention_num_buckets", 32, 4);
   const distance = whole("relative_attention_max_distance", 128);
   if (distance <= buckets / 2) problem("relative_attention_max_distance", `more than ${buckets / 2}`, distance);
+  const { mlp_sizes: mlpSizes, mlp_bias: mlpBias = false } = source;
+  if (mlpSizes !== undefined && !areSizes(mlpSizes, numLayers + numDecoderLayers))
+    problem("mlp_sizes", `a whole number ≥ 0 for each of ${numLayers} + ${numDecoderLayers} layers`, mlpSizes);
+  if (typeof mlpBias !== "boolean") problem("mlp_bias", "true or false", mlpBias);
   const config: T5Config = {
     modelType: "t5",
     vocabSize: whole("vocab_size"),
     hiddenSize: whole("d_model"),
     headDim: whole("d_kv", 64),
     intermediateSize: whole("d_ff"),
+    ...(mlpSizes === undefined ? {} : { mlpSizes: mlpSizes as readonly number[] }),
+    mlpBias: mlpBias === true,
     numLayers,
-    numDecoderLayers: whole("num_decoder_layers", numLayers),
+    numDecoderLayers,
     numHeads: whole("num_heads", 8),
     numBuckets: buckets,
     maxDistance: distance,
@@ -89,6 +100,11 @@ export function parseT5Config(
   };
   if (issues.length > 0) throw new CheckpointError(file, issues);
   return config;
+}
+
+/** Whether a value is a list of `count` sizes, zeros among them. */
+export function areSizes(value: unknown, count: unknown): boolean {
+  return Array.isArray(value) && value.length === count && value.every((size) => Number.isInteger(size) && size >= 0);
 }
 
 function headOf(

@@ -32,12 +32,16 @@ export function t5Model(json: unknown, file?: string, stored?: Pick<Weights, "ha
     architecture: "encoder-decoder",
     config,
     encoderEmbeddings: (root, inputs) => encoderEmbeddings(config, root, inputs),
-    encoderBlock: (root, hidden, layer) => encoderBlock(config, root.child(`encoder.block.${layer}`), hidden),
+    encoderBlock: (root, hidden, layer) =>
+      encoderBlock(config, root.child(`encoder.block.${layer}`), hidden, neuronsOf(config, layer)),
     encoderEnd: (root, { states, mask }) => ({ states: stackEnd(config, root.child("encoder"), states), mask }),
     decoderEmbeddings: (root, tokenIds, past) => decoderEmbeddings(config, root, tokenIds, past),
     crossKeys: (root, encoded, layer) => crossKeys(config, root.child(`decoder.block.${layer}`), encoded),
     decoderBlock: (root, hidden, cross, layer, options) =>
-      decoderBlock(config, root.child(`decoder.block.${layer}`), hidden, cross, options),
+      decoderBlock(config, root.child(`decoder.block.${layer}`), hidden, cross, {
+        ...options,
+        neurons: neuronsOf(config, config.numLayers + layer),
+      }),
     head: (root, { states }) => vocabularyLogits(config, root, stackEnd(config, root.child("decoder"), states)),
   };
 }
@@ -85,13 +89,21 @@ function words({ vocabSize, hiddenSize }: T5Config, root: Scope, tokenIds: Value
 
 const selfAttention = (block: Scope): Scope => block.child("layer.0.SelfAttention");
 
-function encoderBlock(config: T5Config, scope: Scope, { states, mask, bias }: BiasedHidden): BiasedHidden {
+/** Neurons of the MLP at `index`, the encoder's first. */
+const neuronsOf = ({ mlpSizes, intermediateSize }: T5Config, index: number) => mlpSizes?.[index] ?? intermediateSize;
+
+function encoderBlock(
+  config: T5Config,
+  scope: Scope,
+  { states, mask, bias }: BiasedHidden,
+  neurons: number,
+): BiasedHidden {
   const first = scope.child("layer.0");
   const attended = sublayer(config, first, states, "attention", (x) => {
     const site = selfAttention(scope);
     return attend(config, site, x, hooked(site, keysOf(config, site, x), biased(scope, mask, bias)));
   });
-  return { states: mlp(config, scope.child("layer.1"), attended), mask, bias };
+  return { states: mlp(config, scope.child("layer.1"), attended, neurons), mask, bias };
 }
 
 /** Keys and values of the encoder's states in one decoder block: made once for a whole text. */
@@ -105,7 +117,11 @@ function decoderBlock(
   scope: Scope,
   { states, mask, bias }: BiasedHidden,
   cross: KeyValue,
-  { past = null, copies = 1 }: { readonly past?: CachedKeys | null; readonly copies?: Dim } = {},
+  {
+    past = null,
+    copies = 1,
+    neurons,
+  }: { readonly past?: CachedKeys | null; readonly copies?: Dim; readonly neurons: number },
 ): DecoderStep {
   let present: CachedKeys | null = null;
   const attended = sublayer(config, scope.child("layer.0"), states, "attention", (x) => {
@@ -116,7 +132,7 @@ function decoderBlock(
   const crossed = sublayer(config, scope.child("layer.1"), attended, "cross-attention", (x) =>
     attend(config, scope.child("layer.1.EncDecAttention"), x, cross, copies),
   );
-  return { hidden: { states: mlp(config, scope.child("layer.2"), crossed), mask, bias }, present: present! };
+  return { hidden: { states: mlp(config, scope.child("layer.2"), crossed, neurons), mask, bias }, present: present! };
 }
 
 /** One sum for the whole stack: the graph keeps equal nodes once. */
@@ -124,18 +140,23 @@ function biased(scope: Scope, mask: Value, bias: Value): Value {
   return scope.at(() => add(bias, mask));
 }
 
-function mlp(config: T5Config, scope: Scope, x: Value): Value {
+/** Without neurons only the bias is left, which stands for what the MLP gave. */
+function mlp(config: T5Config, scope: Scope, x: Value, neurons: number): Value {
+  const { hiddenSize, hiddenAct, isGated, mlpBias } = config;
+  const site = scope.child("DenseReluDense");
+  const out = site.child("wo");
+  const biased = (y: Value) => out.at(() => add(y, out.parameter("bias", [hiddenSize])));
+  if (neurons === 0) return mlpBias ? biased(x) : x;
   return sublayer(config, scope, x, "mlp", (normed) => {
-    const site = scope.child("DenseReluDense");
-    const into = (name: string) => linear(site.child(name), normed, config.intermediateSize, { bias: false });
-    const pre = into(config.isGated ? "wi_0" : "wi");
-    const activated = site.at(() => activation(config.hiddenAct)(pre));
+    const into = (name: string) => linear(site.child(name), normed, neurons, { bias: false });
+    const pre = into(isGated ? "wi_0" : "wi");
+    const activated = site.at(() => activation(hiddenAct)(pre));
     const a = scope.hooks.activation?.(site, activated) ?? activated;
-    const [factor, out] = [config.isGated ? site.child("wi_1") : null, site.child("wo")];
+    const factor = isGated ? site.child("wi_1") : null;
     const projected = scope.hooks.projection?.(site, a, { input: normed, factor, out }) ?? null;
-    if (projected !== null) return projected;
-    const gated = config.isGated ? gate(site, a, into("wi_1")) : a;
-    return linear(out, dropout(site, gated, config.dropout), config.hiddenSize, { bias: false });
+    if (projected !== null) return mlpBias ? biased(projected) : projected;
+    const gated = isGated ? gate(site, a, into("wi_1")) : a;
+    return linear(out, dropout(site, gated, config.dropout), hiddenSize, { bias: mlpBias });
   });
 }
 
