@@ -142,7 +142,7 @@ async function worker(way: string): Promise<void> {
   process.send!({ ms: performance.now() });
 }
 
-/** Greedy, of two texts; gives the tokens written. */
+/** Greedy, of two texts at most; gives the tokens written. */
 async function generate(
   { model, weights, method }: Awaited<ReturnType<typeof openModel>>,
   trained: ReadonlyMap<string, Tensor>,
@@ -151,8 +151,10 @@ async function generate(
   const compile = JSON.parse(values.compile) as Record<string, boolean>;
   const generator = await openGenerator({ model, method, weights, backend, compile });
   const { tokenIds, attentionMask } = batchOf(0).inputs;
-  const first = ({ shape, data }: Tensor): Tensor =>
-    int64([2, shape[1]!], Array.from(data.slice(0, 2 * shape[1]!) as BigInt64Array, Number));
+  const first = ({ shape, data }: Tensor): Tensor => {
+    const [rows, width] = [Math.min(2, shape[0]!), shape[1]!];
+    return int64([rows, width], Array.from(data.slice(0, rows * width) as BigInt64Array, Number));
+  };
   const inputs = { tokenIds: first(tokenIds!), attentionMask: first(attentionMask!) };
   const written = await generator.generate(trained, { inputs }, { maxNewTokens: Number(values.generate) });
   await generator.dispose();
