@@ -12,7 +12,7 @@ export {
   largest,
   neuronImportance,
 } from "./choose.ts";
-export { type DeployedFiles, deploy, deployedFiles, deployedProgram, type Precision } from "./deploy.ts";
+export { deploy, deployEncoder, deployedProgram, deployGraph, type Precision } from "./deploy.ts";
 export { type Arithmetic, type ArithmeticOptions, arithmeticOf, PICOJOULES } from "./energy.ts";
 export {
   fedMasks,
@@ -43,3 +43,5 @@ export {
   type Sizes,
   search,
 } from "./search.ts";
+export { type DataFile, type DeployedFiles, deployedFiles, type FileLimits, type StoredModel } from "./stored-model.ts";
+export { textDecoderGraph, textEncoderGraph } from "./text-to-text.ts";

@@ -1,5 +1,5 @@
 // The models of a benchmark as files: ours deployed, exports as they are, the first one in the form its peers read.
-import { type Arithmetic, arithmeticOf, deploy, deployedFiles, type Precision } from "../compress/index.ts";
+import { type Arithmetic, arithmeticOf, type Precision } from "../compress/index.ts";
 import type { EncodedExamples } from "../data/index.ts";
 import { ConfigError } from "../errors.ts";
 import { parseJson } from "../hub/index.ts";
@@ -9,8 +9,8 @@ import type { Environment, RunOverrides, RunTarget } from "../workflow/index.ts"
 import { readRun } from "../workflow/index.ts";
 import type { BenchJob, BenchOptions } from "./benchmarking.ts";
 import { openCompressData } from "./compress-data.ts";
-import { ONNX_FILES } from "./exporting-onnx.ts";
-import { type FrozenModel, inferenceOf, openFrozen, requireEncoder, writePlainModel } from "./frozen-model.ts";
+import { type FrozenModel, openFrozen, requireEncoder, writePlainModel } from "./frozen-model.ts";
+import { onnxFile, writeOnnxFiles } from "./onnx-files.ts";
 
 /** One model of a benchmark. */
 export interface Entry {
@@ -42,15 +42,16 @@ export async function prepareModels(
     const density = await densityOf(files, target);
     const length = Math.round(texts.examples.totalTokens / texts.examples.count);
     for (const precision of options.precisions) {
-      const path = joinPath(folder, `${i}`, "onnx", ONNX_FILES[precision]);
-      const fileBytes = await writeDeployed(files, frozen, precision, path);
+      const place = joinPath(folder, `${i}`, "onnx");
+      const [written] = await writeOnnxFiles(files, place, frozen, precision);
+      const path = joinPath(place, written!.file);
       const estimate = arithmeticOf(config, {
         length,
         precision,
         ...(density === null ? {} : { density }),
       });
       const job = { engine: "onnxruntime", path, precision, threads: options.threads } as const;
-      entries.push({ run: name, job, fileBytes, estimate });
+      entries.push({ run: name, job, fileBytes: written!.sizeBytes, estimate });
     }
     if (i === 0) entries.push(...(await peerEntries(files, frozen, name, options, joinPath(folder, "peers"))));
   }
@@ -82,18 +83,12 @@ async function targetOf(files: Files, name: string): Promise<RunTarget> {
   return isRun ? { kind: "run", folder: name } : { kind: "model", model: name, adapter: null };
 }
 
-async function writeDeployed(files: Files, frozen: FrozenModel, precision: Precision, path: string): Promise<number> {
-  const { model, data } = deployedFiles(await deploy(inferenceOf(frozen.config), frozen.weights, precision), "data");
-  await files.write(path, model);
-  return model.length + (data?.reduce((sum, { length }) => sum + length, 0) ?? 0);
-}
-
 /** What an exported folder holds of the precisions asked for. */
 async function onnxEntries(files: Files, name: string, { precisions, threads }: BenchOptions): Promise<Entry[]> {
   const config = await modelConfig(files, name);
   const entries: Entry[] = [];
   for (const precision of precisions) {
-    const path = joinPath(name, "onnx", ONNX_FILES[precision]);
+    const path = joinPath(name, "onnx", onnxFile("model", precision));
     const stat = await files.stat(path);
     if (stat === null) continue;
     const estimate = config === null ? null : arithmeticOf(config, { length: 32, precision });
@@ -106,7 +101,7 @@ async function onnxEntries(files: Files, name: string, { precisions, threads }: 
   }
   if (entries.length === 0)
     throw new ConfigError([
-      { path: name, expected: precisions.map((of) => `onnx/${ONNX_FILES[of]}`).join(" or "), got: "neither" },
+      { path: name, expected: precisions.map((of) => `onnx/${onnxFile("model", of)}`).join(" or "), got: "neither" },
     ]);
   return entries;
 }
@@ -138,8 +133,9 @@ async function peerEntries(
     const precisions: readonly Precision[] = engine === "transformers.js" ? ["fp32", "int8"] : ["fp32"];
     for (const precision of precisions) {
       const path = engine === "transformers.js" ? (peerOnnx ?? folder) : folder;
-      const file = joinPath(path, engine === "pytorch" ? "model.safetensors" : `onnx/${ONNX_FILES[precision]}`);
-      if (engine === "transformers.js" && peerOnnx === null) await writeDeployed(files, frozen, precision, file);
+      const file = joinPath(path, engine === "pytorch" ? "model.safetensors" : `onnx/${onnxFile("model", precision)}`);
+      if (engine === "transformers.js" && peerOnnx === null)
+        await writeOnnxFiles(files, joinPath(path, "onnx"), frozen, precision);
       const stat = await files.stat(file);
       if (stat === null) continue;
       entries.push({ run, job: { engine, path, precision, threads }, fileBytes: stat.sizeBytes, estimate: null });

@@ -1,6 +1,6 @@
 // `deft bench`: latency, throughput, load time, memory and size of several models, interleaved.
 
-import { type BenchOptions, ONNX_FILES } from "../../deploy/index.ts";
+import { type BenchOptions, ONNX_DTYPES } from "../../deploy/index.ts";
 import { ConfigError, type ConfigIssue } from "../../errors.ts";
 import { arithmeticTable, benchTable, ENERGY_CAVEAT, renderTable, toJson } from "../../report/index.ts";
 import { resolvePartial } from "../../settings/index.ts";
@@ -61,7 +61,7 @@ function checked(given: Readonly<Record<"precision" | "peers" | "batches" | "rou
       issues.push({ path: `--${key}`, expected: `some of ${known.join(", ")}`, got: unknown.join(", ") });
     return words;
   };
-  const precisions = list("precision", Object.keys(ONNX_FILES), ["fp32", "int8"]) as BenchOptions["precisions"];
+  const precisions = list("precision", Object.keys(ONNX_DTYPES), ["fp32", "int8"]) as BenchOptions["precisions"];
   const peers = list("peers", PEERS, []) as BenchOptions["peers"];
   const batches = (typeof given.batches === "string" ? given.batches : "1,8,32").split(",").map(Number);
   if (batches.some((size) => !Number.isInteger(size) || size < 1))
