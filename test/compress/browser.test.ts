@@ -4,6 +4,7 @@ import { createServer, type Server } from "node:http";
 import type { AddressInfo } from "node:net";
 import { extname, join } from "node:path";
 import { fileURLToPath } from "node:url";
+import { env, pipeline } from "@huggingface/transformers";
 import { chromium } from "playwright-core";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { exportOnnx } from "../../src/deploy/exporting-onnx.ts";
@@ -101,6 +102,19 @@ async function inPage<T>(server: Server, calls: readonly (readonly [string, ...u
   }
 }
 
+async function nodeTexts(folder: string, name: string, dtype: "q8" | "q4", texts: readonly string[]) {
+  env.allowRemoteModels = false;
+  env.localModelPath = `${folder}/`;
+  const writer = await pipeline("text2text-generation", name, { dtype });
+  const written: string[] = [];
+  for (const text of texts) {
+    const [first] = (await writer(text, { max_new_tokens: 10 } as object)) as { generated_text: string }[];
+    written.push(first!.generated_text);
+  }
+  await writer.dispose();
+  return written;
+}
+
 const NEEDS = "needs Chromium at DEFT_CHROMIUM or /usr/bin/chromium";
 
 describe("in a browser", () => {
@@ -152,7 +166,12 @@ describe("in a browser", () => {
     const written = await inPage<string[]>(server, calls);
     if (written === null) return context.skip(NEEDS);
     expect(written[0]).toEqual(ours);
-    expect(written[1]!.filter((given, i) => given === ours[i]).length).toBeGreaterThan(texts.length / 4);
-    expect(written[2]).toHaveLength(texts.length);
+    // few bits say other things than float32, but begin as in Node; rounding tells later, as each word leads to the next
+    const first = (text: string) => text.split(" ")[0];
+    for (const [i, dtype] of (["q8", "q4"] as const).entries()) {
+      const inNode = await nodeTexts(tiny.root, `${name}-onnx`, dtype, texts);
+      const agreeing = inNode.filter((given, at) => first(given) === first(written[i + 1]![at]!)).length;
+      expect(agreeing / texts.length).toBeGreaterThanOrEqual(0.75);
+    }
   });
 });
