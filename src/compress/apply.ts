@@ -85,12 +85,27 @@ function reduceLayer(weights: Map<string, Weight>, site: MlpSite, layer: LayerPl
   return [];
 }
 
-function removeMlp(weights: Map<string, Weight>, site: MlpSite, { site: path, constant }: LayerPlan): ConfigIssue[] {
+function removeMlp(
+  weights: Map<string, Weight>,
+  site: MlpSite,
+  { site: path, neurons, gate, constant }: LayerPlan,
+): ConfigIssue[] {
+  const bias = `${site.out}.bias`;
+  if (neurons === 0 && !site.isPostNorm && weights.has(bias)) {
+    // what stands for an MLP that is gone already goes on standing for it
+    replace(
+      weights,
+      bias,
+      (shape) => shape,
+      (data) => data.map((b, d) => gate * b + (constant?.[d] ?? 0)),
+    );
+    return [];
+  }
   for (const linear of [...site.into, site.out])
     for (const part of ["weight", "bias"]) weights.delete(`${linear}.${part}`);
   if (constant === null) return [];
   if (!site.isPostNorm) {
-    weights.set(`${site.out}.bias`, made(Float32Array.from(constant)));
+    weights.set(bias, made(Float32Array.from(constant)));
     return [];
   }
   const name = `${site.norm}.bias`;
