@@ -22,6 +22,7 @@ export {
   type InferenceOptions,
   inferenceGraph,
 } from "./inference.ts";
+export { type PaddedModel, padded } from "./pad.ts";
 export {
   type Exactness,
   keptCount,
