@@ -34,9 +34,9 @@ export function applyPlan(
   if (issues.length > 0) throw new ConfigError(issues);
   const hasBiases = sites.some(({ out, isPostNorm }) => !isPostNorm && reduced.has(`${out}.bias`));
   if (hasBiases) {
-    for (const { out, norm } of sites) {
+    for (const { out } of sites) {
       const name = `${out}.bias`;
-      if (!reduced.has(name)) reduced.set(name, made(new Float32Array(weights.get(`${norm}.weight`)!.shape[0]!)));
+      if (!reduced.has(name)) reduced.set(name, made(new Float32Array(hiddenSizeOf(config))));
     }
   }
   return { config: reducedConfig(config, layers, hasBiases), weights: reduced };
@@ -119,6 +119,10 @@ function removeMlp(
   );
   return [];
 }
+
+/** Width of a model's hidden states, by its config.json. */
+export const hiddenSizeOf = (config: JsonObject): number =>
+  Number(config.model_type === "t5" ? config.d_model : config.hidden_size);
 
 const made = (data: Float32Array): Weight => ({
   dtype: "float32",

@@ -1,7 +1,7 @@
 // A compressed model in one size for all layers, as other libraries can load it: removed neurons and MLPs as zeros.
 import type { MlpSite } from "../models/index.ts";
 import { type Tensor, tensor, type Weight, type Weights } from "../tensor/index.ts";
-import type { PlainModel } from "./apply.ts";
+import { hiddenSizeOf, type PlainModel } from "./apply.ts";
 
 /** The same model with equal layers, and what of it had no place. */
 export interface PaddedModel extends PlainModel {
@@ -17,10 +17,13 @@ export interface PaddedModel extends PlainModel {
  */
 export async function padded({ config, weights }: PlainModel, sites: readonly MlpSite[]): Promise<PaddedModel> {
   const { mlp_sizes: sizes, mlp_bias: _, ...rest } = config;
-  const width = Number(config.model_type === "t5" ? config.d_ff : config.intermediate_size);
+  const [width, hidden] = [
+    Number(config.model_type === "t5" ? config.d_ff : config.intermediate_size),
+    hiddenSizeOf(config),
+  ];
   const all = new Map(weights);
   const isPadded = sizes !== undefined && sites.some(({ neurons }) => neurons < width);
-  if (isPadded) for (const site of sites) if (site.neurons < width) padSite(all, weights, site, width);
+  if (isPadded) for (const site of sites) if (site.neurons < width) padSite(all, weights, site, [width, hidden]);
   const lostBiases: string[] = [];
   for (const { out, isPostNorm } of sites) {
     const bias = isPostNorm ? undefined : weights.get(`${out}.bias`);
@@ -31,13 +34,18 @@ export async function padded({ config, weights }: PlainModel, sites: readonly Ml
   return { config: rest, weights: all, isPadded, lostBiases };
 }
 
-function padSite(all: Map<string, Weight>, weights: Weights, site: MlpSite, width: number): void {
-  const hidden = weights.get(`${site.norm}.weight`)!.shape[0]!;
+function padSite(
+  all: Map<string, Weight>,
+  weights: Weights,
+  site: MlpSite,
+  [width, hidden]: readonly [number, number],
+): void {
   const pad = (name: string, shape: readonly number[], place: (data: Float32Array, out: Float32Array) => void) => {
     const stored = weights.get(name);
     const read = async (): Promise<Tensor> => {
       const out = new Float32Array(shape.reduce((size, dim) => size * dim, 1));
-      if (stored !== undefined) place((await stored.read()).data as Float32Array, out);
+      if (stored === undefined) place(new Float32Array(0), out);
+      else place((await stored.read()).data as Float32Array, out);
       return tensor("float32", shape, out);
     };
     all.set(name, { dtype: "float32", shape, read });
@@ -53,4 +61,6 @@ function padSite(all: Map<string, Weight>, weights: Weights, site: MlpSite, widt
       out.set(data.subarray(row * site.neurons, (row + 1) * site.neurons), row * width);
   });
   if (site.isPostNorm) pad(`${site.out}.bias`, [hidden], first);
+  // the norm before a pre-norm MLP that is gone went with it
+  else if (!weights.has(`${site.norm}.weight`)) pad(`${site.norm}.weight`, [hidden], (_, out) => out.fill(1));
 }
