@@ -1,7 +1,7 @@
 // Density into smaller models: what to remove, the plan that says so, and the plan applied.
 // Takes weights, sites and calibration statistics, gives plans and plain smaller models. Never: runs a program, trains.
 export { applyPlan, type PlainModel } from "./apply.ts";
-export { CalibrationMeter, calibrationOutputs, type NeuronStatistics } from "./calibration.ts";
+export { CalibrationMeter, calibrationOutputs, type NeuronStatistics, outputReadTap } from "./calibration.ts";
 export {
   type Compensation,
   complement,
@@ -22,6 +22,7 @@ export {
   type InferenceOptions,
   inferenceGraph,
 } from "./inference.ts";
+export { type PaddedModel, padded } from "./pad.ts";
 export {
   type Exactness,
   keptCount,
@@ -44,4 +45,5 @@ export {
   search,
 } from "./search.ts";
 export { type DataFile, type DeployedFiles, deployedFiles, type FileLimits, type StoredModel } from "./stored-model.ts";
+export { neuronSwitches, switchFeeds } from "./switches.ts";
 export { textDecoderGraph, textEncoderGraph } from "./text-to-text.ts";

@@ -12,7 +12,13 @@ export {
   benchRuns,
   type StartWorker,
 } from "./benchmarking.ts";
-export { COMPRESS_KEYS, type CompressOptions, type CompressRule, compressOptions } from "./compress-options.ts";
+export {
+  COMPRESS_KEYS,
+  type CompressOptions,
+  type CompressRule,
+  compressOptions,
+  type LayerName,
+} from "./compress-options.ts";
 export { type CompressEvent, compressRun } from "./compressing.ts";
 export { EXPORT_FORMATS, type Exported, type ExportFormat, type ExportOptions, exportRun } from "./exporting.ts";
 export { exportOnnx, type OnnxExport, type OnnxExportOptions } from "./exporting-onnx.ts";

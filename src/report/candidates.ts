@@ -10,6 +10,13 @@ export interface CompressionReport {
   readonly gates: readonly number[] | null;
 }
 
+/** Layers as people call them: by number, in a model of two stacks by stack and number, as `--skip` has them. */
+export function layerNames(layers: Compression["layers"]): string[] {
+  const stacks = layers.map(({ site }) => (site.startsWith("decoder.") ? "decoder" : "encoder"));
+  if (!stacks.includes("decoder")) return layers.map((_, layer) => String(layer));
+  return stacks.map((stack, layer) => `${stack}.${stack === "encoder" ? layer : layer - stacks.indexOf("decoder")}`);
+}
+
 /** A candidate of a search with what it is drawn by. */
 export interface ScoredCandidate {
   readonly candidate: Candidate;

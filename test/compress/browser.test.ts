@@ -12,7 +12,7 @@ import { nodeEnvironment } from "../../src/node.ts";
 import { deft } from "../support/command.ts";
 import { tinyExamples } from "../support/tiny-model.ts";
 import { type TinyRun, tinyRun } from "./support.ts";
-import { openTiny, writeVariedT5 } from "./t5-support.ts";
+import { openTiny, writeVariedT5 } from "./tiny-t5s.ts";
 
 const BROWSER = [process.env.DEFT_CHROMIUM, "/usr/bin/chromium", "/usr/bin/google-chrome"].find(
   (path) => path !== undefined && existsSync(path),

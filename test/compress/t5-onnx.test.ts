@@ -13,7 +13,7 @@ import { nodeEnvironment } from "../../src/node.ts";
 import { nodeBackend } from "../../src/runtime/node.ts";
 import { int64, randomStream, type Tensor } from "../../src/tensor/index.ts";
 import { deft } from "../support/command.ts";
-import { openTiny, PROMPTS, paddedInputs, TINY_T5S, type TinyT5, writeVariedT5 } from "./t5-support.ts";
+import { openTiny, PROMPTS, paddedInputs, TINY_T5S, type TinyT5, writeVariedT5 } from "./tiny-t5s.ts";
 
 const NEW_TOKENS = 14;
 const END = 1;
