@@ -13,7 +13,15 @@ export {
   neuronImportance,
 } from "./choose.ts";
 export { deploy, deployEncoder, deployedProgram, deployGraph, type Precision } from "./deploy.ts";
-export { type Arithmetic, type ArithmeticOptions, arithmeticOf, PICOJOULES } from "./energy.ts";
+export {
+  type Arithmetic,
+  type ArithmeticOptions,
+  arithmeticOf,
+  PICOJOULES,
+  type TextArithmetic,
+  type TextArithmeticOptions,
+  textArithmetic,
+} from "./energy.ts";
 export {
   fedMasks,
   INPUT_NAMES,

@@ -42,19 +42,32 @@ export async function exportOnnx(
   const frozen = await openFrozen(environment, target, overrides);
   const compression = target.kind === "run" ? await readCompression(files, target.folder) : null;
   const wanted = precisions ?? defaultPrecisions(compression?.quantization);
-  const written: WrittenOnnx[] = [];
+  let written: readonly WrittenOnnx[] = [];
   await writeWhole(files, output, async (folder) => {
-    await writeTokenizer(files, frozen, folder);
-    for (const precision of wanted)
-      written.push(...(await writeOnnxFiles(files, joinPath(folder, "onnx"), frozen, precision, limits)));
     for (const name of ["plan.json", "compression.json"])
       if (compression !== null && target.kind === "run")
         await files.write(joinPath(folder, name), await files.read(joinPath(target.folder, name)));
-    await writeGeneration(files, frozen, folder);
-    await files.write(joinPath(folder, "config.json"), jsonText(onnxConfig(frozen, written)));
+    written = await writeOnnxFolder(files, folder, frozen, wanted, limits);
   });
   const made = written.map(({ precision, file, sizeBytes }) => ({ precision, path: `onnx/${file}`, sizeBytes }));
   return { output, files: made, loads: loadingLine(output, wanted, frozen.opened.head.kind) };
+}
+
+/** Writes what Transformers.js loads: the tokenizer, `onnx/`, and last config.json, with generation_config.json where it writes. */
+export async function writeOnnxFolder(
+  files: Files,
+  folder: string,
+  frozen: FrozenModel,
+  precisions: readonly Precision[],
+  limits: FileLimits = {},
+): Promise<readonly WrittenOnnx[]> {
+  await writeTokenizer(files, frozen, folder);
+  const written: WrittenOnnx[] = [];
+  for (const precision of precisions)
+    written.push(...(await writeOnnxFiles(files, joinPath(folder, "onnx"), frozen, precision, limits)));
+  await writeGeneration(files, frozen, folder);
+  await files.write(joinPath(folder, "config.json"), jsonText(onnxConfig(frozen, written)));
+  return written;
 }
 
 function defaultPrecisions(planned: "none" | "int8" | "q4" | undefined): readonly Precision[] {

@@ -6,11 +6,14 @@ export {
   type BenchEvent,
   type BenchJob,
   type BenchOptions,
+  type BenchPhase,
   type BenchReport,
   type BenchRow,
   type BenchWorker,
+  type ByPhase,
   benchRuns,
   type StartWorker,
+  type WritingJob,
 } from "./benchmarking.ts";
 export {
   COMPRESS_KEYS,

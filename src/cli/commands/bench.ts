@@ -11,11 +11,11 @@ import { openWorkflow } from "../workflow.ts";
 const PEERS = ["transformers.js", "pytorch"];
 
 export const run: Body = async ({ args, flags, terminal, json }) => {
-  const { precision, peers, "peer-onnx": peerOnnx, batches, rounds, ...rest } = flags;
+  const { precision, peers, "peer-onnx": peerOnnx, batches, rounds, "new-tokens": newTokens, ...rest } = flags;
   const options = {
     targets: args.flat(),
     peerOnnx: typeof peerOnnx === "string" ? peerOnnx : null,
-    ...checked({ precision, peers, batches, rounds }),
+    ...checked({ precision, peers, batches, rounds, "new-tokens": newTokens }),
   };
   const { threads, ...overrides } = resolvePartial({ flags: rest });
   const { availableParallelism } = await import("node:os");
@@ -44,13 +44,13 @@ export const run: Body = async ({ args, flags, terminal, json }) => {
       ...renderTable(arithmeticTable(report), bold),
       ENERGY_CAVEAT,
       "",
-      `${report.device}, ${report.threads} threads; ${texts.count} texts of ${texts.split}, ${texts.meanTokens.toFixed(1)} tokens in the mean, padded to the longest of a batch`,
+      `${report.device}, ${report.threads} threads; ${texts.count} texts of ${texts.split}, ${texts.meanTokens.toFixed(1)} tokens in the mean, padded to the longest of a batch${report.newTokens === null ? "" : `; each made to have ${report.newTokens} tokens written`}`,
     ].join("\n"),
   );
   return 0;
 };
 
-function checked(given: Readonly<Record<"precision" | "peers" | "batches" | "rounds", unknown>>) {
+function checked(given: Readonly<Record<"precision" | "peers" | "batches" | "rounds" | "new-tokens", unknown>>) {
   const issues: ConfigIssue[] = [];
   const list = (key: "precision" | "peers", known: readonly string[], usual: readonly string[]) => {
     const text = given[key];
@@ -69,6 +69,9 @@ function checked(given: Readonly<Record<"precision" | "peers" | "batches" | "rou
   const rounds = Number(given.rounds ?? 40);
   if (!Number.isInteger(rounds) || rounds < 1)
     issues.push({ path: "--rounds", expected: "a whole number ≥ 1", got: String(given.rounds) });
+  const newTokens = Number(given["new-tokens"] ?? 32);
+  if (!Number.isInteger(newTokens) || newTokens < 2)
+    issues.push({ path: "--new-tokens", expected: "a whole number ≥ 2", got: String(given["new-tokens"]) });
   if (issues.length > 0) throw new ConfigError(issues);
-  return { precisions, peers, batches, rounds };
+  return { precisions, peers, batches, rounds, newTokens };
 }
