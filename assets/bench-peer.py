@@ -9,15 +9,46 @@ job = json.loads(sys.argv[1])
 started = time.perf_counter()
 try:
     import torch
-    from transformers import AutoModelForSequenceClassification
+    from transformers import AutoModelForSeq2SeqLM, AutoModelForSequenceClassification
 except ImportError:
     print(json.dumps({"absent": True}), flush=True)
     sys.exit()
 
 torch.set_num_threads(job["threads"])
 torch.set_num_interop_threads(1)
-model = AutoModelForSequenceClassification.from_pretrained(job["path"], dtype=torch.float32).eval()
+writing = job["writing"]
+kind = AutoModelForSequenceClassification if writing is None else AutoModelForSeq2SeqLM
+model = kind.from_pretrained(job["path"], dtype=torch.float32).eval()
 print(json.dumps({"loadMs": (time.perf_counter() - started) * 1000}), flush=True)
+
+
+def milliseconds(start, end):
+    return (end - start) * 1000
+
+
+def read(ids, mask, types):
+    began = time.perf_counter()
+    model(input_ids=ids, attention_mask=mask, token_type_ids=types)
+    return {"encode": milliseconds(began, time.perf_counter())}
+
+
+def write(ids, mask, _):
+    """Whole texts of a fixed length: when the text was read, when each token was begun."""
+    read_at, steps = [], []
+    hooks = [
+        model.get_encoder().register_forward_hook(lambda *_: read_at.append(time.perf_counter())),
+        model.get_decoder().register_forward_pre_hook(lambda *_: steps.append(time.perf_counter())),
+    ]
+    count = writing["newTokens"]
+    options = {"min_new_tokens": count, "max_new_tokens": count, "do_sample": False, "num_beams": 1}
+    began = time.perf_counter()
+    model.generate(input_ids=ids, attention_mask=mask, **options)
+    ended = time.perf_counter()
+    for hook in hooks:
+        hook.remove()
+    decode = milliseconds(steps[1], ended) / (len(steps) - 1)
+    return {"encode": milliseconds(began, read_at[0]), "decode": decode, "generate": milliseconds(began, ended)}
+
 
 for line in sys.stdin:
     request = json.loads(line)
@@ -33,7 +64,6 @@ for line in sys.stdin:
         ids[r, : len(row)] = torch.tensor(row)
         mask[r, : len(row)] = 1
         types[r, segments[r] : len(row)] = 1
-    began = time.perf_counter()
     with torch.inference_mode():
-        model(input_ids=ids, attention_mask=mask, token_type_ids=types)
-    print(json.dumps({"ms": (time.perf_counter() - began) * 1000}), flush=True)
+        times = (read if writing is None else write)(ids, mask, types)
+    print(json.dumps({"times": times}), flush=True)

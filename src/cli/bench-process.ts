@@ -3,13 +3,13 @@ import { type ChildProcessWithoutNullStreams, spawn } from "node:child_process";
 import { existsSync } from "node:fs";
 import { createInterface } from "node:readline";
 import { fileURLToPath } from "node:url";
-import type { BenchJob, BenchWorker, StartWorker } from "../deploy/index.ts";
+import type { BenchJob, BenchWorker, ByPhase, StartWorker } from "../deploy/index.ts";
 import { BackendError } from "../errors.ts";
 import type { BenchRequest } from "./bench-worker.ts";
 
 interface Answer {
   readonly loadMs?: number;
-  readonly ms?: number;
+  readonly times?: ByPhase<number>;
   readonly peakRssBytes?: number;
   readonly absent?: boolean;
   readonly error?: string;
@@ -45,7 +45,7 @@ export const startWorker: StartWorker = async (job) => {
   const { loadMs } = checked(job, ready);
   return {
     loadMs: loadMs!,
-    run: async (batch) => (await ask({ do: "run", batch })).ms!,
+    run: async (batch) => (await ask({ do: "run", batch })).times!,
     peakRssBytes: async () => (await ask({ do: "memory" })).peakRssBytes!,
     end: () => ended(child),
   } satisfies BenchWorker;

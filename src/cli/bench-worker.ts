@@ -3,18 +3,10 @@ import { readFileSync } from "node:fs";
 import { basename, dirname } from "node:path";
 import { createInterface } from "node:readline";
 import type { BenchBatch, BenchJob } from "../deploy/index.ts";
+import { openOnnxWriter, openTransformersJsWriter, type Padded, type Run } from "./bench-writing.ts";
 
 /** What the worker is asked. */
 export type BenchRequest = { readonly do: "run"; readonly batch: BenchBatch } | { readonly do: "memory" };
-
-interface Padded {
-  readonly shape: readonly [number, number];
-  readonly ids: BigInt64Array;
-  readonly mask: BigInt64Array;
-  readonly types: BigInt64Array;
-}
-
-type Run = (batch: Padded) => Promise<unknown>;
 
 async function openOnnxRuntime({ path, threads }: BenchJob): Promise<Run> {
   const { InferenceSession, Tensor } = await import("onnxruntime-node");
@@ -24,10 +16,19 @@ async function openOnnxRuntime({ path, threads }: BenchJob): Promise<Run> {
     graphOptimizationLevel: "all",
     logSeverityLevel: 4,
   });
-  return ({ shape, ids, mask, types }) => {
+  return timed(({ shape, ids, mask, types }) => {
     const given: Record<string, BigInt64Array> = { input_ids: ids, attention_mask: mask, token_type_ids: types };
     const feeds = session.inputNames.map((name) => [name, new Tensor("int64", given[name]!, shape)] as const);
     return session.run(Object.fromEntries(feeds));
+  });
+}
+
+/** A pass as the only phase. */
+function timed(pass: (batch: Padded) => Promise<unknown>): Run {
+  return async (batch) => {
+    const at = performance.now();
+    await pass(batch);
+    return { encode: performance.now() - at };
   };
 }
 
@@ -50,12 +51,21 @@ async function openTransformersJs({ path, precision, threads }: BenchJob): Promi
     device: "cpu",
     session_options: { intraOpNumThreads: threads, interOpNumThreads: 1 },
   });
-  return ({ shape, ids, mask, types }) =>
+  return timed(({ shape, ids, mask, types }) =>
     model({
       input_ids: new Tensor("int64", ids, shape),
       attention_mask: new Tensor("int64", mask, shape),
       token_type_ids: new Tensor("int64", types, shape),
-    });
+    }),
+  );
+}
+
+function open(job: BenchJob): Promise<Run> {
+  if (job.writing !== null)
+    return job.engine === "transformers.js"
+      ? openTransformersJsWriter(job, job.writing)
+      : openOnnxWriter(job, job.writing);
+  return job.engine === "transformers.js" ? openTransformersJs(job) : openOnnxRuntime(job);
 }
 
 function padded({ ids: rows, segments, padId }: BenchBatch): Padded {
@@ -85,7 +95,7 @@ const answer = (value: unknown) => process.stdout.write(`${JSON.stringify(value)
 const job = JSON.parse(process.argv[2]!) as BenchJob;
 const started = performance.now();
 try {
-  const run = await (job.engine === "transformers.js" ? openTransformersJs(job) : openOnnxRuntime(job));
+  const run = await open(job);
   answer({ loadMs: performance.now() - started });
   for await (const line of createInterface({ input: process.stdin })) {
     const request = JSON.parse(line) as BenchRequest;
@@ -93,10 +103,7 @@ try {
       answer({ peakRssBytes: peakRssBytes() });
       continue;
     }
-    const batch = padded(request.batch);
-    const at = performance.now();
-    await run(batch);
-    answer({ ms: performance.now() - at });
+    answer({ times: await run(padded(request.batch)) });
   }
 } catch (error) {
   const isAbsent = (error as { code?: string }).code === "ERR_MODULE_NOT_FOUND";

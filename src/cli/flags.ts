@@ -230,6 +230,7 @@ export const BENCH_FLAGS: readonly Flag[] = [
   run("precision", "A,B", "weights to measure each model with: fp32, int8, q4", { default: "fp32,int8" }),
   run("batches", "1,8,32", "batch sizes", { default: "1,8,32" }),
   run("rounds", "N", "counted rounds at batch 1; larger batches get fewer", { default: "40" }),
+  run("new-tokens", "N", "tokens that a T5 is made to write for each text", { default: "32" }),
   run("peers", "A,B", "the first model in transformers.js (float32 and q8) and pytorch too, where installed"),
   run("peer-onnx", "DIR", "another tool's export of the first model, for transformers.js"),
 ];

@@ -34,9 +34,9 @@ export function applyPlan(
   if (issues.length > 0) throw new ConfigError(issues);
   const hasBiases = sites.some(({ out, isPostNorm }) => !isPostNorm && reduced.has(`${out}.bias`));
   if (hasBiases) {
-    for (const { out, norm } of sites) {
+    for (const { out } of sites) {
       const name = `${out}.bias`;
-      if (!reduced.has(name)) reduced.set(name, made(new Float32Array(weights.get(`${norm}.weight`)!.shape[0]!)));
+      if (!reduced.has(name)) reduced.set(name, made(new Float32Array(hiddenSizeOf(config))));
     }
   }
   return { config: reducedConfig(config, layers, hasBiases), weights: reduced };
@@ -85,12 +85,27 @@ function reduceLayer(weights: Map<string, Weight>, site: MlpSite, layer: LayerPl
   return [];
 }
 
-function removeMlp(weights: Map<string, Weight>, site: MlpSite, { site: path, constant }: LayerPlan): ConfigIssue[] {
+function removeMlp(
+  weights: Map<string, Weight>,
+  site: MlpSite,
+  { site: path, neurons, gate, constant }: LayerPlan,
+): ConfigIssue[] {
+  const bias = `${site.out}.bias`;
+  if (neurons === 0 && !site.isPostNorm && weights.has(bias)) {
+    // what stands for an MLP that is gone already goes on standing for it
+    replace(
+      weights,
+      bias,
+      (shape) => shape,
+      (data) => data.map((b, d) => gate * b + (constant?.[d] ?? 0)),
+    );
+    return [];
+  }
   for (const linear of [...site.into, site.out])
     for (const part of ["weight", "bias"]) weights.delete(`${linear}.${part}`);
   if (constant === null) return [];
   if (!site.isPostNorm) {
-    weights.set(`${site.out}.bias`, made(Float32Array.from(constant)));
+    weights.set(bias, made(Float32Array.from(constant)));
     return [];
   }
   const name = `${site.norm}.bias`;
@@ -104,6 +119,10 @@ function removeMlp(weights: Map<string, Weight>, site: MlpSite, { site: path, co
   );
   return [];
 }
+
+/** Width of a model's hidden states, by its config.json. */
+export const hiddenSizeOf = (config: JsonObject): number =>
+  Number(config.model_type === "t5" ? config.d_model : config.hidden_size);
 
 const made = (data: Float32Array): Weight => ({
   dtype: "float32",

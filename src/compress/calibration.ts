@@ -1,50 +1,74 @@
-// What each neuron did on calibration data: mean, energy and largest magnitude over attended tokens.
-import type { Tap } from "../density/index.ts";
+// What each neuron did on calibration data: what it gave its output matrix, on average and in energy, and how active it was at most.
+import { attendedPositions, type StackMasks, type Tap } from "../density/index.ts";
+import { InternalError } from "../errors.ts";
 import {
   abs,
-  cast,
   type Dim,
   matmul,
   mul,
   multiplyDims,
-  pad,
   reduceMax,
+  reduceSum,
   reshape,
   square,
-  subtractDims,
   type Value,
 } from "../graph/index.ts";
+import type { MlpSite } from "../models/index.ts";
+import type { Hooks } from "../nn/index.ts";
 import type { Tensor } from "../tensor/index.ts";
 
 /** One layer's neurons over the calibration tokens; each array is `[F]`. */
 export interface NeuronStatistics {
   readonly site: string;
-  /** Attended tokens seen. */
+  /** Tokens seen: of an encoder the attended ones, of a decoder those with a label. */
   readonly tokens: number;
+  /** Of what the output matrix reads: the activation, and when gated its product with the factor. */
   readonly mean: Float64Array;
-  /** Mean of a². */
+  /** Mean square of the same. */
   readonly energy: Float64Array;
-  /** Largest |a|. */
+  /** Largest magnitude of the activation itself, as density and thresholds see it. */
   readonly peak: Float64Array;
 }
 
-/** The outputs to fetch beside a forward pass: `calibration.i.{sum,squares,peak}` `[F]` for tap i; the mask is `[B, S]`. */
-export function calibrationOutputs(taps: readonly Tap[], attentionMask: Value): Record<string, Value> {
+/** A hook that only reads: records what each MLP's output matrix reads, `[B, P + S, F]` by the activation's site. */
+export function outputReadTap(sites: readonly MlpSite[]): {
+  readonly hooks: Hooks;
+  readonly read: ReadonlyMap<string, Value>;
+} {
+  const activationOf = new Map(sites.map(({ out, activation }) => [out, activation]));
+  const read = new Map<string, Value>();
+  const hooks: Hooks = {
+    linear(site, x, y) {
+      const activation = activationOf.get(site.path);
+      if (activation !== undefined) read.set(activation, x);
+      return y;
+    },
+  };
+  return { hooks, read };
+}
+
+/** The outputs to fetch beside a forward pass: `calibration.i.{sum,squares,peak}` `[F]` and `calibration.i.tokens` for tap i. */
+export function calibrationOutputs(
+  taps: readonly Tap[],
+  read: ReadonlyMap<string, Value>,
+  attended: StackMasks,
+): Record<string, Value> {
   const outputs: Record<string, Value> = {};
   taps.forEach((tap, i) => {
     const { activation } = tap;
+    const given = read.get(tap.site);
+    if (given === undefined) throw new InternalError(`nothing is read behind ${tap.site}`);
     activation.graph.at(`${tap.site}/calibration`, () => {
       const [batch, length, neurons] = activation.shape as readonly [Dim, Dim, number];
       const tokens = multiplyDims(batch, length);
-      // virtual tokens stand before the text and are none of it
-      const virtual = Number(subtractDims(length, attentionMask.shape[1]!));
-      const attended = pad(cast(attentionMask, "float32"), 1, virtual, 0);
-      const weights = reshape(attended, [1, tokens]);
-      const rows = reshape(activation, [tokens, neurons]);
-      const total = (x: Value) => reshape(matmul(weights, x), [neurons]);
+      const counted = attendedPositions(tap, attended);
+      const total = (x: Value) => reshape(matmul(reshape(counted, [1, tokens]), x), [neurons]);
+      const rows = reshape(given, [tokens, neurons]);
+      const magnitudes = abs(reshape(activation, [tokens, neurons]));
       outputs[`calibration.${i}.sum`] = total(rows);
       outputs[`calibration.${i}.squares`] = total(square(rows));
-      outputs[`calibration.${i}.peak`] = reduceMax(mul(abs(rows), reshape(attended, [tokens, 1])), { axes: [0] });
+      outputs[`calibration.${i}.peak`] = reduceMax(mul(magnitudes, reshape(counted, [tokens, 1])), { axes: [0] });
+      outputs[`calibration.${i}.tokens`] = reduceSum(counted);
     });
   });
   return outputs;
@@ -52,19 +76,19 @@ export function calibrationOutputs(taps: readonly Tap[], attentionMask: Value): 
 
 /** Adds up the outputs of `calibrationOutputs` over batches. */
 export class CalibrationMeter {
-  readonly #layers: readonly Omit<NeuronStatistics, "tokens">[];
-  #tokens = 0;
+  readonly #layers: (Omit<NeuronStatistics, "tokens"> & { tokens: number })[];
 
   constructor(taps: readonly Pick<Tap, "site" | "activation">[]) {
     this.#layers = taps.map(({ site, activation }) => {
       const zeros = () => new Float64Array(Number(activation.shape.at(-1)));
-      return { site, mean: zeros(), energy: zeros(), peak: zeros() };
+      return { site, tokens: 0, mean: zeros(), energy: zeros(), peak: zeros() };
     });
   }
 
-  /** Adds one batch of `attendedTokens` tokens. */
-  add(outputs: Readonly<Record<string, Tensor>>, attendedTokens: number): void {
-    this.#layers.forEach(({ mean, energy, peak }, i) => {
+  /** Adds one batch. */
+  add(outputs: Readonly<Record<string, Tensor>>): void {
+    this.#layers.forEach((layer, i) => {
+      const { mean, energy, peak } = layer;
       const of = (name: string) => outputs[`calibration.${i}.${name}`]!.data as Float32Array;
       const [sum, squares, largest] = [of("sum"), of("squares"), of("peak")];
       for (let f = 0; f < mean.length; f++) {
@@ -72,14 +96,13 @@ export class CalibrationMeter {
         energy[f]! += squares[f]!;
         peak[f] = Math.max(peak[f]!, largest[f]!);
       }
+      layer.tokens += of("tokens")[0]!;
     });
-    this.#tokens += attendedTokens;
   }
 
-  /** The statistics of everything added; needs at least one token. */
+  /** The statistics of everything added; needs at least one token of each stack. */
   statistics(): NeuronStatistics[] {
-    const tokens = this.#tokens;
-    return this.#layers.map(({ site, mean, energy, peak }) => ({
+    return this.#layers.map(({ site, tokens, mean, energy, peak }) => ({
       site,
       tokens,
       mean: mean.map((sum) => sum / tokens),

@@ -17,7 +17,7 @@ export interface LayerFacts {
 
 /**
  * How much of the MLP's output is lost with each neuron once its mean is made up for: `Var(a_f) · ‖W_f‖²`, `[F]`.
- * Without statistics `‖W_f‖²`.
+ * `a_f` is what the output matrix reads, when gated a product. Without statistics `‖W_f‖²`.
  */
 export function neuronImportance({ outWeight, site, statistics }: LayerFacts): Float64Array {
   const norms = columnEnergies(outWeight, site.neurons);

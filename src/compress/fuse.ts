@@ -11,7 +11,7 @@ const INT32 = 6;
 /**
  * Each `softmax(α · Q Kᵀ + mask) V` over `numHeads` heads becomes one node; the mask is read from `attention_mask`.
  */
-export function fuseAttention(model: OnnxModel, numHeads: number): OnnxModel {
+export function fuseAttention<M extends OnnxModel>(model: M, numHeads: number): M {
   const makers = new Map(model.nodes.flatMap((node) => node.outputs.map((name) => [name, node] as const)));
   const tensors = new Map(model.tensors);
   const fused = new Map<OnnxNode, readonly OnnxNode[]>();

@@ -1,7 +1,7 @@
 // Density into smaller models: what to remove, the plan that says so, and the plan applied.
 // Takes weights, sites and calibration statistics, gives plans and plain smaller models. Never: runs a program, trains.
 export { applyPlan, type PlainModel } from "./apply.ts";
-export { CalibrationMeter, calibrationOutputs, type NeuronStatistics } from "./calibration.ts";
+export { CalibrationMeter, calibrationOutputs, type NeuronStatistics, outputReadTap } from "./calibration.ts";
 export {
   type Compensation,
   complement,
@@ -12,8 +12,16 @@ export {
   largest,
   neuronImportance,
 } from "./choose.ts";
-export { type DeployedFiles, deploy, deployedFiles, deployedProgram, type Precision } from "./deploy.ts";
-export { type Arithmetic, type ArithmeticOptions, arithmeticOf, PICOJOULES } from "./energy.ts";
+export { deploy, deployEncoder, deployedProgram, deployGraph, type Precision } from "./deploy.ts";
+export {
+  type Arithmetic,
+  type ArithmeticOptions,
+  arithmeticOf,
+  PICOJOULES,
+  type TextArithmetic,
+  type TextArithmeticOptions,
+  textArithmetic,
+} from "./energy.ts";
 export {
   fedMasks,
   INPUT_NAMES,
@@ -22,6 +30,7 @@ export {
   type InferenceOptions,
   inferenceGraph,
 } from "./inference.ts";
+export { type PaddedModel, padded } from "./pad.ts";
 export {
   type Exactness,
   keptCount,
@@ -43,3 +52,6 @@ export {
   type Sizes,
   search,
 } from "./search.ts";
+export { type DataFile, type DeployedFiles, deployedFiles, type FileLimits, type StoredModel } from "./stored-model.ts";
+export { neuronSwitches, switchFeeds } from "./switches.ts";
+export { textDecoderGraph, textEncoderGraph } from "./text-to-text.ts";

@@ -1,5 +1,7 @@
 // Weights of an ONNX model in 8 or 4 bits, as operators that ONNX Runtime has everywhere.
-import { MICROSOFT, type OnnxModel, type OnnxNode, type OnnxTensor } from "../onnx/index.ts";
+import { MICROSOFT, type OnnxNode, type OnnxTensor } from "../onnx/index.ts";
+import type { DType, TypedArray } from "../tensor/index.ts";
+import { bytesOf, type StoredModel, unreadTensor } from "./stored-model.ts";
 
 /** A layer's weights for MatMulInteger. */
 export interface Int8Columns {
@@ -85,24 +87,79 @@ const SMALL_TABLE_BYTES = 1 << 16;
 
 /**
  * The model with every stored matrix in `bits` bits and its embedding tables in 8: for 8 bits `DynamicQuantizeLinear` and
- * `MatMulInteger`, one scale an output; for 4 bits `MatMulNBits`, one scale for 32 inputs. Weights must be in the model as bytes.
+ * `MatMulInteger`, one scale an output; for 4 bits `MatMulNBits`, one scale for 32 inputs. In 8 bits a table that is a matrix
+ * of products too is kept once, as their columns.
  */
-export function quantizeModel(model: OnnxModel, bits: 8 | 4): OnnxModel {
-  const tensors = new Map(model.tensors);
-  const dynamic = new Map<string, readonly [string, string, string]>();
+export function quantizeModel(model: StoredModel, bits: 8 | 4): StoredModel {
+  const rewriting: Rewriting = {
+    model,
+    tensors: new Map(model.tensors),
+    stored: new Map(model.stored),
+    quantized: new Map(),
+    last: null,
+  };
+  const products = new Set(model.nodes.flatMap((node) => (isProduct(node) ? [node.inputs[1]!] : [])));
   const nodes = model.nodes.flatMap((node): readonly OnnxNode[] => {
-    const stored = tensors.get(node.inputs[node.type === "Gather" ? 0 : 1] ?? "");
-    if (stored === undefined || stored.dtype !== "float32" || stored.shape.length !== 2) return [node];
-    if (node.type === "Gather") return tableRows(node, stored, tensors);
-    if (node.type !== "Gemm" || node.attributes.transB !== 1) return [node];
-    return bits === 8 ? int8Product(node, stored, tensors, dynamic) : int4Product(node, stored, tensors);
+    const name = node.inputs[node.type === "Gather" ? 0 : 1] ?? "";
+    const { dtype, shape } = model.tensors.get(name) ?? {};
+    if (!model.stored.has(name) || dtype !== "float32" || shape?.length !== 2) return [node];
+    const size = shape as readonly [number, number];
+    if (node.type === "Gather") {
+      const isShared = bits === 8 && products.has(name) && rankOf(model, node.inputs[1]!) === 2;
+      return isShared ? sharedRows(rewriting, node, size) : tableRows(rewriting, node, size);
+    }
+    if (!isProduct(node)) return [node];
+    return bits === 8 ? int8Product(rewriting, node, size) : int4Product(rewriting, node, size);
   });
-  return { ...model, nodes, tensors };
+  return { ...model, nodes, tensors: rewriting.tensors, stored: rewriting.stored };
 }
 
-/** The numbers of a float32 tensor that is in the model. */
-function floats({ data }: OnnxTensor): Float32Array {
-  const bytes = data as Uint8Array;
+/** What the rewriting of one model knows and adds to. */
+interface Rewriting {
+  readonly model: StoredModel;
+  readonly tensors: Map<string, OnnxTensor>;
+  readonly stored: Map<string, () => Promise<Uint8Array>>;
+  /** Inputs in 8 bits by name. */
+  readonly quantized: Map<string, readonly [string, string, string]>;
+  /** The weight that was put into few bits last: its codes and scales are written one after the other. */
+  last: { readonly key: string; readonly parts: Promise<Readonly<Record<string, TypedArray>>> } | null;
+}
+
+/** `x · Wᵀ`, with a bias or without. */
+function isProduct({ type, attributes }: OnnxNode): boolean {
+  if (attributes.transB !== 1 || (attributes.transA ?? 0) !== 0) return false;
+  const { alpha } = attributes;
+  const isPlain = typeof alpha === "object" && "float" in alpha && alpha.float === 1;
+  return type === "Gemm" || (type === "FusedMatMul" && isPlain);
+}
+
+/** Axes of a graph's input; null for other values. */
+function rankOf({ source }: StoredModel, name: string): number | null {
+  const { value } = source.graph?.input.find((input) => input.name === name)?.type ?? {};
+  return value?.case === "tensorType" ? (value.value.shape?.dim.length ?? null) : null;
+}
+
+/** Declares tensors that are made of a weight's numbers; they are made when the first of them is read. */
+function derive(
+  rewriting: Rewriting,
+  weight: string,
+  kind: string,
+  parts: Readonly<Record<string, readonly [DType, readonly number[]]>>,
+  make: (numbers: Float32Array) => Readonly<Record<string, TypedArray>>,
+): void {
+  const key = `${weight}:${kind}`;
+  const read = rewriting.model.stored.get(weight)!;
+  const made = () => {
+    if (rewriting.last?.key !== key) rewriting.last = { key, parts: read().then((bytes) => make(floats(bytes))) };
+    return rewriting.last.parts;
+  };
+  for (const [part, [dtype, shape]] of Object.entries(parts)) {
+    rewriting.tensors.set(`${weight}:${part}`, unreadTensor(dtype, shape));
+    rewriting.stored.set(`${weight}:${part}`, async () => bytesOf((await made())[part]!));
+  }
+}
+
+function floats(bytes: Uint8Array): Float32Array {
   if (bytes.byteOffset % 4 === 0) return new Float32Array(bytes.buffer, bytes.byteOffset, bytes.byteLength / 4);
   return new Float32Array(bytes.slice().buffer);
 }
@@ -117,64 +174,93 @@ const make = (
   domain = "",
 ): OnnxNode => ({ name: `${node.name}/${part}`, type, domain, inputs, outputs, attributes });
 
-function int8Product(
-  node: OnnxNode,
-  { shape }: OnnxTensor,
-  tensors: Map<string, OnnxTensor>,
-  dynamic: Map<string, readonly [string, string, string]>,
-): OnnxNode[] {
-  const [x, weight, bias] = node.inputs as readonly [string, string, string];
-  const [rows, width] = shape as readonly [number, number];
-  const { values, scales } = int8Columns(floats(tensors.get(weight)!), rows);
-  const [q, s, z] = ["int8", "scale", "zero"].map((part) => `${weight}:${part}`) as [string, string, string];
-  tensors.set(q, { dtype: "int8", shape: [width, rows], data: new Uint8Array(values.buffer) });
-  tensors.set(s, { dtype: "float32", shape: [rows], data: new Uint8Array(scales.buffer) });
-  tensors.set(z, { dtype: "int8", shape: [], data: new Uint8Array(1) });
+/** The sum of a product with its bias, or the product alone. */
+function biased(node: OnnxNode, made: readonly OnnxNode[]): OnnxNode[] {
+  const [out, bias] = [node.outputs[0]!, node.inputs[2]];
+  const product = made.at(-1)!;
+  if (bias === undefined) return [...made.slice(0, -1), { ...product, outputs: [out] }];
+  return [...made, make(node, "bias", "Add", [product.outputs[0]!, bias], [out])];
+}
+
+/** `[in, out]` codes and `[out]` scales of a product's matrix; their names. */
+function int8Matrix(rewriting: Rewriting, weight: string, [rows, width]: readonly [number, number]) {
+  derive(rewriting, weight, "int8", { int8: ["int8", [width, rows]], scale: ["float32", [rows]] }, (numbers) => {
+    const { values, scales } = int8Columns(numbers, rows);
+    return { int8: values, scale: scales };
+  });
+  const zero = `${weight}:zero`;
+  rewriting.tensors.set(zero, { dtype: "int8", shape: [], data: new Uint8Array(1) });
+  return { codes: `${weight}:int8`, scale: `${weight}:scale`, zero };
+}
+
+function int8Product(rewriting: Rewriting, node: OnnxNode, size: readonly [number, number]): OnnxNode[] {
+  const [x, weight] = node.inputs as readonly [string, string];
+  const { codes, scale, zero } = int8Matrix(rewriting, weight, size);
   const made: OnnxNode[] = [];
-  const known = dynamic.get(x);
+  const known = rewriting.quantized.get(x);
   const [xq, xs, xz] = known ?? ([`${x}:uint8`, `${x}:scale`, `${x}:zero`] as const);
   if (known === undefined) {
-    dynamic.set(x, [xq, xs, xz]);
+    rewriting.quantized.set(x, [xq, xs, xz]);
     made.push(make(node, "input", "DynamicQuantizeLinear", [x], [xq, xs, xz]));
   }
   const out = node.outputs[0]!;
-  made.push(
-    make(node, "scale", "Mul", [xs, s], [`${out}:scale`]),
-    make(node, "product", "MatMulInteger", [xq, q, xz, z], [`${out}:int32`]),
+  return biased(node, [
+    ...made,
+    make(node, "scale", "Mul", [xs, scale], [`${out}:scale`]),
+    make(node, "product", "MatMulInteger", [xq, codes, xz, zero], [`${out}:int32`]),
     make(node, "float", "Cast", [`${out}:int32`], [`${out}:float`], { to: 1 }),
     make(node, "scaled", "Mul", [`${out}:float`, `${out}:scale`], [`${out}:product`]),
-    make(node, "bias", "Add", [`${out}:product`, bias], [out]),
-  );
-  return made;
+  ]);
 }
 
-function int4Product(node: OnnxNode, { shape }: OnnxTensor, tensors: Map<string, OnnxTensor>): OnnxNode[] {
-  const [x, weight, bias] = node.inputs as readonly [string, string, string];
-  const [rows, width] = shape as readonly [number, number];
-  const { codes, scales, blocks } = int4Blocks(floats(tensors.get(weight)!), rows);
-  const [q, s] = [`${weight}:int4`, `${weight}:scales`];
-  tensors.set(q, { dtype: "uint8", shape: [rows, blocks, INT4_BLOCK / 2], data: codes });
-  tensors.set(s, { dtype: "float32", shape: [rows * blocks], data: new Uint8Array(scales.buffer) });
-  const out = node.outputs[0]!;
+function int4Product(rewriting: Rewriting, node: OnnxNode, [rows, width]: readonly [number, number]): OnnxNode[] {
+  const [x, weight] = node.inputs as readonly [string, string];
+  const blocks = Math.ceil(width / INT4_BLOCK);
+  const parts = {
+    int4: ["uint8", [rows, blocks, INT4_BLOCK / 2]],
+    scales: ["float32", [rows * blocks]],
+  } as const;
+  derive(rewriting, weight, "int4", parts, (numbers) => {
+    const { codes, scales } = int4Blocks(numbers, rows);
+    return { int4: codes, scales };
+  });
   const attributes = { K: width, N: rows, bits: 4, block_size: INT4_BLOCK, accuracy_level: 4 };
+  const inputs = [x, `${weight}:int4`, `${weight}:scales`];
+  return biased(node, [
+    make(node, "product", "MatMulNBits", inputs, [`${node.outputs[0]!}:product`], attributes, MICROSOFT),
+  ]);
+}
+
+function tableRows(rewriting: Rewriting, node: OnnxNode, [rows, width]: readonly [number, number]): OnnxNode[] {
+  const [table, indices] = node.inputs as readonly [string, string];
+  if (4 * rows * width < SMALL_TABLE_BYTES) return [node];
+  const parts = { rows: ["int8", [rows, width]], rowScales: ["float32", [rows, 1]] } as const;
+  derive(rewriting, table, "rows", parts, (numbers) => {
+    const { values, scales } = int8Rows(numbers, rows);
+    return { rows: values, rowScales: scales };
+  });
+  const out = node.outputs[0]!;
   return [
-    make(node, "product", "MatMulNBits", [x, q, s], [`${out}:product`], attributes, MICROSOFT),
-    make(node, "bias", "Add", [`${out}:product`, bias], [out]),
+    make(node, "codes", "Gather", [`${table}:rows`, indices], [`${out}:int8`], { axis: 0 }),
+    make(node, "scales", "Gather", [`${table}:rowScales`, indices], [`${out}:scales`], { axis: 0 }),
+    make(node, "float", "Cast", [`${out}:int8`], [`${out}:float`], { to: 1 }),
+    make(node, "scaled", "Mul", [`${out}:float`, `${out}:scales`], [out]),
   ];
 }
 
-function tableRows(node: OnnxNode, stored: OnnxTensor, tensors: Map<string, OnnxTensor>): OnnxNode[] {
+const LAST_AXIS = "axes:last";
+
+/** Rows at indices `[B, S]` out of a product's codes, where they are columns. */
+function sharedRows(rewriting: Rewriting, node: OnnxNode, size: readonly [number, number]): OnnxNode[] {
   const [table, indices] = node.inputs as readonly [string, string];
-  const [rows, width] = stored.shape as readonly [number, number];
-  if (4 * rows * width < SMALL_TABLE_BYTES) return [node];
-  const { values, scales } = int8Rows(floats(stored), rows);
-  const [q, s] = [`${table}:int8`, `${table}:scales`];
-  tensors.set(q, { dtype: "int8", shape: [rows, width], data: new Uint8Array(values.buffer) });
-  tensors.set(s, { dtype: "float32", shape: [rows, 1], data: new Uint8Array(scales.buffer) });
+  const { codes, scale } = int8Matrix(rewriting, table, size);
+  rewriting.tensors.set(LAST_AXIS, { dtype: "int64", shape: [1], data: bytesOf(BigInt64Array.of(-1n)) });
   const out = node.outputs[0]!;
   return [
-    make(node, "codes", "Gather", [q, indices], [`${out}:int8`], { axis: 0 }),
-    make(node, "scales", "Gather", [s, indices], [`${out}:scales`], { axis: 0 }),
+    make(node, "codes", "Gather", [codes, indices], [`${out}:columns`], { axis: 1 }),
+    make(node, "rows", "Transpose", [`${out}:columns`], [`${out}:int8`], { perm: [1, 2, 0] }),
+    make(node, "scales", "Gather", [scale, indices], [`${out}:flat`], { axis: 0 }),
+    make(node, "wide", "Unsqueeze", [`${out}:flat`, LAST_AXIS], [`${out}:scales`]),
     make(node, "float", "Cast", [`${out}:int8`], [`${out}:float`], { to: 1 }),
     make(node, "scaled", "Mul", [`${out}:float`, `${out}:scales`], [out]),
   ];

@@ -22,4 +22,4 @@ export {
   type StackName,
   THRESHOLDS,
 } from "./report.ts";
-export { activationTap, numVirtualTokens, type StackMasks, type Tap } from "./tap.ts";
+export { activationTap, attendedPositions, numVirtualTokens, type StackMasks, type Tap } from "./tap.ts";

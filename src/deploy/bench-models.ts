@@ -1,23 +1,25 @@
 // The models of a benchmark as files: ours deployed, exports as they are, the first one in the form its peers read.
-import { type Arithmetic, arithmeticOf, deploy, deployedFiles, type Precision } from "../compress/index.ts";
+import { type Arithmetic, arithmeticOf, type Precision, padded, textArithmetic } from "../compress/index.ts";
 import type { EncodedExamples } from "../data/index.ts";
 import { ConfigError } from "../errors.ts";
 import { parseJson } from "../hub/index.ts";
-import { type EncoderConfig, parseEncoderConfig } from "../models/index.ts";
+import { type EncoderConfig, mlpSites, parseEncoderConfig, parseT5Config, type T5Config } from "../models/index.ts";
 import { type Files, joinPath } from "../tensor/index.ts";
 import type { Environment, RunOverrides, RunTarget } from "../workflow/index.ts";
 import { readRun } from "../workflow/index.ts";
-import type { BenchJob, BenchOptions } from "./benchmarking.ts";
+import type { BenchJob, BenchOptions, ByPhase, WritingJob } from "./benchmarking.ts";
 import { openCompressData } from "./compress-data.ts";
-import { ONNX_FILES } from "./exporting-onnx.ts";
-import { type FrozenModel, inferenceOf, openFrozen, requireEncoder, writePlainModel } from "./frozen-model.ts";
+import { writeOnnxFolder } from "./exporting-onnx.ts";
+import { type FrozenModel, openFrozen, writePlainModel } from "./frozen-model.ts";
+import { ONNX_STEMS, onnxFile, writeOnnxFiles } from "./onnx-files.ts";
 
 /** One model of a benchmark. */
 export interface Entry {
   readonly run: string;
   readonly job: BenchJob;
   readonly fileBytes: number;
-  readonly estimate: Arithmetic | null;
+  /** Of none: a peer. */
+  readonly estimates: ByPhase<Arithmetic>;
 }
 
 /** Every model as a file, the dense one first, and the texts. */
@@ -37,23 +39,16 @@ export async function prepareModels(
     }
     const target = await targetOf(files, name);
     const frozen = await openFrozen(environment, target, overrides);
-    const { config } = requireEncoder(frozen, "deft bench");
     texts ??= await openTexts(environment, frozen, overrides);
-    const density = await densityOf(files, target);
+    const place = joinPath(folder, `${i}`, "onnx");
+    for (const precision of options.precisions) await writeOnnxFiles(files, place, frozen, precision);
+    const { config } = frozen.model;
     const length = Math.round(texts.examples.totalTokens / texts.examples.count);
-    for (const precision of options.precisions) {
-      const path = joinPath(folder, `${i}`, "onnx", ONNX_FILES[precision]);
-      const fileBytes = await writeDeployed(files, frozen, precision, path);
-      const estimate = arithmeticOf(config, {
-        length,
-        precision,
-        ...(density === null ? {} : { density }),
-      });
-      const job = { engine: "onnxruntime", path, precision, threads: options.threads } as const;
-      entries.push({ run: name, job, fileBytes, estimate });
-    }
+    const density = await densityOf(files, target);
+    entries.push(...(await entriesIn(files, place, { run: name, config, options, length, density })));
     if (i === 0) entries.push(...(await peerEntries(files, frozen, name, options, joinPath(folder, "peers"))));
   }
+  checkKinds(entries);
   if (texts === null)
     throw new ConfigError([
       {
@@ -63,6 +58,17 @@ export async function prepareModels(
       },
     ]);
   return { entries, ...texts };
+}
+
+/** @throws {ConfigError} when some write and some do not: they have no phase to be compared by. */
+function checkKinds([first, ...others]: readonly Entry[]): void {
+  const other = others.find(({ job }) => (job.writing === null) !== (first!.job.writing === null));
+  if (other === undefined) return;
+  const [expected, got] =
+    first!.job.writing === null ? ["encoders", "an encoder–decoder"] : ["encoder–decoders", "an encoder"];
+  throw new ConfigError([
+    { path: "RUN", expected: `${expected} alone, as ${first!.run} is`, got: `${other.run}, ${got}` },
+  ]);
 }
 
 interface Texts {
@@ -82,46 +88,120 @@ async function targetOf(files: Files, name: string): Promise<RunTarget> {
   return isRun ? { kind: "run", folder: name } : { kind: "model", model: name, adapter: null };
 }
 
-async function writeDeployed(files: Files, frozen: FrozenModel, precision: Precision, path: string): Promise<number> {
-  const { model, data } = deployedFiles(await deploy(inferenceOf(frozen.config), frozen.weights, precision), "data");
-  await files.write(path, model);
-  return model.length + (data?.reduce((sum, { length }) => sum + length, 0) ?? 0);
-}
+/** Length of texts in an estimate where none is known. */
+const USUAL_LENGTH = 32;
 
 /** What an exported folder holds of the precisions asked for. */
-async function onnxEntries(files: Files, name: string, { precisions, threads }: BenchOptions): Promise<Entry[]> {
+async function onnxEntries(files: Files, name: string, options: BenchOptions): Promise<Entry[]> {
   const config = await modelConfig(files, name);
+  const known = { run: name, config, options, length: USUAL_LENGTH, density: null };
+  const entries = await entriesIn(files, joinPath(name, "onnx"), known);
+  if (entries.length > 0) return entries;
+  const stems = ONNX_STEMS[isWriting(config) ? "encoder-decoder" : "encoder"];
+  const expected = options.precisions.map((of) => `onnx/${stems.map((stem) => onnxFile(stem, of)).join(" with ")}`);
+  const got = expected.length === 1 ? "no such file" : "neither";
+  throw new ConfigError([{ path: name, expected: expected.join(" or "), got }]);
+}
+
+async function modelConfig(files: Files, folder: string): Promise<EncoderConfig | T5Config | null> {
+  const path = joinPath(folder, "config.json");
+  if ((await files.stat(path)) === null) return null;
+  const json = parseJson(path, await files.readText(path));
+  const isText = (json as { readonly model_type?: unknown } | null)?.model_type === "t5";
+  return isText ? parseT5Config(json, path) : parseEncoderConfig(json, path);
+}
+
+const isWriting = (config: EncoderConfig | T5Config | null): config is T5Config => config?.modelType === "t5";
+
+interface Known {
+  readonly run: string;
+  readonly config: EncoderConfig | T5Config | null;
+  readonly options: BenchOptions;
+  readonly length: number;
+  readonly density: Density | null;
+}
+
+/** A model for each precision whose files lie in `folder`. */
+async function entriesIn(
+  files: Files,
+  folder: string,
+  { run, config, options, length, density }: Known,
+): Promise<Entry[]> {
+  const { precisions, threads, newTokens } = options;
+  const names = await files.list(folder);
   const entries: Entry[] = [];
   for (const precision of precisions) {
-    const path = joinPath(name, "onnx", ONNX_FILES[precision]);
-    const stat = await files.stat(path);
-    if (stat === null) continue;
-    const estimate = config === null ? null : arithmeticOf(config, { length: 32, precision });
+    const stems = ONNX_STEMS[isWriting(config) ? "encoder-decoder" : "encoder"];
+    const own = stems.map((stem) => onnxFile(stem, precision));
+    if (!own.every((file) => names.includes(file))) continue;
+    const [path, decoder] = own.map((file) => joinPath(folder, file)) as [string, string?];
+    const all = names.filter((name) => own.some((file) => name === file || name.startsWith(`${file}_data`)));
+    const job: BenchJob = {
+      engine: "onnxruntime",
+      path,
+      precision,
+      threads,
+      writing: writingOf(config, options, decoder),
+    };
     entries.push({
-      run: name,
-      job: { engine: "onnxruntime", path, precision, threads },
-      fileBytes: stat.sizeBytes,
-      estimate,
+      run,
+      job,
+      fileBytes: await totalBytes(files, folder, all),
+      estimates: estimatesOf(config, { length, newTokens, density, precision }),
     });
   }
-  if (entries.length === 0)
-    throw new ConfigError([
-      { path: name, expected: precisions.map((of) => `onnx/${ONNX_FILES[of]}`).join(" or "), got: "neither" },
-    ]);
   return entries;
 }
 
-async function modelConfig(files: Files, folder: string): Promise<EncoderConfig | null> {
-  const path = joinPath(folder, "config.json");
-  if ((await files.stat(path)) === null) return null;
-  return parseEncoderConfig(parseJson(path, await files.readText(path)), path);
+function writingOf(
+  config: EncoderConfig | T5Config | null,
+  { newTokens }: BenchOptions,
+  decoder = "",
+): WritingJob | null {
+  return isWriting(config) ? { decoder, startId: config.decoderStartTokenId, newTokens } : null;
 }
 
-/** Share of exact non-zeros of each layer as the run's own evaluation found it; null where there is none. */
-async function densityOf(files: Files, target: RunTarget): Promise<number[] | null> {
+async function totalBytes(files: Files, folder: string, names: readonly string[]): Promise<number> {
+  let total = 0;
+  for (const name of names) total += (await files.stat(joinPath(folder, name)))?.sizeBytes ?? 0;
+  return total;
+}
+
+function estimatesOf(
+  config: EncoderConfig | T5Config | null,
+  {
+    density,
+    ...options
+  }: {
+    readonly length: number;
+    readonly newTokens: number;
+    readonly density: Density | null;
+    readonly precision: Precision;
+  },
+): ByPhase<Arithmetic> {
+  if (config === null) return {};
+  if (isWriting(config)) return { ...textArithmetic(config, { ...options, ...(density === null ? {} : { density }) }) };
+  return { encode: arithmeticOf(config, { ...options, ...(density === null ? {} : { density: density.encoder }) }) };
+}
+
+/** Share of exact non-zeros of each layer, by stack. */
+interface Density {
+  readonly encoder: readonly number[];
+  readonly decoder: readonly number[];
+}
+
+/** As the run's own evaluation found it, in a decoder while it writes; null where there is none. */
+async function densityOf(files: Files, target: RunTarget): Promise<Density | null> {
   if (target.kind !== "run" || (await files.stat(joinPath(target.folder, "run.json"))) === null) return null;
-  const { result } = (await readRun(files, target.folder)).record;
-  return result?.density?.layers.map(({ exact }) => exact) ?? null;
+  const layers = (await readRun(files, target.folder)).record.result?.density?.layers;
+  if (layers === undefined) return null;
+  const shares = (name: string) => {
+    const found: number[] = [];
+    for (const { stack, layer, exact } of layers) if (stack === name) found[layer] = exact;
+    return found;
+  };
+  const written = shares("generation");
+  return { encoder: shares("encoder"), decoder: written.length > 0 ? written : shares("decoder") };
 }
 
 /** The first target's dense model in the hands of others. */
@@ -129,21 +209,29 @@ async function peerEntries(
   files: Files,
   frozen: FrozenModel,
   run: string,
-  { peers, threads, peerOnnx }: BenchOptions,
+  options: BenchOptions,
   folder: string,
 ): Promise<Entry[]> {
+  const { peers, threads, peerOnnx } = options;
+  const { config } = frozen.model;
+  const writing = writingOf(config, options);
   const entries: Entry[] = [];
-  if (peers.length > 0) await writePlainModel(files, folder, frozen, frozen.opened.base.folder);
+  const add = (engine: BenchJob["engine"], path: string, precision: Precision, fileBytes: number) =>
+    entries.push({ run, job: { engine, path, precision, threads, writing }, fileBytes, estimates: {} });
   for (const engine of peers) {
-    const precisions: readonly Precision[] = engine === "transformers.js" ? ["fp32", "int8"] : ["fp32"];
-    for (const precision of precisions) {
-      const path = engine === "transformers.js" ? (peerOnnx ?? folder) : folder;
-      const file = joinPath(path, engine === "pytorch" ? "model.safetensors" : `onnx/${ONNX_FILES[precision]}`);
-      if (engine === "transformers.js" && peerOnnx === null) await writeDeployed(files, frozen, precision, file);
-      const stat = await files.stat(file);
-      if (stat === null) continue;
-      entries.push({ run, job: { engine, path, precision, threads }, fileBytes: stat.sizeBytes, estimate: null });
+    const place = joinPath(folder, engine);
+    if (engine === "pytorch") {
+      await writePlainModel(files, place, await padded(frozen, mlpSites(frozen.model)), frozen.opened.base.folder);
+      add(engine, place, "fp32", await totalBytes(files, place, ["model.safetensors"]));
+      continue;
     }
+    const path = peerOnnx ?? place;
+    if (peerOnnx === null) await writeOnnxFolder(files, place, frozen, PEER_PRECISIONS);
+    const known = { run, config, options: { ...options, precisions: PEER_PRECISIONS }, length: 1, density: null };
+    for (const { job, fileBytes } of await entriesIn(files, joinPath(path, "onnx"), known))
+      add(engine, path, job.precision, fileBytes);
   }
   return entries;
 }
+
+const PEER_PRECISIONS: readonly Precision[] = ["fp32", "int8"];

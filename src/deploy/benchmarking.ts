@@ -10,6 +10,15 @@ import { latencyOf, medianRatio } from "./latency.ts";
 /** Who runs a row's model. */
 export type BenchEngine = "onnxruntime" | "transformers.js" | "pytorch";
 
+/**
+ * What is timed: reading texts, which is all that an encoder does; one more token of each, with the keys of those before kept; or
+ * writing whole texts of a fixed length, reading included.
+ */
+export type BenchPhase = "encode" | "decode" | "generate";
+
+/** Something of each phase that a model has. */
+export type ByPhase<T> = Readonly<Partial<Record<BenchPhase, T>>>;
+
 /** What a worker process is started with. */
 export interface BenchJob {
   readonly engine: BenchEngine;
@@ -17,6 +26,16 @@ export interface BenchJob {
   readonly path: string;
   readonly precision: Precision;
   readonly threads: number;
+  /** For models that write; null for the others. */
+  readonly writing: WritingJob | null;
+}
+
+export interface WritingJob {
+  /** The decoder's ONNX file, where `path` is the encoder's. */
+  readonly decoder: string;
+  readonly startId: number;
+  /** Tokens of every text, however early it would end; 2 at least. */
+  readonly newTokens: number;
 }
 
 /** Token ids of one batch, not padded. */
@@ -31,8 +50,8 @@ export interface BenchBatch {
 export interface BenchWorker {
   /** From nothing loaded to ready. */
   readonly loadMs: number;
-  /** Milliseconds of one forward pass. */
-  run(batch: BenchBatch): Promise<number>;
+  /** Milliseconds of each phase on one batch; `decode` is the mean over all tokens but the first. */
+  run(batch: BenchBatch): Promise<ByPhase<number>>;
   peakRssBytes(): Promise<number>;
   end(): Promise<void>;
 }
@@ -48,25 +67,29 @@ export interface BenchOptions {
   /** An exported folder that Transformers.js is given instead of ours: another tool's export of the same model. */
   readonly peerOnnx: string | null;
   readonly batches: readonly number[];
+  /** Tokens that models that write are made to write for each text. */
+  readonly newTokens: number;
   /** Counted rounds at batch 1; larger batches get fewer. */
   readonly rounds: number;
   readonly threads: number;
 }
 
-/** One model at one batch size. */
+/** One phase of one model at one batch size. */
 export interface BenchRow {
   readonly run: string;
   readonly engine: BenchEngine;
   readonly precision: Precision;
+  readonly phase: BenchPhase;
   readonly batch: number;
-  /** Attended tokens of all counted rounds. */
+  /** Of all counted rounds: attended tokens that were read, or tokens that were written. */
   readonly tokens: number;
+  /** Of a batch; when decoding, of one token of each of its texts. */
   readonly latencyMs: { readonly p50: number; readonly p95: number };
   readonly tokensPerSecond: number;
   readonly loadMs: number;
   readonly peakRssBytes: number;
   readonly fileBytes: number;
-  /** Median over rounds of its time over the first row's at this batch: below 1 is faster. */
+  /** Median over rounds of its time over the first model's in this phase at this batch: below 1 is faster. */
   readonly ratioToFirst: number;
   /** Estimated, not measured; null for peers. */
   readonly estimate: Arithmetic | null;
@@ -79,6 +102,8 @@ export interface BenchReport {
   /** Where the texts came from, and their mean length in tokens. */
   readonly texts: { readonly split: string; readonly count: number; readonly meanTokens: number };
   readonly rows: readonly BenchRow[];
+  /** Tokens that every text was made to have; null where nothing is written. */
+  readonly newTokens: number | null;
   /** Peers that were asked for and are not installed. */
   readonly absent: readonly string[];
 }
@@ -121,25 +146,25 @@ async function* benchEvents(
     for (const batch of options.batches) {
       const rounds = Math.max(3, Math.round(options.rounds / Math.sqrt(batch)));
       const inputs = Array.from({ length: rounds }, (_, round) => batchOf(examples, batch, round));
-      const durations = workers.map((): number[] => []);
+      const times = workers.map((): ByPhase<number>[] => []);
       const warmup = Math.min(3, rounds);
       for (let round = -warmup; round < rounds; round++) {
         yield { text: `batch ${batch}`, done: Math.max(0, round), total: rounds };
         for (let turn = 0; turn < workers.length; turn++) {
           const which = (turn + round + warmup) % workers.length;
-          const ms = await workers[which]!.worker.run(inputs[(round + rounds) % rounds]!);
-          if (round >= 0) durations[which]!.push(ms);
+          const taken = await workers[which]!.worker.run(inputs[(round + rounds) % rounds]!);
+          if (round >= 0) times[which]!.push(taken);
         }
       }
-      const tokens = inputs.reduce((sum, { ids }) => sum + ids.reduce((of, row) => of + row.length, 0), 0);
       for (const [i, { entry, worker }] of workers.entries())
-        rows.push(await rowOf(entry, worker, batch, tokens, durations[i]!, durations[0]!));
+        rows.push(...(await rowsOf(entry, worker, inputs, times[i]!, times[0]!)));
     }
     const meanTokens = examples.totalTokens / examples.count;
     return {
       device: `${environment.versions.node ?? ""} onnxruntime ${environment.versions.onnxruntime ?? ""} cpu`.trim(),
       threads: options.threads,
       texts: { split, count: examples.count, meanTokens },
+      newTokens: entries[0]!.job.writing?.newTokens ?? null,
       rows,
       absent: [...new Set(absent)],
     };
@@ -151,28 +176,44 @@ async function* benchEvents(
 
 const nameOf = ({ run, job }: Entry) => `${run} (${job.engine}, ${job.precision})`;
 
-async function rowOf(
-  { run, job, fileBytes, estimate }: Entry,
+const PHASES = ["encode", "decode", "generate"] as const;
+
+/** A row for each phase that was timed. */
+async function rowsOf(
+  { run, job, fileBytes, estimates }: Entry,
   worker: BenchWorker,
-  batch: number,
-  tokens: number,
-  durations: readonly number[],
-  first: readonly number[],
-): Promise<BenchRow> {
-  return {
-    run,
-    engine: job.engine,
-    precision: job.precision,
-    batch,
-    tokens,
-    latencyMs: latencyOf(durations),
-    tokensPerSecond: (tokens / durations.reduce((sum, ms) => sum + ms, 0)) * 1000,
-    loadMs: worker.loadMs,
-    peakRssBytes: await worker.peakRssBytes(),
-    fileBytes,
-    ratioToFirst: medianRatio(durations, first),
-    estimate,
-  };
+  inputs: readonly BenchBatch[],
+  times: readonly ByPhase<number>[],
+  first: readonly ByPhase<number>[],
+): Promise<BenchRow[]> {
+  const batch = inputs[0]!.ids.length;
+  const peakRssBytes = await worker.peakRssBytes();
+  const read = inputs.reduce((sum, { ids }) => sum + ids.reduce((of, row) => of + row.length, 0), 0);
+  const texts = batch * inputs.length;
+  const newTokens = job.writing?.newTokens ?? 0;
+  return PHASES.filter((phase) => times[0]![phase] !== undefined).map((phase) => {
+    const durations = times.map((of) => of[phase]!);
+    const tokens = { encode: read, decode: texts * (newTokens - 1), generate: texts * newTokens }[phase];
+    const steps = phase === "decode" ? newTokens - 1 : 1;
+    return {
+      run,
+      engine: job.engine,
+      precision: job.precision,
+      phase,
+      batch,
+      tokens,
+      latencyMs: latencyOf(durations),
+      tokensPerSecond: (tokens / (steps * durations.reduce((sum, ms) => sum + ms, 0))) * 1000,
+      loadMs: worker.loadMs,
+      peakRssBytes,
+      fileBytes,
+      ratioToFirst: medianRatio(
+        durations,
+        first.map((of) => of[phase]!),
+      ),
+      estimate: estimates[phase] ?? null,
+    };
+  });
 }
 
 function batchOf(examples: EncodedExamples, size: number, round: number): BenchBatch {

@@ -1,10 +1,11 @@
 // What compression is measured on: calibration texts, a half of dev to search on and the other half to state the result on.
-import { type EncodedExamples, encodeExamples, splitOf, type Task } from "../data/index.ts";
+import { type EncodedExamples, isTargets, splitOf, type Task } from "../data/index.ts";
 import { ConfigError, FileError } from "../errors.ts";
-import { DEFAULTS } from "../settings/index.ts";
-import { randomStream } from "../tensor/index.ts";
-import type { Environment, RunOverrides } from "../workflow/index.ts";
-import { maxLengthOf, openData, usableLength } from "../workflow/index.ts";
+import type { GenerationOptions } from "../infer/index.ts";
+import { answersFor, DEFAULTS, generationOptions, type TaskName } from "../settings/index.ts";
+import type { BaseModel, Environment, RunOverrides } from "../workflow/index.ts";
+import { encodeSplit, maxLengthOf, openData } from "../workflow/index.ts";
+import { exampleCount, examplesFrom, halves, joined, targetTokens } from "./compress-examples.ts";
 import type { FrozenModel } from "./frozen-model.ts";
 
 /** Examples for each purpose; none is in two of `search` and `stated`. */
@@ -21,6 +22,8 @@ export interface CompressData {
   readonly searchTrain: number;
   /** The other half, for the figures that are stated. */
   readonly stated: EncodedExamples;
+  /** How texts are written, for models that write. */
+  readonly generation: GenerationOptions;
 }
 
 /**
@@ -36,22 +39,18 @@ export async function openCompressData(
   const { settings, labels, isRegression, base } = opened;
   const task = overrides.task ?? settings?.task;
   const path = overrides.data ?? settings?.data.path;
-  const issues = [
-    ...(task === undefined
-      ? [{ path: "--task", expected: "the task, for a model without a run", got: "nothing" }]
-      : []),
-    ...(path === undefined ? [{ path: "--data", expected: "a folder or file", got: "nothing" }] : []),
-  ];
-  if (task === "squad" || task === "seq2seq") issues.push({ path: "--task", expected: "a task of labels", got: task });
-  if (issues.length > 0) throw new ConfigError(issues);
+  checkTask(task, path, base);
+  const { answers, data: textData } = answersFor(task!, settings, overrides);
+  const searchExamples = SEARCH_EXAMPLES[base.model.architecture];
   const data = {
+    ...textData,
     path: path!,
     textColumn: overrides["text-column"] ?? settings?.data.textColumn ?? null,
     pairColumn: overrides["pair-column"] ?? settings?.data.pairColumn ?? null,
     labelColumn: overrides["label-column"] ?? settings?.data.labelColumn ?? null,
     maxLength: maxLengthOf(opened, overrides),
     padding: overrides.padding ?? settings?.data.padding ?? DEFAULTS.padding,
-    limitTrain: calibrationExamples + SEARCH_EXAMPLES,
+    limitTrain: calibrationExamples + searchExamples,
     limitEval: overrides["limit-eval"] ?? settings?.data.limitEval ?? null,
   };
   const names = isRegression || labels.length === 0 ? {} : { labels };
@@ -64,88 +63,54 @@ export async function openCompressData(
   });
   const evalName = overrides.split ?? whole?.task.evalSplits[0] ?? "dev";
   const dataset = whole ?? (await open([evalName]));
-  const options = { maxLength: usableLength(base, data.maxLength) };
-  const encode = (name: string) => encodeExamples(splitOf(dataset, name).examples(), base.tokenizer, options);
+  const encode = (name: string) => encodeSplit(splitOf(dataset, name), base, data, dataset.task);
   const evaluation = await encode(evalName);
-  if (evaluation.count < 2)
+  if (exampleCount(evaluation) < 2)
     throw new ConfigError([
       {
         path: "--data",
         expected: `at least two examples in ${evalName}, to choose on one and state the other`,
-        got: String(evaluation.count),
+        got: String(exampleCount(evaluation)),
       },
     ]);
   const [half, stated] = halves(evaluation);
   const trainName = dataset.task.trainSplit;
   const train = whole?.splits.has(trainName) ? await encode(trainName) : null;
-  const calibration = train === null ? half : subset(train, upTo(0, Math.min(calibrationExamples, train.count)));
-  const more =
-    train === null || train.count <= calibrationExamples ? null : subset(train, upTo(calibrationExamples, train.count));
+  const calibration = train === null ? half : examplesFrom(train, 0, calibrationExamples);
+  const more = train === null ? null : examplesFrom(train, calibrationExamples, exampleCount(train));
+  const searchTrain = more === null ? 0 : exampleCount(more);
   if (calibration.count === 0 || calibration.totalTokens === 0)
     throw new ConfigError([{ path: "--data", expected: "examples to take statistics from", got: "none" }]);
+  if (isTargets(calibration) && targetTokens(calibration) === 0)
+    throw new ConfigError([
+      { path: "--data", expected: "texts to write, to take the decoder's statistics from", got: "none" },
+    ]);
   return {
     task: dataset.task,
     split: evalName,
     calibration,
     calibrationSplit: train === null ? evalName : trainName,
-    search: more === null ? half : joined(half, more),
-    searchTrain: more?.count ?? 0,
+    search: searchTrain === 0 ? half : joined(half, more!),
+    searchTrain,
     stated,
+    generation: generationOptions(answers, data.maxTargetLength, overrides.seed ?? settings?.seed ?? DEFAULTS.seed),
   };
 }
 
-/** Training examples that a search looks at besides its half of the evaluation split. */
-const SEARCH_EXAMPLES = 1024;
+/** Training examples that a search looks at besides its half of the evaluation split; fewer where each is to be written. */
+const SEARCH_EXAMPLES = { encoder: 1024, "encoder-decoder": 256 } as const;
 
-const upTo = (from: number, to: number) => Array.from({ length: to - from }, (_, i) => from + i);
-
-/** The examples of both, one after the other. */
-function joined(a: EncodedExamples, b: EncodedExamples): EncodedExamples {
-  const at = <T>(index: number, of: (examples: EncodedExamples, own: number) => T): T =>
-    index < a.count ? of(a, index) : of(b, index - a.count);
-  return {
-    ...a,
-    count: a.count + b.count,
-    lengths: Int32Array.of(...a.lengths, ...b.lengths),
-    lines: Int32Array.of(...a.lines, ...b.lines),
-    labels: Float64Array.of(...a.labels, ...b.labels),
-    totalTokens: a.totalTokens + b.totalTokens,
-    truncatedCount: a.truncatedCount + b.truncatedCount,
-    tokens: (index) => at(index, (of, own) => of.tokens(own)),
-    segmentStart: (index) => at(index, (of, own) => of.segmentStart(own)),
-  };
-}
-
-/** Two halves by a fixed shuffle: the same for every run, model and machine. */
-export function halves(examples: EncodedExamples): readonly [EncodedExamples, EncodedExamples] {
-  const order = randomStream(0, "halves").shuffle(Array.from({ length: examples.count }, (_, i) => i));
-  const middle = Math.ceil(order.length / 2);
-  const part = (indices: number[]) =>
-    subset(
-      examples,
-      indices.sort((a, b) => a - b),
-    );
-  return [part(order.slice(0, middle)), part(order.slice(middle))];
-}
-
-/** The examples at `indices`, in this order. */
-export function subset(examples: EncodedExamples, indices: readonly number[]): EncodedExamples {
-  const pick = <A extends Int32Array | Float64Array>(array: A, make: (length: number) => A): A => {
-    const out = make(indices.length);
-    indices.forEach((index, i) => {
-      out[i] = array[index]!;
-    });
-    return out;
-  };
-  const lengths = pick(examples.lengths, (n) => new Int32Array(n));
-  return {
-    ...examples,
-    count: indices.length,
-    lengths,
-    lines: pick(examples.lines, (n) => new Int32Array(n)),
-    labels: pick(examples.labels, (n) => new Float64Array(n)),
-    totalTokens: lengths.reduce((sum, length) => sum + length, 0),
-    tokens: (index) => examples.tokens(indices[index]!),
-    segmentStart: (index) => examples.segmentStart(indices[index]!),
-  };
+/** @throws {ConfigError} when the model cannot do the task, or compression cannot measure it. */
+function checkTask(task: TaskName | undefined, path: string | undefined, base: BaseModel): void {
+  const writes = base.model.architecture === "encoder-decoder";
+  const isWritten = task === "squad" || task === "seq2seq";
+  const issues = [
+    ...(task === undefined
+      ? [{ path: "--task", expected: "the task, for a model without a run", got: "nothing" }]
+      : []),
+    ...(path === undefined ? [{ path: "--data", expected: "a folder or file", got: "nothing" }] : []),
+  ];
+  if (task !== undefined && isWritten !== writes)
+    issues.push({ path: "--task", expected: writes ? "squad or seq2seq" : "a task of labels", got: task });
+  if (issues.length > 0) throw new ConfigError(issues);
 }

@@ -3,6 +3,7 @@ import type { Measured, Sizes } from "../compress/index.ts";
 import { parseJson } from "../hub/index.ts";
 import { type Files, joinPath } from "../tensor/index.ts";
 import type { Candidate } from "../workflow/index.ts";
+import type { LatencyShare } from "./compress-latency.ts";
 
 /** Measurements of a search by candidate, in a file: a search that was stopped goes on where it was. */
 export class SearchMemory {
@@ -41,12 +42,20 @@ export class SearchMemory {
     return measured;
   }
 
-  async one(key: "divergence" | "latency", sizes: Sizes, measure: () => Promise<number>): Promise<number> {
-    const known = this.#known.get(sizes.join())?.[key];
+  async divergence(sizes: Sizes, measure: () => Promise<number>): Promise<number> {
+    const known = this.#known.get(sizes.join())?.divergence;
     if (known !== undefined) return known;
-    const value = await measure();
-    await this.#add({ sizes, [key]: value });
-    return value;
+    const divergence = await measure();
+    await this.#add({ sizes, divergence });
+    return divergence;
+  }
+
+  async latency(sizes: Sizes, measure: () => Promise<LatencyShare>): Promise<number> {
+    const known = this.#known.get(sizes.join())?.latency;
+    if (known !== undefined) return known;
+    const { latency, parts } = await measure();
+    await this.#add({ sizes, latency, ...(parts === undefined ? {} : { latencyParts: parts }) });
+    return latency;
   }
 
   async #add(candidate: Candidate): Promise<void> {

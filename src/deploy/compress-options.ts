@@ -3,6 +3,9 @@ import * as z from "zod";
 import type { Quantization } from "../compress/index.ts";
 import { ConfigError, type ConfigIssue } from "../errors.ts";
 
+/** A layer: its number, or where a model has two stacks the stack and the number there. */
+export type LayerName = number | `encoder.${number}` | `decoder.${number}`;
+
 /** How what is removed is chosen. */
 export type CompressRule =
   | {
@@ -12,7 +15,7 @@ export type CompressRule =
       /** Neurons that never exceed this on the calibration data go; null: none. */
       readonly threshold: number | null;
       /** Layers whose MLP goes. */
-      readonly skip: readonly number[];
+      readonly skip: readonly LayerName[];
       /** MLPs whose learned gate is below this go; null: none. */
       readonly gateThreshold: number | null;
       /** How many more MLPs go, the least missed first. */
@@ -38,8 +41,13 @@ export interface CompressOptions {
 
 const text = z.string().min(1);
 const layers = z.preprocess(
-  (value) => (typeof value === "string" || typeof value === "number" ? String(value).split(",").map(Number) : value),
-  z.array(z.int().min(0)).min(1),
+  (value) =>
+    typeof value === "string" || typeof value === "number"
+      ? String(value)
+          .split(",")
+          .map((name) => (/^\s*\d+\s*$/.test(name) ? Number(name) : name.trim()))
+      : value,
+  z.array(z.union([z.int().min(0), z.custom<LayerName>(isLayerPath)])).min(1),
 );
 const latency = z.preprocess(
   (value) => (typeof value === "string" ? Number(value.replace(/x$/, "")) : value),
@@ -64,7 +72,7 @@ const EXPECTED: Readonly<Record<keyof typeof SHAPE, string>> = {
   plan: "a plan's file",
   "keep-neurons": "a share above 0, at most 1",
   threshold: "a magnitude ≥ 0",
-  skip: "layer numbers such as 3,7",
+  skip: "layers such as 3,7, of an encoder–decoder encoder.3,decoder.7",
   "gate-threshold": "a gate above 0, at most 1",
   count: "a whole number ≥ 1",
   "score-budget": "points from 0 to 100 (1 means 0.01)",
@@ -73,6 +81,10 @@ const EXPECTED: Readonly<Record<keyof typeof SHAPE, string>> = {
   "calibration-examples": "a whole number ≥ 1",
   "recovery-steps": "a whole number ≥ 0",
 };
+
+function isLayerPath(value: unknown): boolean {
+  return typeof value === "string" && /^(encoder|decoder)\.\d+$/.test(value);
+}
 
 /** Names of the flags that are compress's own; the others lie over the run's settings. */
 export const COMPRESS_KEYS = Object.keys(SHAPE) as (keyof typeof SHAPE)[];

@@ -14,8 +14,8 @@ import type { Backend } from "../runtime/index.ts";
 import type { Files } from "../tensor/index.ts";
 import type { Candidate } from "../workflow/index.ts";
 import type { CompressData } from "./compress-data.ts";
-import type { CompressRule } from "./compress-options.ts";
-import { divergenceOf, openMasked } from "./compress-scoring.ts";
+import type { CompressRule, LayerName } from "./compress-options.ts";
+import { openMasked } from "./compress-scoring.ts";
 import { bySearch } from "./compress-searching.ts";
 import type { FrozenModel } from "./frozen-model.ts";
 
@@ -75,11 +75,9 @@ async function bySilence({ frozen, facts }: RuleContext): Promise<Choice> {
 
 async function byExplicit(context: RuleContext, rule: Extract<CompressRule, { kind: "explicit" }>): Promise<Choice> {
   const { facts, frozen } = context;
-  const bad = rule.skip.filter((layer) => layer >= facts.length);
-  if (bad.length > 0)
-    throw new ConfigError([{ path: "--skip", expected: `layers 0 to ${facts.length - 1}`, got: bad.join(", ") }]);
+  const named = skippedLayers(facts, rule.skip);
   const closed = closedGates(context, rule);
-  const skipped = new Set([...rule.skip, ...closed]);
+  const skipped = new Set([...named, ...closed]);
   // gates are shown beside what is measured, so it is measured for them too
   const missed = rule.count > 0 || rule.gateThreshold !== null ? await missedAlone(context) : [];
   for (const layer of leastMissed(missed, rule.count, skipped)) skipped.add(layer);
@@ -106,6 +104,26 @@ async function byExplicit(context: RuleContext, rule: Extract<CompressRule, { ki
     chosen: { rule: "explicit", ...numbers, ...(frozen.gates.size === 0 ? {} : { gates: [...frozen.gates.values()] }) },
     candidates: missed,
   };
+}
+
+/**
+ * Places in `facts` of the layers that were named: by number alone where there is one stack.
+ * @throws {ConfigError} naming those there are not.
+ */
+function skippedLayers(facts: readonly LayerFacts[], names: readonly LayerName[]): number[] {
+  const stacks = [...new Set(facts.map(({ site }) => site.stack))];
+  const places = names.map((name) => {
+    const path = typeof name === "string" ? name : stacks.length === 1 ? `${stacks[0]}.${name}` : null;
+    return facts.findIndex(({ site }) => `${site.stack}.${site.layer}` === path);
+  });
+  const bad = names.filter((_, i) => places[i]! < 0);
+  if (bad.length === 0) return places;
+  const last = (stack: string) => facts.filter(({ site }) => site.stack === stack).length - 1;
+  const expected =
+    stacks.length === 1
+      ? `layers 0 to ${facts.length - 1}`
+      : `layers ${stacks.map((stack) => `${stack}.0 to ${stack}.${last(stack)}`).join(", ")}`;
+  throw new ConfigError([{ path: "--skip", expected, got: bad.join(", ") }]);
 }
 
 /** Layers whose learned gate is below the threshold. */
@@ -138,20 +156,13 @@ function keptBy(
 
 /** How far the logits move on the search's examples when one layer's MLP alone is taken away, for each layer. */
 async function missedAlone({ facts, frozen, backend, data }: RuleContext): Promise<Candidate[]> {
-  const masked = await openMasked(backend, frozen, facts);
+  const masked = await openMasked(backend, frozen, facts, data);
   try {
-    const dense = await masked.logits(
-      data.search,
-      facts.map(() => null),
-    );
     const missed: Candidate[] = [];
     for (const layer of facts.keys()) {
-      const logits = await masked.logits(
-        data.search,
-        facts.map((_, i) => (i === layer ? [] : null)),
-      );
+      const kept = facts.map((_, i) => (i === layer ? [] : null));
       const sizes = facts.map(({ site }, i) => (i === layer ? 0 : site.neurons));
-      missed.push({ sizes, divergence: divergenceOf(logits, dense, data.search.count) });
+      missed.push({ sizes, divergence: await masked.divergence(data.search, kept) });
     }
     return missed;
   } finally {
@@ -178,17 +189,16 @@ async function silentNeurons(
       if (site.neurons === 0) return new Uint8Array(0);
       const columns = new Float64Array(site.neurons);
       for (let at = 0; at < outWeight.length; at++) columns[at % site.neurons]! += Math.abs(outWeight[at]!);
-      const silent = provenSilent(
-        site,
-        model.config.hiddenAct,
-        {
-          gain: (await read(`${site.norm}.weight`))!,
-          shift: await read(`${site.norm}.bias`),
-          weight: (await read(`${site.into[0]}.weight`))!,
-          bias: await read(`${site.into[0]}.bias`),
-        },
-        columns,
-      );
+      const [gain, shift] = [(await read(`${site.norm}.weight`))!, await read(`${site.norm}.bias`)];
+      const boundsOf = async (into: string) => ({
+        gain,
+        shift,
+        weight: (await read(`${into}.weight`))!,
+        bias: await read(`${into}.bias`),
+      });
+      const [into, factor] = site.into;
+      const grounds = { bounds: await boundsOf(into!), factor: factor === undefined ? null : await boundsOf(factor) };
+      const silent = provenSilent(site, model.config.hiddenAct, grounds, columns);
       const mask = masks.get(site.activation);
       return mask === undefined ? silent : silent.map((is, f) => Number(is === 1 || mask[f] === 0));
     }),

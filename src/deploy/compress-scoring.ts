@@ -2,37 +2,31 @@
 import {
   CalibrationMeter,
   calibrationOutputs,
-  fedMasks,
-  inferenceGraph,
   type LayerFacts,
   type NeuronStatistics,
+  neuronSwitches,
+  outputReadTap,
+  type PlainModel,
+  switchFeeds,
 } from "../compress/index.ts";
 import { batches, type EncodedExamples, evaluationPlan, type Task } from "../data/index.ts";
-import { activationTap } from "../density/index.ts";
-import { InternalError } from "../errors.ts";
-import { glueMetrics, METRIC_NAMES, predictionsOf } from "../infer/index.ts";
-import type { MlpSite } from "../models/index.ts";
+import { buildTaskGraph, openScorer } from "../infer/index.ts";
+import { type MlpSite, mlpSites } from "../models/index.ts";
+import { untrained } from "../peft/index.ts";
 import type { Backend, Program } from "../runtime/index.ts";
-import { float32, randomStream, type Tensor } from "../tensor/index.ts";
-import { type FrozenModel, inferenceFeeds, inferenceOf } from "./frozen-model.ts";
+import { SCORING_BATCH, scoringBatches } from "../workflow/index.ts";
+import type { CompressData } from "./compress-data.ts";
+import { type Said, saidLabels } from "./compress-said.ts";
+import { openDivergence, openWriting, plainWriting, writingModel, writtenDifference } from "./compress-writing.ts";
+import { compilePlain, type FrozenModel, inferenceFeeds } from "./frozen-model.ts";
 
-const BATCH = 32;
-
-/** Batches for inference, longest examples first. */
-export function inferenceBatches(examples: EncodedExamples, batchSize = BATCH) {
-  // labels are not fed, so any kind does
-  return batches(examples, evaluationPlan(examples.lengths, batchSize), { kind: "regression", padding: "longest" });
-}
-
-/** Logits `[examples, C]` of a program over `examples`; `fed` goes with every batch. */
-export async function logitsOf(
-  program: Program,
-  examples: EncodedExamples,
-  fed: Readonly<Record<string, Tensor>> = {},
-): Promise<Float32Array> {
+/** Logits `[examples, C]` of a plain encoder's program over `examples`. */
+export async function logitsOf(program: Program, examples: EncodedExamples): Promise<Float32Array> {
   let logits = new Float32Array(0);
-  for (const batch of inferenceBatches(examples)) {
-    const rows = (await program.run({ ...inferenceFeeds(batch), ...fed })).logits!.data as Float32Array;
+  const plan = evaluationPlan(examples.lengths, SCORING_BATCH);
+  // labels are not fed, so any kind does
+  for (const batch of batches(examples, plan, { kind: "regression", padding: "longest" })) {
+    const rows = (await program.run(inferenceFeeds(batch))).logits!.data as Float32Array;
     const width = rows.length / batch.indices.length;
     if (logits.length === 0) logits = new Float32Array(examples.count * width);
     batch.indices.forEach((index, row) => {
@@ -42,106 +36,145 @@ export async function logitsOf(
   return logits;
 }
 
-/** The task's metrics of logits. */
-export function metricsOf(logits: Float32Array, examples: EncodedExamples, task: Task): Record<string, number> {
-  const width = logits.length / examples.count;
-  const names = METRIC_NAMES.filter((name) => (task.metrics as readonly string[]).includes(name));
-  return { ...glueMetrics(names, predictionsOf(logits, width), examples.labels) } as Record<string, number>;
-}
-
-const RESAMPLES = 200;
-
-/**
- * What the main metric may have lost from `dense` to `logits`: the difference and one standard error of it, by a paired bootstrap.
- * A search that looks at many candidates picks lucky ones; the error keeps it from paying with luck.
- */
-export function lostScore(
-  dense: Float32Array,
-  logits: Float32Array,
-  { labels, count }: EncodedExamples,
-  task: Task,
-): number {
-  const [name] = METRIC_NAMES.filter((of) => of === (task.mainMetric as string));
-  if (name === undefined) throw new InternalError(`no metric ${task.mainMetric}`);
-  const [before, after] = [dense, logits].map((of) => predictionsOf(of, of.length / count)) as [
-    Float64Array,
-    Float64Array,
-  ];
-  const random = randomStream(0, "lost score");
-  const scoreOf = (predictions: Float64Array, indices: readonly number[]) => {
-    const pick = (values: ArrayLike<number>) => Float64Array.from(indices, (i) => values[i]!);
-    return glueMetrics([name], pick(predictions), pick(labels))[name]!;
-  };
-  const all = Array.from({ length: count }, (_, i) => i);
-  const lostOn = (indices: readonly number[]) => scoreOf(before, indices) - scoreOf(after, indices);
-  const differences = Array.from({ length: RESAMPLES }, () => lostOn(all.map(() => random.integer(count)))).filter(
-    Number.isFinite,
-  );
-  const mean = differences.reduce((sum, value) => sum + value, 0) / differences.length;
-  const variance = differences.reduce((sum, value) => sum + (value - mean) ** 2, 0) / differences.length;
-  return lostOn(all) + Math.sqrt(variance);
-}
-
-/** Mean over examples of the squared distance between two sets of logits `[examples, C]`. */
-export function divergenceOf(logits: Float32Array, from: Float32Array, examples: number): number {
-  let sum = 0;
-  for (let i = 0; i < logits.length; i++) sum += (logits[i]! - from[i]!) ** 2;
-  return sum / examples;
-}
-
-/** What the neurons did on `examples`. Errors as `Backend.compile`. */
+/** What the neurons did on `examples`; a decoder's while it is told what to write. Errors as `Backend.compile`. */
 export async function calibrate(
   backend: Backend,
-  { config, weights }: FrozenModel,
+  { opened, model, weights }: FrozenModel,
   examples: EncodedExamples,
+  task: Task,
 ): Promise<NeuronStatistics[]> {
-  const tap = activationTap();
-  const { inputs } = inferenceGraph(inferenceOf(config), { hooks: tap.hooks, firstOnly: false });
-  const outputs = calibrationOutputs(tap.taps, inputs.attentionMask);
-  const program = await backend.compile(outputs, { weights });
-  const meter = new CalibrationMeter(tap.taps);
+  const tap = outputReadTap(mlpSites(model));
+  const method = { ...untrained(), hooks: tap.hooks };
+  const { taps, attended } = buildTaskGraph({ model, method, head: opened.head });
+  const program = await backend.compile(calibrationOutputs(taps, tap.read, attended), { weights });
+  const meter = new CalibrationMeter(taps);
   try {
-    for (const batch of inferenceBatches(examples))
-      meter.add(await program.run(inferenceFeeds(batch)), batch.attendedTokens);
+    for (const { inputs } of scoringBatches(examples, task, "longest", SCORING_BATCH))
+      meter.add(await program.run(inputs));
   } finally {
     await program.dispose();
   }
   return meter.statistics();
 }
 
+/** Neurons that each layer keeps; null keeps all. */
+export type KeptNeurons = readonly (readonly number[] | null)[];
+
 /** A model whose neurons are switched for each run: what a removal will do, without making it. */
 export interface MaskedModel {
-  /** Logits `[examples, C]` with only the kept neurons of each layer; null keeps all. */
-  logits(examples: EncodedExamples, kept: readonly (readonly number[] | null)[]): Promise<Float32Array>;
+  said(examples: EncodedExamples, kept: KeptNeurons): Promise<Said>;
+  /** Mean squared distance of the logits from those of all neurons: over examples, or over the tokens that are to be written. */
+  divergence(examples: EncodedExamples, kept: KeptNeurons): Promise<number>;
   dispose(): Promise<void>;
 }
 
 /** Compiles the switchable model; removed neurons stand at their calibration mean. Errors as `Backend.compile`. */
-export async function openMasked(
+export function openMasked(
   backend: Backend,
-  { config, weights }: FrozenModel,
+  frozen: FrozenModel,
   facts: readonly LayerFacts[],
+  data: CompressData,
 ): Promise<MaskedModel> {
-  const sites = facts.map(({ site }) => site);
-  const { outputs } = inferenceGraph(inferenceOf(config), { hooks: fedMasks(sites), firstOnly: false });
-  const program = await backend.compile(outputs, { weights, mapWeights: false });
+  const hooks = neuronSwitches(facts.map(({ site }) => site));
+  return frozen.model.architecture === "encoder"
+    ? maskedEncoder(backend, frozen, hooks, facts, data)
+    : maskedWriter(backend, frozen, hooks, facts, data);
+}
+
+type Switches = ReturnType<typeof neuronSwitches>;
+
+async function maskedEncoder(
+  backend: Backend,
+  { model, weights, opened }: FrozenModel,
+  hooks: Switches,
+  facts: readonly LayerFacts[],
+  { task }: CompressData,
+): Promise<MaskedModel> {
+  const method = { ...untrained(), hooks };
+  const { head } = opened;
+  const compile = { mapWeights: false };
+  const scorer = await openScorer({ model, method, head, weights, backend, density: false, compile });
+  const logits = async (examples: EncodedExamples, kept: KeptNeurons) => {
+    const scored = scoringBatches(examples, task, "longest", SCORING_BATCH);
+    return (await scorer.score(switchFeeds(facts, kept), scored, examples.count)).logits;
+  };
+  const dense = new WeakMap<EncodedExamples, Float32Array>();
   return {
-    logits: (examples, kept) => logitsOf(program, examples, maskFeeds(facts, kept)),
-    dispose: () => program.dispose(),
+    said: async (examples, kept) => saidLabels(await logits(examples, kept), examples, task),
+    async divergence(examples, kept) {
+      const from = dense.get(examples) ?? (await logits(examples, noneSwitched(facts)));
+      dense.set(examples, from);
+      return divergenceOf(await logits(examples, kept), from, examples.count);
+    },
+    dispose: () => scorer.dispose(),
   };
 }
 
-function maskFeeds(facts: readonly LayerFacts[], kept: readonly (readonly number[] | null)[]): Record<string, Tensor> {
-  const feeds: Record<string, Tensor> = {};
-  facts.forEach(({ site, statistics }, i) => {
-    if (site.neurons === 0) return;
-    const mask = new Float32Array(site.neurons).fill(kept[i] === null ? 1 : 0);
-    for (const f of kept[i] ?? []) mask[f] = 1;
-    const fill = Float32Array.from(mask, (on, f) => (on === 1 ? 0 : (statistics?.mean[f] ?? 0)));
-    feeds[`neurons.${i}.mask`] = float32([site.neurons], mask);
-    feeds[`neurons.${i}.fill`] = float32([site.neurons], fill);
-  });
-  return feeds;
+async function maskedWriter(
+  backend: Backend,
+  frozen: FrozenModel,
+  hooks: Switches,
+  facts: readonly LayerFacts[],
+  data: CompressData,
+): Promise<MaskedModel> {
+  const written = writingModel(frozen.model, frozen.weights, hooks);
+  const writing = await openWriting(backend, written, frozen, data);
+  const teacher = await openDivergence(backend, written);
+  const dense = switchFeeds(facts, noneSwitched(facts));
+  return {
+    said: (examples, kept) => writing.said(examples, switchFeeds(facts, kept)),
+    divergence: (examples, kept) => teacher.divergence(examples, switchFeeds(facts, kept), dense),
+    async dispose() {
+      await writing.dispose();
+      await teacher.dispose();
+    },
+  };
+}
+
+/** Keeps every neuron. */
+export const noneSwitched = (facts: readonly LayerFacts[]): KeptNeurons => facts.map(() => null);
+
+/** Mean over examples of the squared distance between two sets of logits `[examples, C]`. */
+function divergenceOf(logits: Float32Array, from: Float32Array, examples: number): number {
+  let sum = 0;
+  for (let i = 0; i < logits.length; i++) sum += (logits[i]! - from[i]!) ** 2;
+  return sum / examples;
+}
+
+/** What two models said of the same examples, and how far apart their logits are at most. */
+export interface StatedScores {
+  readonly before: Said;
+  readonly after: Said;
+  readonly logitsDifference: number;
+}
+
+/** Scores the model as it was and the smaller one on the examples that no choice has seen. Errors as `Backend.compile`. */
+export async function statedScores(
+  backend: Backend,
+  frozen: FrozenModel,
+  smaller: PlainModel,
+  data: CompressData,
+): Promise<StatedScores> {
+  const { stated, task } = data;
+  if (frozen.model.architecture === "encoder-decoder") {
+    const models = [writingModel(frozen.model, frozen.weights), plainWriting(smaller)] as const;
+    const said = async (which: 0 | 1) => {
+      const writing = await openWriting(backend, models[which], frozen, data);
+      return writing.said(stated).finally(() => writing.dispose());
+    };
+    const [before, after] = [await said(0), await said(1)];
+    return { before, after, logitsDifference: await writtenDifference(backend, models, stated) };
+  }
+  const logits = async (model: PlainModel) => {
+    const program = await compilePlain(backend, model);
+    return logitsOf(program, stated).finally(() => program.dispose());
+  };
+  const [first, second] = [await logits(frozen), await logits(smaller)];
+  return {
+    before: saidLabels(first, stated, task),
+    after: saidLabels(second, stated, task),
+    logitsDifference: first.reduce((most, value, i) => Math.max(most, Math.abs(value - second[i]!)), 0),
+  };
 }
 
 /** Reads what the rules need of each MLP. */

@@ -1,13 +1,14 @@
 // The searches under a budget: candidates by masks, latencies by models really made smaller.
 import { applyPlan, keepNeurons, neuronImportance, type SearchStep, type Sizes, search } from "../compress/index.ts";
+import type { EncodedExamples } from "../data/index.ts";
 import { ConfigError } from "../errors.ts";
-import { type CompressData, subset } from "./compress-data.ts";
+import { exampleCount, examplesFrom } from "./compress-examples.ts";
+import { meanTargetTokens, openLatency } from "./compress-latency.ts";
 import { SearchMemory } from "./compress-memory.ts";
 import type { CompressRule } from "./compress-options.ts";
 import type { Choice, RuleContext } from "./compress-rules.ts";
-import { divergenceOf, lostScore, metricsOf, openMasked } from "./compress-scoring.ts";
-import { compilePlain } from "./frozen-model.ts";
-import { interleaved, latencyBatches, medianRatio } from "./latency.ts";
+import { lostScore } from "./compress-said.ts";
+import { noneSwitched, openMasked } from "./compress-scoring.ts";
 
 /** The search of a rule; yields its steps. @throws {ConfigError} with the floor when a latency budget is out of reach. */
 export async function* bySearch(
@@ -23,42 +24,26 @@ export async function* bySearch(
     );
   const layersOf = (sizes: Sizes) =>
     keptOf(sizes).map((kept, i) => keepNeurons(facts[i]!, kept ?? all(facts[i]!.site.neurons), "mean"));
-  const masked = await openMasked(backend, frozen, facts);
-  const dense = await masked.logits(
-    data.search,
-    facts.map(() => null),
-  );
-  const denseProgram = await compilePlain(backend, frozen);
+  const masked = await openMasked(backend, frozen, facts, data);
+  const dense = await masked.said(data.search, noneSwitched(facts));
+  const timing = rule.kind === "latency" ? await openLatency(backend, frozen, data.search) : null;
   const measure = (sizes: Sizes) =>
     memory.measured(sizes, async () => {
-      const logits = await masked.logits(data.search, keptOf(sizes));
-      return {
-        score: metricsOf(logits, data.search, data.task)[data.task.mainMetric]!,
-        lost: lostScore(dense, logits, data.search, data.task),
-      };
+      const said = await masked.said(data.search, keptOf(sizes));
+      return { score: said.score, lost: lostScore(dense, said) };
     });
-  const sample = subset(data.search, all(Math.min(DIVERGENCE_EXAMPLES, data.search.count)));
-  const denseSample = await masked.logits(sample, keptOf(facts.map(({ site }) => site.neurons)));
-  const diverge = (sizes: Sizes) =>
-    memory.one("divergence", sizes, async () =>
-      divergenceOf(await masked.logits(sample, keptOf(sizes)), denseSample, sample.count),
-    );
+  const sample = examplesFrom(data.search, 0, DIVERGENCE_EXAMPLES);
+  const diverge = (sizes: Sizes) => memory.divergence(sizes, () => masked.divergence(sample, keptOf(sizes)));
   const latency = (sizes: Sizes) =>
-    memory.one("latency", sizes, async () => {
-      const smaller = await compilePlain(
-        backend,
+    memory.latency(sizes, () =>
+      timing!.share(
         applyPlan(
           frozen,
           facts.map(({ site }) => site),
           layersOf(sizes),
         ),
-      );
-      try {
-        return await latencyShare(denseProgram, smaller, data);
-      } finally {
-        await smaller.dispose();
-      }
-    });
+      ),
+    );
   try {
     const steps = search({
       neurons: facts.map(({ site }) => site.neurons),
@@ -77,13 +62,13 @@ export async function* bySearch(
           chosen: {
             rule: `${rule.kind}-budget`,
             budget: rule.budget,
-            searchExamples: data.search.count,
+            searchExamples: exampleCount(data.search),
             searchTrainExamples: data.searchTrain,
             // the score that may have been lost on them, with one standard error
             searchLost: measured.lost,
             searchScore: measured.score,
             denseSearchScore: next.value.dense.score,
-            ...(share === null ? {} : { latency: share }),
+            ...(share === null ? {} : { latency: share, ...latencyFacts(memory, sizes, data.search) }),
           },
           candidates: memory.candidates,
         };
@@ -93,7 +78,7 @@ export async function* bySearch(
     }
   } finally {
     await masked.dispose();
-    await denseProgram.dispose();
+    await timing?.dispose();
   }
 }
 
@@ -110,22 +95,10 @@ function outOfReach(asked: number, floor: number): ConfigError {
   );
 }
 
-/** The larger share of the dense model's time, at batch 1 and batch 32, on texts of the search split. */
-async function latencyShare(
-  dense: Parameters<typeof interleaved>[0][number],
-  smaller: Parameters<typeof interleaved>[0][number],
-  { search: examples }: CompressData,
-): Promise<number> {
-  const shares: number[] = [];
-  for (const [batchSize, rounds] of [
-    [1, 25],
-    [32, 7],
-  ] as const) {
-    const feeds = latencyBatches(examples, batchSize, rounds);
-    const [first, second] = await interleaved([dense, smaller], feeds, 3);
-    shares.push(medianRatio(second!, first!));
-  }
-  return Math.max(...shares);
+/** For models that write: the shares of reading and of a token, and how many tokens a text was taken to have. */
+function latencyFacts(memory: SearchMemory, sizes: Sizes, examples: EncodedExamples): Record<string, unknown> {
+  const parts = memory.candidates.find((one) => one.sizes.join() === sizes.join())?.latencyParts;
+  return parts === undefined ? {} : { latencyParts: parts, textTokens: meanTargetTokens(examples) };
 }
 
 /** Examples of the search that divergence is measured on. */

@@ -13,6 +13,7 @@ import {
   type SearchStep,
   unchanged,
 } from "../compress/index.ts";
+import { isTargets } from "../data/index.ts";
 import { ConfigError } from "../errors.ts";
 import { jsonText, parseJson } from "../hub/index.ts";
 import { mlpSites } from "../models/index.ts";
@@ -28,17 +29,12 @@ import {
   running,
 } from "../workflow/index.ts";
 import { type CompressData, openCompressData } from "./compress-data.ts";
+import { exampleCount } from "./compress-examples.ts";
 import type { CompressOptions } from "./compress-options.ts";
 import { type Choice, chooseLayers } from "./compress-rules.ts";
-import { calibrate, layerFacts, logitsOf, metricsOf } from "./compress-scoring.ts";
-import {
-  compilePlain,
-  type FrozenModel,
-  inferenceOf,
-  openFrozen,
-  requireEncoder,
-  writePlainModel,
-} from "./frozen-model.ts";
+import { saidLabels } from "./compress-said.ts";
+import { calibrate, layerFacts, logitsOf, statedScores } from "./compress-scoring.ts";
+import { type FrozenModel, inferenceOf, openFrozen, writePlainModel } from "./frozen-model.ts";
 import { type RecoveryEvent, recover } from "./recovering.ts";
 
 const PLAN_FILE = "plan.json";
@@ -76,7 +72,7 @@ async function* compressEvents(
   await checkOutput(environment, options.output);
   yield stage("open", "opening the model and its data");
   const frozen = await openFrozen(environment, target, overrides);
-  requireEncoder(frozen, "compression");
+  checkQuantization(frozen, options);
   const sites = mlpSites(frozen.model);
   const data = await openCompressData(environment, frozen, overrides, options.calibrationExamples);
   const backend = backendOf(environment, overrides, frozen.opened.settings);
@@ -93,8 +89,8 @@ async function* compressEvents(
     const plan = parsePlan(parseJson(file, await files.readText(file)), planTarget, file);
     choice = { layers: plan.layers, exactness: plan.exactness, chosen: plan.chosen, candidates: [] };
   } else {
-    yield stage("calibrate", `${data.calibration.count} examples of ${data.calibrationSplit}`);
-    statistics = await calibrate(backend, frozen, data.calibration);
+    yield stage("calibrate", `${exampleCount(data.calibration)} examples of ${data.calibrationSplit}`);
+    statistics = await calibrate(backend, frozen, data.calibration, data.task);
     const facts: LayerFacts[] = await layerFacts(frozen, sites, statistics);
     yield stage("choose", "choosing what to remove");
     const context = {
@@ -129,8 +125,8 @@ async function* compressEvents(
   let smaller = applyPlan(frozen, sites, plan.layers);
   if (options.recoverySteps > 0)
     smaller = yield* recover(environment, frozen, smaller, options.recoverySteps, joinPath(options.output, "recovery"));
-  yield stage("measure", `${data.stated.count} examples of ${data.split} that no choice has seen`);
-  const [before, after] = [await score(backend, frozen, data), await score(backend, smaller, data)];
+  yield stage("measure", `${exampleCount(data.stated)} examples of ${data.split} that no choice has seen`);
+  const { before, after, logitsDifference } = await statedScores(backend, frozen, smaller, data);
   const quantized =
     plan.quantization === "none" ? null : await quantizedMetrics(backend, smaller, data, plan.quantization);
   yield stage("write", options.output);
@@ -147,13 +143,14 @@ async function* compressEvents(
     layers: plan.layers.map((layer) => ({ site: layer.site, kept: keptCount(layer), of: layer.neurons })),
     ...(quantized === null ? {} : { quantized }),
     metricName: data.task.mainMetric,
-    stated: { split: data.split, examples: data.stated.count },
+    stated: { split: data.split, examples: exampleCount(data.stated) },
     calibration: {
       split: data.calibrationSplit,
-      examples: data.calibration.count,
+      examples: exampleCount(data.calibration),
       tokens: statistics[0]?.tokens ?? 0,
+      ...(isTargets(data.calibration) ? { targetTokens: statistics.at(-1)?.tokens ?? 0 } : {}),
     },
-    logitsDifference: before.logits.reduce((most, value, i) => Math.max(most, Math.abs(value - after.logits[i]!)), 0),
+    logitsDifference,
     budget: budgetOutcome(options, plan, data, before.metrics, after.metrics),
     candidates: choice.candidates,
     run: runFacts(frozen, data),
@@ -189,6 +186,7 @@ async function checkOutput({ files }: Environment, output: string): Promise<void
 /** What a search's measurements depend on. */
 function searchKey(target: Pick<Plan, "base" | "adapter">, data: CompressData, options: CompressOptions): string {
   const counts = [data.calibration.totalTokens, data.search.totalTokens, data.search.count];
+  const { generation } = data;
   return JSON.stringify([
     1,
     target.base.fingerprint,
@@ -197,17 +195,17 @@ function searchKey(target: Pick<Plan, "base" | "adapter">, data: CompressData, o
     data.split,
     counts,
     options.rule.kind,
+    ...(isTargets(data.search) ? [generation] : []),
   ]);
 }
 
-async function score(backend: Backend, model: PlainModel, data: CompressData) {
-  const program = await compilePlain(backend, model);
-  try {
-    const logits = await logitsOf(program, data.stated);
-    return { logits, metrics: metricsOf(logits, data.stated, data.task) };
-  } finally {
-    await program.dispose();
-  }
+/** @throws {ConfigError} where weights in few bits could not be measured. */
+function checkQuantization({ model, opened }: FrozenModel, { quantization }: CompressOptions): void {
+  if (quantization === "none" || model.architecture === "encoder") return;
+  throw new ConfigError(
+    [{ path: "--quantize", expected: `nothing for ${opened.base.name}, an encoder–decoder`, got: quantization }],
+    { hint: "Compress it without, and choose the weights' bits when it is exported." },
+  );
 }
 
 /** The metrics of what an export in these weights will be. */
@@ -220,7 +218,7 @@ async function quantizedMetrics(
   const inference = inferenceOf(config);
   const program = await backend.open(deployedProgram(inference, await deploy(inference, weights, precision)));
   try {
-    return metricsOf(await logitsOf(program, data.stated), data.stated, data.task);
+    return { ...saidLabels(await logitsOf(program, data.stated), data.stated, data.task).metrics };
   } finally {
     await program.dispose();
   }

@@ -1,32 +1,22 @@
-// `deft export --format onnx`: a folder that Transformers.js loads, to classify texts or to answer questions.
-import { deploy, deployedFiles, type Precision } from "../compress/index.ts";
+// `deft export --format onnx`: a folder that Transformers.js loads, to classify texts, to answer questions or to write.
+import type { FileLimits, Precision } from "../compress/index.ts";
 import { readTokenizerFiles, type TokenizerConfigJson, type TokenizerJson } from "../data/index.ts";
 import { UnsupportedError } from "../errors.ts";
 import { type JsonObject, jsonText } from "../hub/index.ts";
 import type { HeadKind } from "../infer/index.ts";
-import { maxSequenceLength } from "../models/index.ts";
+import { maxSequenceLength, type T5Config } from "../models/index.ts";
 import { type Files, joinPath } from "../tensor/index.ts";
 import type { Environment, RunOverrides, RunTarget } from "../workflow/index.ts";
 import { readCompression } from "../workflow/index.ts";
-import { type FrozenModel, inferenceOf, openFrozen, requireEncoder } from "./frozen-model.ts";
+import { type FrozenModel, openFrozen } from "./frozen-model.ts";
 import { checkNewFolder, writeWhole } from "./model-folder.ts";
+import { ONNX_DTYPES, type WrittenOnnx, writeOnnxFiles } from "./onnx-files.ts";
 
-/** File of each precision, as Transformers.js names them by `dtype`: fp32, q8 and q4. */
-export const ONNX_FILES: Readonly<Record<Precision, string>> = {
-  fp32: "model.onnx",
-  int8: "model_quantized.onnx",
-  q4: "model_q4.onnx",
-};
-/** What Transformers.js calls each precision. */
-export const ONNX_DTYPES: Readonly<Record<Precision, string>> = { fp32: "fp32", int8: "q8", q4: "q4" };
-
-export interface OnnxExportOptions {
+export interface OnnxExportOptions extends FileLimits {
   /** A new folder. */
   readonly output: string;
   /** Default: float32, and what the compression's plan asks for, or else int8. */
   readonly precisions?: readonly Precision[];
-  /** Most bytes of weights inside a model file; the rest goes beside it. */
-  readonly inlineLimit?: number;
 }
 
 /** What was written. */
@@ -44,62 +34,109 @@ export interface OnnxExport {
 export async function exportOnnx(
   environment: Environment,
   target: RunTarget,
-  { output, precisions, inlineLimit }: OnnxExportOptions,
+  { output, precisions, ...limits }: OnnxExportOptions,
   overrides: RunOverrides = {},
 ): Promise<OnnxExport> {
   const { files } = environment;
   await checkNewFolder(files, output);
   const frozen = await openFrozen(environment, target, overrides);
-  requireEncoder(frozen, "ONNX export");
   const compression = target.kind === "run" ? await readCompression(files, target.folder) : null;
   const wanted = precisions ?? defaultPrecisions(compression?.quantization);
-  const written: { precision: Precision; path: string; sizeBytes: number }[] = [];
+  let written: readonly WrittenOnnx[] = [];
   await writeWhole(files, output, async (folder) => {
-    await writeTokenizer(files, frozen, folder);
-    const external: Record<string, number> = {};
-    for (const precision of wanted) {
-      const name = ONNX_FILES[precision];
-      const model = await deploy(inferenceOf(frozen.config), frozen.weights, precision);
-      const made = deployedFiles(model, `${name}_data`, inlineLimit);
-      const path = `onnx/${name}`;
-      await files.write(joinPath(folder, path), made.model);
-      const beside = made.data?.reduce((sum, { length }) => sum + length, 0) ?? 0;
-      if (made.data !== null) {
-        await files.write(joinPath(folder, `${path}_data`), chunks(made.data));
-        external[name] = 1;
-      }
-      written.push({ precision, path, sizeBytes: made.model.length + beside });
-    }
     for (const name of ["plan.json", "compression.json"])
       if (compression !== null && target.kind === "run")
         await files.write(joinPath(folder, name), await files.read(joinPath(target.folder, name)));
-    await files.write(joinPath(folder, "config.json"), jsonText(onnxConfig(frozen.config, external)));
+    written = await writeOnnxFolder(files, folder, frozen, wanted, limits);
   });
-  return { output, files: written, loads: loadingLine(output, wanted, frozen.opened.head.kind) };
+  const made = written.map(({ precision, file, sizeBytes }) => ({ precision, path: `onnx/${file}`, sizeBytes }));
+  return { output, files: made, loads: loadingLine(output, wanted, frozen.opened.head.kind) };
+}
+
+/** Writes what Transformers.js loads: the tokenizer, `onnx/`, and last config.json, with generation_config.json where it writes. */
+export async function writeOnnxFolder(
+  files: Files,
+  folder: string,
+  frozen: FrozenModel,
+  precisions: readonly Precision[],
+  limits: FileLimits = {},
+): Promise<readonly WrittenOnnx[]> {
+  await writeTokenizer(files, frozen, folder);
+  const written: WrittenOnnx[] = [];
+  for (const precision of precisions)
+    written.push(...(await writeOnnxFiles(files, joinPath(folder, "onnx"), frozen, precision, limits)));
+  await writeGeneration(files, frozen, folder);
+  await files.write(joinPath(folder, "config.json"), jsonText(onnxConfig(frozen, written)));
+  return written;
 }
 
 function defaultPrecisions(planned: "none" | "int8" | "q4" | undefined): readonly Precision[] {
   return planned === "q4" ? ["fp32", "q4"] : ["fp32", "int8"];
 }
 
-async function* chunks(data: readonly Uint8Array[]): AsyncGenerator<Uint8Array> {
-  for (const chunk of data) yield chunk;
+/** config.json with the number of files beside each model, and what a writer of texts is asked by name. */
+function onnxConfig({ config, model }: FrozenModel, written: readonly WrittenOnnx[]): JsonObject {
+  const external = written.flatMap(({ file, dataFiles }) => (dataFiles === 0 ? [] : [[file, dataFiles] as const]));
+  return {
+    ...config,
+    ...(model.architecture === "encoder" ? {} : writingConfig(model.config)),
+    ...(external.length === 0
+      ? {}
+      : { "transformers.js_config": { use_external_data_format: Object.fromEntries(external) } }),
+  };
 }
 
-function onnxConfig(config: JsonObject, external: Readonly<Record<string, number>>): JsonObject {
-  if (Object.keys(external).length === 0) return config;
-  return { ...config, "transformers.js_config": { use_external_data_format: external } };
+/** Keys whose default transformers knows, and Transformers.js does not. */
+function writingConfig({ numLayers, numDecoderLayers, numHeads, headDim, ...config }: T5Config): JsonObject {
+  return {
+    is_encoder_decoder: true,
+    num_layers: numLayers,
+    num_decoder_layers: numDecoderLayers,
+    num_heads: numHeads,
+    d_kv: headDim,
+    ...specialIds(config),
+  };
 }
+
+function specialIds({
+  decoderStartTokenId,
+  padTokenId,
+  eosTokenIds,
+}: Pick<T5Config, "decoderStartTokenId" | "padTokenId" | "eosTokenIds">): JsonObject {
+  return {
+    decoder_start_token_id: decoderStartTokenId,
+    pad_token_id: padTokenId,
+    eos_token_id: eosTokenIds.length === 1 ? eosTokenIds[0]! : eosTokenIds,
+  };
+}
+
+/** generation_config.json of a model that writes: its own, or the ids that it cannot do without. */
+async function writeGeneration(files: Files, { opened, model }: FrozenModel, folder: string): Promise<void> {
+  if (model.architecture === "encoder") return;
+  const name = "generation_config.json";
+  const own = joinPath(opened.base.folder, name);
+  const stored = (await files.stat(own)) !== null;
+  await files.write(joinPath(folder, name), stored ? await files.read(own) : jsonText(specialIds(model.config)));
+}
+
+const TASKS: Readonly<Partial<Record<HeadKind["kind"], string>>> = {
+  span: "question-answering",
+  "language-model": "text2text-generation",
+};
 
 function loadingLine(output: string, precisions: readonly Precision[], head: HeadKind["kind"]): string {
   const folder = output.replace(/\/+$/, "");
   const [parent, name] = [folder.slice(0, folder.lastIndexOf("/")) || ".", folder.slice(folder.lastIndexOf("/") + 1)];
   const dtype = ONNX_DTYPES[precisions.at(-1) ?? "fp32"];
-  const task = head === "span" ? "question-answering" : "text-classification";
+  const task = TASKS[head] ?? "text-classification";
   return `env.localModelPath = "${parent}"; await pipeline("${task}", "${name}", { dtype: "${dtype}" })`;
 }
 
-const TOKENIZER_CLASSES: Readonly<Record<string, string>> = { bert: "BertTokenizer", roberta: "RobertaTokenizer" };
+const TOKENIZER_CLASSES: Readonly<Record<string, string>> = {
+  bert: "BertTokenizer",
+  roberta: "RobertaTokenizer",
+  t5: "T5Tokenizer",
+};
 
 /** tokenizer.json as it is or made from the older files, and a tokenizer_config.json that names its class and length. */
 async function writeTokenizer(files: Files, { opened, model }: FrozenModel, folder: string): Promise<void> {
@@ -136,11 +173,10 @@ function tokenizerConfig(
   const known = TOKENIZER_CLASSES[model.modelType];
   if (known === undefined)
     throw new UnsupportedError(`exporting ${model.modelType} to ONNX`, Object.keys(TOKENIZER_CLASSES));
-  const { tokenizer } = base;
-  const length = maxSequenceLength(model);
+  const length = Math.min(base.tokenizer.maxLength ?? Number.POSITIVE_INFINITY, maxSequenceLength(model));
   return {
     ...config,
     tokenizer_class: typeof config.tokenizer_class === "string" ? config.tokenizer_class : known,
-    model_max_length: Math.min(tokenizer.maxLength ?? length, length),
+    ...(Number.isFinite(length) ? { model_max_length: length } : {}),
   };
 }

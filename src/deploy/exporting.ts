@@ -1,8 +1,10 @@
 // `deft export`: a run, or a model with an adapter, as other tools load it: peft's folder, AdapterHub's, or a merged checkpoint.
+import { type PaddedModel, padded } from "../compress/index.ts";
 import { ConfigError, UnsupportedError } from "../errors.ts";
 import type { StoredFormat } from "../graph/index.ts";
 import { type Adapter, writeAdapter } from "../hub/index.ts";
-import { isHead, type MethodSettings, mergedWeights } from "../peft/index.ts";
+import { mlpSites } from "../models/index.ts";
+import { isHead, type MethodSettings } from "../peft/index.ts";
 import { prunableWeights, zeroCount } from "../prune/index.ts";
 import type { Weights } from "../tensor/index.ts";
 import type { Environment, RunOverrides, RunTarget } from "../workflow/index.ts";
@@ -15,7 +17,8 @@ import {
   publicAdapter,
 } from "../workflow/index.ts";
 import { writeRequantized } from "./exporting-quantized.ts";
-import { checkNewFolder, configWithHead, writeModelFolder, writeWhole } from "./model-folder.ts";
+import { type FrozenModel, frozen } from "./frozen-model.ts";
+import { checkNewFolder, writeModelFolder, writeWhole } from "./model-folder.ts";
 
 /** Folders that can be written. */
 export const EXPORT_FORMATS = ["peft", "adapters", "merged"] as const;
@@ -108,16 +111,26 @@ function noSuchForm(format: ExportFormat, settings: MethodSettings, adapter: Ada
 }
 
 async function exportMerged(environment: Environment, opened: OpenedTarget, output: string): Promise<Exported> {
-  const { base, labels, head } = opened;
-  const weights = mergedOrRefused(opened);
+  const { base, head } = opened;
+  const { config, model, weights: merged } = await mergedOrRefused(environment, opened);
+  const { weights, ...plain } = await padded({ config, weights: merged }, mlpSites(model));
   const { pruning, notes } = await prunedAgain(opened, weights);
   await writeModelFolder(environment.files, output, {
     source: base.folder,
-    config: configWithHead(base.config, head, labels),
+    config: plain.config,
     weights,
     also: pruning ? { [PRUNING_FILE]: pruningText(pruning) } : {},
   });
-  return { output, format: "merged", loads: `${AUTO_CLASSES[head.kind]}.from_pretrained("${output}")`, notes };
+  const loads = `${AUTO_CLASSES[head.kind]}.from_pretrained("${output}")`;
+  return { output, format: "merged", loads, notes: [...paddingNotes(plain), ...notes] };
+}
+
+/** What a compressed model is in other hands. */
+function paddingNotes({ isPadded, lostBiases }: Pick<PaddedModel, "isPadded" | "lostBiases">): string[] {
+  const zeros =
+    "what was removed is zeros here, as transformers knows one size for all layers: right, not faster than the largest layer";
+  const lost = `left out: the biases that stand for removed neurons in ${lostBiases.length} MLPs, which transformers' T5 has no place for, so that its outputs differ from this model's; deft eval measures the folder without them`;
+  return [...(isPadded ? [zeros] : []), ...(lostBiases.length > 0 ? [lost] : [])];
 }
 
 async function exportRequantized(
@@ -127,7 +140,13 @@ async function exportRequantized(
   overrides: RunOverrides,
 ): Promise<Exported> {
   const { output, format } = place;
-  const scores = await writeRequantized(environment, opened, mergedOrRefused(opened), place, overrides);
+  const scores = await writeRequantized(
+    environment,
+    opened,
+    (await mergedOrRefused(environment, opened)).weights,
+    place,
+    overrides,
+  );
   const loads = format === "nf4" ? `${AUTO_CLASSES[opened.head.kind]}.from_pretrained("${output}")` : "no library";
   if (scores === null) return { output, format: "merged", loads, notes: [] };
   const [metric, apart] = Object.entries(scores.apart.metrics)[0] ?? ["loss", scores.apart.loss];
@@ -144,12 +163,12 @@ const AUTO_CLASSES = {
   "language-model": "AutoModelForSeq2SeqLM",
 } as const;
 
-function mergedOrRefused({ base, method, trained }: OpenedTarget): Weights {
+async function mergedOrRefused({ files }: Environment, opened: OpenedTarget): Promise<FrozenModel> {
   try {
-    return mergedWeights(base.weights, trained, method.settings);
+    return await frozen(files, opened);
   } catch (cause) {
     if (!(cause instanceof UnsupportedError)) throw cause;
-    const { kind } = method.settings;
+    const { kind } = opened.method.settings;
     throw new ConfigError(
       [
         {

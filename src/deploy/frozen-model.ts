@@ -6,7 +6,7 @@ import { fingerprint, type JsonObject, jsonText, writeSafetensors } from "../hub
 import { buildTaskGraph } from "../infer/index.ts";
 import { anyModel, type EncoderModel, encoderModel, type MlpSite, type Model, mlpSites } from "../models/index.ts";
 import { externalWeights } from "../onnx/index.ts";
-import { headOnly, mergedWeights } from "../peft/index.ts";
+import { mergedWeights, untrained } from "../peft/index.ts";
 import type { Backend, Program } from "../runtime/index.ts";
 import { type Files, joinPath, memoryWeights, type Tensor, type Weights } from "../tensor/index.ts";
 import type { Environment, RunOverrides, RunTarget } from "../workflow/index.ts";
@@ -34,7 +34,11 @@ export async function openFrozen(
   target: RunTarget,
   overrides: RunOverrides,
 ): Promise<FrozenModel> {
-  const opened = await openTarget(environment, target, overrides);
+  return frozen(environment.files, await openTarget(environment, target, overrides));
+}
+
+/** What was trained in an opened target, merged into its weights. @throws {UnsupportedError} as `openFrozen`. */
+export async function frozen(files: Files, opened: OpenedTarget): Promise<FrozenModel> {
   const { base, method, labels, head } = opened;
   const trained = new Map([...opened.trained].filter(([name]) => !isExtra(name)));
   const siteOf = (name: string) => name.slice(0, name.lastIndexOf("."));
@@ -55,7 +59,7 @@ export async function openFrozen(
     config,
     model,
     weights: withFolded(mergedWeights(base.weights, trained, method.settings), mlpSites(model), masks, gates),
-    adapterFingerprint: trained.size === 0 ? null : await adapterPrint(environment.files, opened.trained),
+    adapterFingerprint: trained.size === 0 ? null : await adapterPrint(files, opened.trained),
     masks,
     gates,
   };
@@ -156,7 +160,7 @@ function neededWeights(config: JsonObject, weights: Weights): Weights {
   const names =
     model.architecture === "encoder"
       ? externalWeights(inferenceGraph(inferenceOf(config)).outputs)
-      : buildTaskGraph({ model, method: headOnly(), head: { kind: "language-model" } }).parameters;
+      : buildTaskGraph({ model, method: untrained(), head: { kind: "language-model" } }).parameters;
   return new Map(names.map(({ name }) => [name, weights.get(name)!]));
 }
 

@@ -6,16 +6,26 @@ export {
   type BenchEvent,
   type BenchJob,
   type BenchOptions,
+  type BenchPhase,
   type BenchReport,
   type BenchRow,
   type BenchWorker,
+  type ByPhase,
   benchRuns,
   type StartWorker,
+  type WritingJob,
 } from "./benchmarking.ts";
-export { COMPRESS_KEYS, type CompressOptions, type CompressRule, compressOptions } from "./compress-options.ts";
+export {
+  COMPRESS_KEYS,
+  type CompressOptions,
+  type CompressRule,
+  compressOptions,
+  type LayerName,
+} from "./compress-options.ts";
 export { type CompressEvent, compressRun } from "./compressing.ts";
 export { EXPORT_FORMATS, type Exported, type ExportFormat, type ExportOptions, exportRun } from "./exporting.ts";
-export { exportOnnx, ONNX_DTYPES, ONNX_FILES, type OnnxExport, type OnnxExportOptions } from "./exporting-onnx.ts";
+export { exportOnnx, type OnnxExport, type OnnxExportOptions } from "./exporting-onnx.ts";
+export { ONNX_DTYPES } from "./onnx-files.ts";
 export {
   PRUNE_CALIBRATION_EXAMPLES,
   type PrunedModel,

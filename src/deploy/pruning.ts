@@ -4,7 +4,7 @@ import { CheckpointError, ConfigError, UnsupportedError } from "../errors.ts";
 import { openCheckpoint } from "../hub/index.ts";
 import { inputSquares } from "../infer/index.ts";
 import { sanitize } from "../models/index.ts";
-import { headOnly, type Method, mergedWeights } from "../peft/index.ts";
+import { mergedWeights, untrained } from "../peft/index.ts";
 import {
   blockOf,
   globalMagnitudeMasks,
@@ -183,7 +183,7 @@ async function wandaMasks(job: Job, count: number): Promise<Awaited<ReturnType<t
   const examples = await encodeSplit(sample, base, { maxLength: maxLengthOf(opened, overrides), sourcePrefix }, task);
   const padding = overrides.padding ?? settings?.data.padding ?? DEFAULTS.padding;
   const batchSize = overrides["batch-size"] ?? SCORING_BATCH;
-  const frozen: Method = { ...headOnly(), trains: () => false };
+  const frozen = untrained();
   const known = new Map(weights);
   const masks = new Map<string, ZeroMask>();
   for (const block of new Set(names.map(blockOf))) {

@@ -11,6 +11,7 @@ export {
 } from "./decoding.ts";
 export type { Evaluation, Outcome } from "./evaluation.ts";
 export { expectedMs, type GatherShape, type GatherTimes, gatherTimes, measureGather } from "./gather-times.ts";
+export { buildReading, buildWriting, cachedNames, type GenerationGraphOptions } from "./generation-graph.ts";
 export { type Generator, type GeneratorOptions, openGenerator, type StepObserver } from "./generator.ts";
 export { type HeadKind, numLogits, type SequenceHead } from "./head.ts";
 export { type InputSquaresOptions, inputSquares } from "./linear-inputs.ts";

@@ -1,6 +1,13 @@
 // The library as a user writes it: a model, data, a fine-tuning run, and the tuned model that comes out.
 
-import { compressOptions, compressRun, exportOnnx, type OnnxExport, type OnnxExportOptions } from "../deploy/index.ts";
+import {
+  compressOptions,
+  compressRun,
+  exportOnnx,
+  type LayerName,
+  type OnnxExport,
+  type OnnxExportOptions,
+} from "../deploy/index.ts";
 import { ConfigError, FileError } from "../errors.ts";
 import type { HubEvent } from "../hub/index.ts";
 import type { Evaluation } from "../infer/index.ts";
@@ -121,7 +128,8 @@ export interface CompressRequest extends Stoppable {
   /** Share of each layer's neurons that stays. */
   readonly keepNeurons?: number;
   readonly threshold?: number;
-  readonly skip?: readonly number[];
+  /** Layers by number; of an encoder–decoder `encoder.3`, `decoder.7`. */
+  readonly skip?: readonly LayerName[];
   readonly gateThreshold?: number;
   readonly count?: number;
   /** A plan's file. */

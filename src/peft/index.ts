@@ -3,7 +3,7 @@
 export { type AdapterOptions, adapter } from "./adapter.ts";
 export { type LoraOptions, type LoraUpdate, lora, loraUpdate } from "./lora.ts";
 export { mergedWeights } from "./merge.ts";
-export { full, headOnly, isHead, type Method, type MethodSettings, numVirtualTokens } from "./method.ts";
+export { full, headOnly, isHead, type Method, type MethodSettings, numVirtualTokens, untrained } from "./method.ts";
 export { methodOf } from "./method-of.ts";
 export { foldProjection, type PrefixOptions, prefix } from "./prefix.ts";
 export { PROMPT_EMBEDDINGS, type PromptOptions, prompt } from "./prompt.ts";

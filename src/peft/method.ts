@@ -65,6 +65,11 @@ export function headOnly(): Method {
   return { settings: { kind: "head" }, hooks: {}, trains, check: () => {} };
 }
 
+/** Nothing: a model as it is. */
+export function untrained(): Method {
+  return { ...headOnly(), trains: () => false };
+}
+
 /** Every parameter. */
 export function full(): Method {
   return { settings: { kind: "full" }, hooks: {}, trains: () => true, check: () => {} };

@@ -1,6 +1,7 @@
 // A compression's measurements as figures and tables take them: shares of neurons, changes in score, layers on their own.
 import type { BenchReport, BenchRow } from "../deploy/index.ts";
 import type { Candidate, Compression } from "../workflow/index.ts";
+import { isWriting } from "./bench.ts";
 
 /** A compressed model's record as a report needs it. */
 export interface CompressionReport {
@@ -8,6 +9,13 @@ export interface CompressionReport {
   readonly record: Compression;
   /** Learned gates of the run it was made from, by layer; null without gates. */
   readonly gates: readonly number[] | null;
+}
+
+/** Layers as people call them: by number, in a model of two stacks by stack and number, as `--skip` has them. */
+export function layerNames(layers: Compression["layers"]): string[] {
+  const stacks = layers.map(({ site }) => (site.startsWith("decoder.") ? "decoder" : "encoder"));
+  if (!stacks.includes("decoder")) return layers.map((_, layer) => String(layer));
+  return stacks.map((stack, layer) => `${stack}.${stack === "encoder" ? layer : layer - stacks.indexOf("decoder")}`);
 }
 
 /** A candidate of a search with what it is drawn by. */
@@ -87,11 +95,14 @@ export interface BenchedScore {
 
 /** The rows of a benchmark that a compression's scores belong to: its folder and its source. */
 export function benchedScores(list: readonly CompressionReport[], bench: BenchReport | null): BenchedScore[] {
-  const own = (bench?.rows ?? []).filter(({ engine }) => engine === "onnxruntime");
+  const rows = bench?.rows ?? [];
+  // of models that write, whole texts
+  const phase = rows.some(isWriting) ? "generate" : "encode";
+  const own = rows.filter((row) => row.engine === "onnxruntime" && (row.phase ?? "encode") === phase);
   const scored = list.flatMap(({ name, record }) => {
-    const rows = own.filter(({ run }) => isFolder(run, record.folder) || isFolder(run, record.source));
-    return rows.flatMap((row): BenchedScore[] => {
-      const dense = rows.find(
+    const ofBoth = own.filter(({ run }) => isFolder(run, record.folder) || isFolder(run, record.source));
+    return ofBoth.flatMap((row): BenchedScore[] => {
+      const dense = ofBoth.find(
         (of) => isFolder(of.run, record.source) && of.precision === "fp32" && of.batch === row.batch,
       );
       const change = changeOf(record, row);

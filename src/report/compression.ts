@@ -2,7 +2,7 @@
 import type { DensityReport, LayerDensity } from "../density/index.ts";
 import type { CompressEvent } from "../deploy/index.ts";
 import { type Compression, densityBy, HEADLINE_DEFINITION } from "../workflow/index.ts";
-import { type CompressionReport, measuredImportance, scoredCandidates } from "./candidates.ts";
+import { type CompressionReport, layerNames, measuredImportance, scoredCandidates } from "./candidates.ts";
 import {
   bytes,
   count,
@@ -43,7 +43,13 @@ export function compressionTable({ before, after, metricName, layers }: Compress
 /** What a reader must know to judge the table. */
 export function compressionNotes(compression: Compression): string[] {
   const { exactness, stated, calibration, logitsDifference, budget, layers, quantized, metricName } = compression;
-  const kept = layers.map(({ kept: left, of }) => (left === of ? "all" : String(left))).join(" ");
+  const names = layerNames(layers);
+  const kept = layers
+    .map(({ kept: left, of }, layer) => {
+      const opensStack = layer > 0 && names[layer]!.endsWith(".0");
+      return `${opensStack ? "/ " : ""}${left === of && of > 0 ? "all" : left}`;
+    })
+    .join(" ");
   return [
     `Kept by layer: ${kept}`,
     `Scores: ${count(stated.examples)} examples of ${stated.split} that no choice has seen. Statistics: ${count(calibration.examples)} examples of ${calibration.split}.`,
@@ -145,7 +151,7 @@ export function compressedLayersTable({ record, gates }: CompressionReport, dens
     );
   return {
     head: ["layer", ...columns.map(({ head }) => head)],
-    rows: record.layers.map((_, layer) => [String(layer), ...columns.map(({ cell }) => cell(layer))]),
+    rows: layerNames(record.layers).map((name, layer) => [name, ...columns.map(({ cell }) => cell(layer))]),
   };
 }
 

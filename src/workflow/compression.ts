@@ -22,6 +22,8 @@ export interface Candidate extends Partial<Measured> {
   readonly divergence?: number;
   /** Share of the dense model's latency. */
   readonly latency?: number;
+  /** The shares that it is made of, for models that write: of reading a text, and of writing a token. */
+  readonly latencyParts?: { readonly reading: number; readonly token: number };
 }
 
 /** A budget and what came of it on examples that the choice did not see. */
@@ -51,8 +53,14 @@ export interface Compression {
   readonly metricName: string;
   /** What `before` and `after` were measured on: half of the split, which no choice has seen. */
   readonly stated: { readonly split: string; readonly examples: number };
-  readonly calibration: { readonly split: string; readonly examples: number; readonly tokens: number };
-  /** Largest difference between the two models' logits on the stated examples. */
+  readonly calibration: {
+    readonly split: string;
+    readonly examples: number;
+    readonly tokens: number;
+    /** Tokens to write that a decoder was calibrated on. */
+    readonly targetTokens?: number;
+  };
+  /** Largest difference between the two models' logits on the stated examples; of texts at the tokens that were to be written. */
   readonly logitsDifference: number;
   readonly budget: BudgetOutcome | null;
   readonly candidates: readonly Candidate[];

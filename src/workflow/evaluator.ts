@@ -1,8 +1,7 @@
 // An open scorer for one task: what a model says becomes the task's metrics.
-import { type EncodedExamples, type Example, isSpans, isTexts, isWindows, type Task } from "../data/index.ts";
+import { type EncodedExamples, isSpans, isWindows, type Task } from "../data/index.ts";
 import { InternalError } from "../errors.ts";
 import {
-  type AnsweredQuestion,
   answerMetrics,
   type Evaluation,
   type Generator,
@@ -13,8 +12,6 @@ import {
   predictionsOf,
   type Scorer,
   type Scores,
-  scoreAnswer,
-  textMetrics,
 } from "../infer/index.ts";
 import type { Method } from "../peft/index.ts";
 import type { Backend } from "../runtime/index.ts";
@@ -25,7 +22,8 @@ import { pointedAnswers } from "./span-answers.ts";
 import { openWriter } from "./sparse-decoding.ts";
 import { scoringBatches } from "./task-batches.ts";
 import { headOf } from "./task-data.ts";
-import { bestTexts, needsScore, writtenTexts } from "./written-answers.ts";
+import { needsScore, writtenTexts } from "./written-answers.ts";
+import { answerOutcomes, writtenScores } from "./written-scores.ts";
 
 export interface EvaluatorOptions {
   readonly base: BaseModel;
@@ -138,20 +136,6 @@ function labelOutcomes({ kind, labels }: Task, examples: EncodedExamples, predic
   });
 }
 
-/** A question is in the order of its windows' first. */
-function answerOutcomes(
-  { unanswerable = false }: Task,
-  questions: readonly Pick<Example, "line">[],
-  answered: readonly AnsweredQuestion[],
-): Outcome[] {
-  return answered.map((question, i) => ({
-    line: questions[i]!.line,
-    prediction: question.prediction,
-    target: question.golds,
-    score: scoreAnswer(question, unanswerable).f1,
-  }));
-}
-
 function spanMeasure({ task, padding, batchSize, answers }: EvaluatorOptions, scorer: Scorer): Measure {
   const { unanswerable = false } = task;
   return async (trained, examples) => {
@@ -184,7 +168,7 @@ function textMeasure(
     const batches = scoringBatches(examples, task, padding, batchSize);
     const scored = isWindows(examples) ? needsScore(examples) : () => false;
     const texts = await writtenTexts(writing, trained, batches, examples.count, scored);
-    const { metrics, count, outcomes } = writtenMetrics(task, examples, texts);
+    const { metrics, scores: ofEach, outcomes } = writtenScores(task, examples, texts);
     const written = generator.density();
     const density = written
       ? // a report always has an encoder: of writing alone it would be the mean of what wrote
@@ -194,29 +178,6 @@ function textMeasure(
           layers: [...scores.density!.layers, ...written.layers],
         }
       : scores.density!;
-    return { scores, metrics, density, examples: count, outcomes };
+    return { scores, metrics, density, examples: ofEach.length, outcomes };
   };
-}
-
-function writtenMetrics(
-  task: Task,
-  examples: EncodedExamples,
-  texts: Awaited<ReturnType<typeof writtenTexts>>,
-): Pick<Measured, "metrics" | "outcomes"> & { readonly count: number } {
-  if (isWindows(examples)) {
-    const answered = bestTexts(examples, texts).map(({ text }, i) => ({
-      prediction: text,
-      golds: examples.questions[i]!.question!.answers.map((answer) => answer.text),
-    }));
-    const outcomes = () => answerOutcomes(task, examples.questions, answered);
-    return { metrics: answerMetrics(answered, task.unanswerable ?? false), count: answered.length, outcomes };
-  }
-  if (!isTexts(examples)) throw new InternalError("texts written for examples without targets");
-  const pairs = texts.map(({ text }, i) => [text, examples.targetTexts[i] ?? ""] as const);
-  const outcomes = () =>
-    pairs.map(([prediction, target], i) => {
-      const isRight = prediction.trim() === target.trim();
-      return { line: examples.lines[i]!, prediction, target, score: Number(isRight) };
-    });
-  return { metrics: textMetrics(pairs), count: pairs.length, outcomes };
 }

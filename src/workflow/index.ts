@@ -13,7 +13,7 @@ export type {
   TrainEstimate,
   TrainedRun,
 } from "./api.ts";
-export { linearSites, openBaseModel, usableLength } from "./base-model.ts";
+export { type BaseModel, linearSites, openBaseModel, usableLength } from "./base-model.ts";
 export { compareRuns, demoRun } from "./comparing.ts";
 export {
   type Comparison,
@@ -51,3 +51,5 @@ export { readGates, type StoredGate } from "./stored-gates.ts";
 export { scoringBatches } from "./task-batches.ts";
 export { encodeSplit, headOf, openData } from "./task-data.ts";
 export { estimateRun, trainRun } from "./training.ts";
+export { needsScore, writtenTexts } from "./written-answers.ts";
+export { writtenScores } from "./written-scores.ts";

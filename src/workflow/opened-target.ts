@@ -4,7 +4,7 @@ import type { StoredFormat } from "../graph/index.ts";
 import { readSidecar } from "../hub/index.ts";
 import { buildTaskGraph, type HeadKind, openScorer, type Scorer } from "../infer/index.ts";
 import { compose, type Hooks } from "../nn/index.ts";
-import { headOnly, type Method } from "../peft/index.ts";
+import { type Method, untrained } from "../peft/index.ts";
 import type { Backend } from "../runtime/index.ts";
 import { DEFAULTS, type Settings, type TaskName, taskDefaults } from "../settings/index.ts";
 import { type Files, joinPath, type Tensor, zeros } from "../tensor/index.ts";
@@ -116,7 +116,7 @@ function withHooks(opened: OpenedTarget, hooks: Hooks | undefined): OpenedTarget
 /** A model without adapter: its own head, which it must have unless only its insides are measured. */
 async function bare(base: BaseModel, headOptional: boolean, task: TaskName | null): Promise<OpenedTarget> {
   const { labels } = base.model.config;
-  const method: Method = { ...headOnly(), trains: () => false };
+  const method = untrained();
   const points = hasSpanHead([...base.weights].map(([name]) => name));
   const head = targetHead(base, { task, labels, isRegression: labels.length === 1, points });
   const missing = missingHead(base, head);

@@ -7,7 +7,7 @@ import {
   openGenerator,
   planSparseMlp,
 } from "../infer/index.ts";
-import { headOnly, mergedWeights } from "../peft/index.ts";
+import { mergedWeights, untrained } from "../peft/index.ts";
 import type { Tensor } from "../tensor/index.ts";
 import type { RunOverrides } from "./api.ts";
 import type { OpenedTarget } from "./opened-target.ts";
@@ -68,7 +68,7 @@ function mergedWhereExact(options: GeneratorOptions, trained: ReadonlyMap<string
   if (!isMergeable) return options;
   return {
     ...options,
-    method: { ...headOnly(), trains: () => false },
+    method: untrained(),
     alsoTrains: new Set(),
     weights: mergedWeights(weights, trained, method.settings),
   };

@@ -4,7 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { InferenceSession, Tensor as OrtTensor } from "onnxruntime-node";
 import { afterAll, expect, test } from "vitest";
-import { applyPlan, deploy, deployedFiles, type LayerPlan } from "../../src/compress/index.ts";
+import { applyPlan, deployEncoder, deployedFiles, type LayerPlan } from "../../src/compress/index.ts";
 import { compilePlain, inferenceOf, writePlainModel } from "../../src/deploy/frozen-model.ts";
 import { encoderModel, mlpSites } from "../../src/models/index.ts";
 import { nodeFiles } from "../../src/node.ts";
@@ -91,7 +91,7 @@ describeWithPython("the smaller model equals PyTorch's, edited alike", (python) 
     const program = await compilePlain(nodeBackend({ threads: 1 }), smaller);
     const ours = (await program.run(inputs)).logits!.data as Float32Array;
     await program.dispose();
-    const { model } = deployedFiles(await deploy(inferenceOf(smaller.config), smaller.weights, "fp32"), "data");
+    const { model } = await deployedFiles(deployEncoder(inferenceOf(smaller.config), smaller.weights, "fp32"), "data");
     const session = await InferenceSession.create(model, { intraOpNumThreads: 1 });
     const feeds = session.inputNames.map((name) => [
       name,

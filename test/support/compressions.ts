@@ -77,6 +77,7 @@ export function sampleBench(folders: readonly string[] = ["runs/deft", "runs/sma
           run,
           engine: "onnxruntime",
           precision,
+          phase: "encode",
           batch,
           tokens: 900 * batch,
           latencyMs: { p50: 4.1 * batch ** 0.8 * ratio, p95: 5.2 * batch ** 0.8 * ratio },
@@ -94,6 +95,7 @@ export function sampleBench(folders: readonly string[] = ["runs/deft", "runs/sma
     device: "node 20 onnxruntime 1.30.0 cpu",
     threads: 2,
     texts: { split: "dev", count: 436, meanTokens: 25.2 },
+    newTokens: null,
     rows,
     absent: [],
   };

@@ -1,6 +1,6 @@
 // `deft bench`: latency, throughput, load time, memory and size of several models, interleaved.
 
-import { type BenchOptions, ONNX_FILES } from "../../deploy/index.ts";
+import { type BenchOptions, ONNX_DTYPES } from "../../deploy/index.ts";
 import { ConfigError, type ConfigIssue } from "../../errors.ts";
 import { arithmeticTable, benchTable, ENERGY_CAVEAT, renderTable, toJson } from "../../report/index.ts";
 import { resolvePartial } from "../../settings/index.ts";
@@ -11,11 +11,11 @@ import { openWorkflow } from "../workflow.ts";
 const PEERS = ["transformers.js", "pytorch"];
 
 export const run: Body = async ({ args, flags, terminal, json }) => {
-  const { precision, peers, "peer-onnx": peerOnnx, batches, rounds, ...rest } = flags;
+  const { precision, peers, "peer-onnx": peerOnnx, batches, rounds, "new-tokens": newTokens, ...rest } = flags;
   const options = {
     targets: args.flat(),
     peerOnnx: typeof peerOnnx === "string" ? peerOnnx : null,
-    ...checked({ precision, peers, batches, rounds }),
+    ...checked({ precision, peers, batches, rounds, "new-tokens": newTokens }),
   };
   const { threads, ...overrides } = resolvePartial({ flags: rest });
   const { availableParallelism } = await import("node:os");
@@ -44,13 +44,13 @@ export const run: Body = async ({ args, flags, terminal, json }) => {
       ...renderTable(arithmeticTable(report), bold),
       ENERGY_CAVEAT,
       "",
-      `${report.device}, ${report.threads} threads; ${texts.count} texts of ${texts.split}, ${texts.meanTokens.toFixed(1)} tokens in the mean, padded to the longest of a batch`,
+      `${report.device}, ${report.threads} threads; ${texts.count} texts of ${texts.split}, ${texts.meanTokens.toFixed(1)} tokens in the mean, padded to the longest of a batch${report.newTokens === null ? "" : `; each made to have ${report.newTokens} tokens written`}`,
     ].join("\n"),
   );
   return 0;
 };
 
-function checked(given: Readonly<Record<"precision" | "peers" | "batches" | "rounds", unknown>>) {
+function checked(given: Readonly<Record<"precision" | "peers" | "batches" | "rounds" | "new-tokens", unknown>>) {
   const issues: ConfigIssue[] = [];
   const list = (key: "precision" | "peers", known: readonly string[], usual: readonly string[]) => {
     const text = given[key];
@@ -61,7 +61,7 @@ function checked(given: Readonly<Record<"precision" | "peers" | "batches" | "rou
       issues.push({ path: `--${key}`, expected: `some of ${known.join(", ")}`, got: unknown.join(", ") });
     return words;
   };
-  const precisions = list("precision", Object.keys(ONNX_FILES), ["fp32", "int8"]) as BenchOptions["precisions"];
+  const precisions = list("precision", Object.keys(ONNX_DTYPES), ["fp32", "int8"]) as BenchOptions["precisions"];
   const peers = list("peers", PEERS, []) as BenchOptions["peers"];
   const batches = (typeof given.batches === "string" ? given.batches : "1,8,32").split(",").map(Number);
   if (batches.some((size) => !Number.isInteger(size) || size < 1))
@@ -69,6 +69,9 @@ function checked(given: Readonly<Record<"precision" | "peers" | "batches" | "rou
   const rounds = Number(given.rounds ?? 40);
   if (!Number.isInteger(rounds) || rounds < 1)
     issues.push({ path: "--rounds", expected: "a whole number ≥ 1", got: String(given.rounds) });
+  const newTokens = Number(given["new-tokens"] ?? 32);
+  if (!Number.isInteger(newTokens) || newTokens < 2)
+    issues.push({ path: "--new-tokens", expected: "a whole number ≥ 2", got: String(given["new-tokens"]) });
   if (issues.length > 0) throw new ConfigError(issues);
-  return { precisions, peers, batches, rounds };
+  return { precisions, peers, batches, rounds, newTokens };
 }

@@ -1,6 +1,6 @@
 // `deft export --format onnx`: a folder for Transformers.js.
 
-import { ONNX_FILES, type OnnxExportOptions } from "../../deploy/index.ts";
+import { ONNX_DTYPES, type OnnxExportOptions } from "../../deploy/index.ts";
 import { ConfigError, type ConfigIssue } from "../../errors.ts";
 import { bytes, renderTable, toJson } from "../../report/index.ts";
 import type { Body } from "../command.ts";
@@ -15,7 +15,7 @@ export const run: Body = async ({ args, flags, terminal, json }) => {
   const issues: ConfigIssue[] = [];
   if (typeof output !== "string" || output === "")
     issues.push({ path: "--output", expected: "a new folder", got: "nothing" });
-  const known = Object.keys(ONNX_FILES);
+  const known = Object.keys(ONNX_DTYPES);
   const unknown = precisions?.filter((name) => !known.includes(name)) ?? [];
   if (unknown.length > 0)
     issues.push({ path: "--precision", expected: `some of ${known.join(", ")}`, got: unknown.join(", ") });

@@ -8,7 +8,8 @@ export const run: Body = async ({ args, flags: { output, ...flags }, terminal, j
   const files = await openFiles();
   const [name] = args;
   // a word that is no run's folder is a model: an id on the hub or a model's folder
-  const isRun = name !== undefined && (await files.stat(`${name}/run.json`)) !== null;
+  const has = async (file: string) => (await files.stat(`${name}/${file}`)) !== null;
+  const isRun = name !== undefined && ((await has("run.json")) || (await has("compression.json")));
   const named = name === undefined || isRun ? { args, flags } : { args: [], flags: { ...flags, model: name } };
   const { target, overrides } = readTarget(named);
   const profile = await (await openWorkflow()).profileRun(target, overrides);

@@ -1,0 +1,66 @@
+// What a model said on examples, as the task scores it, and what one model may have lost of another's score.
+import type { EncodedExamples, Task } from "../data/index.ts";
+import { InternalError } from "../errors.ts";
+import { glueMetrics, METRIC_NAMES, predictionsOf } from "../infer/index.ts";
+import { randomStream } from "../tensor/index.ts";
+import { writtenScores } from "../workflow/index.ts";
+
+/** A model's answers to some examples. */
+export interface Said {
+  /** The task's metrics over all examples. */
+  readonly metrics: Readonly<Record<string, number>>;
+  /** The main one. */
+  readonly score: number;
+  /** Examples that count: questions, not their windows. */
+  readonly count: number;
+  /** The main metric over these examples, of which one may be named more than once. */
+  scoreOn(indices: readonly number[]): number;
+}
+
+/** Logits `[examples, C]` as answers of a task of labels. */
+export function saidLabels(logits: Float32Array, { labels, count }: EncodedExamples, task: Task): Said {
+  const names = METRIC_NAMES.filter((name) => (task.metrics as readonly string[]).includes(name));
+  const main = names.find((name) => name === (task.mainMetric as string));
+  if (main === undefined) throw new InternalError(`no metric ${task.mainMetric}`);
+  const predictions = predictionsOf(logits, logits.length / count);
+  const metrics: Record<string, number> = { ...glueMetrics(names, predictions, labels) };
+  return {
+    metrics,
+    score: metrics[main]!,
+    count,
+    scoreOn(indices) {
+      const pick = (values: ArrayLike<number>) => Float64Array.from(indices, (i) => values[i]!);
+      return glueMetrics([main], pick(predictions), pick(labels))[main]!;
+    },
+  };
+}
+
+/** Texts, one for each row, as answers of a task that is written. */
+export function saidTexts(texts: Parameters<typeof writtenScores>[2], examples: EncodedExamples, task: Task): Said {
+  const { metrics, scores } = writtenScores(task, examples, texts);
+  return {
+    metrics,
+    score: metrics[task.mainMetric]!,
+    count: scores.length,
+    scoreOn: (indices) => indices.reduce((sum, i) => sum + scores[i]!, 0) / indices.length,
+  };
+}
+
+const RESAMPLES = 200;
+
+/**
+ * What the main metric may have lost from `dense` to `said`: the difference and one standard error of it, by a paired bootstrap.
+ * A search that looks at many candidates picks lucky ones; the error keeps it from paying with luck.
+ */
+export function lostScore(dense: Said, said: Said): number {
+  const { count } = dense;
+  const random = randomStream(0, "lost score");
+  const lostOn = (indices: readonly number[]) => dense.scoreOn(indices) - said.scoreOn(indices);
+  const all = Array.from({ length: count }, (_, i) => i);
+  const differences = Array.from({ length: RESAMPLES }, () => lostOn(all.map(() => random.integer(count)))).filter(
+    Number.isFinite,
+  );
+  const mean = differences.reduce((sum, value) => sum + value, 0) / differences.length;
+  const variance = differences.reduce((sum, value) => sum + (value - mean) ** 2, 0) / differences.length;
+  return lostOn(all) + Math.sqrt(variance);
+}

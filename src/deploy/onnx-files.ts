@@ -1,0 +1,64 @@
+// A frozen model's ONNX files, named as Transformers.js looks for them.
+import {
+  deployEncoder,
+  deployedFiles,
+  deployGraph,
+  type FileLimits,
+  type Precision,
+  type StoredModel,
+  textDecoderGraph,
+  textEncoderGraph,
+} from "../compress/index.ts";
+import { type Files, joinPath } from "../tensor/index.ts";
+import { type FrozenModel, inferenceOf } from "./frozen-model.ts";
+
+/** What Transformers.js calls each precision. */
+export const ONNX_DTYPES: Readonly<Record<Precision, string>> = { fp32: "fp32", int8: "q8", q4: "q4" };
+const SUFFIXES: Readonly<Record<Precision, string>> = { fp32: "", int8: "_quantized", q4: "_q4" };
+
+/** An encoder's file, or an encoder–decoder's two: the encoder and the decoder. */
+export const ONNX_STEMS = { encoder: ["model"], "encoder-decoder": ["encoder_model", "decoder_model_merged"] } as const;
+export type OnnxStem = (typeof ONNX_STEMS)["encoder" | "encoder-decoder"][number];
+
+/** `model_quantized.onnx` for `model` in int8. */
+export function onnxFile(stem: OnnxStem, precision: Precision): string {
+  return `${stem}${SUFFIXES[precision]}.onnx`;
+}
+
+/** One written model with the files beside it. */
+export interface WrittenOnnx {
+  readonly precision: Precision;
+  /** In the folder that was written to. */
+  readonly file: string;
+  /** Of all its files. */
+  readonly sizeBytes: number;
+  /** How many files lie beside it. */
+  readonly dataFiles: number;
+}
+
+/** Writes a model's ONNX files into `folder`, one weight after the other. */
+export async function writeOnnxFiles(
+  files: Files,
+  folder: string,
+  frozen: FrozenModel,
+  precision: Precision,
+  limits: FileLimits = {},
+): Promise<WrittenOnnx[]> {
+  const written: WrittenOnnx[] = [];
+  for (const [stem, model] of modelsOf(frozen, precision)) {
+    const file = onnxFile(stem, precision);
+    const { model: bytes, data, sizeBytes } = await deployedFiles(model, `${file}_data`, limits);
+    await files.write(joinPath(folder, file), bytes);
+    for (const { name, chunks } of data) await files.write(joinPath(folder, name), chunks());
+    written.push({ precision, file, sizeBytes, dataFiles: data.length });
+  }
+  return written;
+}
+
+function modelsOf({ model, config, weights }: FrozenModel, precision: Precision): [OnnxStem, StoredModel][] {
+  if (model.architecture === "encoder") return [["model", deployEncoder(inferenceOf(config), weights, precision)]];
+  return [
+    ["encoder_model", deployGraph(textEncoderGraph(model), weights, precision)],
+    ["decoder_model_merged", deployGraph(textDecoderGraph(model), weights, precision)],
+  ];
+}
