@@ -5,6 +5,7 @@ import { nodeFiles } from "../../src/hub/files-node.ts";
 import { openCheckpoint } from "../../src/hub/index.ts";
 import { sanitize, t5Model } from "../../src/models/index.ts";
 import { openQuantized } from "../../src/quant/index.ts";
+import type { Tensor } from "../../src/tensor/index.ts";
 import {
   done,
   randomTexts,
@@ -16,12 +17,16 @@ import {
   worst,
 } from "../compress/t5-support.ts";
 import { deft } from "../support/command.ts";
-import { describeWithPython, runPython } from "../support/python.ts";
+import { describeWithPython, hasBitsandbytes, runPython } from "../support/python.ts";
+import { writeTinyT5 } from "../support/tiny-answers.ts";
 
 let texts: TinyTexts;
 beforeAll(async () => {
   texts = await tinyTexts();
   for (const variant of Object.keys(VARIANTS) as Variant[]) {
+    // rows of whole blocks: bitsandbytes' kernel for processors reads shorter ones with the scales of others
+    const sizes = { d_model: 64, d_kv: 32, d_ff: 128 };
+    await writeTinyT5(texts.at(variant), { config: { ...VARIANTS[variant], ...sizes } });
     const flags = ["--task", "seq2seq", "--data", texts.at("texts"), "--method", "qlora", "--targets", "all-linear"];
     await texts.train(
       `${variant}-run`,
@@ -73,35 +78,30 @@ describe.each(Object.keys(VARIANTS) as Variant[])("%s", (variant) => {
 });
 
 describeWithPython("in transformers, with bitsandbytes", (python) => {
-  test.each(Object.keys(VARIANTS) as Variant[])("%s: the same logits and texts", async (variant) => {
+  test.for(Object.keys(VARIANTS) as Variant[])("%s: the same logits and texts", async (variant, context) => {
+    if (!(await hasBitsandbytes())) return context.skip("needs bitsandbytes in the reference Python");
     const folder = texts.at(`${variant}-nf4`);
     const inputs = randomTexts(8, 4);
-    const rows = ({ data, shape }: (typeof inputs)["labels"]) =>
-      Array.from({ length: shape[0]! }, (_, row) =>
-        Array.from(data.slice(row * shape[1]!, (row + 1) * shape[1]!), Number),
-      );
-    const file = texts.at(`${variant}-inputs.json`);
     const { tokenIds, attentionMask, labels } = inputs;
-    writeFileSync(
-      file,
-      JSON.stringify({
-        input_ids: rows(tokenIds),
-        attention_mask: rows(attentionMask),
-        labels: rows(labels),
-        maxNewTokens: 6,
-      }),
-    );
-    const theirs = JSON.parse(
-      await runPython("scripts/golden/compressed.py", [folder, "-", file], { interpreter: python }),
-    ) as {
-      logits: number[][][];
-    };
-    const checkpoint = await openCheckpoint(nodeFiles(), folder);
-    const stored = (await openQuantized(checkpoint.weights, folder))!;
-    const model = t5Model(checkpoint.config, folder, stored.weights);
-    const weights = sanitize(model.config, stored.weights);
-    const whole = new Map([...weights].map(([name, { parts: _, ...weight }]) => [name, weight]));
-    const ours = await saidOf({ config: checkpoint.config, weights: whole }, inputs);
+    const asRows = { input_ids: tokenIds, attention_mask: attentionMask, labels };
+    const lists = Object.fromEntries(Object.entries(asRows).map(([name, value]) => [name, rowsOf(value)]));
+    const file = texts.at(`${variant}-inputs.json`);
+    writeFileSync(file, JSON.stringify({ ...lists, maxNewTokens: 6 }));
+    const said = await runPython("scripts/golden/compressed.py", [folder, "-", file], { interpreter: python });
+    const theirs = JSON.parse(said) as { readonly logits: number[][][]; readonly texts: number[][] };
+    const { config, weights } = await openCheckpoint(nodeFiles(), folder);
+    const stored = (await openQuantized(weights, folder))!.weights;
+    // the numbers that the codes stand for, as float32 matrices
+    const whole = new Map([...stored].map(([name, { parts: _, ...weight }]) => [name, weight]));
+    const ours = await saidOf({ config, weights: sanitize(t5Model(config, folder, stored).config, whole) }, inputs);
     expect(worst(ours.logits, theirs.logits.flat(2))).toBeLessThan(1e-4);
+    expect(ours.texts.map((ids, row) => [...ids, ...Array(theirs.texts[row]!.length - ids.length).fill(0)])).toEqual(
+      theirs.texts,
+    );
   });
 });
+
+const rowsOf = ({ data, shape }: Tensor): number[][] => {
+  const [rows, width] = shape as readonly [number, number];
+  return Array.from({ length: rows }, (_, row) => Array.from(data.slice(row * width, (row + 1) * width), Number));
+};
