@@ -75,20 +75,29 @@ function defaultPrecisions(planned: "none" | "int8" | "q4" | undefined): readonl
 }
 
 /** config.json with the number of files beside each model, and what a writer of texts is asked by name. */
-function onnxConfig({ config, model }: FrozenModel, written: readonly WrittenOnnx[]): JsonObject {
+function onnxConfig({ config, model, opened }: FrozenModel, written: readonly WrittenOnnx[]): JsonObject {
   const external = written.flatMap(({ file, dataFiles }) => (dataFiles === 0 ? [] : [[file, dataFiles] as const]));
   return {
     ...config,
-    ...(model.architecture === "encoder" ? {} : writingConfig(model.config)),
+    ...(model.architecture === "encoder" ? {} : writingConfig(model.config, prefixOf(opened))),
     ...(external.length === 0
       ? {}
       : { "transformers.js_config": { use_external_data_format: Object.fromEntries(external) } }),
   };
 }
 
+/** What was put before every text when the model was tuned; its pipeline puts it there again. */
+function prefixOf({ settings }: FrozenModel["opened"]): string {
+  return settings?.task === "seq2seq" ? settings.data.sourcePrefix : "";
+}
+
 /** Keys whose default transformers knows, and Transformers.js does not. */
-function writingConfig({ numLayers, numDecoderLayers, numHeads, headDim, ...config }: T5Config): JsonObject {
+function writingConfig(
+  { numLayers, numDecoderLayers, numHeads, headDim, ...config }: T5Config,
+  prefix: string,
+): JsonObject {
   return {
+    ...(prefix === "" ? {} : { prefix }),
     is_encoder_decoder: true,
     num_layers: numLayers,
     num_decoder_layers: numDecoderLayers,

@@ -1,10 +1,9 @@
 // A run merged and quantised again: restored matrices take the update in, and go back to few bits; what that costs is measured.
-import { ConfigError } from "../errors.ts";
 import type { StoredFormat } from "../graph/index.ts";
 import type { JsonObject } from "../hub/index.ts";
 import type { Evaluation } from "../infer/index.ts";
 import { isBlockMatrix, quantizedCheckpoint } from "../quant/index.ts";
-import { type Settings, settingsInput } from "../settings/index.ts";
+import { answersInput, type Settings, settingsInput } from "../settings/index.ts";
 import type { Weights } from "../tensor/index.ts";
 import type { Environment, OpenedTarget, RunOverrides, RunTarget } from "../workflow/index.ts";
 import { evaluateRun, linearSites } from "../workflow/index.ts";
@@ -28,11 +27,9 @@ export async function writeRequantized(
   overrides: RunOverrides,
 ): Promise<RequantizedScores | null> {
   const { base, head, labels, settings } = opened;
-  if (base.model.architecture !== "encoder") {
-    throw new ConfigError([{ path: "--quantize", expected: "an encoder", got: base.model.config.modelType }]);
-  }
+  const keptWhole = format === "nf4" ? KEPT_WHOLE[base.model.config.modelType] : undefined;
   const names = linearSites({ model: base.model, weights: merged }).flatMap((site) =>
-    isBlockMatrix(site) ? [`${site}.weight`] : [],
+    isBlockMatrix(site) && keptWhole?.test(site) !== true ? [`${site}.weight`] : [],
   );
   const config = configWithHead(base.config, head, labels);
   await writeModelFolder(environment.files, output, {
@@ -45,6 +42,9 @@ export async function writeRequantized(
   const model: RunTarget = { kind: "model", model: output, adapter: null };
   return { apart, merged: await evaluateRun(environment, model, { ...dataOf(settings), ...overrides }) };
 }
+
+/** Block matrices that transformers never takes in few bits. @see transformers `T5PreTrainedModel._keep_in_fp32_modules` */
+const KEPT_WHOLE: Readonly<Record<string, RegExp>> = { t5: /\.wo$/ };
 
 /** What transformers needs to load NF4; what is no block matrix is not quantised. */
 const NF4_CONFIG: JsonObject = {
@@ -71,5 +71,6 @@ function dataOf(settings: Settings): RunOverrides {
     "padding",
     "threads",
   ] as const;
-  return Object.fromEntries(keys.flatMap((key) => (input[key] === undefined ? [] : [[key, input[key]]])));
+  const given = Object.fromEntries(keys.flatMap((key) => (input[key] === undefined ? [] : [[key, input[key]]])));
+  return { ...given, ...answersInput(settings.task, settings.data, settings.answers) };
 }

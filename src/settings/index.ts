@@ -1,6 +1,13 @@
 // Settings of a run: takes flags, a YAML file or plain options; gives one checked record, every mistake at once.
 // Never opens a model or data.
-export { type AnswerSettings, answersFor, generationOptions, spanOptions, type TextDataSettings } from "./answers.ts";
+export {
+  type AnswerSettings,
+  answersFor,
+  answersInput,
+  generationOptions,
+  spanOptions,
+  type TextDataSettings,
+} from "./answers.ts";
 export { DEFAULTS, PRESETS } from "./defaults.ts";
 export {
   type DataSource,

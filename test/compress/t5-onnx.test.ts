@@ -13,6 +13,7 @@ import { nodeEnvironment } from "../../src/node.ts";
 import { nodeBackend } from "../../src/runtime/node.ts";
 import { int64, randomStream, type Tensor } from "../../src/tensor/index.ts";
 import { deft } from "../support/command.ts";
+import { done, learns, type TinyTexts, tinyTexts } from "./t5-support.ts";
 import { openTiny, PROMPTS, paddedInputs, TINY_T5S, type TinyT5, writeVariedT5 } from "./tiny-t5s.ts";
 
 const NEW_TOKENS = 14;
@@ -355,5 +356,89 @@ describe("the folder", () => {
     const pruned = join(root, "adapter-run");
     expect(await deft("export", pruned, "--format", "onnx", "--output", `${output}2`)).toMatchObject({ code: 2 });
     expect(existsSync(`${output}2`)).toBe(false);
+  });
+});
+
+describe("runs", () => {
+  let texts: TinyTexts;
+  beforeAll(async () => {
+    texts = await tinyTexts();
+    const run = await texts.train("run", "v1.1", ...learns(texts.at("texts")));
+    await done(
+      "compress",
+      run,
+      "--output",
+      texts.at("small"),
+      "--keep-neurons",
+      "0.5",
+      "--skip",
+      "decoder.1",
+      "--threads",
+      "1",
+      "-q",
+    );
+    const lora = ["--task", "squad", "--data", texts.at("squad"), "--method", "lora", "--targets", "all-linear"];
+    await texts.train("lora", "v1.0", ...lora, "--learning-rate", "0.01", "--max-steps", "20");
+    for (const name of ["run", "small", "lora"])
+      await done("export", texts.at(name), "--format", "onnx", "--output", texts.at(`${name}-onnx`), "-q");
+  });
+  afterAll(() => rmSync(texts.root, { recursive: true, force: true }));
+
+  async function pipelineTexts(name: string, dtype: "fp32" | "q8", given: readonly string[]): Promise<string[]> {
+    env.localModelPath = `${texts.root}/`;
+    const writer = await pipeline("text2text-generation", name, { dtype });
+    const written: string[] = [];
+    for (const text of given) {
+      const [first] = (await writer(text, { max_new_tokens: 4 } as object)) as { generated_text: string }[];
+      written.push(first!.generated_text);
+    }
+    await writer.dispose();
+    return written;
+  }
+
+  test.each(["run", "small"])("%s: the pipeline writes what deft predict writes, prefix included", async (name) => {
+    const file = texts.at("inputs.jsonl");
+    writeFileSync(file, PROMPTS.map((text) => JSON.stringify({ text })).join("\n"));
+    const lines = (await done("predict", texts.at(name), "--input", file)).trim().split("\n");
+    const ours = lines.map((line) => (JSON.parse(line) as { text: string }).text);
+    expect(new Set(ours).size).toBeGreaterThan(5);
+    expect(await pipelineTexts(`${name}-onnx`, "fp32", PROMPTS)).toEqual(ours);
+    const rounded = await pipelineTexts(`${name}-onnx`, "q8", PROMPTS);
+    expect(rounded.filter((text, i) => text === ours[i]).length / ours.length).toBeGreaterThanOrEqual(0.9);
+  });
+
+  test("a compression's plan travels along, with the sizes that it left", () => {
+    const json = (file: string) =>
+      JSON.parse(readFileSync(texts.at("small-onnx", file), "utf8")) as Record<string, unknown>;
+    expect(json("plan.json")).toMatchObject({ schema: 1 });
+    expect(json("config.json")).toMatchObject({ mlp_sizes: [16, 16, 16, 0], mlp_bias: true, prefix: "say: " });
+  });
+
+  test("a LoRA is merged; questions have no prefix", async () => {
+    const config = JSON.parse(readFileSync(texts.at("lora-onnx", "config.json"), "utf8")) as Record<string, unknown>;
+    expect(config).not.toHaveProperty("prefix");
+    const asked = (await pipelineTexts("lora-onnx", "fp32", ["question: what is it context: a funny film"]))[0];
+    const { text } = JSON.parse(
+      await done(
+        "predict",
+        texts.at("lora"),
+        "--question",
+        "what is it",
+        "--context",
+        "a funny film",
+        "--max-new-tokens",
+        "4",
+      ),
+    ) as { text: string };
+    expect(asked).toBe(text);
+  });
+
+  test("a method that cannot be merged is refused", async () => {
+    const adapter = ["--task", "seq2seq", "--data", texts.at("texts"), "--method", "adapter", "--max-steps", "2"];
+    const run = await texts.train("adapter", "v1.0", ...adapter);
+    const output = texts.at("adapter-onnx");
+    const { code, err } = await deft("export", run, "--format", "onnx", "--output", output);
+    expect({ code, err }).toEqual({ code: 2, err: expect.stringMatching(/adapter/) as string });
+    expect(existsSync(output)).toBe(false);
   });
 });

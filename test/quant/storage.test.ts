@@ -19,7 +19,7 @@ import {
   type Weight,
   type Weights,
 } from "../../src/tensor/index.ts";
-import { describeWithPython, python, runPython } from "../support/python.ts";
+import { describeWithPython, hasBitsandbytes, runPython } from "../support/python.ts";
 
 const files = nodeFiles();
 const folder = mkdtempSync(join(tmpdir(), "deft-stored-"));
@@ -134,13 +134,6 @@ describe("damaged files name what is wrong", () => {
     expect(await opened("nf4", beside(`${NAME}.quant_state.bitsandbytes__fp4`))).toContain("FP4");
   });
 });
-
-const hasBitsandbytes = async (): Promise<boolean> =>
-  python() !== null &&
-  (await runPython("-c", ["import bitsandbytes"]).then(
-    () => true,
-    () => false,
-  ));
 
 describeWithPython("bitsandbytes itself", () => {
   test("restores our NF4 files to our numbers, and we its", async (context) => {

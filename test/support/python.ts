@@ -62,6 +62,15 @@ export function describeWithMinilm(name: string, body: (folder: string) => void)
   describeWith(MINILM, name, body);
 }
 
+/** Whether the reference Python has bitsandbytes, which is not for every machine. */
+export async function hasBitsandbytes(): Promise<boolean> {
+  if (python() === null) return false;
+  return runPython("-c", ["import bitsandbytes"]).then(
+    () => true,
+    () => false,
+  );
+}
+
 /**
  * What a script, by its path in the repository, writes to stdout.
  *
