@@ -101,7 +101,11 @@ async function byExplicit(context: RuleContext, rule: Extract<CompressRule, { ki
       ? layers.map(({ kept, neurons }, i) => keepNeurons(facts[i]!, kept ?? all(neurons), "none"))
       : layers,
     exactness: isExact ? "exact" : "calibrated",
-    chosen: { rule: "explicit", ...numbers, ...(frozen.gates.size === 0 ? {} : { gates: [...frozen.gates.values()] }) },
+    chosen: {
+      rule: "explicit",
+      ...numbers,
+      ...(frozen.gates.size === 0 ? {} : { gates: facts.map(({ site }) => frozen.gates.get(site.sublayer) ?? 1) }),
+    },
     candidates: missed,
   };
 }
