@@ -15,7 +15,6 @@ export {
 export { type DeployedFiles, deploy, deployedFiles, deployedProgram, type Precision } from "./deploy.ts";
 export { type Arithmetic, type ArithmeticOptions, arithmeticOf, PICOJOULES } from "./energy.ts";
 export {
-  fedMasks,
   INPUT_NAMES,
   type InferenceGraph,
   type InferenceModel,
