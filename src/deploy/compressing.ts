@@ -136,6 +136,7 @@ async function* compressEvents(
     source: target.kind === "run" ? target.folder : target.model,
     folder: options.output,
     exactness: plan.exactness,
+    ...(smaller.beside ? { beside: smaller.beside.method.settings.kind } : {}),
     quantization: plan.quantization,
     chosen: plan.chosen,
     before: { ...sizeOf(frozen, unchanged(sites)), metrics: before.metrics },
