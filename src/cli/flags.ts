@@ -208,6 +208,7 @@ export const COMPRESS_FLAGS: readonly Flag[] = [
     default: "512",
   }),
   compression("recovery-steps", "N", "steps of fine-tuning after removal", { default: "0" }),
+  compression("decoding-budget", "X", "T5: decode by rows of active neurons, at thresholds that cost at most X points"),
   output("output", "DIR", "the compressed model's folder"),
 ];
 

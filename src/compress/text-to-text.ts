@@ -1,7 +1,7 @@
 // An encoder–decoder's two graphs for inference, as Optimum names and Transformers.js feeds them: an encoder, and a decoder that begins and goes on.
 import { concat, Graph, sliceFrom, type Value } from "../graph/index.ts";
 import { type CachedKeys, type EncoderDecoderModel, encode } from "../models/index.ts";
-import { additiveMask, type KeyValue, Scope } from "../nn/index.ts";
+import { additiveMask, type Hooks, type KeyValue, none, Scope } from "../nn/index.ts";
 
 const BATCH = "batch_size";
 const READ = "encoder_sequence_length";
@@ -23,12 +23,12 @@ export function textEncoderGraph(model: EncoderDecoderModel): Readonly<Record<st
  * next call, which takes them as `past_key_values.…` `[B, H, P, K]`.
  *
  * Cross keys are made of the states that have none in the past: of all in the first call, of none in the later ones. So one graph
- * serves both, without a branch.
+ * serves both, without a branch. `hooks` may read its MLPs otherwise.
  */
-export function textDecoderGraph(model: EncoderDecoderModel): Readonly<Record<string, Value>> {
+export function textDecoderGraph(model: EncoderDecoderModel, hooks: Hooks = none): Readonly<Record<string, Value>> {
   const { hiddenSize, numDecoderLayers, numHeads, headDim } = model.config;
   const graph = new Graph();
-  const root = Scope.root(graph, { frozen: true });
+  const root = Scope.root(graph, { hooks, frozen: true });
   const read = graph.input("encoder_attention_mask", "int64", [BATCH, READ]);
   const tokenIds = graph.input("input_ids", "int64", [BATCH, WRITTEN]);
   const states = graph.input("encoder_hidden_states", "float32", [BATCH, READ, hiddenSize]);

@@ -37,6 +37,8 @@ export interface CompressOptions {
   readonly calibrationExamples: number;
   /** Steps of fine-tuning after removal; 0: none. */
   readonly recoverySteps: number;
+  /** Score that decoding by the rows of active neurons may cost, a fraction; null: whole matrices. */
+  readonly decodingBudget: number | null;
 }
 
 const text = z.string().min(1);
@@ -66,6 +68,7 @@ const SHAPE = {
   quantize: z.enum(["none", "int8", "q4"]),
   "calibration-examples": z.int(),
   "recovery-steps": z.int().min(0),
+  "decoding-budget": z.number().min(0).max(100),
 };
 const EXPECTED: Readonly<Record<keyof typeof SHAPE, string>> = {
   output: "a folder for the compressed model",
@@ -80,6 +83,7 @@ const EXPECTED: Readonly<Record<keyof typeof SHAPE, string>> = {
   quantize: "none, int8 or q4",
   "calibration-examples": "a whole number ≥ 1",
   "recovery-steps": "a whole number ≥ 0",
+  "decoding-budget": "points from 0 to 100 (1 means 0.01)",
 };
 
 function isLayerPath(value: unknown): boolean {
@@ -121,6 +125,7 @@ export function compressOptions(flags: Readonly<Record<string, unknown>>): Compr
     quantization: given.quantize ?? "none",
     calibrationExamples: given["calibration-examples"] ?? CALIBRATION_EXAMPLES,
     recoverySteps: given["recovery-steps"] ?? 0,
+    decodingBudget: given["decoding-budget"] === undefined ? null : given["decoding-budget"] / 100,
   };
 }
 

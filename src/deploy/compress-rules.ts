@@ -30,6 +30,8 @@ export interface RuleContext {
   /** Where measurements of a search are kept, so that it can go on. */
   readonly searchFile: string;
   readonly searchKey: string;
+  /** Removing nothing is an answer: something else is asked for. */
+  readonly mayKeepAll: boolean;
   readonly signal?: AbortSignal | undefined;
 }
 
@@ -58,9 +60,9 @@ export async function* chooseLayers(
 }
 
 /** Removes what says nothing whatever the input, and nothing else. */
-async function bySilence({ frozen, facts }: RuleContext): Promise<Choice> {
+async function bySilence({ frozen, facts, mayKeepAll }: RuleContext): Promise<Choice> {
   const silent = await silentNeurons(frozen, facts);
-  if (silent.every((of) => of.every((is) => is === 0))) {
+  if (!mayKeepAll && silent.every((of) => of.every((is) => is === 0))) {
     throw new ConfigError(
       [{ path: "deft compress", expected: "a rule, or neurons that training switched off", got: "neither" }],
       { hint: "Give --score-budget, --latency-budget, --keep-neurons, --threshold, --skip, --count or --plan." },

@@ -12,7 +12,7 @@ import {
   switchFeeds,
 } from "../compress/index.ts";
 import { batches, type EncodedExamples, evaluationPlan, type Task } from "../data/index.ts";
-import { buildTaskGraph, openScorer } from "../infer/index.ts";
+import { buildTaskGraph, openScorer, type SparseMlpPlan } from "../infer/index.ts";
 import { type MlpSite, mlpSites } from "../models/index.ts";
 import { compose, none } from "../nn/index.ts";
 import { untrained } from "../peft/index.ts";
@@ -155,16 +155,17 @@ export interface StatedScores {
   readonly logitsDifference: number;
 }
 
-/** Scores the model as it was and the smaller one on the examples that no choice has seen. Errors as `Backend.compile`. */
+/** Scores the model as it was and the smaller one, which may decode by rows, on the examples that no choice has seen. Errors as `Backend.compile`. */
 export async function statedScores(
   backend: Backend,
   frozen: FrozenModel,
   smaller: PlainModel,
   data: CompressData,
+  decoding: SparseMlpPlan | null = null,
 ): Promise<StatedScores> {
   const { stated, task } = data;
   if (frozen.model.architecture === "encoder-decoder") {
-    const models = [plainWriting(frozen), plainWriting(smaller)] as const;
+    const models = [plainWriting(frozen), { ...plainWriting(smaller), decoding }] as const;
     const said = async (which: 0 | 1) => {
       const writing = await openWriting(backend, models[which], frozen, data);
       return writing.said(stated).finally(() => writing.dispose());

@@ -11,6 +11,7 @@ import {
   openGenerator,
   openScorer,
   type Scorer,
+  type SparseMlpPlan,
 } from "../infer/index.ts";
 import { anyModel, type EncoderDecoderModel } from "../models/index.ts";
 import { compose, flattenRows, type Hooks, none } from "../nn/index.ts";
@@ -29,6 +30,8 @@ export interface WritingModel {
   readonly hooks: Hooks;
   /** What the method beside it is fed with. */
   readonly fed: ReadonlyMap<string, Tensor>;
+  /** Which MLPs of the decoder are read by rows while it writes; null: none. */
+  readonly decoding: SparseMlpPlan | null;
 }
 
 /** A plain model that writes, with the method beside it; `hooks` are put behind the method's. */
@@ -36,7 +39,7 @@ export function plainWriting({ config, weights, beside }: PlainModel, hooks: Hoo
   const model = anyModel(config, undefined, weights);
   if (model.architecture !== "encoder-decoder") throw new InternalError(`${model.config.modelType} writes nothing`);
   const own = beside?.method.hooks ?? none;
-  return { model, weights, hooks: compose(own, hooks), fed: beside?.tensors ?? new Map() };
+  return { model, weights, hooks: compose(own, hooks), fed: beside?.tensors ?? new Map(), decoding: null };
 }
 
 /** The hooks as a method, of which nothing of the model itself is trained. */
@@ -62,7 +65,7 @@ export async function openWriting(
 ): Promise<OpenWriting> {
   const { model, weights } = written;
   const options = { model, method: writingMethod(written), weights, backend, compile: COMPILE };
-  const generator = await openGenerator(options);
+  const generator = await openGenerator({ ...options, sparseMlp: written.decoding });
   // only a question of several windows asks how likely its texts are
   let scorer: Promise<Scorer> | null = null;
   return {

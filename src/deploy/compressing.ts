@@ -25,10 +25,13 @@ import {
   backendOf,
   COMPRESSION_FILE,
   type Compression,
+  DECODING_FILE,
   type ModelSize,
   running,
+  type StoredDecoding,
 } from "../workflow/index.ts";
 import { type CompressData, openCompressData } from "./compress-data.ts";
+import { chooseDecoding } from "./compress-decoding.ts";
 import { exampleCount } from "./compress-examples.ts";
 import type { CompressOptions } from "./compress-options.ts";
 import { type Choice, chooseLayers } from "./compress-rules.ts";
@@ -101,6 +104,7 @@ async function* compressEvents(
       files,
       searchFile: joinPath(options.output, SEARCH_FILE),
       searchKey: searchKey(planTarget, data, options),
+      mayKeepAll: options.decodingBudget !== null,
       signal,
     };
     const steps = chooseLayers(context, options.rule);
@@ -125,8 +129,20 @@ async function* compressEvents(
   let smaller = applyPlan(frozen, sites, plan.layers);
   if (options.recoverySteps > 0)
     smaller = yield* recover(environment, frozen, smaller, options.recoverySteps, joinPath(options.output, "recovery"));
+  let decoding: StoredDecoding | null = null;
+  if (options.decodingBudget !== null) {
+    yield stage("choose", "choosing thresholds for decoding by rows");
+    decoding = await chooseDecoding(backend, frozen, smaller, data, options.decodingBudget);
+  }
+  const exactness = decoding?.plan.exactness === "calibrated" ? "calibrated" : plan.exactness;
   yield stage("measure", `${exampleCount(data.stated)} examples of ${data.split} that no choice has seen`);
-  const { before, after, logitsDifference } = await statedScores(backend, frozen, smaller, data);
+  const { before, after, logitsDifference } = await statedScores(
+    backend,
+    frozen,
+    smaller,
+    data,
+    decoding?.plan ?? null,
+  );
   const quantized =
     plan.quantization === "none" ? null : await quantizedMetrics(backend, smaller, data, plan.quantization);
   yield stage("write", options.output);
@@ -135,7 +151,8 @@ async function* compressEvents(
     createdAt: new Date().toISOString(),
     source: target.kind === "run" ? target.folder : target.model,
     folder: options.output,
-    exactness: plan.exactness,
+    exactness,
+    ...(decoding === null ? {} : { decoding: decodingFacts(decoding) }),
     ...(smaller.beside ? { beside: smaller.beside.method.settings.kind } : {}),
     quantization: plan.quantization,
     chosen: plan.chosen,
@@ -160,6 +177,7 @@ async function* compressEvents(
   await writePlainModel(files, options.output, smaller, frozen.opened.base.folder);
   if (smaller.beside) await writeBeside(environment, options.output, smaller.beside, frozen);
   await files.write(joinPath(options.output, PLAN_FILE), jsonText({ ...plan }));
+  if (decoding !== null) await files.write(joinPath(options.output, DECODING_FILE), jsonText({ ...decoding }));
   await files.write(joinPath(options.output, COMPRESSION_FILE), jsonText({ ...compression }));
   return compression;
 }
@@ -201,8 +219,9 @@ function searchKey(target: Pick<Plan, "base" | "adapter">, data: CompressData, o
   ]);
 }
 
-/** @throws {ConfigError} where weights in few bits could not be measured, or a recovery could not be merged. */
-function checkOptions({ model, opened, beside }: FrozenModel, { quantization, recoverySteps }: CompressOptions): void {
+/** @throws {ConfigError} where weights in few bits could not be measured, a recovery not be merged, or nothing decodes. */
+function checkOptions({ model, opened, beside }: FrozenModel, options: CompressOptions): void {
+  const { quantization, recoverySteps, decodingBudget } = options;
   const { kind } = opened.method.settings;
   const issues: ConfigIssue[] = [];
   if (quantization !== "none" && (model.architecture !== "encoder" || beside !== undefined)) {
@@ -214,7 +233,20 @@ function checkOptions({ model, opened, beside }: FrozenModel, { quantization, re
   }
   if (recoverySteps > 0 && beside !== undefined)
     issues.push({ path: "--recovery-steps", expected: "a run of lora, head or full", got: `one of ${kind}` });
+  if (decodingBudget !== null && (model.architecture === "encoder" || beside !== undefined)) {
+    const expected = "a model that writes text, with its method merged (lora, head or full)";
+    issues.push({ path: "--decoding-budget", expected, got: beside === undefined ? opened.base.name : kind });
+  }
   if (issues.length > 0) throw new ConfigError(issues);
+}
+
+function decodingFacts({
+  plan: { exactness, layers },
+  lost,
+  keepActive,
+}: StoredDecoding): NonNullable<Compression["decoding"]> {
+  const gathered = layers.filter(({ isGathered }) => isGathered).length;
+  return { exactness, gathered, of: layers.length, lost, keepActive };
 }
 
 /** The metrics of what an export in these weights will be. */

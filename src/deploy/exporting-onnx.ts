@@ -7,7 +7,7 @@ import type { HeadKind } from "../infer/index.ts";
 import { maxSequenceLength, type T5Config } from "../models/index.ts";
 import { type Files, joinPath } from "../tensor/index.ts";
 import type { Environment, RunOverrides, RunTarget } from "../workflow/index.ts";
-import { readCompression } from "../workflow/index.ts";
+import { DECODING_FILE, readCompression } from "../workflow/index.ts";
 import { type FrozenModel, openFrozen } from "./frozen-model.ts";
 import { checkNewFolder, writeWhole } from "./model-folder.ts";
 import { ONNX_DTYPES, type WrittenOnnx, writeOnnxFiles } from "./onnx-files.ts";
@@ -44,8 +44,8 @@ export async function exportOnnx(
   const wanted = precisions ?? defaultPrecisions(compression?.quantization);
   let written: readonly WrittenOnnx[] = [];
   await writeWhole(files, output, async (folder) => {
-    for (const name of ["plan.json", "compression.json"])
-      if (compression !== null && target.kind === "run")
+    for (const name of ["plan.json", "compression.json", DECODING_FILE])
+      if (compression !== null && target.kind === "run" && (await files.stat(joinPath(target.folder, name))) !== null)
         await files.write(joinPath(folder, name), await files.read(joinPath(target.folder, name)));
     written = await writeOnnxFolder(files, folder, frozen, wanted, limits);
   });

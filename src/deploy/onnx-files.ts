@@ -9,6 +9,7 @@ import {
   textDecoderGraph,
   textEncoderGraph,
 } from "../compress/index.ts";
+import { gatheredProjection, withRowsByNeuron } from "../infer/index.ts";
 import { type Files, joinPath } from "../tensor/index.ts";
 import { type FrozenModel, inferenceOf } from "./frozen-model.ts";
 
@@ -55,10 +56,12 @@ export async function writeOnnxFiles(
   return written;
 }
 
-function modelsOf({ model, config, weights }: FrozenModel, precision: Precision): [OnnxStem, StoredModel][] {
+function modelsOf({ model, config, weights, opened }: FrozenModel, precision: Precision): [OnnxStem, StoredModel][] {
   if (model.architecture === "encoder") return [["model", deployEncoder(inferenceOf(config), weights, precision)]];
+  const gathered = opened.decoding?.layers.filter(({ isGathered }) => isGathered) ?? [];
+  const [hooks, byNeuron] = [gatheredProjection(gathered), withRowsByNeuron(model, weights, gathered)];
   return [
     ["encoder_model", deployGraph(textEncoderGraph(model), weights, precision)],
-    ["decoder_model_merged", deployGraph(textDecoderGraph(model), weights, precision)],
+    ["decoder_model_merged", deployGraph(textDecoderGraph(model, hooks), byNeuron, precision)],
   ];
 }

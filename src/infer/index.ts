@@ -44,7 +44,13 @@ export {
 export { type Rouge, rouge } from "./rouge.ts";
 export { type OnBatch, openScorer, predictionsOf, type Scorer, type ScorerOptions, type Scores } from "./scorer.ts";
 export { bestSpan, type SpanAnswer, type SpanOptions, type SpanPrediction, type WindowLogits } from "./span.ts";
-export type { MlpShape, SparseMlpLayer, SparseMlpPlan } from "./sparse-mlp.ts";
+export {
+  gatheredProjection,
+  type MlpShape,
+  type SparseMlpLayer,
+  type SparseMlpPlan,
+  withRowsByNeuron,
+} from "./sparse-mlp.ts";
 export {
   type ChooseSparseMlpOptions,
   type ChosenSparseMlp,

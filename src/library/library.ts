@@ -137,6 +137,8 @@ export interface CompressRequest extends Stoppable {
   readonly quantize?: "none" | "int8" | "q4";
   readonly calibrationExamples?: number;
   readonly recoverySteps?: number;
+  /** Points of score that decoding by the rows of active neurons may cost; for models that write. */
+  readonly decodingBudget?: number;
   readonly threads?: number;
   /** The compressed model's folder, a new one. Default: `compressed` in the run's. */
   readonly output?: string;

@@ -42,7 +42,7 @@ export function compressionTable({ before, after, metricName, layers }: Compress
 
 /** What a reader must know to judge the table. */
 export function compressionNotes(compression: Compression): string[] {
-  const { exactness, stated, calibration, logitsDifference, budget, layers, quantized, metricName, beside } =
+  const { exactness, stated, calibration, logitsDifference, budget, layers, quantized, metricName, beside, decoding } =
     compression;
   const names = layerNames(layers);
   const kept = layers
@@ -61,9 +61,18 @@ export function compressionNotes(compression: Compression): string[] {
       ? []
       : [`In ${compression.quantization}: ${metricLabel(metricName)} ${score(metricName, quantized[metricName]!)}.`]),
     ...(beside === undefined ? [] : [`Beside it, in adapter/: ${beside}, which cannot be merged.`]),
+    ...(decoding === undefined ? [] : [decodingSentence(decoding)]),
     ...(budget === null ? [] : [budgetSentence(budget)]),
     ...partsSentence(compression),
   ];
+}
+
+function decodingSentence({ gathered, of, lost, keepActive }: NonNullable<Compression["decoding"]>): string {
+  if (gathered === 0)
+    return `Decoding: none of ${of} MLPs gains by reading the rows of active neurons on this machine.`;
+  const read = `Decoding: ${gathered} of ${of} MLPs read the rows of active neurons`;
+  if (keepActive === null) return `${read}, with the same outputs.`;
+  return `${read}, at thresholds that leave at most ${percent(keepActive)} active; they may cost ${(100 * lost).toFixed(2)} points, one standard error included.`;
 }
 
 /** What a latency is made of, for models that write. */

@@ -45,6 +45,14 @@ export interface Compression {
   readonly exactness: Plan["exactness"];
   /** The method that could not be merged and stays beside the model, in `adapter/`; absent where everything is in the weights. */
   readonly beside?: MethodSettings["kind"];
+  /** Decoding by the rows of active neurons, where it was asked for: layers that are read so, and what thresholds may have cost. */
+  readonly decoding?: {
+    readonly exactness: Plan["exactness"];
+    readonly gathered: number;
+    readonly of: number;
+    readonly lost: number;
+    readonly keepActive: number | null;
+  };
   readonly quantization: Plan["quantization"];
   readonly chosen: Plan["chosen"];
   readonly before: ModelSize & { readonly metrics: Readonly<Record<string, number>> };

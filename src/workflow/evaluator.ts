@@ -12,6 +12,7 @@ import {
   predictionsOf,
   type Scorer,
   type Scores,
+  type SparseMlpPlan,
 } from "../infer/index.ts";
 import type { Method } from "../peft/index.ts";
 import type { Backend } from "../runtime/index.ts";
@@ -38,6 +39,8 @@ export interface EvaluatorOptions {
   readonly seed: number;
   /** Write by the rows of active neurons, where that pays. */
   readonly sparseDecoding?: boolean;
+  /** Which MLPs of the decoder are read by rows, whatever `sparseDecoding` says. */
+  readonly decoding?: SparseMlpPlan | null;
 }
 
 export interface Evaluator {
@@ -76,7 +79,7 @@ export async function openEvaluator(options: EvaluatorOptions): Promise<Evaluato
       ? null
       : await openWriter(
           { model, method, alsoTrains, weights, backend, density: true },
-          options.sparseDecoding ?? false,
+          { decoding: options.decoding ?? null, isSparse: options.sparseDecoding ?? false },
         );
   const score = (trained: ReadonlyMap<string, Tensor>, examples: EncodedExamples) =>
     scorer.score(trained, scoringBatches(examples, task, padding, batchSize), examples.count);

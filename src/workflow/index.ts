@@ -54,6 +54,7 @@ export { readRun, type StoredRun } from "./run-folder.ts";
 export { isExtra, withExtras } from "./run-method.ts";
 export type { RunRecord } from "./run-record.ts";
 export { running } from "./running.ts";
+export { DECODING_FILE, readDecoding, type StoredDecoding } from "./stored-decoding.ts";
 export { readGates, type StoredGate } from "./stored-gates.ts";
 export { scoringBatches } from "./task-batches.ts";
 export { encodeSplit, headOf, openData } from "./task-data.ts";

@@ -2,7 +2,8 @@
 import { ConfigError } from "../errors.ts";
 import type { StoredFormat } from "../graph/index.ts";
 import { readSidecar } from "../hub/index.ts";
-import { buildTaskGraph, type HeadKind, openScorer, type Scorer } from "../infer/index.ts";
+import { buildTaskGraph, type HeadKind, openScorer, type Scorer, type SparseMlpPlan } from "../infer/index.ts";
+import { mlpSites } from "../models/index.ts";
 import { compose, type Hooks } from "../nn/index.ts";
 import { type Method, untrained } from "../peft/index.ts";
 import type { Backend } from "../runtime/index.ts";
@@ -15,6 +16,7 @@ import type { Environment } from "./environment.ts";
 import { methodOver } from "./quantized-base.ts";
 import { readRun } from "./run-folder.ts";
 import type { RunRecord } from "./run-record.ts";
+import { readDecoding } from "./stored-decoding.ts";
 import { HEAD_NAMES, hasSpanHead, targetHead, taskNamed } from "./target-head.ts";
 import { checkTrainedPart, readTrainedPart } from "./trained-part.ts";
 import { checkPositions } from "./virtual-tokens.ts";
@@ -41,6 +43,8 @@ export interface OpenedTarget {
   readonly unanswerable: boolean;
   /** The head that the trained tensors are for. */
   readonly head: HeadKind;
+  /** Which MLPs of a decoder are read by rows; null: as the caller asks. */
+  readonly decoding: SparseMlpPlan | null;
 }
 
 /**
@@ -90,7 +94,9 @@ async function openCompressed(
     (await environment.files.stat(adapter)) === null
       ? await bare(base, headOptional, settings?.task ?? overrides.task ?? null)
       : await besideBase(environment, base, adapter, null, settings?.task ?? overrides.task);
-  return { ...opened, settings };
+  const sites = mlpSites(base.model).filter(({ stack }) => stack === "decoder");
+  const decoding = await readDecoding(environment.files, folder, new Set(sites.map(({ activation }) => activation)));
+  return { ...opened, settings, decoding: decoding?.plan ?? null };
 }
 
 /** A base with the trained part in `adapter`, a run's or one that says itself what it is for. */
@@ -123,6 +129,7 @@ async function besideBase(
     task,
     unanswerable: run?.unanswerable ?? said["unanswerable"] === true,
     head,
+    decoding: null,
   };
   return stored(opened);
 }
@@ -176,6 +183,7 @@ async function bare(base: BaseModel, headOptional: boolean, task: TaskName | nul
     task,
     unanswerable: false,
     head,
+    decoding: null,
   };
 }
 

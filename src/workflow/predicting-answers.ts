@@ -79,7 +79,7 @@ async function openWriting(
   const backend = backendOf(environment, overrides, settings);
   const generator = await openWriter(
     { model, method, alsoTrains, weights, backend },
-    overrides["sparse-decoding"] ?? false,
+    { decoding: opened.decoding, isSparse: overrides["sparse-decoding"] ?? false },
   );
   // answers are compared by their probability; other texts are not
   const scorer = asksQuestions ? await openTargetScorer(environment, opened, overrides, { density: false }) : null;

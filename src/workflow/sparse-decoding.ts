@@ -6,6 +6,7 @@ import {
   type GeneratorOptions,
   openGenerator,
   planSparseMlp,
+  type SparseMlpPlan,
 } from "../infer/index.ts";
 import { mergedWeights, untrained } from "../peft/index.ts";
 import type { Tensor } from "../tensor/index.ts";
@@ -27,8 +28,12 @@ export function checkSparseDecoding(
   );
 }
 
-/** A generator of whole matrices, or with `isSparse` one that decides at its first batch. Errors as `openGenerator`. */
-export function openWriter(options: GeneratorOptions, isSparse: boolean): Promise<Generator> {
+/** A generator of whole matrices, by a plan, or with `isSparse` one that decides at its first batch. Errors as `openGenerator`. */
+export function openWriter(
+  options: GeneratorOptions,
+  { decoding, isSparse }: { readonly decoding: SparseMlpPlan | null; readonly isSparse: boolean },
+): Promise<Generator> {
+  if (decoding !== null) return openGenerator({ ...options, sparseMlp: decoding });
   return isSparse ? Promise.resolve(sparseWriter(options)) : openGenerator(options);
 }
 

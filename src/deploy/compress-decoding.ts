@@ -1,0 +1,47 @@
+// Thresholds for decoding by rows: raised while the score that they may cost stays within a budget, measured here.
+import type { PlainModel } from "../compress/index.ts";
+import { calibrateSparseMlp, chooseSparseMlp, type SparseMlpPlan } from "../infer/index.ts";
+import { untrained } from "../peft/index.ts";
+import type { Backend } from "../runtime/index.ts";
+import { type StoredDecoding, scoringBatches } from "../workflow/index.ts";
+import type { CompressData } from "./compress-data.ts";
+import { examplesFrom } from "./compress-examples.ts";
+import { lostScore } from "./compress-said.ts";
+import { openWriting, plainWriting } from "./compress-writing.ts";
+import type { FrozenModel } from "./frozen-model.ts";
+
+/** Texts that activations are watched on while they are written, one at a time. */
+const CALIBRATION_TEXTS = 64;
+
+/**
+ * Decides which MLPs of a smaller model's decoder are read by the rows of active neurons, and above which magnitude a neuron counts as
+ * active: as much as a loss of `budget` allows, one standard error included, on the examples of the choice. Errors as `Backend.compile`.
+ */
+export async function chooseDecoding(
+  backend: Backend,
+  frozen: Pick<FrozenModel, "opened">,
+  smaller: PlainModel,
+  data: CompressData,
+  budget: number,
+): Promise<StoredDecoding> {
+  const written = plainWriting(smaller);
+  const options = { model: written.model, method: untrained(), weights: written.weights, backend };
+  const texts = examplesFrom(data.calibration, 0, CALIBRATION_TEXTS);
+  const calibration = await calibrateSparseMlp(
+    options,
+    new Map(),
+    scoringBatches(texts, data.task, "longest", 1),
+    data.generation,
+  );
+  const said = async (plan: SparseMlpPlan | null) => {
+    const writing = await openWriting(backend, { ...written, decoding: plan }, frozen, data);
+    return writing.said(data.search).finally(() => writing.dispose());
+  };
+  const dense = await said(null);
+  const { plan, score, keepActive } = await chooseSparseMlp(calibration, {
+    backend,
+    budget,
+    score: async (of) => (of === null ? 0 : -lostScore(dense, await said(of))),
+  });
+  return { schema: 1, plan, budget, lost: -score.sparse, keepActive };
+}

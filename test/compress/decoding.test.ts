@@ -1,0 +1,146 @@
+// Decoding by the rows of active neurons, chosen by `deft compress --decoding-budget`: kept in the folder, used and exported.
+import { readFileSync, rmSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { AutoModelForSeq2SeqLM, AutoTokenizer, env } from "@huggingface/transformers";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import type { Compression, StoredDecoding } from "../../src/workflow/index.ts";
+import { deft } from "../support/command.ts";
+import { done, learns, type TinyTexts, tinyTexts } from "./t5-support.ts";
+
+let tiny: TinyTexts;
+let [writes, small] = ["", ""];
+beforeAll(async () => {
+  tiny = await tinyTexts();
+  writes = await tiny.train("writes", "v1.1", ...learns(tiny.at("texts")));
+  small = tiny.at("small");
+  await done("compress", writes, "--output", small, "--keep-neurons", "0.5", "--threads", "1", "-q");
+}, 240_000);
+afterAll(() => rmSync(tiny.root, { recursive: true, force: true }));
+
+const read = <T>(...path: string[]) => JSON.parse(readFileSync(join(...path), "utf8")) as T;
+
+/** The plan that reads rows in both of the decoder's MLPs, whether or not this machine gains by it. */
+const gathered = (threshold: number): StoredDecoding => ({
+  schema: 1,
+  plan: {
+    rows: 1,
+    exactness: threshold === 0 ? "exact" : "calibrated",
+    layers: [0, 1].map((layer) => ({
+      site: `decoder.block.${layer}.layer.2.DenseReluDense`,
+      threshold,
+      neurons: 16,
+      isGathered: true,
+      active: 0.5,
+      denseMs: null,
+      gatheredMs: null,
+      reason: null,
+    })),
+  },
+  budget: 0.01,
+  lost: 0,
+  keepActive: null,
+});
+const store = (decoding: unknown) => writeFileSync(join(small, "decoding.json"), JSON.stringify(decoding));
+
+async function predicted(folder: string): Promise<string[]> {
+  const input = tiny.at("asked.jsonl");
+  const lines = readFileSync(tiny.at("texts", "dev.jsonl"), "utf8").trim().split("\n");
+  const source = (line: string) => JSON.parse(line) as Record<string, string>;
+  writeFileSync(input, lines.map((line) => JSON.stringify({ text: Object.values(source(line))[0] })).join("\n"));
+  const out = await done("predict", folder, "--input", input, "--threads", "1");
+  return out
+    .trim()
+    .split("\n")
+    .map((line) => (JSON.parse(line) as { text: string }).text);
+}
+
+describe("--decoding-budget", () => {
+  test("leaves a plan beside the model and says what it does, with nothing else removed", async () => {
+    const output = tiny.at("decoded");
+    const flags = ["--output", output, "--decoding-budget", "100", "--threads", "1"];
+    const compression = JSON.parse(await done("compress", writes, ...flags, "--json")) as Compression;
+    const { plan, budget, keepActive } = read<StoredDecoding>(output, "decoding.json");
+    expect(compression.after.neurons).toBe(compression.before.neurons);
+    expect(budget).toBe(1);
+    expect(plan.layers.map(({ site }) => site)).toEqual([
+      "decoder.block.0.layer.2.DenseReluDense",
+      "decoder.block.1.layer.2.DenseReluDense",
+    ]);
+    const of = plan.layers.filter(({ isGathered }) => isGathered).length;
+    expect(compression.decoding).toMatchObject({ gathered: of, of: 2, keepActive, exactness: plan.exactness });
+    // a layer that is read whole says why
+    expect(plan.layers.every(({ isGathered, reason }) => isGathered === (reason === null))).toBe(true);
+    expect(await predicted(output)).toHaveLength(64);
+  });
+
+  test.each([
+    ["a score below nothing", ["--decoding-budget", "-1"], /--decoding-budget: expected points from 0 to 100/],
+    ["no number", ["--decoding-budget", "much"], /--decoding-budget/],
+  ])("is refused for %s", async (_, argv, message) => {
+    const { code, err } = await deft("compress", writes, "--output", tiny.at("bad"), ...argv, "-q");
+    expect({ code, told: message.test(err) }).toEqual({ code: 2, told: true });
+  });
+});
+
+/** Transformers.js goes on behind the end of a text while others of its batch are written. */
+function untilEnd(ids: readonly bigint[]): number[] {
+  const end = ids.indexOf(1n);
+  return (end < 0 ? ids : ids.slice(0, end)).map(Number);
+}
+
+describe("a stored plan", () => {
+  test("without thresholds writes the same; with one above every activation, what MLPs without neurons would", async () => {
+    rmSync(join(small, "decoding.json"), { force: true });
+    const whole = await predicted(small);
+    expect(new Set(whole).size).toBeGreaterThan(4);
+    store(gathered(0));
+    expect(await predicted(small)).toEqual(whole);
+    store(gathered(1e6));
+    expect(await predicted(small)).not.toEqual(whole);
+  });
+
+  test("is in the exported decoder, at its thresholds, for any batch", async () => {
+    env.allowRemoteModels = false;
+    env.localModelPath = `${tiny.root}/`;
+    for (const [i, threshold] of [0, 0.2, 1e6].entries()) {
+      store(gathered(threshold));
+      const name = `exported-${i}`;
+      await done("export", small, "--format", "onnx", "--output", tiny.at(name), "--precision", "fp32,int8", "-q");
+      expect(read(tiny.at(name), "decoding.json")).toEqual(gathered(threshold));
+      const ours = await predicted(small);
+      const lines = readFileSync(tiny.at("texts", "dev.jsonl"), "utf8").trim().split("\n");
+      const texts = lines.map((line) => `say: ${Object.values(JSON.parse(line) as Record<string, string>)[0]}`);
+      const tokenizer = await AutoTokenizer.from_pretrained(name);
+      for (const dtype of ["fp32", "q8"] as const) {
+        const model = await AutoModelForSeq2SeqLM.from_pretrained(name, { dtype } as object);
+        const inputs = tokenizer(texts, { padding: true, truncation: true }) as object;
+        const sequences = await model.generate({ ...inputs, max_new_tokens: 4 } as Record<string, unknown>);
+        const theirs = (sequences as unknown as { tolist(): bigint[][] })
+          .tolist()
+          .map((ids) => tokenizer.decode(untilEnd(ids), { skip_special_tokens: true }));
+        const same = theirs.filter((text, at) => text.trim() === ours[at]!.trim()).length;
+        expect(same, `${dtype} at ${threshold}`).toBeGreaterThanOrEqual(dtype === "fp32" ? texts.length : 48);
+        await model.dispose();
+      }
+    }
+  });
+
+  test.each([
+    [
+      "another model's MLPs",
+      {
+        ...gathered(0),
+        plan: {
+          ...gathered(0).plan,
+          layers: [{ ...gathered(0).plan.layers[0]!, site: "decoder.block.7.layer.2.DenseReluDense" }],
+        },
+      },
+      /expected an MLP of the model's decoder, got decoder\.block\.7/,
+    ],
+    ["nonsense", { schema: 1, plan: "all", budget: -1 }, /decoding\.json\.plan: expected a plan for decoding/],
+  ])("of %s is refused", async (_, decoding, message) => {
+    store(decoding);
+    const { code, err } = await deft("predict", small, "--text", "a dull film");
+    expect({ code, told: message.test(err), err }).toEqual({ code: 2, told: true, err });
+  });
+});
