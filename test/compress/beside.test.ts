@@ -15,7 +15,7 @@ import { nodeBackend } from "../../src/runtime/node.ts";
 import { type Compression, scoringBatches } from "../../src/workflow/index.ts";
 import { deft } from "../support/command.ts";
 import { writeTinyModel, writeTinySst2 } from "../support/tiny-model.ts";
-import { done, type TinyTexts, tinyTexts } from "./t5-support.ts";
+import { argv, done, type TinyTexts, tinyTexts } from "./t5-support.ts";
 
 let tiny: TinyTexts;
 beforeAll(async () => {
@@ -89,26 +89,10 @@ describe.each(CASES)("%s with %s and gates", (name, method) => {
     JSON.parse(await done("compress", run, "--output", at(part), "--threads", "1", "--json", ...argv)) as Compression;
   let loss: number;
   beforeAll(async () => {
-    const flags = [
-      "--threads",
-      "1",
-      "--batch-size",
-      "8",
-      "--max-steps",
-      "16",
-      "--learning-rate",
-      "0.02",
-      "--max-length",
-      "32",
-      "-q",
-    ];
-    await done(
-      "train",
-      ...["--model", tiny.at(folder), "--task", task, "--data", tiny.at(data), "--output", at("run")],
-      ...flags,
-      ...["--ada", "--keep-neurons", "0.75", "--gate-rate", "0.5"],
-      ...METHODS[method]!,
-    );
+    const fixed = { threads: 1, "batch-size": 8, "max-steps": 16, "learning-rate": 0.02, "max-length": 32 };
+    const where = { model: tiny.at(folder), task, data: tiny.at(data), output: at("run") };
+    const removes = { "keep-neurons": 0.75, "gate-rate": 0.5 };
+    await done("train", ...argv({ ...where, ...fixed, ...removes }), "--ada", "-q", ...METHODS[method]!);
     loss = (await evaluated(at("run"))).loss;
   });
 
