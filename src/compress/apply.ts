@@ -115,7 +115,7 @@ function removeMlp(
   { site: path, neurons, gate, constant }: LayerPlan,
 ): ConfigIssue[] {
   const bias = `${site.out}.bias`;
-  for (const name of [...weights.keys()]) if (isBehind(name, site)) weights.delete(name);
+  for (const name of weights.keys()) if (isBehind(name, site)) weights.delete(name);
   if (neurons === 0 && !site.isPostNorm && weights.has(bias)) {
     // what stands for an MLP that is gone already goes on standing for it
     replace(

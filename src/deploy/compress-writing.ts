@@ -48,7 +48,6 @@ export const writingMethod = ({ hooks }: WritingModel): Method => ({ ...untraine
 const HEAD = { kind: "language-model" } as const;
 /** The vocabulary's logits are wide: few texts at a time. */
 const LOGITS_BATCH = 8;
-const COMPILE = { mapWeights: false } as const;
 
 /** Texts with `fed` beside what they are made from, as the task scores them. */
 export interface OpenWriting {
@@ -56,7 +55,7 @@ export interface OpenWriting {
   dispose(): Promise<void>;
 }
 
-/** Opens the programs that write. Errors as `Backend.compile`. */
+/** Opens the programs that write; several are open at once, so weights stay where they lie. Errors as `Backend.compile`. */
 export async function openWriting(
   backend: Backend,
   written: WritingModel,
@@ -64,7 +63,7 @@ export async function openWriting(
   { task, generation }: { readonly task: CompressData["task"]; readonly generation: GenerationOptions },
 ): Promise<OpenWriting> {
   const { model, weights } = written;
-  const options = { model, method: writingMethod(written), weights, backend, compile: COMPILE };
+  const options = { model, method: writingMethod(written), weights, backend };
   const generator = await openGenerator({ ...options, sparseMlp: written.decoding });
   // only a question of several windows asks how likely its texts are
   let scorer: Promise<Scorer> | null = null;
@@ -119,10 +118,7 @@ export async function openDivergence(backend: Backend, written: WritingModel): P
   const squares = reduceSum(square(matmul(flattenRows(moved), table, { transB: true })), { axes: [1] });
   const counted = cast(attended.decoder!, "float32");
   const distance = reduceSum(mul(squares, reshape(counted, squares.shape)));
-  const program = await backend.compile(
-    { states: read, distance, tokens: reduceSum(counted) },
-    { weights, ...COMPILE },
-  );
+  const program = await backend.compile({ states: read, distance, tokens: reduceSum(counted) }, { weights });
   const kept = new WeakMap<EncodedExamples, Tensor[]>();
   const run = ({ inputs }: ModelBatch, fed: ReadonlyMap<string, Tensor>, reference: Tensor) =>
     program.run({ ...inputs, ...Object.fromEntries(written.fed), ...Object.fromEntries(fed), reference });
@@ -167,7 +163,6 @@ export async function writtenDifference(
       backend,
       density: false,
       fetch: true,
-      compile: COMPILE,
     });
   const first = await open(models[0]);
   const second = await open(models[1]);

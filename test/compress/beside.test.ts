@@ -2,20 +2,22 @@
 import { existsSync, readFileSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { applyPlan, keepNeurons, type PlainModel } from "../../src/compress/index.ts";
+import { applyPlan, hasAdapter, keepNeurons, type PlainModel } from "../../src/compress/index.ts";
 import type { EncodedExamples, Task } from "../../src/data/index.ts";
 import { openCompressData } from "../../src/deploy/compress-data.ts";
 import { calibrate, layerFacts, openMasked, statedScores } from "../../src/deploy/compress-scoring.ts";
 import { type FrozenModel, openFrozen } from "../../src/deploy/frozen-model.ts";
-import { openScorer } from "../../src/infer/index.ts";
+import type { Value } from "../../src/graph/index.ts";
+import { buildTaskGraph, openScorer } from "../../src/infer/index.ts";
 import { anyModel, mlpSites } from "../../src/models/index.ts";
+import { compose, type Hooks } from "../../src/nn/index.ts";
 import { nodeEnvironment } from "../../src/node.ts";
 import { untrained } from "../../src/peft/index.ts";
 import { nodeBackend } from "../../src/runtime/node.ts";
 import { type Compression, scoringBatches } from "../../src/workflow/index.ts";
 import { deft } from "../support/command.ts";
 import { writeTinyModel, writeTinySst2 } from "../support/tiny-model.ts";
-import { done, type TinyTexts, tinyTexts } from "./t5-support.ts";
+import { argv, done, type TinyTexts, tinyTexts } from "./t5-support.ts";
 
 let tiny: TinyTexts;
 beforeAll(async () => {
@@ -82,6 +84,38 @@ async function distanceOf(
   return squares.reduce((sum, value) => sum + value, 0) / counts.filter(Boolean).length;
 }
 
+/** Mean of what an MLP's sublayer adds to the residual at tokens that count, reckoned here from its outputs. */
+async function meanAdded(
+  { model, weights, beside, opened: { head } }: FrozenModel,
+  sublayer: string,
+  examples: EncodedExamples,
+  task: Task,
+): Promise<number[]> {
+  const seen: Value[] = [];
+  const hooks: Hooks = {
+    sublayer(site, _x, h) {
+      if (site.path === sublayer) seen.push(h);
+      return h;
+    },
+  };
+  const method = { ...untrained(), hooks: compose(beside!.method.hooks, hooks) };
+  buildTaskGraph({ model, method, head });
+  const program = await nodeBackend({ threads: 1 }).compile({ h: seen[0]! }, { weights });
+  const [batch] = scoringBatches(examples, task, "longest", examples.count);
+  const { h } = await program.run({ ...Object.fromEntries(beside!.tensors), ...batch!.inputs });
+  await program.dispose();
+  const { attentionMask, labels } = batch!.inputs;
+  const mask = sublayer.startsWith("decoder.") ? labels! : attentionMask!;
+  const isCounted = Array.from(mask.data as BigInt64Array, (value) =>
+    mask === labels ? value !== -100n : value === 1n,
+  );
+  const [size, data] = [h!.shape[2]!, h!.data as Float32Array];
+  return Array.from({ length: size }, (_, d) => {
+    const own = isCounted.flatMap((is, position) => (is ? [data[position * size + d]!] : []));
+    return own.reduce((sum, value) => sum + value, 0) / own.length;
+  });
+}
+
 describe.each(CASES)("%s with %s and gates", (name, method) => {
   const { folder, task, data, skip, mlps } = MODELS[name];
   const at = (part: string) => tiny.at(`${folder}-${method}-${part}`);
@@ -89,26 +123,10 @@ describe.each(CASES)("%s with %s and gates", (name, method) => {
     JSON.parse(await done("compress", run, "--output", at(part), "--threads", "1", "--json", ...argv)) as Compression;
   let loss: number;
   beforeAll(async () => {
-    const flags = [
-      "--threads",
-      "1",
-      "--batch-size",
-      "8",
-      "--max-steps",
-      "16",
-      "--learning-rate",
-      "0.02",
-      "--max-length",
-      "32",
-      "-q",
-    ];
-    await done(
-      "train",
-      ...["--model", tiny.at(folder), "--task", task, "--data", tiny.at(data), "--output", at("run")],
-      ...flags,
-      ...["--ada", "--keep-neurons", "0.75", "--gate-rate", "0.5"],
-      ...METHODS[method]!,
-    );
+    const fixed = { threads: 1, "batch-size": 8, "max-steps": 16, "learning-rate": 0.02, "max-length": 32 };
+    const where = { model: tiny.at(folder), task, data: tiny.at(data), output: at("run") };
+    const removes = { "keep-neurons": 0.75, "gate-rate": 0.5 };
+    await done("train", ...argv({ ...where, ...fixed, ...removes }), "--ada", "-q", ...METHODS[method]!);
     loss = (await evaluated(at("run"))).loss;
   });
 
@@ -151,6 +169,11 @@ describe.each(CASES)("%s with %s and gates", (name, method) => {
     const all = await openCompressData(environment, frozen, {}, 32);
     const sites = mlpSites(frozen.model);
     const facts = await layerFacts(frozen, sites, await calibrate(backend, frozen, all.calibration, all.task));
+    for (const { site, statistics } of facts) {
+      if (!hasAdapter(frozen.weights, site)) continue;
+      const mean = await meanAdded(frozen, site.sublayer, all.calibration, all.task);
+      expect(Array.from(statistics!.added!, (value, d) => Math.abs(value - mean[d]!) < 1e-5)).not.toContain(false);
+    }
     const kept = facts.map((_, i) => (i === 0 ? [1, 5, 8] : i === 1 ? [] : null));
     const layers = facts.map((of, i) => keepNeurons(of, kept[i] ?? [...Array(of.site.neurons).keys()], "mean"));
     const smaller = applyPlan(frozen, sites, layers);

@@ -11,7 +11,7 @@ let tiny: TinyTexts;
 let [writes, small] = ["", ""];
 beforeAll(async () => {
   tiny = await tinyTexts();
-  writes = await tiny.train("writes", "v1.1", ...learns(tiny.at("texts")));
+  writes = await tiny.train("writes", "v1.1", learns(tiny.at("texts")));
   small = tiny.at("small");
   await done("compress", writes, "--output", small, "--keep-neurons", "0.5", "--threads", "1", "-q");
 }, 240_000);

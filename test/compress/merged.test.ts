@@ -10,7 +10,7 @@ import { int64, randomStream } from "../../src/tensor/index.ts";
 import { deft } from "../support/command.ts";
 import { describeWithPython, runPython } from "../support/python.ts";
 import { type TinyRun, tinyRun } from "./support.ts";
-import { done, worst } from "./t5-support.ts";
+import { argv, done, worst } from "./t5-support.ts";
 
 let tiny: TinyRun;
 const at = (name: string) => join(tiny.root, name);
@@ -54,16 +54,13 @@ describeWithPython("an encoder's merged export", (python) => {
 });
 
 test("gates and masks of training are folded in: the same metrics and loss without them", async () => {
-  const flags = ["--targets", "all-linear", "--learning-rate", "0.01", "--max-steps", "12", "--batch-size", "8", "-q"];
-  const data = ["--task", "sst2", "--data", tiny.data];
-  await done(
-    "train",
-    ...["--model", tiny.model, ...data, "--output", at("gated"), "--threads", "1", ...flags],
-    ...["--ada", "--keep-neurons", "0.5"],
-  );
+  const data = { task: "sst2", data: tiny.data };
+  const flags = { targets: "all-linear", "learning-rate": 0.01, "max-steps": 12, "batch-size": 8, "keep-neurons": 0.5 };
+  const where = { model: tiny.model, output: at("gated"), threads: 1 };
+  await done("train", ...argv({ ...where, ...data, ...flags }), "--ada", "-q");
   await done("export", at("gated"), "--format", "merged", "--output", at("gated-merged"));
   const evaluated = async (...target: string[]) =>
     JSON.parse(await done("eval", ...target, "--json")) as { loss: number };
   const { loss } = await evaluated(at("gated"));
-  expect((await evaluated("--model", at("gated-merged"), ...data)).loss).toBeCloseTo(loss, 5);
+  expect((await evaluated("--model", at("gated-merged"), ...argv(data))).loss).toBeCloseTo(loss, 5);
 });

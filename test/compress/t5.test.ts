@@ -6,21 +6,25 @@ import type { Plan } from "../../src/compress/index.ts";
 import type { Compression } from "../../src/workflow/index.ts";
 import { deft } from "../support/command.ts";
 import { writeFiles } from "../support/tiny-model.ts";
-import { done, learns, type TinyTexts, tinyTexts } from "./t5-support.ts";
+import { type argv, done, learns, type TinyTexts, tinyTexts } from "./t5-support.ts";
 
 let tiny: TinyTexts;
 /** Writes texts, v1.1, and knows how; answers questions, v1.0 with a LoRA, and does not. */
 let [writes, answers] = ["", ""];
 beforeAll(async () => {
   tiny = await tinyTexts();
-  writes = await tiny.train("writes", "v1.1", ...learns(tiny.at("texts")));
+  writes = await tiny.train("writes", "v1.1", learns(tiny.at("texts")));
   // windows of 16 tokens cut the longer contexts
-  answers = await tiny.train(
-    "answers",
-    "v1.0",
-    ...["--task", "squad", "--data", tiny.at("squad"), "--targets", "all-linear", "--learning-rate", "0.01"],
-    ...["--density-weight", "0", "--max-steps", "20", "--max-length", "16", "--doc-stride", "2"],
-  );
+  answers = await tiny.train("answers", "v1.0", {
+    task: "squad",
+    data: tiny.at("squad"),
+    targets: "all-linear",
+    "learning-rate": 0.01,
+    "density-weight": 0,
+    "max-steps": 20,
+    "max-length": 16,
+    "doc-stride": 2,
+  });
 }, 240_000);
 afterAll(() => rmSync(tiny.root, { recursive: true, force: true }));
 
@@ -178,16 +182,13 @@ describe("budgets", () => {
 });
 
 describe("after training that removes or gates", () => {
-  const train = (name: string, ...argv: string[]) =>
-    tiny.train(
-      name,
-      "v1.1",
-      ...["--task", "seq2seq", "--data", tiny.at("texts"), "--targets", "all-linear", "--learning-rate", "0.01"],
-      ...["--max-steps", "12", ...argv],
-    );
+  const train = (name: string, flags: Parameters<typeof argv>[0], ...more: string[]) => {
+    const fixed = { task: "seq2seq", data: tiny.at("texts"), targets: "all-linear", "learning-rate": 0.01 };
+    return tiny.train(name, "v1.1", { ...fixed, "max-steps": 12, ...flags }, ...more);
+  };
 
   test("masked neurons are removed without a rule, exactly", async () => {
-    const run = await train("masked", "--keep-neurons", "0.25", "--density-weight", "0");
+    const run = await train("masked", { "keep-neurons": 0.25, "density-weight": 0 });
     const result = await compress(run, "masked-small");
     expect(result).toMatchObject({ exactness: "exact", after: { neurons: 32 }, chosen: { masked: true } });
     expect(result.logitsDifference).toBeLessThan(1e-5);
@@ -195,7 +196,7 @@ describe("after training that removes or gates", () => {
   });
 
   test("gates of both stacks are folded, exactly, and closed ones removed with all of their MLP", async () => {
-    const run = await train("gated", "--ada");
+    const run = await train("gated", {}, "--ada");
     const whole = await compress(run, "gated-whole", "--keep-neurons", "1");
     expect(whole).toMatchObject({ exactness: "exact", after: { mlps: 4 }, chosen: { gates: { length: 4 } } });
     expect(whole.logitsDifference).toBeLessThan(1e-5);
