@@ -197,7 +197,7 @@ const compression = define("Compression");
 export const COMPRESS_FLAGS: readonly Flag[] = [
   compression("keep-neurons", "X", "share of each layer's MLP neurons that stays"),
   compression("threshold", "X", "remove neurons that never exceed this on the calibration data"),
-  compression("skip", "3,7", "layers whose MLP is removed"),
+  compression("skip", "3,7", "layers whose MLP is removed; of T5 encoder.3,decoder.7"),
   compression("gate-threshold", "X", "remove the MLPs whose learned gate is below X"),
   compression("count", "N", "remove the MLPs of N layers, the least missed first"),
   compression("score-budget", "X", "remove what costs at most X points of score, measured"),

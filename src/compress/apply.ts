@@ -1,26 +1,47 @@
 // A plan applied: the same model with smaller matrices, as plain weights and a plain config.
+import { gateName } from "../density/index.ts";
 import { ConfigError, type ConfigIssue } from "../errors.ts";
 import type { JsonObject } from "../hub/index.ts";
 import type { MlpSite } from "../models/index.ts";
+import type { Method } from "../peft/index.ts";
 import { type Tensor, tensor, type Weight, type Weights } from "../tensor/index.ts";
 import { keepColumns, keepRows } from "./matrix.ts";
 import { keptCount, type LayerPlan } from "./plan.ts";
 
-/** A model as config.json and weights, adapter merged. */
+/** What no merge can put into weights: a method that stays beside its base, with what was trained. */
+export interface BesideMethod {
+  readonly method: Method;
+  /** Also among the model's weights. */
+  readonly tensors: ReadonlyMap<string, Tensor>;
+}
+
+/** A model as config.json and weights, adapter merged where it can be. */
 export interface PlainModel {
   readonly config: JsonObject;
   readonly weights: Weights;
+  /** Absent: everything is in the weights. */
+  readonly beside?: BesideMethod | undefined;
+}
+
+/** Whether a bottleneck adapter stands behind an MLP: what it gives goes when the MLP goes. */
+export function hasAdapter(weights: Weights, { sublayer }: MlpSite): boolean {
+  return weights.has(`${sublayer}.adapter_down.weight`);
+}
+
+/** Whether a tensor belongs to an MLP's sublayer and not to the model: its adapter, its gate. */
+function isBehind(name: string, { sublayer }: MlpSite): boolean {
+  return name.startsWith(`${sublayer}.adapter_`) || name === gateName(sublayer);
 }
 
 /**
  * The model with the plan's neurons and MLPs gone and its gates folded. Weights are computed when they are read.
  *
  * A constant goes into the output's bias, or where no MLP is left into the bias of the norm before it. A T5 has neither: it is
- * given a bias of the output, also where no MLP is left (`mlp_bias` of its config).
+ * given a bias of the output, also where no MLP is left (`mlp_bias` of its config). An adapter behind an MLP that goes, goes with it.
  * @throws {ConfigError} when a constant has no bias to go into, or no neuron of any layer would be left.
  */
 export function applyPlan(
-  { config, weights }: PlainModel,
+  { config, weights, beside }: PlainModel,
   sites: readonly MlpSite[],
   layers: readonly LayerPlan[],
 ): PlainModel {
@@ -39,7 +60,10 @@ export function applyPlan(
       if (!reduced.has(name)) reduced.set(name, made(new Float32Array(hiddenSizeOf(config))));
     }
   }
-  return { config: reducedConfig(config, layers, hasBiases), weights: reduced };
+  const plain = { config: reducedConfig(config, layers, hasBiases), weights: reduced };
+  if (beside === undefined) return plain;
+  const tensors = new Map([...beside.tensors].filter(([name]) => reduced.has(name)));
+  return { ...plain, beside: { ...beside, tensors } };
 }
 
 function reduceLayer(weights: Map<string, Weight>, site: MlpSite, layer: LayerPlan): ConfigIssue[] {
@@ -91,6 +115,7 @@ function removeMlp(
   { site: path, neurons, gate, constant }: LayerPlan,
 ): ConfigIssue[] {
   const bias = `${site.out}.bias`;
+  for (const name of weights.keys()) if (isBehind(name, site)) weights.delete(name);
   if (neurons === 0 && !site.isPostNorm && weights.has(bias)) {
     // what stands for an MLP that is gone already goes on standing for it
     replace(

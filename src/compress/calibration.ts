@@ -28,6 +28,8 @@ export interface NeuronStatistics {
   readonly energy: Float64Array;
   /** Largest magnitude of the activation itself, as density and thresholds see it. */
   readonly peak: Float64Array;
+  /** Mean of what the whole sublayer adds to the residual, an adapter behind the MLP included: `[D]`; absent without one. */
+  readonly added?: Float64Array;
 }
 
 /** A hook that only reads: records what each MLP's output matrix reads, `[B, P + S, F]` by the activation's site. */
@@ -47,10 +49,30 @@ export function outputReadTap(sites: readonly MlpSite[]): {
   return { hooks, read };
 }
 
-/** The outputs to fetch beside a forward pass: `calibration.i.{sum,squares,peak}` `[F]` and `calibration.i.tokens` for tap i. */
+/** A hook that only reads: records what these MLPs' sublayers add to the residual, `[B, P + S, D]` by the activation's site. */
+export function addedTap(sites: readonly MlpSite[]): {
+  readonly hooks: Hooks;
+  readonly added: ReadonlyMap<string, Value>;
+} {
+  const activationOf = new Map(sites.map(({ sublayer, activation }) => [sublayer, activation]));
+  const added = new Map<string, Value>();
+  const hooks: Hooks = {
+    sublayer(site, _x, h, _norm, kind) {
+      const activation = activationOf.get(site.path);
+      if (kind === "mlp" && activation !== undefined) added.set(activation, h);
+      return h;
+    },
+  };
+  return { hooks, added };
+}
+
+/** The outputs to fetch beside a forward pass: `calibration.i.{sum,squares,peak}` `[F]` and `calibration.i.tokens` for tap i, and `.added` `[D]`. */
 export function calibrationOutputs(
   taps: readonly Tap[],
-  read: ReadonlyMap<string, Value>,
+  {
+    read,
+    added = new Map(),
+  }: { readonly read: ReadonlyMap<string, Value>; readonly added?: ReadonlyMap<string, Value> },
   attended: StackMasks,
 ): Record<string, Value> {
   const outputs: Record<string, Value> = {};
@@ -62,8 +84,10 @@ export function calibrationOutputs(
       const [batch, length, neurons] = activation.shape as readonly [Dim, Dim, number];
       const tokens = multiplyDims(batch, length);
       const counted = attendedPositions(tap, attended);
-      const total = (x: Value) => reshape(matmul(reshape(counted, [1, tokens]), x), [neurons]);
+      const total = (x: Value) => reshape(matmul(reshape(counted, [1, tokens]), x), [Number(x.shape[1])]);
       const rows = reshape(given, [tokens, neurons]);
+      const whole = added.get(tap.site);
+      if (whole) outputs[`calibration.${i}.added`] = total(reshape(whole, [tokens, whole.shape[2]!]));
       const magnitudes = abs(reshape(activation, [tokens, neurons]));
       outputs[`calibration.${i}.sum`] = total(rows);
       outputs[`calibration.${i}.squares`] = total(square(rows));
@@ -76,12 +100,12 @@ export function calibrationOutputs(
 
 /** Adds up the outputs of `calibrationOutputs` over batches. */
 export class CalibrationMeter {
-  readonly #layers: (Omit<NeuronStatistics, "tokens"> & { tokens: number })[];
+  readonly #layers: (Omit<NeuronStatistics, "tokens" | "added"> & { tokens: number; added: Float64Array | null })[];
 
   constructor(taps: readonly Pick<Tap, "site" | "activation">[]) {
     this.#layers = taps.map(({ site, activation }) => {
       const zeros = () => new Float64Array(Number(activation.shape.at(-1)));
-      return { site, tokens: 0, mean: zeros(), energy: zeros(), peak: zeros() };
+      return { site, tokens: 0, mean: zeros(), energy: zeros(), peak: zeros(), added: null };
     });
   }
 
@@ -97,17 +121,21 @@ export class CalibrationMeter {
         peak[f] = Math.max(peak[f]!, largest[f]!);
       }
       layer.tokens += of("tokens")[0]!;
+      const added = outputs[`calibration.${i}.added`]?.data as Float32Array | undefined;
+      const before = layer.added;
+      if (added !== undefined) layer.added = Float64Array.from(added, (sum, d) => sum + (before?.[d] ?? 0));
     });
   }
 
   /** The statistics of everything added; needs at least one token of each stack. */
   statistics(): NeuronStatistics[] {
-    return this.#layers.map(({ site, tokens, mean, energy, peak }) => ({
+    return this.#layers.map(({ site, tokens, mean, energy, peak, added }) => ({
       site,
       tokens,
       mean: mean.map((sum) => sum / tokens),
       energy: energy.map((sum) => sum / tokens),
       peak: peak.slice(),
+      ...(added === null ? {} : { added: added.map((sum) => sum / tokens) }),
     }));
   }
 }

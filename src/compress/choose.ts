@@ -59,6 +59,7 @@ export function gated({ site }: LayerFacts, gate: number): LayerPlan {
 function constantFor(facts: LayerFacts, kept: readonly number[], compensation: Compensation): number[] | null {
   const { outWeight, outBias, statistics } = facts;
   const isMean = compensation === "mean" && statistics !== null;
+  if (isMean && kept.length === 0 && statistics.added !== undefined) return Array.from(statistics.added, Math.fround);
   // with no neuron left the bias has no layer of its own any more
   const bias = kept.length === 0 ? outBias : null;
   if (!isMean) return bias === null ? null : Array.from(bias);

@@ -1,7 +1,7 @@
 // Density into smaller models: what to remove, the plan that says so, and the plan applied.
 // Takes weights, sites and calibration statistics, gives plans and plain smaller models. Never: runs a program, trains.
-export { applyPlan, type PlainModel } from "./apply.ts";
-export { CalibrationMeter, calibrationOutputs, type NeuronStatistics, outputReadTap } from "./calibration.ts";
+export { applyPlan, type BesideMethod, hasAdapter, type PlainModel } from "./apply.ts";
+export { addedTap, CalibrationMeter, calibrationOutputs, type NeuronStatistics, outputReadTap } from "./calibration.ts";
 export {
   type Compensation,
   complement,
@@ -23,7 +23,6 @@ export {
   textArithmetic,
 } from "./energy.ts";
 export {
-  fedMasks,
   INPUT_NAMES,
   type InferenceGraph,
   type InferenceModel,

@@ -1,6 +1,6 @@
 // An encoder's graph for inference alone: everything frozen, and the last block only where the head reads.
-import { add, Graph, mul, type Value } from "../graph/index.ts";
-import { type EncoderInputs, type EncoderModel, encoderLogits, encoderSpans, type MlpSite } from "../models/index.ts";
+import { Graph, mul, type Value } from "../graph/index.ts";
+import { type EncoderInputs, type EncoderModel, encoderLogits, encoderSpans } from "../models/index.ts";
 import { compose, type Hooks, none, Scope } from "../nn/index.ts";
 
 /** An encoder that is only run: what its graph is made of besides weights. */
@@ -46,15 +46,4 @@ export function inferenceGraph(
     return { graph, inputs, outputs: { logits: encoderLogits(model, root, inputs, numLogits, { firstOnly }) } };
   const { startLogits, endLogits } = encoderSpans(model, root, inputs);
   return { graph, inputs, outputs: { start_logits: startLogits, end_logits: endLogits } };
-}
-
-/** Middleware that replaces neurons by their constants, fed with each run: `neurons.i.{mask,fill}` `[F]` for site i. */
-export function fedMasks(sites: readonly MlpSite[]): Hooks {
-  return {
-    activation(site, a) {
-      const i = sites.findIndex(({ activation }) => activation === site.path);
-      const fed = (name: string) => site.graph.input(`neurons.${i}.${name}`, "float32", [Number(a.shape.at(-1))]);
-      return site.at(() => add(mul(a, fed("mask")), fed("fill")));
-    },
-  };
 }

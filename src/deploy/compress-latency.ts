@@ -3,11 +3,10 @@ import type { PlainModel } from "../compress/index.ts";
 import { batches, type EncodedExamples, isTargets } from "../data/index.ts";
 import { buildReading, buildWriting, cachedNames } from "../infer/index.ts";
 import type { EncoderDecoderModel } from "../models/index.ts";
-import { untrained } from "../peft/index.ts";
 import type { Backend, Program } from "../runtime/index.ts";
 import { int64, type Tensor, zeros } from "../tensor/index.ts";
 import { targetTokens } from "./compress-examples.ts";
-import { plainWriting, type WritingModel, writingModel } from "./compress-writing.ts";
+import { plainWriting, type WritingModel, writingMethod } from "./compress-writing.ts";
 import { compilePlain, type FrozenModel } from "./frozen-model.ts";
 import { interleaved, latencyBatches, medianRatio, percentile } from "./latency.ts";
 
@@ -65,22 +64,27 @@ async function encoderLatency(backend: Backend, frozen: FrozenModel, examples: E
   };
 }
 
+type Runs = Pick<Program, "run">;
+
 /** Programs that read a text and write one token of it. */
 interface ReaderWriter {
-  readonly reader: Program;
-  readonly writer: Program;
+  readonly reader: Runs;
+  readonly writer: Runs;
   dispose(): Promise<void>;
 }
 
-async function openReaderWriter(backend: Backend, { model, weights }: WritingModel): Promise<ReaderWriter> {
-  const options = { model, method: untrained() };
+async function openReaderWriter(backend: Backend, written: WritingModel): Promise<ReaderWriter> {
+  const { model, weights, fed } = written;
+  const options = { model, method: writingMethod(written) };
   const compile = { weights, mapWeights: false };
   const reading = buildReading(options);
   const reader = await backend.compile(reading.outputs, compile);
   const writer = await backend.compile(buildWriting(options, reading, { reorders: false }).outputs, compile);
+  const own = Object.fromEntries(fed);
+  const runs = (program: Program): Runs => ({ run: (feeds) => program.run({ ...own, ...feeds }) });
   return {
-    reader,
-    writer,
+    reader: runs(reader),
+    writer: runs(writer),
     async dispose() {
       await reader.dispose();
       await writer.dispose();
@@ -93,7 +97,7 @@ async function openReaderWriter(backend: Backend, { model, weights }: WritingMod
  * others. The shares of both parts are medians of rounds taken in turn; the whole weighs them by the dense model's own times.
  */
 async function writingLatency(backend: Backend, frozen: FrozenModel, examples: EncodedExamples): Promise<LatencyMeter> {
-  const written = writingModel(frozen.model, frozen.weights);
+  const written = plainWriting(frozen);
   const dense = await openReaderWriter(backend, written);
   const tokens = meanTargetTokens(examples);
   return {
@@ -140,7 +144,7 @@ function readingBatches(examples: EncodedExamples, batchSize: number, rounds: nu
 }
 
 /** One step of every text of a batch, behind `past` tokens. */
-async function stepFeeds({ config }: EncoderDecoderModel, reader: Program, feeds: Feeds, past: number): Promise<Feeds> {
+async function stepFeeds({ config }: EncoderDecoderModel, reader: Runs, feeds: Feeds, past: number): Promise<Feeds> {
   const { numDecoderLayers, numHeads, headDim, decoderStartTokenId } = config;
   const rows = feeds.tokenIds!.shape[0]!;
   const keys = zeros("float32", [rows, 1, numHeads, past, headDim]);

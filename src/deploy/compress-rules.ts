@@ -1,6 +1,7 @@
 // Which neurons go: the explicit rules, training's masks, and the searches under a measured budget.
 import {
   type Exactness,
+  hasAdapter,
   keepNeurons,
   type LayerFacts,
   type LayerPlan,
@@ -101,7 +102,11 @@ async function byExplicit(context: RuleContext, rule: Extract<CompressRule, { ki
       ? layers.map(({ kept, neurons }, i) => keepNeurons(facts[i]!, kept ?? all(neurons), "none"))
       : layers,
     exactness: isExact ? "exact" : "calibrated",
-    chosen: { rule: "explicit", ...numbers, ...(frozen.gates.size === 0 ? {} : { gates: [...frozen.gates.values()] }) },
+    chosen: {
+      rule: "explicit",
+      ...numbers,
+      ...(frozen.gates.size === 0 ? {} : { gates: facts.map(({ site }) => frozen.gates.get(site.sublayer) ?? 1) }),
+    },
     candidates: missed,
   };
 }
@@ -200,7 +205,10 @@ async function silentNeurons(
       const grounds = { bounds: await boundsOf(into!), factor: factor === undefined ? null : await boundsOf(factor) };
       const silent = provenSilent(site, model.config.hiddenAct, grounds, columns);
       const mask = masks.get(site.activation);
-      return mask === undefined ? silent : silent.map((is, f) => Number(is === 1 || mask[f] === 0));
+      const all = mask === undefined ? silent : silent.map((is, f) => Number(is === 1 || mask[f] === 0));
+      // an adapter behind an MLP says something of its own, and goes with the last neuron
+      if (hasAdapter(weights, site) && all.every((is) => is === 1)) all[0] = 0;
+      return all;
     }),
   );
 }

@@ -1,7 +1,9 @@
 // Scoring without rebuilding: one program whose neurons are switched by what it is fed, and plain models beside it.
 import {
+  addedTap,
   CalibrationMeter,
   calibrationOutputs,
+  hasAdapter,
   type LayerFacts,
   type NeuronStatistics,
   neuronSwitches,
@@ -12,12 +14,13 @@ import {
 import { batches, type EncodedExamples, evaluationPlan, type Task } from "../data/index.ts";
 import { buildTaskGraph, openScorer } from "../infer/index.ts";
 import { type MlpSite, mlpSites } from "../models/index.ts";
+import { compose, none } from "../nn/index.ts";
 import { untrained } from "../peft/index.ts";
 import type { Backend, Program } from "../runtime/index.ts";
 import { SCORING_BATCH, scoringBatches } from "../workflow/index.ts";
 import type { CompressData } from "./compress-data.ts";
 import { type Said, saidLabels } from "./compress-said.ts";
-import { openDivergence, openWriting, plainWriting, writingModel, writtenDifference } from "./compress-writing.ts";
+import { openDivergence, openWriting, plainWriting, writtenDifference } from "./compress-writing.ts";
 import { compilePlain, type FrozenModel, inferenceFeeds } from "./frozen-model.ts";
 
 /** Logits `[examples, C]` of a plain encoder's program over `examples`. */
@@ -39,18 +42,21 @@ export async function logitsOf(program: Program, examples: EncodedExamples): Pro
 /** What the neurons did on `examples`; a decoder's while it is told what to write. Errors as `Backend.compile`. */
 export async function calibrate(
   backend: Backend,
-  { opened, model, weights }: FrozenModel,
+  { opened, model, weights, beside }: FrozenModel,
   examples: EncodedExamples,
   task: Task,
 ): Promise<NeuronStatistics[]> {
-  const tap = outputReadTap(mlpSites(model));
-  const method = { ...untrained(), hooks: tap.hooks };
+  const sites = mlpSites(model);
+  const [output, whole] = [outputReadTap(sites), addedTap(sites.filter((site) => hasAdapter(weights, site)))];
+  const method = { ...untrained(), hooks: compose(beside?.method.hooks ?? none, output.hooks, whole.hooks) };
   const { taps, attended } = buildTaskGraph({ model, method, head: opened.head });
-  const program = await backend.compile(calibrationOutputs(taps, tap.read, attended), { weights });
+  const outputs = calibrationOutputs(taps, { read: output.read, added: whole.added }, attended);
+  const program = await backend.compile(outputs, { weights });
+  const fed = Object.fromEntries(beside?.tensors ?? []);
   const meter = new CalibrationMeter(taps);
   try {
     for (const { inputs } of scoringBatches(examples, task, "longest", SCORING_BATCH))
-      meter.add(await program.run(inputs));
+      meter.add(await program.run({ ...fed, ...inputs }));
   } finally {
     await program.dispose();
   }
@@ -75,7 +81,7 @@ export function openMasked(
   facts: readonly LayerFacts[],
   data: CompressData,
 ): Promise<MaskedModel> {
-  const hooks = neuronSwitches(facts.map(({ site }) => site));
+  const hooks = neuronSwitches(facts);
   return frozen.model.architecture === "encoder"
     ? maskedEncoder(backend, frozen, hooks, facts, data)
     : maskedWriter(backend, frozen, hooks, facts, data);
@@ -85,18 +91,19 @@ type Switches = ReturnType<typeof neuronSwitches>;
 
 async function maskedEncoder(
   backend: Backend,
-  { model, weights, opened }: FrozenModel,
-  hooks: Switches,
+  { model, weights, opened, beside }: FrozenModel,
+  switches: Switches,
   facts: readonly LayerFacts[],
   { task }: CompressData,
 ): Promise<MaskedModel> {
-  const method = { ...untrained(), hooks };
+  const method = { ...untrained(), hooks: compose(beside?.method.hooks ?? none, switches) };
   const { head } = opened;
   const compile = { mapWeights: false };
   const scorer = await openScorer({ model, method, head, weights, backend, density: false, compile });
   const logits = async (examples: EncodedExamples, kept: KeptNeurons) => {
     const scored = scoringBatches(examples, task, "longest", SCORING_BATCH);
-    return (await scorer.score(switchFeeds(facts, kept), scored, examples.count)).logits;
+    const fed = new Map([...(beside?.tensors ?? []), ...switchFeeds(facts, kept)]);
+    return (await scorer.score(fed, scored, examples.count)).logits;
   };
   const dense = new WeakMap<EncodedExamples, Float32Array>();
   return {
@@ -117,7 +124,7 @@ async function maskedWriter(
   facts: readonly LayerFacts[],
   data: CompressData,
 ): Promise<MaskedModel> {
-  const written = writingModel(frozen.model, frozen.weights, hooks);
+  const written = plainWriting(frozen, hooks);
   const writing = await openWriting(backend, written, frozen, data);
   const teacher = await openDivergence(backend, written);
   const dense = switchFeeds(facts, noneSwitched(facts));
@@ -157,7 +164,7 @@ export async function statedScores(
 ): Promise<StatedScores> {
   const { stated, task } = data;
   if (frozen.model.architecture === "encoder-decoder") {
-    const models = [writingModel(frozen.model, frozen.weights), plainWriting(smaller)] as const;
+    const models = [plainWriting(frozen), plainWriting(smaller)] as const;
     const said = async (which: 0 | 1) => {
       const writing = await openWriting(backend, models[which], frozen, data);
       return writing.said(stated).finally(() => writing.dispose());

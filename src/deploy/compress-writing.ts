@@ -1,4 +1,5 @@
 // Models that write, as compression measures them: texts for their score, logits over given texts for how far they moved.
+import type { PlainModel } from "../compress/index.ts";
 import { type EncodedExamples, isWindows } from "../data/index.ts";
 import { InternalError } from "../errors.ts";
 import { cast, matmul, mul, reduceSum, reshape, square, sub, type Value } from "../graph/index.ts";
@@ -11,7 +12,7 @@ import {
   openScorer,
   type Scorer,
 } from "../infer/index.ts";
-import { anyModel, type EncoderDecoderModel, type Model } from "../models/index.ts";
+import { anyModel, type EncoderDecoderModel } from "../models/index.ts";
 import { compose, flattenRows, type Hooks, none } from "../nn/index.ts";
 import { type Method, untrained } from "../peft/index.ts";
 import type { Backend } from "../runtime/index.ts";
@@ -25,26 +26,25 @@ import type { FrozenModel } from "./frozen-model.ts";
 export interface WritingModel {
   readonly model: EncoderDecoderModel;
   readonly weights: Weights;
-  readonly hooks?: Hooks;
+  readonly hooks: Hooks;
+  /** What the method beside it is fed with. */
+  readonly fed: ReadonlyMap<string, Tensor>;
 }
 
-/** The encoder–decoder among models. */
-export function writingModel(model: Model, weights: Weights, hooks: Hooks = none): WritingModel {
+/** A plain model that writes, with the method beside it; `hooks` are put behind the method's. */
+export function plainWriting({ config, weights, beside }: PlainModel, hooks: Hooks = none): WritingModel {
+  const model = anyModel(config, undefined, weights);
   if (model.architecture !== "encoder-decoder") throw new InternalError(`${model.config.modelType} writes nothing`);
-  return { model, weights, hooks };
+  const own = beside?.method.hooks ?? none;
+  return { model, weights, hooks: compose(own, hooks), fed: beside?.tensors ?? new Map() };
 }
 
-/** A plain model that writes, from its config. */
-export function plainWriting({ config, weights }: Pick<FrozenModel, "config" | "weights">): WritingModel {
-  return writingModel(anyModel(config, undefined, weights), weights);
-}
-
-const methodOf = ({ hooks = none }: WritingModel): Method => ({ ...untrained(), hooks });
+/** The hooks as a method, of which nothing of the model itself is trained. */
+export const writingMethod = ({ hooks }: WritingModel): Method => ({ ...untrained(), hooks });
 
 const HEAD = { kind: "language-model" } as const;
 /** The vocabulary's logits are wide: few texts at a time. */
 const LOGITS_BATCH = 8;
-const COMPILE = { mapWeights: false } as const;
 
 /** Texts with `fed` beside what they are made from, as the task scores them. */
 export interface OpenWriting {
@@ -52,7 +52,7 @@ export interface OpenWriting {
   dispose(): Promise<void>;
 }
 
-/** Opens the programs that write. Errors as `Backend.compile`. */
+/** Opens the programs that write; several are open at once, so weights stay where they lie. Errors as `Backend.compile`. */
 export async function openWriting(
   backend: Backend,
   written: WritingModel,
@@ -60,7 +60,7 @@ export async function openWriting(
   { task, generation }: { readonly task: CompressData["task"]; readonly generation: GenerationOptions },
 ): Promise<OpenWriting> {
   const { model, weights } = written;
-  const options = { model, method: methodOf(written), weights, backend, compile: COMPILE };
+  const options = { model, method: writingMethod(written), weights, backend };
   const generator = await openGenerator(options);
   // only a question of several windows asks how likely its texts are
   let scorer: Promise<Scorer> | null = null;
@@ -71,7 +71,8 @@ export async function openWriting(
       if (isScored) scorer ??= openScorer({ ...options, head: HEAD, density: false });
       const writing = { generator, scorer: isScored ? await scorer : null, tokenizer: base.tokenizer, generation };
       const batches = scoringBatches(examples, task, "longest", SCORING_BATCH);
-      return saidTexts(await writtenTexts(writing, fed, batches, examples.count, scored), examples, task);
+      const all = new Map([...written.fed, ...fed]);
+      return saidTexts(await writtenTexts(writing, all, batches, examples.count, scored), examples, task);
     },
     async dispose() {
       await generator.dispose();
@@ -96,7 +97,7 @@ export interface OpenDivergence {
  * so the distance of logits is what it makes of the distance of its inputs. Errors as `Backend.compile`.
  */
 export async function openDivergence(backend: Backend, written: WritingModel): Promise<OpenDivergence> {
-  const { model, weights, hooks = none } = written;
+  const { model, weights, hooks } = written;
   const tapped: Value[] = [];
   const headTap: Hooks = {
     linear(site, x, y) {
@@ -114,13 +115,10 @@ export async function openDivergence(backend: Backend, written: WritingModel): P
   const squares = reduceSum(square(matmul(flattenRows(moved), table, { transB: true })), { axes: [1] });
   const counted = cast(attended.decoder!, "float32");
   const distance = reduceSum(mul(squares, reshape(counted, squares.shape)));
-  const program = await backend.compile(
-    { states: read, distance, tokens: reduceSum(counted) },
-    { weights, ...COMPILE },
-  );
+  const program = await backend.compile({ states: read, distance, tokens: reduceSum(counted) }, { weights });
   const kept = new WeakMap<EncodedExamples, Tensor[]>();
   const run = ({ inputs }: ModelBatch, fed: ReadonlyMap<string, Tensor>, reference: Tensor) =>
-    program.run({ ...inputs, ...Object.fromEntries(fed), reference });
+    program.run({ ...inputs, ...Object.fromEntries(written.fed), ...Object.fromEntries(fed), reference });
   const batchesOf = (examples: EncodedExamples) =>
     scoringBatches(examples, { kind: "seq2seq" }, "longest", LOGITS_BATCH);
   const referencesOf = async (examples: EncodedExamples, dense: ReadonlyMap<string, Tensor>) => {
@@ -156,20 +154,19 @@ export async function writtenDifference(
   const open = (written: WritingModel) =>
     openScorer({
       model: written.model,
-      method: methodOf(written),
+      method: writingMethod(written),
       head: HEAD,
       weights: written.weights,
       backend,
       density: false,
       fetch: true,
-      compile: COMPILE,
     });
   const first = await open(models[0]);
   const second = await open(models[1]);
   let worst = 0;
   try {
     for (const batch of scoringBatches(examples, { kind: "seq2seq" }, "longest", LOGITS_BATCH)) {
-      const [a, b] = [await first.run(new Map(), batch), await second.run(new Map(), batch)];
+      const [a, b] = [await first.run(models[0].fed, batch), await second.run(models[1].fed, batch)];
       worst = Math.max(worst, largestDifference(a.logits!, b.logits!, batch.inputs.labels!));
     }
   } finally {

@@ -14,7 +14,7 @@ import {
   unchanged,
 } from "../compress/index.ts";
 import { isTargets } from "../data/index.ts";
-import { ConfigError } from "../errors.ts";
+import { ConfigError, type ConfigIssue } from "../errors.ts";
 import { jsonText, parseJson } from "../hub/index.ts";
 import { mlpSites } from "../models/index.ts";
 import type { Backend } from "../runtime/index.ts";
@@ -34,7 +34,7 @@ import type { CompressOptions } from "./compress-options.ts";
 import { type Choice, chooseLayers } from "./compress-rules.ts";
 import { saidLabels } from "./compress-said.ts";
 import { calibrate, layerFacts, logitsOf, statedScores } from "./compress-scoring.ts";
-import { type FrozenModel, inferenceOf, openFrozen, writePlainModel } from "./frozen-model.ts";
+import { type FrozenModel, inferenceOf, openFrozen, writeBeside, writePlainModel } from "./frozen-model.ts";
 import { type RecoveryEvent, recover } from "./recovering.ts";
 
 const PLAN_FILE = "plan.json";
@@ -71,8 +71,8 @@ async function* compressEvents(
   const { files } = environment;
   await checkOutput(environment, options.output);
   yield stage("open", "opening the model and its data");
-  const frozen = await openFrozen(environment, target, overrides);
-  checkQuantization(frozen, options);
+  const frozen = await openFrozen(environment, target, overrides, { keepsMethod: true });
+  checkOptions(frozen, options);
   const sites = mlpSites(frozen.model);
   const data = await openCompressData(environment, frozen, overrides, options.calibrationExamples);
   const backend = backendOf(environment, overrides, frozen.opened.settings);
@@ -136,6 +136,7 @@ async function* compressEvents(
     source: target.kind === "run" ? target.folder : target.model,
     folder: options.output,
     exactness: plan.exactness,
+    ...(smaller.beside ? { beside: smaller.beside.method.settings.kind } : {}),
     quantization: plan.quantization,
     chosen: plan.chosen,
     before: { ...sizeOf(frozen, unchanged(sites)), metrics: before.metrics },
@@ -157,6 +158,7 @@ async function* compressEvents(
     versions: environment.versions,
   };
   await writePlainModel(files, options.output, smaller, frozen.opened.base.folder);
+  if (smaller.beside) await writeBeside(environment, options.output, smaller.beside, frozen);
   await files.write(joinPath(options.output, PLAN_FILE), jsonText({ ...plan }));
   await files.write(joinPath(options.output, COMPRESSION_FILE), jsonText({ ...compression }));
   return compression;
@@ -199,13 +201,20 @@ function searchKey(target: Pick<Plan, "base" | "adapter">, data: CompressData, o
   ]);
 }
 
-/** @throws {ConfigError} where weights in few bits could not be measured. */
-function checkQuantization({ model, opened }: FrozenModel, { quantization }: CompressOptions): void {
-  if (quantization === "none" || model.architecture === "encoder") return;
-  throw new ConfigError(
-    [{ path: "--quantize", expected: `nothing for ${opened.base.name}, an encoder–decoder`, got: quantization }],
-    { hint: "Compress it without, and choose the weights' bits when it is exported." },
-  );
+/** @throws {ConfigError} where weights in few bits could not be measured, or a recovery could not be merged. */
+function checkOptions({ model, opened, beside }: FrozenModel, { quantization, recoverySteps }: CompressOptions): void {
+  const { kind } = opened.method.settings;
+  const issues: ConfigIssue[] = [];
+  if (quantization !== "none" && (model.architecture !== "encoder" || beside !== undefined)) {
+    const expected =
+      beside === undefined
+        ? `nothing for ${opened.base.name}, an encoder–decoder`
+        : `nothing for a run of ${kind}, which stays beside its base`;
+    issues.push({ path: "--quantize", expected, got: quantization });
+  }
+  if (recoverySteps > 0 && beside !== undefined)
+    issues.push({ path: "--recovery-steps", expected: "a run of lora, head or full", got: `one of ${kind}` });
+  if (issues.length > 0) throw new ConfigError(issues);
 }
 
 /** The metrics of what an export in these weights will be. */

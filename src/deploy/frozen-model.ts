@@ -1,16 +1,30 @@
 // A run or model made plain: adapter merged, everything frozen, ready to be cut, exported or timed.
-import { INPUT_NAMES, type InferenceModel, inferenceGraph, type PlainModel } from "../compress/index.ts";
+import {
+  type BesideMethod,
+  INPUT_NAMES,
+  type InferenceModel,
+  inferenceGraph,
+  type PlainModel,
+} from "../compress/index.ts";
 import { gateOf, isGate, isNeuronMask } from "../density/index.ts";
 import { UnsupportedError } from "../errors.ts";
 import { fingerprint, type JsonObject, jsonText, writeSafetensors } from "../hub/index.ts";
 import { buildTaskGraph } from "../infer/index.ts";
 import { anyModel, type EncoderModel, encoderModel, type MlpSite, type Model, mlpSites } from "../models/index.ts";
 import { externalWeights } from "../onnx/index.ts";
-import { mergedWeights, untrained } from "../peft/index.ts";
+import { mergedWeights, methodOf, untrained } from "../peft/index.ts";
 import type { Backend, Program } from "../runtime/index.ts";
 import { type Files, joinPath, memoryWeights, type Tensor, type Weights } from "../tensor/index.ts";
 import type { Environment, RunOverrides, RunTarget } from "../workflow/index.ts";
-import { isExtra, type OpenedTarget, openTarget } from "../workflow/index.ts";
+import {
+  ADAPTER_FOLDER,
+  isExtra,
+  type OpenedTarget,
+  openBaseModel,
+  openTarget,
+  withExtras,
+  writeTrainedPart,
+} from "../workflow/index.ts";
 import { configWithHead } from "./model-folder.ts";
 
 /** A model as config.json and weights alone, with where it came from. */
@@ -33,15 +47,24 @@ export async function openFrozen(
   environment: Environment,
   target: RunTarget,
   overrides: RunOverrides,
+  options: FreezeOptions = {},
 ): Promise<FrozenModel> {
-  return frozen(environment.files, await openTarget(environment, target, overrides));
+  return frozen(environment.files, await openTarget(environment, target, overrides), options);
+}
+
+export interface FreezeOptions {
+  /** Leave a method that cannot be merged beside the weights, instead of refusing it. */
+  readonly keepsMethod?: boolean;
 }
 
 /** What was trained in an opened target, merged into its weights. @throws {UnsupportedError} as `openFrozen`. */
-export async function frozen(files: Files, opened: OpenedTarget): Promise<FrozenModel> {
+export async function frozen(
+  files: Files,
+  opened: OpenedTarget,
+  { keepsMethod = false }: FreezeOptions = {},
+): Promise<FrozenModel> {
   const { base, method, labels, head } = opened;
   const trained = new Map([...opened.trained].filter(([name]) => !isExtra(name)));
-  const siteOf = (name: string) => name.slice(0, name.lastIndexOf("."));
   const masks = new Map(
     [...opened.trained]
       .filter(([name]) => isNeuronMask(name))
@@ -54,15 +77,59 @@ export async function frozen(files: Files, opened: OpenedTarget): Promise<Frozen
   );
   const config = configWithHead(base.config, head, labels);
   const model = anyModel(config, undefined, base.weights);
+  const sites = mlpSites(model);
+  const beside = keepsMethod ? besideMethod(opened, trained, sites, gates) : null;
+  const laid = beside
+    ? new Map([...base.weights, ...memoryWeights(beside.tensors)])
+    : mergedWeights(base.weights, trained, method.settings);
   return {
     opened,
     config,
     model,
-    weights: withFolded(mergedWeights(base.weights, trained, method.settings), mlpSites(model), masks, gates),
+    weights: withFolded(laid, sites, masks, beside !== null && keepsGates(beside) ? new Map() : gates),
+    beside: beside ?? undefined,
     adapterFingerprint: trained.size === 0 ? null : await adapterPrint(files, opened.trained),
     masks,
     gates,
   };
+}
+
+const siteOf = (name: string): string => name.slice(0, name.lastIndexOf("."));
+
+/** Whether gates stay scalars of the graph. */
+const keepsGates = ({ tensors }: BesideMethod): boolean => [...tensors.keys()].some(isGate);
+
+/**
+ * A method that no merge can replace, with what the gates leave of it; null for methods that can be merged.
+ *
+ * An adapter of the MLP's output alone, `h + U·act(D·h + d) + u` (Houlsby's), takes a gate g in as `D/g`, `g·U`, `g·u` behind `g·h`. One that
+ * reads the sum with the residual (Pfeiffer's) cannot: its gates stay beside it.
+ */
+function besideMethod(
+  { method: { settings }, trained: all }: OpenedTarget,
+  trained: ReadonlyMap<string, Tensor>,
+  sites: readonly MlpSite[],
+  gates: ReadonlyMap<string, number>,
+): BesideMethod | null {
+  if (settings.kind === "lora" || settings.kind === "head" || settings.kind === "full") return null;
+  const method = methodOf(settings);
+  const tensors = new Map(trained);
+  if (settings.kind !== "adapter" || gates.size === 0) return { method, tensors };
+  if (settings.style === "pfeiffer") {
+    for (const [name, value] of all) if (isGate(name)) tensors.set(name, value);
+    return { method: withExtras(method, { masks: false, gates: true }), tensors };
+  }
+  const scale = (name: string, factor: number) => {
+    const stored = tensors.get(name);
+    if (stored) tensors.set(name, { ...stored, data: (stored.data as Float32Array).map((value) => value * factor) });
+  };
+  for (const { sublayer } of sites) {
+    const gate = gates.get(sublayer) ?? 1;
+    scale(`${sublayer}.adapter_down.weight`, 1 / gate);
+    scale(`${sublayer}.adapter_up.weight`, gate);
+    scale(`${sublayer}.adapter_up.bias`, gate);
+  }
+  return { method, tensors };
 }
 
 /** Columns of masked neurons become zeros, and gates factors of what an MLP gives: the same function without either. */
@@ -96,17 +163,18 @@ function adapterPrint(files: Files, trained: ReadonlyMap<string, Tensor>): Promi
   return fingerprint(files, memoryWeights(trained));
 }
 
-/** The graph of a plain model. */
-export function inferenceOf(config: JsonObject): InferenceModel {
+/** The graph of a plain model; with what stays beside it. */
+export function inferenceOf(config: JsonObject, beside?: BesideMethod): InferenceModel {
   const model = encoderModel(config);
   const [architecture] = Array.isArray(config.architectures) ? config.architectures : [];
   const isSpan = String(architecture).endsWith("ForQuestionAnswering");
-  return { model, numLogits: isSpan ? "span" : model.config.labels.length };
+  const hooks = beside?.method.hooks;
+  return { model, numLogits: isSpan ? "span" : model.config.labels.length, ...(hooks ? { hooks } : {}) };
 }
 
 /** A plain model compiled for inference: packed weights, the last block at the first token. Errors as `Backend.compile`. */
-export function compilePlain(backend: Backend, { config, weights }: PlainModel): Promise<Program> {
-  const { outputs } = inferenceGraph(inferenceOf(config));
+export function compilePlain(backend: Backend, { config, weights, beside }: PlainModel): Promise<Program> {
+  const { outputs } = inferenceGraph(inferenceOf(config, beside));
   return backend.compile(outputs, { weights, mapWeights: false });
 }
 
@@ -142,7 +210,7 @@ export async function copyTokenizer(files: Files, from: string, to: string): Pro
   return copied;
 }
 
-/** Writes a plain model as a folder that `--model` opens: config.json, model.safetensors and the tokenizer. */
+/** Writes a plain model as a folder that `--model` opens: config.json, model.safetensors and the tokenizer; without what stays beside it. */
 export async function writePlainModel(
   files: Files,
   folder: string,
@@ -152,6 +220,29 @@ export async function writePlainModel(
   await copyTokenizer(files, tokenizerFolder, folder);
   await files.write(joinPath(folder, "model.safetensors"), writeSafetensors(neededWeights(config, weights)));
   await files.write(joinPath(folder, "config.json"), jsonText(config));
+}
+
+/** Writes what stays beside a smaller base into `adapter/` of its folder, where `openTarget` finds it. */
+export async function writeBeside(
+  environment: Environment,
+  folder: string,
+  { method, tensors }: BesideMethod,
+  { opened: { labels, task, unanswerable } }: Pick<FrozenModel, "opened">,
+): Promise<void> {
+  const values = [...tensors]
+    .filter(([name]) => isGate(name))
+    .map(([name, { data }]) => [siteOf(name), gateOf(Number(data[0]))]);
+  await writeTrainedPart(environment.files, joinPath(folder, ADAPTER_FOLDER), tensors, {
+    method,
+    base: await openBaseModel(environment, folder),
+    labels,
+    toolVersion: environment.versions["deft-tune"] ?? "0",
+    density: null,
+    removal: null,
+    gates: values.length === 0 ? null : { values: Object.fromEntries(values) as JsonObject },
+    report: null,
+    data: { task, ...(unanswerable ? { unanswerable: true } : {}) },
+  });
 }
 
 /** The weights that the model's graph reads, and no others. */

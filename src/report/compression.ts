@@ -42,7 +42,8 @@ export function compressionTable({ before, after, metricName, layers }: Compress
 
 /** What a reader must know to judge the table. */
 export function compressionNotes(compression: Compression): string[] {
-  const { exactness, stated, calibration, logitsDifference, budget, layers, quantized, metricName } = compression;
+  const { exactness, stated, calibration, logitsDifference, budget, layers, quantized, metricName, beside } =
+    compression;
   const names = layerNames(layers);
   const kept = layers
     .map(({ kept: left, of }, layer) => {
@@ -59,7 +60,19 @@ export function compressionNotes(compression: Compression): string[] {
     ...(quantized === undefined
       ? []
       : [`In ${compression.quantization}: ${metricLabel(metricName)} ${score(metricName, quantized[metricName]!)}.`]),
+    ...(beside === undefined ? [] : [`Beside it, in adapter/: ${beside}, which cannot be merged.`]),
     ...(budget === null ? [] : [budgetSentence(budget)]),
+    ...partsSentence(compression),
+  ];
+}
+
+/** What a latency is made of, for models that write. */
+function partsSentence({ chosen, candidates, layers }: Compression): string[] {
+  const taken = candidates.find(({ sizes }) => sizes.every((size, layer) => size === layers[layer]!.kept));
+  if (chosen.latency === undefined || taken?.latencyParts === undefined) return [];
+  const { reading, token } = taken.latencyParts;
+  return [
+    `Reading a text ${reading.toFixed(2)}x, writing a token ${token.toFixed(2)}x; texts of ${String(chosen.textTokens)} tokens.`,
   ];
 }
 

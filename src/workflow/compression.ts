@@ -1,6 +1,7 @@
 // `compression.json`: what a compressed model was made from and what it costs, beside the model.
 import type { Measured, Plan, Sizes } from "../compress/index.ts";
 import { type JsonObject, readJsonObject } from "../hub/index.ts";
+import type { MethodSettings } from "../peft/index.ts";
 import { type Files, joinPath } from "../tensor/index.ts";
 import type { RunRecord } from "./run-record.ts";
 
@@ -42,6 +43,8 @@ export interface Compression {
   readonly source: string;
   readonly folder: string;
   readonly exactness: Plan["exactness"];
+  /** The method that could not be merged and stays beside the model, in `adapter/`; absent where everything is in the weights. */
+  readonly beside?: MethodSettings["kind"];
   readonly quantization: Plan["quantization"];
   readonly chosen: Plan["chosen"];
   readonly before: ModelSize & { readonly metrics: Readonly<Record<string, number>> };

@@ -37,19 +37,27 @@ export {
 export type { Environment, FoundModel } from "./environment.ts";
 export { effectiveEvents, parseEvents } from "./history.ts";
 export { evaluateRun, profileRun } from "./inspecting.ts";
-export { backendOf, maxLengthOf, type OpenedTarget, openTarget, SCORING_BATCH } from "./opened-target.ts";
+export {
+  ADAPTER_FOLDER,
+  backendOf,
+  maxLengthOf,
+  type OpenedTarget,
+  openTarget,
+  SCORING_BATCH,
+} from "./opened-target.ts";
 export { OUTCOMES_FILE, readOutcomes } from "./outcomes.ts";
 export { checkFree, openSettings } from "./output.ts";
 export { openPredictor, type Predictor, predictRun } from "./predicting.ts";
 export { PRUNING_FILE, type PrunedLayer, type Pruning, pruningText } from "./pruned-base.ts";
 export { publicAdapter } from "./public-adapter.ts";
 export { readRun, type StoredRun } from "./run-folder.ts";
-export { isExtra } from "./run-method.ts";
+export { isExtra, withExtras } from "./run-method.ts";
 export type { RunRecord } from "./run-record.ts";
 export { running } from "./running.ts";
 export { readGates, type StoredGate } from "./stored-gates.ts";
 export { scoringBatches } from "./task-batches.ts";
 export { encodeSplit, headOf, openData } from "./task-data.ts";
+export { writeTrainedPart } from "./trained-part.ts";
 export { estimateRun, trainRun } from "./training.ts";
 export { needsScore, writtenTexts } from "./written-answers.ts";
 export { writtenScores } from "./written-scores.ts";

@@ -10,13 +10,17 @@ import { DEFAULTS, type Settings, type TaskName, taskDefaults } from "../setting
 import { type Files, joinPath, type Tensor, zeros } from "../tensor/index.ts";
 import type { RunOverrides, RunTarget } from "./api.ts";
 import { type BaseModel, missingHead, openBaseModel } from "./base-model.ts";
-import { readCompression } from "./compression.ts";
+import { type Compression, readCompression } from "./compression.ts";
 import type { Environment } from "./environment.ts";
 import { methodOver } from "./quantized-base.ts";
 import { readRun } from "./run-folder.ts";
+import type { RunRecord } from "./run-record.ts";
 import { HEAD_NAMES, hasSpanHead, targetHead, taskNamed } from "./target-head.ts";
 import { checkTrainedPart, readTrainedPart } from "./trained-part.ts";
 import { checkPositions } from "./virtual-tokens.ts";
+
+/** Where a folder keeps what was trained beside its base. */
+export const ADAPTER_FOLDER = "adapter";
 
 /** Examples scored at once unless the settings say otherwise. */
 export const SCORING_BATCH = 32;
@@ -51,11 +55,8 @@ export async function openTarget(
 ): Promise<OpenedTarget> {
   const { files } = environment;
   const compression = target.kind === "run" ? await readCompression(files, target.folder) : null;
-  if (target.kind === "run" && compression !== null) {
-    const task = compression.run?.settings.task ?? overrides.task ?? null;
-    const opened = await bare(await openBaseModel(environment, target.folder), headOptional, task);
-    return { ...opened, settings: compression.run?.settings ?? null };
-  }
+  if (target.kind === "run" && compression !== null)
+    return openCompressed(environment, target.folder, compression, overrides, headOptional);
   const run = target.kind === "run" ? (await readRun(files, target.folder)).record : null;
   const base = await openBaseModel(
     environment,
@@ -63,7 +64,7 @@ export async function openTarget(
     undefined,
     overrides.quantize ?? run?.settings.quantize ?? (await trainedOn(files, target)),
   );
-  const adapter = target.kind === "run" ? joinPath(target.folder, "adapter") : target.adapter;
+  const adapter = target.kind === "run" ? joinPath(target.folder, ADAPTER_FOLDER) : target.adapter;
   const hooks = target.kind === "model" ? target.hooks : undefined;
   if (adapter === null) return withHooks(stored(await bare(base, headOptional, overrides.task ?? null)), hooks);
   if (target.kind === "run" && (await files.stat(adapter)) === null) {
@@ -71,10 +72,39 @@ export async function openTarget(
       hint: `Finish it first: deft train --output ${target.folder} --resume`,
     });
   }
+  return withHooks(await besideBase(environment, base, adapter, run, run?.settings.task ?? overrides.task), hooks);
+}
+
+/** A compressed model's folder: plain, or a smaller base with the method that stays beside it. */
+async function openCompressed(
+  environment: Environment,
+  folder: string,
+  { run }: Compression,
+  overrides: RunOverrides,
+  headOptional: boolean,
+): Promise<OpenedTarget> {
+  const base = await openBaseModel(environment, folder);
+  const settings = run?.settings ?? null;
+  const adapter = joinPath(folder, ADAPTER_FOLDER);
+  const opened =
+    (await environment.files.stat(adapter)) === null
+      ? await bare(base, headOptional, settings?.task ?? overrides.task ?? null)
+      : await besideBase(environment, base, adapter, null, settings?.task ?? overrides.task);
+  return { ...opened, settings };
+}
+
+/** A base with the trained part in `adapter`, a run's or one that says itself what it is for. */
+async function besideBase(
+  { files }: Environment,
+  base: BaseModel,
+  adapter: string,
+  run: RunRecord | null,
+  named: TaskName | undefined,
+): Promise<OpenedTarget> {
   const part = await readTrainedPart(files, adapter, base);
   const labels = run ? run.labels : part.labels;
   const said = part.sidecar?.data ?? {};
-  const task = run?.settings.task ?? overrides.task ?? taskNamed(said["task"]);
+  const task = named ?? taskNamed(said["task"]);
   const head = targetHead(base, {
     task,
     labels,
@@ -94,7 +124,7 @@ export async function openTarget(
     unanswerable: run?.unanswerable ?? said["unanswerable"] === true,
     head,
   };
-  return withHooks(stored(opened), hooks);
+  return stored(opened);
 }
 
 /** How the base of an adapter was stored when it was trained. */

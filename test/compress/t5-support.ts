@@ -77,7 +77,12 @@ export interface TinyTexts {
   readonly root: string;
   readonly at: (...parts: readonly string[]) => string;
   /** Trains a run in `at(name)`. */
-  readonly train: (name: string, variant: Variant, ...argv: readonly string[]) => Promise<string>;
+  readonly train: (
+    name: string,
+    variant: Variant,
+    flags: Parameters<typeof argv>[0],
+    ...more: string[]
+  ) => Promise<string>;
 }
 
 /** Writes both T5s and data of both tasks. */
@@ -94,16 +99,26 @@ export async function tinyTexts(): Promise<TinyTexts> {
   return {
     root,
     at,
-    async train(name, variant, ...argv) {
-      const fixed = ["--model", at(variant), "--output", at(name), "--threads", "1", "--batch-size", "8", "-q"];
-      await done("train", ...fixed, ...argv);
+    async train(name, variant, flags, ...more) {
+      const fixed = { model: at(variant), output: at(name), threads: 1, "batch-size": 8 };
+      await done("train", ...argv({ ...fixed, ...flags }), "-q", ...more);
       return at(name);
     },
   };
 }
 
+/** Flags by name as a command line has them. */
+export const argv = (flags: Readonly<Record<string, string | number>>): string[] =>
+  Object.entries(flags).flatMap(([name, value]) => [`--${name}`, String(value)]);
+
 /** Flags of a run of texts that learns its task. */
-export const learns = (data: string) => [
-  ...["--task", "seq2seq", "--data", data, "--method", "full", "--learning-rate", "1e-2", "--density-weight", "0.01"],
-  ...["--epochs", "12", "--source-prefix", "say: ", "--max-target-length", "4"],
-];
+export const learns = (data: string) => ({
+  task: "seq2seq",
+  data,
+  method: "full",
+  "learning-rate": 1e-2,
+  "density-weight": 0.01,
+  epochs: 12,
+  "source-prefix": "say: ",
+  "max-target-length": 4,
+});

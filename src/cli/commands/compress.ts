@@ -45,9 +45,12 @@ export const run: Body = async (call) => {
     terminal.print(
       [...renderTable(compressionTable(compression), bold), "", ...compressionNotes(compression)].join("\n"),
     );
-    const next = [
+    const shipped = [
       ["deft", "export", options.output, "--format", "onnx", "--output", `${options.output}-onnx`],
       ["deft", "bench", ...(target.kind === "run" ? [target.folder] : []), options.output],
+    ];
+    const next = [
+      ...(compression.beside === undefined ? shipped : [["deft", "eval", options.output]]),
       ["deft", "report", ...(target.kind === "run" ? [target.folder] : []), options.output],
     ];
     terminal.note(`\nNext:\n${next.map((words) => `  ${shellLine(words)}`).join("\n")}`);

@@ -1,0 +1,184 @@
+// What compression measures of a T5 against the same reckoned plainly: statistics of neurons, switched models, parts of data.
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { applyPlan, keepNeurons, type LayerFacts, outputReadTap } from "../../src/compress/index.ts";
+import { type EncodedExamples, type Example, encodeAnswers, isTargets, isWindows } from "../../src/data/index.ts";
+import { type CompressData, openCompressData } from "../../src/deploy/compress-data.ts";
+import { exampleCount, examplesFrom, halves, joined, targetTokens } from "../../src/deploy/compress-examples.ts";
+import { lostScore, type Said } from "../../src/deploy/compress-said.ts";
+import { calibrate, layerFacts, noneSwitched, openMasked } from "../../src/deploy/compress-scoring.ts";
+import { type FrozenModel, openFrozen } from "../../src/deploy/frozen-model.ts";
+import { buildTaskGraph } from "../../src/infer/index.ts";
+import { mlpSites } from "../../src/models/index.ts";
+import { nodeEnvironment } from "../../src/node.ts";
+import { untrained } from "../../src/peft/index.ts";
+import { nodeBackend } from "../../src/runtime/node.ts";
+import { randomStream, type Tensor } from "../../src/tensor/index.ts";
+import { scoringBatches } from "../../src/workflow/index.ts";
+import { tinySeq2seq, writeTinyT5 } from "../support/tiny-answers.ts";
+import { writeFiles } from "../support/tiny-model.ts";
+import { saidOf, VARIANTS, type Variant } from "./t5-support.ts";
+
+const root = mkdtempSync(join(tmpdir(), "deft-t5-statistics-"));
+afterAll(() => rmSync(root, { recursive: true, force: true }));
+const backend = nodeBackend({ threads: 1 });
+
+const numbersOf = ({ data }: Tensor): number[] => Array.from(data as BigInt64Array, Number);
+
+/** One batch of all examples, as scoring makes it. */
+function batchOf(examples: EncodedExamples) {
+  const [batch] = scoringBatches(examples, { kind: "seq2seq" }, "longest", examples.count);
+  return batch!;
+}
+
+describe.each(Object.keys(VARIANTS) as Variant[])("%s", (variant) => {
+  let frozen: FrozenModel;
+  let data: CompressData;
+  let facts: LayerFacts[];
+  beforeAll(async () => {
+    const at = (name: string) => join(root, variant, name);
+    await writeTinyT5(at("model"), { config: VARIANTS[variant] });
+    await writeFiles(at("data"), { "train.jsonl": tinySeq2seq(40, 1), "dev.jsonl": tinySeq2seq(40, 2) });
+    const environment = nodeEnvironment();
+    const overrides = { task: "seq2seq", data: at("data") } as const;
+    frozen = await openFrozen(environment, { kind: "model", model: at("model"), adapter: null }, overrides);
+    data = await openCompressData(environment, frozen, overrides, 30);
+    const statistics = await calibrate(backend, frozen, data.calibration, data.task);
+    facts = await layerFacts(frozen, mlpSites(frozen.model), statistics);
+  });
+
+  test("means and energies are of what the output reads, peaks of the activation, at tokens that count", async () => {
+    const tap = outputReadTap(mlpSites(frozen.model));
+    const { taps } = buildTaskGraph({
+      model: frozen.model,
+      method: { ...untrained(), hooks: tap.hooks },
+      head: { kind: "language-model" },
+    });
+    const fetched = Object.fromEntries(
+      taps.flatMap(({ site, activation }) => [
+        [`${site}.active`, activation],
+        [`${site}.read`, tap.read.get(site)!],
+      ]),
+    );
+    const program = await backend.compile(fetched, { weights: frozen.weights });
+    const { inputs } = batchOf(data.calibration);
+    const outputs = await program.run(inputs);
+    await program.dispose();
+    const counts = {
+      encoder: numbersOf(inputs.attentionMask!).map((one) => one === 1),
+      decoder: numbersOf(inputs.labels!).map((label) => label !== -100),
+    };
+    expect(facts).toHaveLength(4);
+    for (const { site, statistics } of facts) {
+      const counted = counts[site.stack].flatMap((is, position) => (is ? [position] : []));
+      const values = (name: string, f: number) =>
+        counted.map((position) => Number(outputs[`${site.activation}.${name}`]!.data[position * 32 + f]));
+      expect(statistics!.tokens).toBe(counted.length);
+      for (const f of [0, 5, 31]) {
+        const mean = (of: readonly number[]) => of.reduce((sum, value) => sum + value, 0) / of.length;
+        const [read, active] = [values("read", f), values("active", f)];
+        expect(statistics!.mean[f]).toBeCloseTo(mean(read), 5);
+        expect(statistics!.energy[f]).toBeCloseTo(mean(read.map((value) => value ** 2)), 5);
+        expect(statistics!.peak[f]).toBeCloseTo(Math.max(...active.map(Math.abs)), 6);
+        if (variant === "v1.1") expect(mean(read)).not.toBeCloseTo(mean(active), 3);
+      }
+    }
+  });
+
+  test("a switched model says what the one really made smaller says", async () => {
+    const random = randomStream(5, "kept");
+    const some = Array.from({ length: 32 }, (_, f) => f).filter(() => random.uniform() < 0.4);
+    const kept = [some, null, [], [3, 9]];
+    const masked = await openMasked(backend, frozen, facts, data);
+    const layers = facts.map((of, i) => keepNeurons(of, kept[i] ?? [...Array(32).keys()], "mean"));
+    const smaller = applyPlan(
+      frozen,
+      facts.map(({ site }) => site),
+      layers,
+    );
+    const { inputs } = batchOf(data.search);
+    const { tokenIds, attentionMask, labels } = inputs as Record<"tokenIds" | "attentionMask" | "labels", never>;
+    const fed = { tokenIds, attentionMask, labels };
+    const [before, after] = [await saidOf(frozen, fed), await saidOf(smaller, fed)];
+    const counted = numbersOf(inputs.labels!).map((label) => label !== -100);
+    const width = before.logits.length / counted.length;
+    const distance = counted.reduce((sum, is, position) => {
+      if (!is) return sum;
+      for (let v = position * width; v < (position + 1) * width; v++)
+        sum += (before.logits[v]! - after.logits[v]!) ** 2;
+      return sum;
+    }, 0);
+    const divergence = await masked.divergence(data.search, kept);
+    expect(distance).toBeGreaterThan(1);
+    expect(divergence / (distance / counted.filter(Boolean).length)).toBeCloseTo(1, 4);
+    expect(await masked.divergence(data.search, noneSwitched(facts))).toBe(0);
+    await masked.dispose();
+  });
+});
+
+test("what may be lost is the mean of the differences and one standard error of it", () => {
+  const said = (scores: readonly number[]): Said => ({
+    metrics: {},
+    score: scores.reduce((a, b) => a + b) / scores.length,
+    count: scores.length,
+    scoreOn: (indices) => indices.reduce((sum, i) => sum + scores[i]!, 0) / indices.length,
+  });
+  const dense = Array.from({ length: 100 }, (_, i) => (i % 2 === 0 ? 1 : 0.5));
+  expect(lostScore(said(dense), said(dense))).toBe(0);
+  // a tenth of the examples loses 0.5 each: mean 0.05, deviation 0.15, of a hundred examples 0.015
+  const worse = dense.map((score, i) => (i % 10 === 0 ? score - 0.5 : score));
+  expect(lostScore(said(dense), said(worse))).toBeCloseTo(0.065, 2);
+  expect(lostScore(said(worse), said(dense))).toBeCloseTo(-0.035, 2);
+});
+
+test("halves and parts keep a question's windows together, with their targets", async () => {
+  const word = (id: number) => 10 + id;
+  const tokenizer = {
+    vocabSize: 100,
+    padId: 0,
+    maxLength: null,
+    encode: (text: string) => ({
+      ids: Array.from(text, (_, i) => word(i)),
+      typeIds: Array.from(text, () => 0),
+      truncated: false,
+    }),
+    spans: (text: string) => ({
+      ids: Array.from(text, (_, i) => word(i)),
+      starts: Array.from(text, (_, i) => i),
+      ends: Array.from(text, (_, i) => i + 1),
+    }),
+    join: (ids: readonly number[]) => ({ ids, typeIds: ids.map(() => 0) }),
+  } as unknown as Parameters<typeof encodeAnswers>[1];
+  const questions = Array.from({ length: 9 }, (_, i): Example => {
+    const context = "x".repeat(10 + 7 * (i % 3));
+    return {
+      text: "q",
+      pair: context,
+      label: null,
+      line: i + 1,
+      question: { id: `${i}`, answers: [{ text: "xx", start: i % 5 }] },
+    };
+  });
+  const options = { maxLength: 30, stride: 2, maxTargetLength: 5 };
+  const all = await encodeAnswers(questions, tokenizer, options);
+  expect(all.count).toBeGreaterThan(questions.length);
+  const linesOf = (examples: EncodedExamples) => {
+    if (!isWindows(examples) || !isTargets(examples)) throw new Error("windows with targets are windows with targets");
+    const { owners } = examples;
+    expect(examples.questions.map(({ line }) => line)).toEqual([...new Set(examples.lines)]);
+    examples.lines.forEach((line, row) => {
+      expect(examples.questions[owners[row]!]!.line).toBe(line);
+      expect(examples.tokens(row)).toHaveLength(examples.lengths[row]!);
+      expect(examples.target(row)).toHaveLength(examples.targetLengths[row]!);
+    });
+    return [...examples.lines];
+  };
+  const [first, second] = halves(all);
+  expect([exampleCount(first), exampleCount(second)]).toEqual([5, 4]);
+  expect([...linesOf(first), ...linesOf(second)].sort((a, b) => a - b)).toEqual([...all.lines]);
+  expect(targetTokens(first) + targetTokens(second)).toBe(targetTokens(all));
+  expect(linesOf(joined(examplesFrom(all, 0, 3), examplesFrom(all, 3, 99)))).toEqual([...all.lines]);
+  expect(exampleCount(examplesFrom(all, 9, 99))).toBe(0);
+});
