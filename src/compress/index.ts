@@ -51,6 +51,12 @@ export {
   type Sizes,
   search,
 } from "./search.ts";
-export { type DataFile, type DeployedFiles, deployedFiles, type FileLimits, type StoredModel } from "./stored-model.ts";
+export {
+  type DeployedFile,
+  type DeployedFiles,
+  deployedFiles,
+  type FileLimits,
+  type StoredModel,
+} from "./stored-model.ts";
 export { neuronSwitches, switchFeeds } from "./switches.ts";
 export { textDecoderGraph, textEncoderGraph } from "./text-to-text.ts";

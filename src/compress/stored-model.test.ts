@@ -2,9 +2,10 @@
 import { expect, test } from "vitest";
 import { Graph, matmul } from "../graph/index.ts";
 import { Scope } from "../nn/index.ts";
+import { readModel, writeModel } from "../onnx/index.ts";
 import { float32, type Weights } from "../tensor/index.ts";
 import { deployGraph } from "./deploy.ts";
-import { deployedFiles } from "./stored-model.ts";
+import { deployedFiles, readStored } from "./stored-model.ts";
 
 /** `x · Aᵀ · Bᵀ · Cᵀ` over matrices of 64 × 64, and the names of those that were read. */
 function chain(precision: "fp32" | "int8" | "q4") {
@@ -35,19 +36,18 @@ function chain(precision: "fp32" | "int8" | "q4") {
   return { model: deployGraph({ y: product }, weights, precision), read };
 }
 
-test.each([
+const PRECISIONS = [
   ["fp32", 3 * 4 * 4096],
   ["int8", 3 * (4096 + 4 * 64)],
   ["q4", 3 * (2048 + 4 * 128)],
-] as const)("%s: each weight is read once, as its turn comes", async (precision, bytes) => {
+] as const;
+
+test.each(PRECISIONS)("%s, beside the model: each weight is read once, as its turn comes", async (precision, bytes) => {
   const { model, read } = chain(precision);
-  const {
-    data,
-    sizeBytes,
-    model: written,
-  } = await deployedFiles(model, "m_data", { inlineLimit: 0, dataLimit: 20_000 });
-  expect(read).toEqual([]);
+  const { data, model: own } = deployedFiles(model, "m", { inlineLimit: 0, dataLimit: 20_000 });
   expect(data.map(({ name }) => name)).toEqual(precision === "fp32" ? ["m_data", "m_data_1", "m_data_2"] : ["m_data"]);
+  expect((await joined(own.chunks())).length).toBe(own.sizeBytes);
+  expect(read).toEqual([]);
   let total = 0;
   for (const { chunks } of data)
     for await (const chunk of chunks()) {
@@ -55,14 +55,25 @@ test.each([
       expect(read.length).toBe(Math.ceil(total / (bytes / 3)));
     }
   expect(read).toEqual(["a", "b", "c"]);
-  expect(total).toBe(bytes);
-  expect(sizeBytes).toBe(written.length + bytes);
+  expect([total, data.reduce((sum, { sizeBytes }) => sum + sizeBytes, 0)]).toEqual([bytes, bytes]);
 });
 
-test("below the limit the model holds everything", async () => {
-  const { model, read } = chain("int8");
-  const { data, model: written, sizeBytes } = await deployedFiles(model, "m_data");
-  expect({ data, read }).toEqual({ data: [], read: ["a", "b", "c"] });
-  expect(written.length).toBe(sizeBytes);
-  expect(written.length).toBeGreaterThan(3 * 4096);
+test.each(PRECISIONS)("%s, inside: the same, and the model reads as it was", async (precision) => {
+  const { model, read } = chain(precision);
+  const { data, model: own } = deployedFiles(model, "m");
+  expect({ data, read }).toEqual({ data: [], read: [] });
+  const bytes = await joined(own.chunks());
+  expect(read).toEqual(["a", "b", "c"]);
+  expect(bytes.length).toBe(own.sizeBytes);
+  const whole = await readStored(model);
+  expect(writeModel(whole)).toEqual(bytes);
+  const { nodes, tensors, outputs } = readModel(bytes);
+  expect({ nodes, outputs }).toEqual({ nodes: whole.nodes, outputs: whole.outputs });
+  for (const [name, tensor] of tensors) expect(tensor, name).toEqual(whole.tensors.get(name));
 });
+
+async function joined(chunks: AsyncIterable<Uint8Array>): Promise<Uint8Array> {
+  const bytes: number[] = [];
+  for await (const chunk of chunks) for (const byte of chunk) bytes.push(byte);
+  return Uint8Array.from(bytes);
+}

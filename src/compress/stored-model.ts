@@ -1,5 +1,5 @@
 // An ONNX model whose weights are read, and put into few bits, when they are written: a large one is never in memory whole.
-import { type OnnxModel, type OnnxTensor, writeModel } from "../onnx/index.ts";
+import { modelParts, type OnnxModel, type OnnxTensor } from "../onnx/index.ts";
 import { type DType, elementBytes, sizeOf, type TypedArray } from "../tensor/index.ts";
 
 /** A model of which the tensors named in `stored` have sizes, but no bytes yet. */
@@ -35,17 +35,15 @@ function usedNames({ nodes }: OnnxModel): ReadonlySet<string> {
 
 /** A model as files: the ONNX model, and beside it the weights where they are too many for it. */
 export interface DeployedFiles {
-  readonly model: Uint8Array;
+  readonly model: DeployedFile;
   /** None: the model holds everything. */
-  readonly data: readonly DataFile[];
-  /** Of all files together. */
-  readonly sizeBytes: number;
+  readonly data: readonly DeployedFile[];
 }
 
-/** Weights beside a model. */
-export interface DataFile {
+/** A file whose weights are read while it is written. */
+export interface DeployedFile {
   readonly name: string;
-  /** The content, read on the way. */
+  readonly sizeBytes: number;
   chunks(): AsyncIterable<Uint8Array>;
 }
 
@@ -59,41 +57,46 @@ export interface FileLimits {
 const LIMIT = 1_900_000_000;
 const ALIGNMENT = 64;
 
-/** The files of a deployed model; those beside it are to be called `dataName`, `dataName_1`, … */
-export async function deployedFiles(
+/** The files of a deployed model: `name`, and beside it `name_data`, `name_data_1`, … */
+export function deployedFiles(
   model: StoredModel,
-  dataName: string,
+  name: string,
   { inlineLimit = LIMIT, dataLimit = LIMIT }: FileLimits = {},
-): Promise<DeployedFiles> {
+): DeployedFiles {
   const used = usedNames(model);
-  const sizes = [...model.stored.keys()].flatMap((name) =>
-    used.has(name) ? [[name, byteLengthOf(model.tensors.get(name)!)] as const] : [],
+  const sizes = [...model.stored.keys()].flatMap((of) =>
+    used.has(of) ? [[of, byteLengthOf(model.tensors.get(of)!)] as const] : [],
   );
-  if (sizes.reduce((sum, [, bytes]) => sum + bytes, 0) <= inlineLimit) {
-    const whole = writeModel(await readStored(model));
-    return { model: whole, data: [], sizeBytes: whole.length };
-  }
+  if (sizes.reduce((sum, [, bytes]) => sum + bytes, 0) <= inlineLimit)
+    return { model: modelFile(name, model, model.stored), data: [] };
   const tensors = new Map(model.tensors);
-  const parts: string[][] = [];
-  let byteOffset = Number.POSITIVE_INFINITY;
-  let dataBytes = 0;
-  for (const [name, byteLength] of sizes) {
-    if (byteOffset + byteLength > dataLimit) {
-      parts.push([]);
-      byteOffset = 0;
+  const parts: { readonly name: string; readonly tensors: string[]; sizeBytes: number }[] = [];
+  for (const [of, byteLength] of sizes) {
+    let part = parts.at(-1);
+    if (part === undefined || part.sizeBytes + byteLength > dataLimit) {
+      part = { name: parts.length === 0 ? `${name}_data` : `${name}_data_${parts.length}`, tensors: [], sizeBytes: 0 };
+      parts.push(part);
     }
-    const place = { name: partName(dataName, parts.length - 1), byteOffset, byteLength };
-    tensors.set(name, { ...model.tensors.get(name)!, data: place });
-    parts.at(-1)!.push(name);
-    byteOffset += byteLength + paddingOf(byteLength);
-    dataBytes += byteLength + paddingOf(byteLength);
+    const place = { name: part.name, byteOffset: part.sizeBytes, byteLength };
+    tensors.set(of, { ...model.tensors.get(of)!, data: place });
+    part.tensors.push(of);
+    part.sizeBytes += byteLength + paddingOf(byteLength);
   }
-  const written = writeModel({ ...model, tensors });
-  const data = parts.map((names, part) => ({
-    name: partName(dataName, part),
-    chunks: () => contentOf(model, names),
-  }));
-  return { model: written, data, sizeBytes: written.length + dataBytes };
+  return {
+    model: modelFile(name, { ...model, tensors }, new Map()),
+    data: parts.map(({ tensors: own, ...part }) => ({ ...part, chunks: () => contentOf(model, own) })),
+  };
+}
+
+function modelFile(name: string, model: OnnxModel, stored: StoredModel["stored"]): DeployedFile {
+  const parts = modelParts(model, stored);
+  return {
+    name,
+    sizeBytes: parts.reduce((sum, part) => sum + (part instanceof Uint8Array ? part.length : part.byteLength), 0),
+    async *chunks() {
+      for (const part of parts) yield part instanceof Uint8Array ? part : await stored.get(part.tensor)!();
+    },
+  };
 }
 
 async function* contentOf({ stored }: StoredModel, names: readonly string[]): AsyncGenerator<Uint8Array> {
@@ -103,8 +106,6 @@ async function* contentOf({ stored }: StoredModel, names: readonly string[]): As
     yield new Uint8Array(paddingOf(bytes.length));
   }
 }
-
-const partName = (dataName: string, part: number) => (part === 0 ? dataName : `${dataName}_${part}`);
 
 const paddingOf = (byteLength: number) => (ALIGNMENT - (byteLength % ALIGNMENT)) % ALIGNMENT;
 

@@ -48,10 +48,11 @@ export async function writeOnnxFiles(
   const written: WrittenOnnx[] = [];
   for (const [stem, model] of modelsOf(frozen, precision)) {
     const file = onnxFile(stem, precision);
-    const { model: bytes, data, sizeBytes } = await deployedFiles(model, `${file}_data`, limits);
-    await files.write(joinPath(folder, file), bytes);
-    for (const { name, chunks } of data) await files.write(joinPath(folder, name), chunks());
-    written.push({ precision, file, sizeBytes, dataFiles: data.length });
+    const made = deployedFiles(model, file, limits);
+    const all = [made.model, ...made.data];
+    for (const { name, chunks } of all) await files.write(joinPath(folder, name), chunks());
+    const sizeBytes = all.reduce((sum, part) => sum + part.sizeBytes, 0);
+    written.push({ precision, file, sizeBytes, dataFiles: made.data.length });
   }
   return written;
 }

@@ -9,4 +9,12 @@ export {
   externalWeights,
   type Placement,
 } from "./emit.ts";
-export { type OnnxModel, type OnnxNode, type OnnxTensor, readModel, writeModel } from "./model.ts";
+export {
+  type ModelPart,
+  modelParts,
+  type OnnxModel,
+  type OnnxNode,
+  type OnnxTensor,
+  readModel,
+  writeModel,
+} from "./model.ts";

@@ -67,31 +67,98 @@ export function readModel(bytes: Uint8Array): OnnxModel {
 }
 
 /** The bytes of a model; tensors that no node reads are left out. */
-export function writeModel({ source, nodes, tensors, outputs }: OnnxModel): Uint8Array {
+export function writeModel(model: OnnxModel): Uint8Array {
+  const parts = modelParts(model).map((part) => {
+    if (part instanceof Uint8Array) return part;
+    throw new InternalError(`the bytes of ${part.tensor} are not in memory`);
+  });
+  const bytes = new Uint8Array(parts.reduce((sum, { length }) => sum + length, 0));
+  let at = 0;
+  for (const part of parts) {
+    bytes.set(part, at);
+    at += part.length;
+  }
+  return bytes;
+}
+
+/** A part of a model's bytes: itself, or the tensor whose bytes stand here. */
+export type ModelPart = Uint8Array | { readonly tensor: string; readonly byteLength: number };
+
+/**
+ * The bytes of a model in their order, without a copy of its tensors; those named in `unread` stand for bytes to come. As protobuf
+ * writes it, but for the order of fields, which is free.
+ */
+export function modelParts(
+  { source, nodes, tensors, outputs }: OnnxModel,
+  unread: Pick<ReadonlyMap<string, unknown>, "has"> = new Map(),
+): ModelPart[] {
   const used = new Set([...outputs, ...nodes.flatMap(({ inputs }) => inputs)]);
   const graph = source.graph!;
-  return toBinary(
-    ModelProtoSchema,
-    create(ModelProtoSchema, {
-      ...source,
-      graph: create(GraphProtoSchema, {
-        name: graph.name,
-        input: graph.input,
-        output: graph.output,
-        node: nodes.map(({ name, type, domain, inputs, outputs: made, attributes }) =>
-          create(NodeProtoSchema, {
-            name,
-            opType: type,
-            domain,
-            input: [...inputs],
-            output: [...made],
-            attribute: Object.entries(attributes).map(([key, value]) => attribute(key, value)),
-          }),
-        ),
-        initializer: [...tensors].filter(([name]) => used.has(name)).map(([name, tensor]) => writeTensor(name, tensor)),
-      }),
+  const frame = toBinary(
+    GraphProtoSchema,
+    create(GraphProtoSchema, {
+      name: graph.name,
+      input: graph.input,
+      output: graph.output,
+      node: nodes.map(({ name, type, domain, inputs, outputs: made, attributes }) =>
+        create(NodeProtoSchema, {
+          name,
+          opType: type,
+          domain,
+          input: [...inputs],
+          output: [...made],
+          attribute: Object.entries(attributes).map(([key, value]) => attribute(key, value)),
+        }),
+      ),
     }),
   );
+  const stored = [...tensors].flatMap(([name, tensor]) =>
+    used.has(name) ? tensorParts(name, tensor, unread.has(name)) : [],
+  );
+  const length = stored.reduce((sum, part) => sum + part.length, frame.length);
+  const { graph: _, ...rest } = source;
+  return [
+    toBinary(ModelProtoSchema, create(ModelProtoSchema, rest)),
+    fieldStart(ModelProtoSchema.field.graph.number, length),
+    frame,
+    ...stored.flatMap(({ parts }) => parts),
+  ];
+}
+
+/** A tensor as an initializer of the graph, and how many bytes that is. */
+function tensorParts(
+  name: string,
+  tensor: OnnxTensor,
+  isUnread: boolean,
+): { readonly parts: readonly ModelPart[]; readonly length: number }[] {
+  const { dtype, shape, data } = tensor;
+  const isInside = isUnread || data instanceof Uint8Array;
+  const frame = toBinary(
+    TensorProtoSchema,
+    isInside ? writeTensor(name, { dtype, shape, data: new Uint8Array() }) : writeTensor(name, tensor),
+  );
+  const raw: ModelPart[] = [];
+  let rawLength = 0;
+  if (isInside) {
+    const byteLength = data instanceof Uint8Array ? data.length : data.byteLength;
+    const start = fieldStart(TensorProtoSchema.field.rawData.number, byteLength);
+    raw.push(start, data instanceof Uint8Array ? data : { tensor: name, byteLength });
+    rawLength = start.length + byteLength;
+  }
+  const start = fieldStart(GraphProtoSchema.field.initializer.number, frame.length + rawLength);
+  return [{ parts: [start, frame, ...raw], length: start.length + frame.length + rawLength }];
+}
+
+/** What begins a field of so many bytes: its number with the wire type of bytes (2), and the length. */
+function fieldStart(field: number, length: number): Uint8Array {
+  return Uint8Array.from([...varint((field << 3) | 2), ...varint(length)]);
+}
+
+function varint(value: number): number[] {
+  const bytes: number[] = [];
+  let rest = value;
+  for (; rest >= 0x80; rest = Math.floor(rest / 0x80)) bytes.push((rest % 0x80) | 0x80);
+  return [...bytes, rest];
 }
 
 function attributeValue({ name, type, i, f, s, ints }: AttributeProto): AttributeValue {

@@ -4,10 +4,11 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { InferenceSession, Tensor as OrtTensor } from "onnxruntime-node";
 import { afterAll, expect, test } from "vitest";
-import { applyPlan, deployEncoder, deployedFiles, type LayerPlan } from "../../src/compress/index.ts";
+import { applyPlan, deploy, type LayerPlan } from "../../src/compress/index.ts";
 import { compilePlain, inferenceOf, writePlainModel } from "../../src/deploy/frozen-model.ts";
 import { encoderModel, mlpSites } from "../../src/models/index.ts";
 import { nodeFiles } from "../../src/node.ts";
+import { writeModel } from "../../src/onnx/index.ts";
 import { nodeBackend } from "../../src/runtime/node.ts";
 import { int64, memoryWeights, randomStream, type Tensor } from "../../src/tensor/index.ts";
 import { describeWithPython, runPython } from "../support/python.ts";
@@ -91,7 +92,7 @@ describeWithPython("the smaller model equals PyTorch's, edited alike", (python) 
     const program = await compilePlain(nodeBackend({ threads: 1 }), smaller);
     const ours = (await program.run(inputs)).logits!.data as Float32Array;
     await program.dispose();
-    const { model } = await deployedFiles(deployEncoder(inferenceOf(smaller.config), smaller.weights, "fp32"), "data");
+    const model = writeModel(await deploy(inferenceOf(smaller.config), smaller.weights, "fp32"));
     const session = await InferenceSession.create(model, { intraOpNumThreads: 1 });
     const feeds = session.inputNames.map((name) => [
       name,

@@ -370,7 +370,7 @@ describe("runs", () => {
       "--output",
       texts.at("small"),
       "--keep-neurons",
-      "0.5",
+      "0.75",
       "--skip",
       "decoder.1",
       "--threads",
@@ -401,7 +401,7 @@ describe("runs", () => {
     writeFileSync(file, PROMPTS.map((text) => JSON.stringify({ text })).join("\n"));
     const lines = (await done("predict", texts.at(name), "--input", file)).trim().split("\n");
     const ours = lines.map((line) => (JSON.parse(line) as { text: string }).text);
-    expect(new Set(ours).size).toBeGreaterThan(5);
+    expect(new Set(ours).size).toBeGreaterThan(3);
     expect(await pipelineTexts(`${name}-onnx`, "fp32", PROMPTS)).toEqual(ours);
     const rounded = await pipelineTexts(`${name}-onnx`, "q8", PROMPTS);
     expect(rounded.filter((text, i) => text === ours[i]).length / ours.length).toBeGreaterThanOrEqual(0.9);
@@ -411,7 +411,7 @@ describe("runs", () => {
     const json = (file: string) =>
       JSON.parse(readFileSync(texts.at("small-onnx", file), "utf8")) as Record<string, unknown>;
     expect(json("plan.json")).toMatchObject({ schema: 1 });
-    expect(json("config.json")).toMatchObject({ mlp_sizes: [16, 16, 16, 0], mlp_bias: true, prefix: "say: " });
+    expect(json("config.json")).toMatchObject({ mlp_sizes: [24, 24, 24, 0], mlp_bias: true, prefix: "say: " });
   });
 
   test("a LoRA is merged; questions have no prefix", async () => {
