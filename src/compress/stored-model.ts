@@ -1,5 +1,5 @@
 // An ONNX model whose weights are read, and put into few bits, when they are written: a large one is never in memory whole.
-import { modelParts, type OnnxModel, type OnnxTensor } from "../onnx/index.ts";
+import { type ModelPart, modelParts, type OnnxModel, type OnnxTensor } from "../onnx/index.ts";
 import { type DType, elementBytes, sizeOf, type TypedArray } from "../tensor/index.ts";
 
 /** A model of which the tensors named in `stored` have sizes, but no bytes yet. */
@@ -44,7 +44,7 @@ export interface DeployedFiles {
 export interface DeployedFile {
   readonly name: string;
   readonly sizeBytes: number;
-  chunks(): AsyncIterable<Uint8Array>;
+  readonly chunks: () => AsyncIterable<Uint8Array>;
 }
 
 export interface FileLimits {
@@ -93,10 +93,12 @@ function modelFile(name: string, model: OnnxModel, stored: StoredModel["stored"]
   return {
     name,
     sizeBytes: parts.reduce((sum, part) => sum + (part instanceof Uint8Array ? part.length : part.byteLength), 0),
-    async *chunks() {
-      for (const part of parts) yield part instanceof Uint8Array ? part : await stored.get(part.tensor)!();
-    },
+    chunks: () => wholeOf(parts, stored),
   };
+}
+
+async function* wholeOf(parts: readonly ModelPart[], stored: StoredModel["stored"]): AsyncGenerator<Uint8Array> {
+  for (const part of parts) yield part instanceof Uint8Array ? part : await stored.get(part.tensor)!();
 }
 
 async function* contentOf({ stored }: StoredModel, names: readonly string[]): AsyncGenerator<Uint8Array> {

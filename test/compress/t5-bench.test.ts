@@ -30,7 +30,7 @@ let run: string;
 let small: string;
 beforeAll(async () => {
   texts = await tinyTexts();
-  run = await texts.train("run", "v1.0", ...learns(texts.at("texts")), "--max-steps", "20");
+  run = await texts.train("run", "v1.0", { ...learns(texts.at("texts")), "max-steps": 20 });
   small = texts.at("small");
   await done("compress", run, "--output", small, "--keep-neurons", "0.25", "--threads", "1", "-q");
   await done("export", small, "--format", "onnx", "--output", `${small}-onnx`, "-q");

@@ -363,7 +363,7 @@ describe("runs", () => {
   let texts: TinyTexts;
   beforeAll(async () => {
     texts = await tinyTexts();
-    const run = await texts.train("run", "v1.1", ...learns(texts.at("texts")));
+    const run = await texts.train("run", "v1.1", learns(texts.at("texts")));
     await done(
       "compress",
       run,
@@ -377,8 +377,14 @@ describe("runs", () => {
       "1",
       "-q",
     );
-    const lora = ["--task", "squad", "--data", texts.at("squad"), "--method", "lora", "--targets", "all-linear"];
-    await texts.train("lora", "v1.0", ...lora, "--learning-rate", "0.01", "--max-steps", "20");
+    await texts.train("lora", "v1.0", {
+      task: "squad",
+      data: texts.at("squad"),
+      method: "lora",
+      targets: "all-linear",
+      "learning-rate": 0.01,
+      "max-steps": 20,
+    });
     for (const name of ["run", "small", "lora"])
       await done("export", texts.at(name), "--format", "onnx", "--output", texts.at(`${name}-onnx`), "-q");
   });
@@ -434,8 +440,8 @@ describe("runs", () => {
   });
 
   test("a method that cannot be merged is refused", async () => {
-    const adapter = ["--task", "seq2seq", "--data", texts.at("texts"), "--method", "adapter", "--max-steps", "2"];
-    const run = await texts.train("adapter", "v1.0", ...adapter);
+    const flags = { task: "seq2seq", data: texts.at("texts"), method: "adapter", "max-steps": 2 };
+    const run = await texts.train("adapter", "v1.0", flags);
     const output = texts.at("adapter-onnx");
     const { code, err } = await deft("export", run, "--format", "onnx", "--output", output);
     expect({ code, err }).toEqual({ code: 2, err: expect.stringMatching(/adapter/) as string });

@@ -42,7 +42,7 @@ export async function openTiny(folder: string) {
     ids,
     text: (tokenIds: readonly number[]) => tokenizer.decode(tokenIds),
     /** Greedy texts as token ids, with the token that ends them. */
-    async generated(texts: readonly string[], maxNewTokens: number): Promise<number[][]> {
+    generated: async (texts: readonly string[], maxNewTokens: number): Promise<number[][]> => {
       const backend = nodeBackend({ threads: 1 });
       const generator = await openGenerator({ model, method: untrained(), weights: frozen.weights, backend });
       const written = await generator.generate(new Map(), { inputs: paddedInputs(ids(texts)) }, { maxNewTokens });

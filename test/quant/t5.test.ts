@@ -27,18 +27,15 @@ beforeAll(async () => {
     // rows of whole blocks: bitsandbytes' kernel for processors reads shorter ones with the scales of others
     const sizes = { d_model: 64, d_kv: 32, d_ff: 128 };
     await writeTinyT5(texts.at(variant), { config: { ...VARIANTS[variant], ...sizes } });
-    const flags = ["--task", "seq2seq", "--data", texts.at("texts"), "--method", "qlora", "--targets", "all-linear"];
-    await texts.train(
-      `${variant}-run`,
-      variant,
-      ...flags,
-      "--max-steps",
-      "12",
-      "--learning-rate",
-      "0.01",
-      "--source-prefix",
-      "say: ",
-    );
+    await texts.train(`${variant}-run`, variant, {
+      task: "seq2seq",
+      data: texts.at("texts"),
+      method: "qlora",
+      targets: "all-linear",
+      "max-steps": 12,
+      "learning-rate": 0.01,
+      "source-prefix": "say: ",
+    });
   }
 });
 afterAll(() => rmSync(texts.root, { recursive: true, force: true }));
@@ -92,7 +89,7 @@ describeWithPython("in transformers, with bitsandbytes", (python) => {
     const { config, weights } = await openCheckpoint(nodeFiles(), folder);
     const stored = (await openQuantized(weights, folder))!.weights;
     // the numbers that the codes stand for, as float32 matrices
-    const whole = new Map([...stored].map(([name, { parts: _, ...weight }]) => [name, weight]));
+    const whole = new Map([...stored].map(([name, { parts: _parts, ...weight }]) => [name, weight]));
     const ours = await saidOf({ config, weights: sanitize(t5Model(config, folder, stored).config, whole) }, inputs);
     expect(worst(ours.logits, theirs.logits.flat(2))).toBeLessThan(1e-4);
     expect(ours.texts.map((ids, row) => [...ids, ...Array(theirs.texts[row]!.length - ids.length).fill(0)])).toEqual(
