@@ -4,17 +4,27 @@ import type { Tensor, Weights } from "../tensor/index.ts";
 import { fuseAttention } from "./fuse.ts";
 import { type InferenceModel, inferenceGraph } from "./inference.ts";
 import { quantizeModel } from "./quantize.ts";
+import { quantizeStatic, type StaticRanges } from "./quantize-static.ts";
 
-/** Numbers that an exported model multiplies with. */
-export type Precision = "fp32" | "int8" | "q4";
+/** Numbers that an exported model multiplies with; `qdq`: 8 bits, with activations' ranges known beforehand. */
+export type Precision = "fp32" | "int8" | "q4" | "qdq";
 
-/** The ONNX model of an encoder: inputs `INPUT_NAMES`, outputs as `inferenceGraph` names them. */
-export async function deploy(inference: InferenceModel, weights: Weights, precision: Precision): Promise<OnnxModel> {
+/**
+ * The ONNX model of an encoder: inputs `INPUT_NAMES`, outputs as `inferenceGraph` names them. `ranges` is what `qdq` needs: a product
+ * that it does not name takes its range anew in every run.
+ */
+export async function deploy(
+  inference: InferenceModel,
+  weights: Weights,
+  precision: Precision,
+  ranges: StaticRanges = new Map(),
+): Promise<OnnxModel> {
   const { outputs } = inferenceGraph(inference);
   const stored = new Map<string, Uint8Array>();
   for (const { name } of externalWeights(outputs)) stored.set(name, bytesOf(await weights.get(name)!.read()));
   const { bytes } = emit(outputs, { place: ({ name }) => stored.get(name)! });
   const fused = fuseAttention(readModel(bytes), inference.model.config.numHeads);
+  if (precision === "qdq") return quantizeStatic(fused, ranges);
   return precision === "fp32" ? fused : quantizeModel(fused, precision === "int8" ? 8 : 4);
 }
 

@@ -1,5 +1,6 @@
 // Density into smaller models: what to remove, the plan that says so, and the plan applied.
 // Takes weights, sites and calibration statistics, gives plans and plain smaller models. Never: runs a program, trains.
+export { ActivationHistogram, type ActivationRange } from "./activation-range.ts";
 export { applyPlan, type PlainModel } from "./apply.ts";
 export { CalibrationMeter, calibrationOutputs, type NeuronStatistics } from "./calibration.ts";
 export {
@@ -29,10 +30,12 @@ export {
   type Plan,
   type PlanTarget,
   parsePlan,
+  QUANTIZATIONS,
   type Quantization,
   unchanged,
 } from "./plan.ts";
 export { largestPreactivations, type NeuronBounds, provenSilent } from "./proof.ts";
+export { multiplied, noiseNames, noisy, observed, type StaticRanges } from "./quantize-static.ts";
 export {
   levelsOf,
   type Measured,

@@ -12,15 +12,15 @@ export interface Int8Columns {
 /** Seven bits: two products of a full byte each would overflow the 16-bit sums of CPUs without VNNI. */
 const INT8_MAX = 63;
 
-/** `W[o, i] ≈ scale[o] · q[i, o]`, symmetric, for `[out, in]`. */
-export function int8Columns(weight: Float32Array, outFeatures: number): Int8Columns {
+/** `W[o, i] ≈ scale[o] · q[i, o]`, symmetric, for `[out, in]`; no scale is below its `leastScales` `[out]`. */
+export function int8Columns(weight: Float32Array, outFeatures: number, leastScales?: Float32Array): Int8Columns {
   const width = weight.length / outFeatures;
   const values = new Int8Array(weight.length);
   const scales = new Float32Array(outFeatures);
   for (let o = 0; o < outFeatures; o++) {
     let largest = 0;
     for (let i = 0; i < width; i++) largest = Math.max(largest, Math.abs(weight[o * width + i]!));
-    const scale = Math.fround(largest / INT8_MAX) || 1;
+    const scale = Math.max(Math.fround(largest / INT8_MAX), leastScales?.[o] ?? 0) || 1;
     scales[o] = scale;
     for (let i = 0; i < width; i++)
       values[i * outFeatures + o] = Math.max(-INT8_MAX, Math.min(INT8_MAX, Math.round(weight[o * width + i]! / scale)));
@@ -101,13 +101,14 @@ export function quantizeModel(model: OnnxModel, bits: 8 | 4): OnnxModel {
 }
 
 /** The numbers of a float32 tensor that is in the model. */
-function floats({ data }: OnnxTensor): Float32Array {
+export function floats({ data }: OnnxTensor): Float32Array {
   const bytes = data as Uint8Array;
   if (bytes.byteOffset % 4 === 0) return new Float32Array(bytes.buffer, bytes.byteOffset, bytes.byteLength / 4);
   return new Float32Array(bytes.slice().buffer);
 }
 
-const make = (
+/** A node that is a part of what another becomes. */
+export const nodePart = (
   node: OnnxNode,
   part: string,
   type: string,
@@ -135,15 +136,15 @@ function int8Product(
   const [xq, xs, xz] = known ?? ([`${x}:uint8`, `${x}:scale`, `${x}:zero`] as const);
   if (known === undefined) {
     dynamic.set(x, [xq, xs, xz]);
-    made.push(make(node, "input", "DynamicQuantizeLinear", [x], [xq, xs, xz]));
+    made.push(nodePart(node, "input", "DynamicQuantizeLinear", [x], [xq, xs, xz]));
   }
   const out = node.outputs[0]!;
   made.push(
-    make(node, "scale", "Mul", [xs, s], [`${out}:scale`]),
-    make(node, "product", "MatMulInteger", [xq, q, xz, z], [`${out}:int32`]),
-    make(node, "float", "Cast", [`${out}:int32`], [`${out}:float`], { to: 1 }),
-    make(node, "scaled", "Mul", [`${out}:float`, `${out}:scale`], [`${out}:product`]),
-    make(node, "bias", "Add", [`${out}:product`, bias], [out]),
+    nodePart(node, "scale", "Mul", [xs, s], [`${out}:scale`]),
+    nodePart(node, "product", "MatMulInteger", [xq, q, xz, z], [`${out}:int32`]),
+    nodePart(node, "float", "Cast", [`${out}:int32`], [`${out}:float`], { to: 1 }),
+    nodePart(node, "scaled", "Mul", [`${out}:float`, `${out}:scale`], [`${out}:product`]),
+    nodePart(node, "bias", "Add", [`${out}:product`, bias], [out]),
   );
   return made;
 }
@@ -158,8 +159,8 @@ function int4Product(node: OnnxNode, { shape }: OnnxTensor, tensors: Map<string,
   const out = node.outputs[0]!;
   const attributes = { K: width, N: rows, bits: 4, block_size: INT4_BLOCK, accuracy_level: 4 };
   return [
-    make(node, "product", "MatMulNBits", [x, q, s], [`${out}:product`], attributes, MICROSOFT),
-    make(node, "bias", "Add", [`${out}:product`, bias], [out]),
+    nodePart(node, "product", "MatMulNBits", [x, q, s], [`${out}:product`], attributes, MICROSOFT),
+    nodePart(node, "bias", "Add", [`${out}:product`, bias], [out]),
   ];
 }
 
@@ -173,9 +174,9 @@ function tableRows(node: OnnxNode, stored: OnnxTensor, tensors: Map<string, Onnx
   tensors.set(s, { dtype: "float32", shape: [rows, 1], data: new Uint8Array(scales.buffer) });
   const out = node.outputs[0]!;
   return [
-    make(node, "codes", "Gather", [q, indices], [`${out}:int8`], { axis: 0 }),
-    make(node, "scales", "Gather", [s, indices], [`${out}:scales`], { axis: 0 }),
-    make(node, "float", "Cast", [`${out}:int8`], [`${out}:float`], { to: 1 }),
-    make(node, "scaled", "Mul", [`${out}:float`, `${out}:scales`], [out]),
+    nodePart(node, "codes", "Gather", [q, indices], [`${out}:int8`], { axis: 0 }),
+    nodePart(node, "scales", "Gather", [s, indices], [`${out}:scales`], { axis: 0 }),
+    nodePart(node, "float", "Cast", [`${out}:int8`], [`${out}:float`], { to: 1 }),
+    nodePart(node, "scaled", "Mul", [`${out}:float`, `${out}:scales`], [out]),
   ];
 }

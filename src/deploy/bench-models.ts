@@ -1,5 +1,12 @@
 // The models of a benchmark as files: ours deployed, exports as they are, the first one in the form its peers read.
-import { type Arithmetic, arithmeticOf, deploy, deployedFiles, type Precision } from "../compress/index.ts";
+import {
+  type Arithmetic,
+  arithmeticOf,
+  deploy,
+  deployedFiles,
+  type Precision,
+  type StaticRanges,
+} from "../compress/index.ts";
 import type { EncodedExamples } from "../data/index.ts";
 import { ConfigError } from "../errors.ts";
 import { parseJson } from "../hub/index.ts";
@@ -8,6 +15,7 @@ import { type Files, joinPath } from "../tensor/index.ts";
 import type { Environment, RunOverrides, RunTarget } from "../workflow/index.ts";
 import { readRun } from "../workflow/index.ts";
 import type { BenchJob, BenchOptions } from "./benchmarking.ts";
+import { taskRanges } from "./calibrating.ts";
 import { openCompressData } from "./compress-data.ts";
 import { ONNX_FILES } from "./exporting-onnx.ts";
 import { type FrozenModel, inferenceOf, openFrozen, requireEncoder, writePlainModel } from "./frozen-model.ts";
@@ -41,9 +49,12 @@ export async function prepareModels(
     texts ??= await openTexts(environment, frozen, overrides);
     const density = await densityOf(files, target);
     const length = Math.round(texts.examples.totalTokens / texts.examples.count);
+    const ranges = options.precisions.includes("qdq")
+      ? await taskRanges(environment, target, frozen, overrides)
+      : undefined;
     for (const precision of options.precisions) {
       const path = joinPath(folder, `${i}`, "onnx", ONNX_FILES[precision]);
-      const fileBytes = await writeDeployed(files, frozen, precision, path);
+      const fileBytes = await writeDeployed(files, frozen, precision, path, ranges);
       const estimate = arithmeticOf(config, {
         length,
         precision,
@@ -82,8 +93,15 @@ async function targetOf(files: Files, name: string): Promise<RunTarget> {
   return isRun ? { kind: "run", folder: name } : { kind: "model", model: name, adapter: null };
 }
 
-async function writeDeployed(files: Files, frozen: FrozenModel, precision: Precision, path: string): Promise<number> {
-  const { model, data } = deployedFiles(await deploy(inferenceOf(frozen.config), frozen.weights, precision), "data");
+async function writeDeployed(
+  files: Files,
+  frozen: FrozenModel,
+  precision: Precision,
+  path: string,
+  ranges?: StaticRanges,
+): Promise<number> {
+  const deployed = await deploy(inferenceOf(frozen.config), frozen.weights, precision, ranges);
+  const { model, data } = deployedFiles(deployed, "data");
   await files.write(path, model);
   return model.length + (data?.reduce((sum, { length }) => sum + length, 0) ?? 0);
 }
@@ -106,7 +124,7 @@ async function onnxEntries(files: Files, name: string, { precisions, threads }: 
   }
   if (entries.length === 0)
     throw new ConfigError([
-      { path: name, expected: precisions.map((of) => `onnx/${ONNX_FILES[of]}`).join(" or "), got: "neither" },
+      { path: name, expected: precisions.map((of) => `onnx/${ONNX_FILES[of]}`).join(" or "), got: "none of them" },
     ]);
   return entries;
 }

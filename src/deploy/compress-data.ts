@@ -97,7 +97,7 @@ export async function openCompressData(
 /** Training examples that a search looks at besides its half of the evaluation split. */
 const SEARCH_EXAMPLES = 1024;
 
-const upTo = (from: number, to: number) => Array.from({ length: to - from }, (_, i) => from + i);
+export const upTo = (from: number, to: number) => Array.from({ length: to - from }, (_, i) => from + i);
 
 /** The examples of both, one after the other. */
 function joined(a: EncodedExamples, b: EncodedExamples): EncodedExamples {

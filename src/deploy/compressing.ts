@@ -10,6 +10,7 @@ import {
   type PlainModel,
   type Plan,
   parsePlan,
+  type Quantization,
   type SearchStep,
   unchanged,
 } from "../compress/index.ts";
@@ -27,6 +28,7 @@ import {
   type ModelSize,
   running,
 } from "../workflow/index.ts";
+import { calibrateActivations, staticRanges } from "./calibrating.ts";
 import { type CompressData, openCompressData } from "./compress-data.ts";
 import type { CompressOptions } from "./compress-options.ts";
 import { type Choice, chooseLayers } from "./compress-rules.ts";
@@ -213,12 +215,15 @@ async function score(backend: Backend, model: PlainModel, data: CompressData) {
 /** The metrics of what an export in these weights will be. */
 async function quantizedMetrics(
   backend: Backend,
-  { config, weights }: PlainModel,
+  model: PlainModel,
   data: CompressData,
-  precision: "int8" | "q4",
+  precision: Exclude<Quantization, "none">,
 ): Promise<Record<string, number>> {
-  const inference = inferenceOf(config);
-  const program = await backend.open(deployedProgram(inference, await deploy(inference, weights, precision)));
+  const inference = inferenceOf(model.config);
+  const ranges =
+    precision === "qdq" ? staticRanges(await calibrateActivations(backend, model, data.calibration)) : undefined;
+  const deployed = await deploy(inference, model.weights, precision, ranges);
+  const program = await backend.open(deployedProgram(inference, deployed));
   try {
     return metricsOf(await logitsOf(program, data.stated), data.stated, data.task);
   } finally {

@@ -1,5 +1,5 @@
 // `deft export --format onnx`: a folder that Transformers.js loads, to classify texts or to answer questions.
-import { deploy, deployedFiles, type Precision } from "../compress/index.ts";
+import { deploy, deployedFiles, type Precision, type Quantization } from "../compress/index.ts";
 import { readTokenizerFiles, type TokenizerConfigJson, type TokenizerJson } from "../data/index.ts";
 import { UnsupportedError } from "../errors.ts";
 import { type JsonObject, jsonText } from "../hub/index.ts";
@@ -8,17 +8,24 @@ import { maxSequenceLength } from "../models/index.ts";
 import { type Files, joinPath } from "../tensor/index.ts";
 import type { Environment, RunOverrides, RunTarget } from "../workflow/index.ts";
 import { readCompression } from "../workflow/index.ts";
+import { taskRanges } from "./calibrating.ts";
 import { type FrozenModel, inferenceOf, openFrozen, requireEncoder } from "./frozen-model.ts";
 import { checkNewFolder, writeWhole } from "./model-folder.ts";
 
-/** File of each precision, as Transformers.js names them by `dtype`: fp32, q8 and q4. */
+/** File of each precision, as Transformers.js names them by `dtype`. */
 export const ONNX_FILES: Readonly<Record<Precision, string>> = {
   fp32: "model.onnx",
   int8: "model_quantized.onnx",
   q4: "model_q4.onnx",
+  qdq: "model_int8.onnx",
 };
 /** What Transformers.js calls each precision. */
-export const ONNX_DTYPES: Readonly<Record<Precision, string>> = { fp32: "fp32", int8: "q8", q4: "q4" };
+export const ONNX_DTYPES: Readonly<Record<Precision, string>> = {
+  fp32: "fp32",
+  int8: "q8",
+  q4: "q4",
+  qdq: "int8",
+};
 
 export interface OnnxExportOptions {
   /** A new folder. */
@@ -39,7 +46,7 @@ export interface OnnxExport {
 
 /**
  * Writes config.json, the tokenizer and `onnx/`, whole or not at all; a compression's plan travels along.
- * @throws {ConfigError} when the folder is taken; errors as `openFrozen`.
+ * @throws {ConfigError} when the folder is taken, or `qdq` has no texts to calibrate on; errors as `openFrozen`.
  */
 export async function exportOnnx(
   environment: Environment,
@@ -53,13 +60,14 @@ export async function exportOnnx(
   requireEncoder(frozen, "ONNX export");
   const compression = target.kind === "run" ? await readCompression(files, target.folder) : null;
   const wanted = precisions ?? defaultPrecisions(compression?.quantization);
+  const ranges = wanted.includes("qdq") ? await taskRanges(environment, target, frozen, overrides) : undefined;
   const written: { precision: Precision; path: string; sizeBytes: number }[] = [];
   await writeWhole(files, output, async (folder) => {
     await writeTokenizer(files, frozen, folder);
     const external: Record<string, number> = {};
     for (const precision of wanted) {
       const name = ONNX_FILES[precision];
-      const model = await deploy(inferenceOf(frozen.config), frozen.weights, precision);
+      const model = await deploy(inferenceOf(frozen.config), frozen.weights, precision, ranges);
       const made = deployedFiles(model, `${name}_data`, inlineLimit);
       const path = `onnx/${name}`;
       await files.write(joinPath(folder, path), made.model);
@@ -78,8 +86,8 @@ export async function exportOnnx(
   return { output, files: written, loads: loadingLine(output, wanted, frozen.opened.head.kind) };
 }
 
-function defaultPrecisions(planned: "none" | "int8" | "q4" | undefined): readonly Precision[] {
-  return planned === "q4" ? ["fp32", "q4"] : ["fp32", "int8"];
+function defaultPrecisions(planned: Quantization = "none"): readonly Precision[] {
+  return ["fp32", planned === "none" ? "int8" : planned];
 }
 
 async function* chunks(data: readonly Uint8Array[]): AsyncGenerator<Uint8Array> {

@@ -1,0 +1,144 @@
+// Ranges of activations for 8 bits known beforehand: what each was on calibration texts, and what eight bits cost its products.
+import {
+  ActivationHistogram,
+  type ActivationRange,
+  deploy,
+  deployedProgram,
+  multiplied,
+  noiseNames,
+  noisy,
+  observed,
+  type PlainModel,
+  type StaticRanges,
+} from "../compress/index.ts";
+import type { EncodedExamples } from "../data/index.ts";
+import { ConfigError } from "../errors.ts";
+import type { OnnxModel } from "../onnx/index.ts";
+import type { Backend, Outputs } from "../runtime/index.ts";
+import type { Environment, RunOverrides, RunTarget } from "../workflow/index.ts";
+import { backendOf, readCompression } from "../workflow/index.ts";
+import { openCompressData, subset, upTo } from "./compress-data.ts";
+import { CALIBRATION_EXAMPLES } from "./compress-options.ts";
+import { inferenceBatches } from "./compress-scoring.ts";
+import { type FrozenModel, inferenceFeeds, inferenceOf } from "./frozen-model.ts";
+
+/** Examples that the error of products is measured on: each is computed in several forms. */
+const NOISE_EXAMPLES = 128;
+/** Noise in a product's result, as a share of its variance, that is not worth a range of every run's own. */
+const SMALL_NOISE = 0.001;
+
+/** What eight bits cost the products that read one activation. */
+export interface ActivationNoise {
+  /** Its weights' names. */
+  readonly weights: readonly string[];
+  /** Squared error over variance of the product's result, the most of its products: with ranges of the run, of all values, the best. */
+  readonly dynamic: number;
+  readonly whole: number;
+  readonly best: number;
+  /** null: taken anew in every run. */
+  readonly range: ActivationRange | null;
+}
+
+/**
+ * Measures a plain model's activations on `examples`, one at a time so that nothing is padded, and chooses for each between the
+ * range of all its values, the range of least squared error, and one taken anew in every run. Errors as `Backend.open`.
+ */
+export async function calibrateActivations(
+  backend: Backend,
+  { config, weights }: PlainModel,
+  examples: EncodedExamples,
+): Promise<ActivationNoise[]> {
+  const inference = inferenceOf(config);
+  const model = await deploy(inference, weights, "fp32");
+  const run = async (changed: OnnxModel, on: EncodedExamples, each: (outputs: Outputs) => void) => {
+    const outputs = changed.outputs.map((name) => ({ name, dtype: "float32" as const, shape: [] }));
+    const program = await backend.open({ ...deployedProgram(inference, changed), outputs });
+    try {
+      for (const batch of inferenceBatches(on, 1)) each(await program.run(inferenceFeeds(batch)));
+    } finally {
+      await program.dispose();
+    }
+  };
+  const activations = multiplied(model);
+  const histograms = new Map([...activations.keys()].map((name) => [name, new ActivationHistogram()]));
+  await run(observed(model), examples, (outputs) => {
+    for (const [name, histogram] of histograms) histogram.add(outputs[name]!.data as Float32Array);
+  });
+  const candidates = new Map([...histograms].map(([x, of]) => [x, [of.wholeRange(), of.bestRange()]]));
+  const some = subset(examples, upTo(0, Math.min(NOISE_EXAMPLES, examples.count)));
+  const meters = new Map([...activations.values()].flat().map((weight) => [weight, new NoiseMeter(weight)]));
+  await run(noisy(model, candidates), some, (outputs) => {
+    for (const meter of meters.values()) meter.add(outputs);
+  });
+  return [...activations].map(([x, names]) => {
+    const shares = names.map((weight) => meters.get(weight)!.shares());
+    const [dynamic, whole, best] = [0, 1, 2].map((form) => Math.max(...shares.map((of) => of[form]!))) as [
+      number,
+      number,
+      number,
+    ];
+    const [fixed, range] = best < whole ? [best, candidates.get(x)![1]!] : [whole, candidates.get(x)![0]!];
+    const isWorse = fixed > SMALL_NOISE && fixed > 2 * dynamic;
+    return { weights: names, dynamic, whole, best, range: isWorse ? null : range };
+  });
+}
+
+/**
+ * Ranges for a target's `qdq`, from the data of its task: for a compressed model the same examples that its score was stated with.
+ * @throws {ConfigError} when there are no texts; errors as `calibrateActivations`.
+ */
+export async function taskRanges(
+  environment: Environment,
+  target: RunTarget,
+  frozen: FrozenModel,
+  overrides: RunOverrides,
+): Promise<StaticRanges> {
+  const compression = target.kind === "run" ? await readCompression(environment.files, target.folder) : null;
+  const count = compression?.calibration.examples ?? CALIBRATION_EXAMPLES;
+  const opened = openCompressData(environment, frozen, overrides, count);
+  const { calibration } = await opened.catch((error: unknown) => {
+    if (!(error instanceof ConfigError)) throw error;
+    throw new ConfigError(error.issues, {
+      hint: "qdq knows the ranges of activations beforehand, from texts of a task of labels; int8 and q4 need none.",
+    });
+  });
+  const backend = backendOf(environment, overrides, frozen.opened.settings);
+  return staticRanges(await calibrateActivations(backend, frozen, calibration));
+}
+
+/** Ranges by weight, as `deploy` takes them. */
+export function staticRanges(measured: readonly ActivationNoise[]): StaticRanges {
+  return new Map(measured.flatMap(({ weights, range }) => weights.map((weight) => [weight, range] as const)));
+}
+
+/** Adds up a product's energy, and the noise of its forms, over runs. */
+class NoiseMeter {
+  readonly #names: readonly string[];
+  readonly #weight: string;
+  readonly #noise = [0, 0, 0];
+  #energy = 0;
+  #rows = 0;
+  #sums: number[] = [];
+
+  constructor(weight: string) {
+    const { dynamic, fixed } = noiseNames(weight);
+    this.#names = [dynamic, fixed(0), fixed(1)];
+    this.#weight = weight;
+  }
+
+  add(outputs: Outputs): void {
+    const { shape, energy, sums } = noiseNames(this.#weight);
+    const of = (name: string) => outputs[name]!.data as Float32Array;
+    for (const [form, name] of this.#names.entries()) this.#noise[form]! += of(name)[0]!;
+    this.#rows += of(shape)[0]!;
+    this.#energy += of(energy)[0]!;
+    for (const [o, sum] of of(sums).entries()) this.#sums[o] = (this.#sums[o] ?? 0) + sum;
+  }
+
+  /** Noise of each form over the result's variance. */
+  shares(): readonly number[] {
+    const ofMeans = this.#sums.reduce((sum, value) => sum + value ** 2 / this.#rows, 0);
+    const variance = this.#energy - ofMeans;
+    return this.#noise.map((noise) => (noise === 0 ? 0 : noise / variance));
+  }
+}
