@@ -138,7 +138,8 @@ class NoiseMeter {
   /** Noise of each form over the result's variance. */
   shares(): readonly number[] {
     const ofMeans = this.#sums.reduce((sum, value) => sum + value ** 2 / this.#rows, 0);
-    const variance = this.#energy - ofMeans;
+    // a result that hardly varies leaves only rounding behind
+    const variance = Math.max(this.#energy - ofMeans, 1e-9 * this.#energy);
     return this.#noise.map((noise) => (noise === 0 ? 0 : noise / variance));
   }
 }
