@@ -27,16 +27,32 @@ const NOISE_EXAMPLES = 128;
 /** Noise in a product's result, as a share of its variance, that is not worth a range of every run's own. */
 const SMALL_NOISE = 0.001;
 
-/** What eight bits cost the products that read one activation. */
-export interface ActivationNoise {
-  /** Its weights' names. */
-  readonly weights: readonly string[];
-  /** Squared error over variance of the product's result, the most of its products: with ranges of the run, of all values, the best. */
+/** Squared error over variance of a product's result that eight-bit activations make. */
+export interface RangeNoise {
+  /** With a range taken from the very run. */
   readonly dynamic: number;
+  /** With the range of all calibration values. */
   readonly whole: number;
+  /** With the range of least squared error of the activation itself. */
   readonly best: number;
+}
+
+/** What eight bits cost the products that read one activation: the most of them, and the range that was chosen. */
+export interface ActivationNoise extends RangeNoise {
+  /** Names of the products' weights. */
+  readonly weights: readonly string[];
   /** null: taken anew in every run. */
   readonly range: ActivationRange | null;
+}
+
+/** The one of two ranges with less noise; null where neither is quiet and a range of every run's own halves the noise. */
+export function chosenRange(
+  { dynamic, whole, best }: RangeNoise,
+  ranges: Readonly<Record<"whole" | "best", ActivationRange>>,
+): ActivationRange | null {
+  const noise = Math.min(whole, best);
+  if (noise > SMALL_NOISE && noise > 2 * dynamic) return null;
+  return best < whole ? ranges.best : ranges.whole;
 }
 
 /**
@@ -64,7 +80,8 @@ export async function calibrateActivations(
   await run(observed(model), examples, (outputs) => {
     for (const [name, histogram] of histograms) histogram.add(outputs[name]!.data as Float32Array);
   });
-  const candidates = new Map([...histograms].map(([x, of]) => [x, [of.wholeRange(), of.bestRange()]]));
+  const ranges = new Map([...histograms].map(([x, of]) => [x, { whole: of.wholeRange(), best: of.bestRange() }]));
+  const candidates = new Map([...ranges].map(([x, { whole, best }]) => [x, [whole, best]]));
   const some = subset(examples, upTo(0, Math.min(NOISE_EXAMPLES, examples.count)));
   const meters = new Map([...activations.values()].flat().map((weight) => [weight, new NoiseMeter(weight)]));
   await run(noisy(model, candidates), some, (outputs) => {
@@ -72,14 +89,9 @@ export async function calibrateActivations(
   });
   return [...activations].map(([x, names]) => {
     const shares = names.map((weight) => meters.get(weight)!.shares());
-    const [dynamic, whole, best] = [0, 1, 2].map((form) => Math.max(...shares.map((of) => of[form]!))) as [
-      number,
-      number,
-      number,
-    ];
-    const [fixed, range] = best < whole ? [best, candidates.get(x)![1]!] : [whole, candidates.get(x)![0]!];
-    const isWorse = fixed > SMALL_NOISE && fixed > 2 * dynamic;
-    return { weights: names, dynamic, whole, best, range: isWorse ? null : range };
+    const most = (form: keyof RangeNoise) => Math.max(...shares.map((of) => of[form]));
+    const noise = { dynamic: most("dynamic"), whole: most("whole"), best: most("best") };
+    return { ...noise, weights: names, range: chosenRange(noise, ranges.get(x)!) };
   });
 }
 
@@ -113,33 +125,33 @@ export function staticRanges(measured: readonly ActivationNoise[]): StaticRanges
 
 /** Adds up a product's energy, and the noise of its forms, over runs. */
 class NoiseMeter {
-  readonly #names: readonly string[];
   readonly #weight: string;
-  readonly #noise = [0, 0, 0];
+  readonly #noise = { dynamic: 0, whole: 0, best: 0 };
   #energy = 0;
   #rows = 0;
   #sums: number[] = [];
 
   constructor(weight: string) {
-    const { dynamic, fixed } = noiseNames(weight);
-    this.#names = [dynamic, fixed(0), fixed(1)];
     this.#weight = weight;
   }
 
   add(outputs: Outputs): void {
-    const { shape, energy, sums } = noiseNames(this.#weight);
+    const { shape, energy, sums, dynamic, fixed } = noiseNames(this.#weight);
     const of = (name: string) => outputs[name]!.data as Float32Array;
-    for (const [form, name] of this.#names.entries()) this.#noise[form]! += of(name)[0]!;
+    this.#noise.dynamic += of(dynamic)[0]!;
+    this.#noise.whole += of(fixed(0))[0]!;
+    this.#noise.best += of(fixed(1))[0]!;
     this.#rows += of(shape)[0]!;
     this.#energy += of(energy)[0]!;
     for (const [o, sum] of of(sums).entries()) this.#sums[o] = (this.#sums[o] ?? 0) + sum;
   }
 
-  /** Noise of each form over the result's variance. */
-  shares(): readonly number[] {
+  shares(): RangeNoise {
     const ofMeans = this.#sums.reduce((sum, value) => sum + value ** 2 / this.#rows, 0);
     // a result that hardly varies leaves only rounding behind
     const variance = Math.max(this.#energy - ofMeans, 1e-9 * this.#energy);
-    return this.#noise.map((noise) => (noise === 0 ? 0 : noise / variance));
+    const share = (noise: number) => (noise === 0 ? 0 : noise / variance);
+    const { dynamic, whole, best } = this.#noise;
+    return { dynamic: share(dynamic), whole: share(whole), best: share(best) };
   }
 }

@@ -29,9 +29,10 @@ export async function logitsOf(
   program: Program,
   examples: EncodedExamples,
   fed: Readonly<Record<string, Tensor>> = {},
+  batchSize = BATCH,
 ): Promise<Float32Array> {
   let logits = new Float32Array(0);
-  for (const batch of inferenceBatches(examples)) {
+  for (const batch of inferenceBatches(examples, batchSize)) {
     const rows = (await program.run({ ...inferenceFeeds(batch), ...fed })).logits!.data as Float32Array;
     const width = rows.length / batch.indices.length;
     if (logits.length === 0) logits = new Float32Array(examples.count * width);
