@@ -2,8 +2,9 @@
 import { existsSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { createServer, type Server } from "node:http";
 import type { AddressInfo } from "node:net";
-import { extname, join } from "node:path";
+import { basename, dirname, extname, join } from "node:path";
 import { fileURLToPath } from "node:url";
+import { env, pipeline } from "@huggingface/transformers";
 import { chromium } from "playwright-core";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { deft } from "../support/command.ts";
@@ -60,6 +61,16 @@ function serve(models: string): Promise<Server> {
   return new Promise((resolve) => server.listen(0, "127.0.0.1", () => resolve(server)));
 }
 
+/** What Transformers.js says in Node. */
+async function nodeLabels(folder: string, texts: string[]): Promise<string[]> {
+  env.allowRemoteModels = false;
+  env.localModelPath = `${dirname(folder)}/`;
+  const classify = await pipeline("text-classification", basename(folder), { dtype: "int8" });
+  const labels = ((await classify(texts)) as { label: string }[]).map(({ label }) => label);
+  await classify.dispose();
+  return labels;
+}
+
 describe("in a browser", () => {
   let tiny: TinyRun;
   let server: Server;
@@ -67,7 +78,17 @@ describe("in a browser", () => {
     tiny = await tinyRun();
     const small = join(tiny.root, "small");
     await deft("compress", tiny.run, "--output", small, "--keep-neurons", "0.5", "--threads", "1", "-q");
-    await deft("export", small, "--format", "onnx", "--output", `${small}-onnx`, "--precision", "fp32,int8,q4", "-q");
+    await deft(
+      "export",
+      small,
+      "--format",
+      "onnx",
+      "--output",
+      `${small}-onnx`,
+      "--precision",
+      "fp32,int8,q4,qdq",
+      "-q",
+    );
     server = await serve(tiny.root);
   });
   afterAll(() => {
@@ -105,9 +126,11 @@ describe("in a browser", () => {
           ["small-onnx", dtype, texts] as const,
         );
       expect(await classify("fp32")).toEqual(ours);
-      for (const dtype of ["q8", "q4"]) {
+      for (const dtype of ["q8", "q4", "int8"]) {
         const labels = await classify(dtype);
         expect(labels.filter((label, i) => label === ours[i]).length).toBeGreaterThanOrEqual(28);
+        // ranges known beforehand: the same numbers in Node
+        if (dtype === "int8") expect(labels).toEqual(await nodeLabels(join(tiny.root, "small-onnx"), texts));
       }
     } finally {
       await browser.close();
