@@ -58,6 +58,8 @@ interface Row extends Variant {
   /** Share of right answers on SST-2's dev. */
   readonly score: number;
   readonly examples: number;
+  /** Root of the mean squared difference of a logit from the same model's in float32. */
+  readonly logitsChange: number;
   /** Median over rounds of its time over the dense model's in float32, by batch size; absent: not measured. */
   readonly times?: Readonly<Record<string, number>>;
 }
@@ -116,10 +118,16 @@ async function devOf(run: string) {
   return { task: dataset.task, examples };
 }
 
+interface Scored {
+  readonly score: number;
+  readonly examples: number;
+  readonly logits: readonly number[];
+}
+
 /** The exported file itself, opened and asked. */
-async function scored(file: string, run: string): Promise<{ score: number; examples: number }> {
+async function scored(file: string, run: string): Promise<Scored> {
   const known = `${file}.score.json`;
-  if (existsSync(known)) return JSON.parse(readFileSync(known, "utf8")) as { score: number; examples: number };
+  if (existsSync(known)) return JSON.parse(readFileSync(known, "utf8")) as Scored;
   const { task, examples } = await devOf(run);
   const program = await nodeBackend({ threads: Number(values.threads) }).open({
     bytes: readFileSync(file),
@@ -131,9 +139,13 @@ async function scored(file: string, run: string): Promise<{ score: number; examp
     nonEmpty: [],
     sites: new Map(),
   });
-  const { accuracy } = metricsOf(await logitsOf(program, examples), examples, task);
+  const logits = await logitsOf(program, examples);
   await program.dispose();
-  const result = { score: accuracy!, examples: examples.count };
+  const result = {
+    score: metricsOf(logits, examples, task).accuracy!,
+    examples: examples.count,
+    logits: Array.from(logits),
+  };
   writeFileSync(known, JSON.stringify(result));
   return result;
 }
@@ -141,15 +153,19 @@ async function scored(file: string, run: string): Promise<{ score: number; examp
 async function rowsOf(variant: Variant, bench: BenchReport | null): Promise<Row[]> {
   const folder = exported(variant);
   const rows: Row[] = [];
+  let float: readonly number[] = [];
   for (const precision of PRECISIONS) {
     const file = join(folder, "onnx", ONNX_FILES[precision]);
-    const result = await scored(file, join(out, "runs", variant.name));
+    const { logits, ...result } = await scored(file, join(out, "runs", variant.name));
+    if (precision === "fp32") float = logits;
+    const squares = logits.reduce((sum, value, i) => sum + (value - float[i]!) ** 2, 0);
     const timed = bench?.rows.filter((row) => benchName(row.run) === variant.name && row.precision === precision);
     rows.push({
       ...variant,
       precision,
       fileBytes: readFileSync(file).length,
       ...result,
+      logitsChange: Math.sqrt(squares / logits.length),
       ...(timed === undefined ? {} : { times: Object.fromEntries(timed.map((row) => [row.batch, row.ratioToFirst])) }),
     });
     process.stderr.write(`${variant.name} ${precision}: ${result.score.toFixed(4)}\n`);
@@ -180,11 +196,22 @@ function table(rows: readonly Row[]): string {
       (row.fileBytes / 1e6).toFixed(1),
       (100 * row.score).toFixed(1),
       row === whole ? "" : `${change < 0 ? "−" : "+"}${Math.abs(change).toFixed(1)}`,
+      row === whole ? "" : row.logitsChange.toFixed(3),
       time(1),
       time(32),
     ];
   });
-  const head = ["neurons", "base", "weights", "file, MB", "dev, %", "by fewer bits", "time, batch 1", "batch 32"];
+  const head = [
+    "neurons",
+    "base",
+    "weights",
+    "file, MB",
+    "dev, %",
+    "by fewer bits",
+    "logits ±",
+    "time, batch 1",
+    "batch 32",
+  ];
   return [head, head.map(() => "---"), ...cells].map((line) => `| ${line.join(" | ")} |`).join("\n");
 }
 

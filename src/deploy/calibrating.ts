@@ -20,7 +20,7 @@ import { backendOf, readCompression } from "../workflow/index.ts";
 import { openCompressData, subset, upTo } from "./compress-data.ts";
 import { CALIBRATION_EXAMPLES } from "./compress-options.ts";
 import { inferenceBatches } from "./compress-scoring.ts";
-import { type FrozenModel, inferenceFeeds, inferenceOf } from "./frozen-model.ts";
+import { type FrozenModel, inferenceFeeds, inferenceOf, requireEncoder } from "./frozen-model.ts";
 
 /** Examples that the error of products is measured on: each is computed in several forms. */
 const NOISE_EXAMPLES = 128;
@@ -97,7 +97,8 @@ export async function calibrateActivations(
 
 /**
  * Ranges for a target's `qdq`, from the data of its task: for a compressed model the same examples that its score was stated with.
- * @throws {ConfigError} when there are no texts; errors as `calibrateActivations`.
+ * @throws {ConfigError} when there are no texts.
+ * @throws {UnsupportedError} for what is no encoder. Other errors as `calibrateActivations`.
  */
 export async function taskRanges(
   environment: Environment,
@@ -105,6 +106,7 @@ export async function taskRanges(
   frozen: FrozenModel,
   overrides: RunOverrides,
 ): Promise<StaticRanges> {
+  requireEncoder(frozen, "qdq");
   const compression = target.kind === "run" ? await readCompression(environment.files, target.folder) : null;
   const count = compression?.calibration.examples ?? CALIBRATION_EXAMPLES;
   const opened = openCompressData(environment, frozen, overrides, count);

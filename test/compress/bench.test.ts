@@ -39,6 +39,15 @@ async function bench(...argv: string[]) {
   return JSON.parse(out) as { readonly threads: number; readonly texts: object; readonly rows: readonly Row[] };
 }
 
+test("qdq takes its ranges from the data of each model", async () => {
+  const { rows } = await bench(tiny.run, small, "--batches", "1", "--precision", "fp32,qdq");
+  expect(rows.map(({ run, precision }) => [run, precision])).toEqual(
+    [tiny.run, small].flatMap((run) => ["fp32", "qdq"].map((precision) => [run, precision])),
+  );
+  for (const at of [0, 2]) expect(rows[at + 1]!.fileBytes).toBeLessThan(rows[at]!.fileBytes);
+  expect(rows[1]!.estimate!.energy).toBeLessThan(rows[0]!.estimate!.energy);
+});
+
 test("a row for each model, precision and batch size, ratios to the first, sizes that shrink", async () => {
   const { rows, threads, texts } = await bench(tiny.run, small, `${small}-onnx`, "--batches", "1,4");
   expect({ threads, texts }).toMatchObject({ threads: 1, texts: { split: "dev", count: 32 } });
