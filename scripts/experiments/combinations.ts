@@ -30,10 +30,8 @@ if (values.output === undefined) throw new Error("--output: expected a folder, g
 const out = values.output;
 
 const TASK = ["--task", "sst2", "--data", values.data];
-const RECIPE = [
-  ...["--method", "lora", "--targets", "all-linear", "--learning-rate", "1e-3"],
-  ...["--max-steps", "400", "--batch-size", "16", "--density-weight", "0", "--seed", "1"],
-];
+const RECIPE = "--method lora --targets all-linear --learning-rate 1e-3 --max-steps 400 --batch-size 16".split(" ");
+const PLAIN = ["--density-weight", "0", "--seed", "1"];
 const REMOVAL = ["--keep-neurons", "0.25", "--removal-start", "0.2", "--removal-end", "0.6"];
 const PRECISIONS: readonly Precision[] = ["fp32", "int8", "qdq", "q4"];
 
@@ -92,7 +90,18 @@ function baseOf({ base }: Variant): string {
 function modelOf(variant: Variant): string {
   const removal = variant.neurons === "all" ? [] : REMOVAL;
   const run = once(join(out, "runs", variant.name), "adapter", (folder) => {
-    deft(["train", "--model", baseOf(variant), ...TASK, ...RECIPE, ...removal, ...threads, "--output", folder]);
+    deft([
+      "train",
+      "--model",
+      baseOf(variant),
+      ...TASK,
+      ...RECIPE,
+      ...PLAIN,
+      ...removal,
+      ...threads,
+      "--output",
+      folder,
+    ]);
   });
   if (variant.neurons === "all") return run;
   return once(join(out, "small", variant.name), "compression.json", (folder) => {
