@@ -353,6 +353,18 @@ describe("the folder", () => {
       code: 2,
       err: expect.stringMatching(/--output: expected a new folder/),
     });
+    const fixed = await deft(
+      "export",
+      "--model",
+      folder,
+      "--format",
+      "onnx",
+      "--precision",
+      "fp32,qdq",
+      "--output",
+      `${output}2`,
+    );
+    expect(fixed).toMatchObject({ code: 2, err: expect.stringMatching(/qdq of t5.*bert, roberta/s) as string });
     const pruned = join(root, "adapter-run");
     expect(await deft("export", pruned, "--format", "onnx", "--output", `${output}2`)).toMatchObject({ code: 2 });
     expect(existsSync(`${output}2`)).toBe(false);
