@@ -384,7 +384,7 @@ describe("runs", () => {
       "--keep-neurons",
       "0.5",
       "--skip",
-      "decoder.1",
+      "decoder.0",
       "--threads",
       "1",
       "-q",
@@ -423,7 +423,7 @@ describe("runs", () => {
     const json = (file: string) =>
       JSON.parse(readFileSync(texts.at("small-onnx", file), "utf8")) as Record<string, unknown>;
     expect(json("plan.json")).toMatchObject({ schema: 1 });
-    expect(json("config.json")).toMatchObject({ mlp_sizes: [16, 16, 16, 0], mlp_bias: true, prefix: "say: " });
+    expect(json("config.json")).toMatchObject({ mlp_sizes: [16, 16, 0, 16], mlp_bias: true, prefix: "say: " });
   });
 
   test("a LoRA is merged; questions have no prefix", async () => {
