@@ -4,10 +4,10 @@ import { join } from "node:path";
 import * as ort from "onnxruntime-node";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { ActivationHistogram, type ActivationRange } from "../../src/compress/activation-range.ts";
-import { deploy, deployedProgram } from "../../src/compress/deploy.ts";
+import { deploy, deployEncoder, deployedProgram } from "../../src/compress/deploy.ts";
 import { quantizeModel } from "../../src/compress/quantize.ts";
 import { multiplied, quantizeStatic } from "../../src/compress/quantize-static.ts";
-import { bytesOf, readStored, type StoredModel } from "../../src/compress/stored-model.ts";
+import { bytesOf, deployedFiles, readStored, type StoredModel } from "../../src/compress/stored-model.ts";
 import {
   type ActivationNoise,
   calibrateActivations,
@@ -173,6 +173,29 @@ describe("a model", () => {
     const counts = await operators(await qdq(), tiny.root);
     expect(counts).toMatchObject({ QGemm: products, QuantizeLinear: measured.length, MultiHeadAttention: 2 });
     for (const other of ["DequantizeLinear", "Gemm", "FusedGemm", "MatMul"]) expect(counts).not.toHaveProperty(other);
+  });
+
+  test("with its weights beside it reads each of them once", async () => {
+    const reads = new Map<string, number>();
+    const counted = [...frozen.weights].map(([name, weight]) => {
+      const read = () => {
+        reads.set(name, (reads.get(name) ?? 0) + 1);
+        return weight.read();
+      };
+      return [name, { ...weight, read }] as const;
+    });
+    const inference = inferenceOf(frozen.config);
+    const model = deployEncoder(inference, new Map(counted), "qdq", staticRanges(measured));
+    const { model: bytes, data } = await deployedFiles(model, "data", { inlineLimit: 0 });
+    const parts: Uint8Array[] = [];
+    for await (const part of data[0]!.chunks()) parts.push(part);
+    expect(Math.max(...reads.values())).toBe(1);
+    const [beside, whole] = [Buffer.concat(parts), await qdq()];
+    for (const [name, { data: place }] of readModel(bytes).tensors) {
+      if (place instanceof Uint8Array) continue;
+      const stored = beside.subarray(place.byteOffset, place.byteOffset + place.byteLength);
+      expect(stored.equals(whole.tensors.get(name)!.data as Uint8Array), name).toBe(true);
+    }
   });
 
   test("whose range does not serve takes it anew, in integers too", async () => {
