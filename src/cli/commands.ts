@@ -159,11 +159,17 @@ export const COMMANDS: readonly Command[] = [
     name: "export",
     summary: "a run as a folder that peft, AdapterHub, transformers or Transformers.js loads",
     args: [RUN_OR_MODEL],
-    flags: [...TARGET_FLAGS, ...EXPORT_FLAGS],
+    flags: [
+      ...TARGET_FLAGS,
+      ...trainFlags("task", "data", "text-column", "pair-column", "label-column", "max-length", "threads"),
+      SPLIT_FLAG,
+      ...EXPORT_FLAGS,
+    ],
     examples: [
       "deft export runs/sst2 --format peft --output dist/sst2-lora",
       "deft export runs/sst2 --format merged --output dist/sst2",
       "deft export runs/sst2-small --format onnx --output dist/sst2-onnx",
+      "deft export runs/sst2-small --format onnx --precision fp32,qdq --output dist/sst2-qdq",
       "deft export --model DIR --adapter DIR --format merged --output dist/merged",
     ],
     load: () => import("./commands/export.ts"),

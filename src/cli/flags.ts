@@ -203,7 +203,7 @@ export const COMPRESS_FLAGS: readonly Flag[] = [
   compression("score-budget", "X", "remove what costs at most X points of score, measured"),
   compression("latency-budget", "0.5x", "reach this share of the latency, measured here, at the least cost in score"),
   compression("plan", "FILE", "apply a plan made before"),
-  compression("quantize", "none|int8|q4", "weights of the exported model", { default: "none" }),
+  compression("quantize", "none|int8|q4|qdq", "weights of the exported model", { default: "none" }),
   compression("calibration-examples", "N", "training examples to take statistics from (--prune: 128)", {
     default: "512",
   }),
@@ -222,13 +222,13 @@ export const PRUNE_FLAGS: readonly Flag[] = [
 export const EXPORT_FLAGS: readonly Flag[] = [
   output("format", "NAME", "peft, adapters, merged or onnx"),
   output("quantize", "nf4|int8|int4", "merged: block matrices in few bits; the change in score is measured"),
-  output("precision", "A,B", "onnx: some of fp32, int8, q4", { default: "fp32,int8" }),
+  output("precision", "A,B", "onnx: some of fp32, int8, q4, qdq", { default: "fp32,int8" }),
   output("output", "DIR", "a new folder"),
 ];
 
 /** What `deft bench` measures, and against whom. */
 export const BENCH_FLAGS: readonly Flag[] = [
-  run("precision", "A,B", "weights to measure each model with: fp32, int8, q4", { default: "fp32,int8" }),
+  run("precision", "A,B", "weights to measure each model with: fp32, int8, q4, qdq", { default: "fp32,int8" }),
   run("batches", "1,8,32", "batch sizes", { default: "1,8,32" }),
   run("rounds", "N", "counted rounds at batch 1; larger batches get fewer", { default: "40" }),
   run("new-tokens", "N", "tokens that a T5 is made to write for each text", { default: "32" }),

@@ -5,16 +5,17 @@ import { elementBytes, sizeOf, type Weights } from "../tensor/index.ts";
 import { fuseAttention } from "./fuse.ts";
 import { type InferenceModel, inferenceGraph } from "./inference.ts";
 import { quantizeModel } from "./quantize.ts";
+import { quantizeStatic, type StaticRanges } from "./quantize-static.ts";
 import { bytesOf, readStored, type StoredModel } from "./stored-model.ts";
 
-/** Numbers that an exported model multiplies with. */
-export type Precision = "fp32" | "int8" | "q4";
+/** Numbers that an exported model multiplies with; `qdq`: 8 bits, with activations' ranges known beforehand. */
+export type Precision = "fp32" | "int8" | "q4" | "qdq";
 
 /** The ONNX model of a graph with frozen weights; each is read when it is written. */
 export function deployGraph(
   outputs: Readonly<Record<string, Value>>,
   weights: Weights,
-  precision: Precision,
+  precision: Exclude<Precision, "qdq">,
 ): StoredModel {
   const stored = new Map(
     externalWeights(outputs).map(
@@ -28,16 +29,25 @@ export function deployGraph(
   return precision === "fp32" ? model : quantizeModel(model, precision === "int8" ? 8 : 4);
 }
 
-/** The ONNX model of an encoder: inputs `INPUT_NAMES`, outputs as `inferenceGraph` names them. */
-export function deployEncoder(inference: InferenceModel, weights: Weights, precision: Precision): StoredModel {
+/**
+ * The ONNX model of an encoder: inputs `INPUT_NAMES`, outputs as `inferenceGraph` names them. `ranges` is what `qdq` needs: a product
+ * that it does not name takes its range anew in every run.
+ */
+export function deployEncoder(
+  inference: InferenceModel,
+  weights: Weights,
+  precision: Precision,
+  ranges: StaticRanges = new Map(),
+): StoredModel {
   const { outputs } = inferenceGraph(inference);
   const fused = fuseAttention(deployGraph(outputs, weights, "fp32"), inference.model.config.numHeads);
+  if (precision === "qdq") return quantizeStatic(fused, ranges);
   return precision === "fp32" ? fused : quantizeModel(fused, precision === "int8" ? 8 : 4);
 }
 
 /** The same with its weights in memory. */
-export function deploy(inference: InferenceModel, weights: Weights, precision: Precision): Promise<OnnxModel> {
-  return readStored(deployEncoder(inference, weights, precision));
+export function deploy(...args: Parameters<typeof deployEncoder>): Promise<OnnxModel> {
+  return readStored(deployEncoder(...args));
 }
 
 /** A deployed model as a backend opens it. */

@@ -12,7 +12,7 @@ export interface ArithmeticOptions {
   readonly length: number;
   /** Share of non-zero activations of each layer; absent: nothing is skipped. */
   readonly density?: readonly number[];
-  readonly precision: "fp32" | "int8" | "q4";
+  readonly precision: "fp32" | "int8" | "q4" | "qdq";
 }
 
 /** One token's share of a sequence, or of a text. */
@@ -26,7 +26,7 @@ export interface Arithmetic {
   readonly energyWithoutZeros: number;
 }
 
-const BYTES = { fp32: 4, int8: 1, q4: 0.5 } as const;
+const BYTES = { fp32: 4, int8: 1, q4: 0.5, qdq: 1 } as const;
 
 /**
  * Multiply–accumulates and estimated energy of the encoder for one token of a sequence of `length`.
@@ -148,7 +148,7 @@ function estimateOf(
   { macs, macsLeft, weights, weightsLeft }: Cost,
   precision: ArithmeticOptions["precision"],
 ): Arithmetic {
-  const mac = precision === "int8" ? PICOJOULES.macInt8 : PICOJOULES.macFloat32;
+  const mac = precision === "int8" || precision === "qdq" ? PICOJOULES.macInt8 : PICOJOULES.macFloat32;
   const byte = BYTES[precision] * PICOJOULES.dramByte;
   const microjoules = (ops: number, stored: number) => (ops * mac + stored * byte) / 1e6;
   return {

@@ -1,5 +1,6 @@
 // Density into smaller models: what to remove, the plan that says so, and the plan applied.
 // Takes weights, sites and calibration statistics, gives plans and plain smaller models. Never: runs a program, trains.
+export { ActivationHistogram, type ActivationRange } from "./activation-range.ts";
 export { applyPlan, type BesideMethod, hasAdapter, type PlainModel } from "./apply.ts";
 export { addedTap, CalibrationMeter, calibrationOutputs, type NeuronStatistics, outputReadTap } from "./calibration.ts";
 export {
@@ -37,10 +38,12 @@ export {
   type Plan,
   type PlanTarget,
   parsePlan,
+  QUANTIZATIONS,
   type Quantization,
   unchanged,
 } from "./plan.ts";
 export { largestPreactivations, type NeuronBounds, provenSilent } from "./proof.ts";
+export { multiplied, noiseNames, noisy, observed, type StaticRanges } from "./quantize-static.ts";
 export {
   levelsOf,
   type Measured,

@@ -23,7 +23,8 @@ export interface LayerPlan {
 export type Exactness = "exact" | "calibrated";
 
 /** Weights of the exported model. */
-export type Quantization = "none" | "int8" | "q4";
+export const QUANTIZATIONS = ["none", "int8", "q4", "qdq"] as const;
+export type Quantization = (typeof QUANTIZATIONS)[number];
 
 /** A model's compression, portable between machines; made for one base and adapter. */
 export interface Plan {
@@ -58,7 +59,7 @@ const PLAN = z.strictObject({
   base: z.strictObject({ model: z.string(), fingerprint: z.string().min(1) }),
   adapter: z.strictObject({ fingerprint: z.string().min(1) }).nullable(),
   layers: z.array(LAYER).min(1),
-  quantization: z.enum(["none", "int8", "q4"]),
+  quantization: z.enum(QUANTIZATIONS),
   exactness: z.enum(["exact", "calibrated"]),
   chosen: z.record(z.string(), z.unknown()),
 });

@@ -1,7 +1,7 @@
 // Weights of an ONNX model in 8 or 4 bits, as operators that ONNX Runtime has everywhere.
-import { MICROSOFT, type OnnxNode, type OnnxTensor } from "../onnx/index.ts";
-import type { DType, TypedArray } from "../tensor/index.ts";
-import { bytesOf, type StoredModel, unreadTensor } from "./stored-model.ts";
+import { MICROSOFT, type OnnxNode } from "../onnx/index.ts";
+import { DerivedTensors } from "./derived-tensors.ts";
+import { bytesOf, type StoredModel } from "./stored-model.ts";
 
 /** A layer's weights for MatMulInteger. */
 export interface Int8Columns {
@@ -14,15 +14,15 @@ export interface Int8Columns {
 /** Seven bits: two products of a full byte each would overflow the 16-bit sums of CPUs without VNNI. */
 const INT8_MAX = 63;
 
-/** `W[o, i] ≈ scale[o] · q[i, o]`, symmetric, for `[out, in]`. */
-export function int8Columns(weight: Float32Array, outFeatures: number): Int8Columns {
+/** `W[o, i] ≈ scale[o] · q[i, o]`, symmetric, for `[out, in]`; no scale is below its `leastScales` `[out]`. */
+export function int8Columns(weight: Float32Array, outFeatures: number, leastScales?: Float32Array): Int8Columns {
   const width = weight.length / outFeatures;
   const values = new Int8Array(weight.length);
   const scales = new Float32Array(outFeatures);
   for (let o = 0; o < outFeatures; o++) {
     let largest = 0;
     for (let i = 0; i < width; i++) largest = Math.max(largest, Math.abs(weight[o * width + i]!));
-    const scale = Math.fround(largest / INT8_MAX) || 1;
+    const scale = Math.max(Math.fround(largest / INT8_MAX), leastScales?.[o] ?? 0) || 1;
     scales[o] = scale;
     for (let i = 0; i < width; i++)
       values[i * outFeatures + o] = Math.max(-INT8_MAX, Math.min(INT8_MAX, Math.round(weight[o * width + i]! / scale)));
@@ -91,13 +91,9 @@ const SMALL_TABLE_BYTES = 1 << 16;
  * of products too is kept once, as their columns.
  */
 export function quantizeModel(model: StoredModel, bits: 8 | 4): StoredModel {
-  const rewriting: Rewriting = {
-    model,
-    tensors: new Map(model.tensors),
-    stored: new Map(model.stored),
-    quantized: new Map(),
-    last: null,
-  };
+  const made = new DerivedTensors(model);
+  // inputs in 8 bits by name
+  const quantized = new Map<string, readonly [string, string, string]>();
   const products = new Set(model.nodes.flatMap((node) => (isProduct(node) ? [node.inputs[1]!] : [])));
   const nodes = model.nodes.flatMap((node): readonly OnnxNode[] => {
     const name = node.inputs[node.type === "Gather" ? 0 : 1] ?? "";
@@ -106,23 +102,12 @@ export function quantizeModel(model: StoredModel, bits: 8 | 4): StoredModel {
     const size = shape as readonly [number, number];
     if (node.type === "Gather") {
       const isShared = bits === 8 && products.has(name) && rankOf(model, node.inputs[1]!) === 2;
-      return isShared ? sharedRows(rewriting, node, size) : tableRows(rewriting, node, size);
+      return isShared ? sharedRows(made, node, size) : tableRows(made, node, size);
     }
     if (!isProduct(node)) return [node];
-    return bits === 8 ? int8Product(rewriting, node, size) : int4Product(rewriting, node, size);
+    return bits === 8 ? int8Product(made, quantized, node, size) : int4Product(made, node, size);
   });
-  return { ...model, nodes, tensors: rewriting.tensors, stored: rewriting.stored };
-}
-
-/** What the rewriting of one model knows and adds to. */
-interface Rewriting {
-  readonly model: StoredModel;
-  readonly tensors: Map<string, OnnxTensor>;
-  readonly stored: Map<string, () => Promise<Uint8Array>>;
-  /** Inputs in 8 bits by name. */
-  readonly quantized: Map<string, readonly [string, string, string]>;
-  /** The weight that was put into few bits last: its codes and scales are written one after the other. */
-  last: { readonly key: string; readonly parts: Promise<Readonly<Record<string, TypedArray>>> } | null;
+  return { ...model, nodes, tensors: made.tensors, stored: made.stored };
 }
 
 /** `x · Wᵀ`, with a bias or without. */
@@ -139,32 +124,8 @@ function rankOf({ source }: StoredModel, name: string): number | null {
   return value?.case === "tensorType" ? (value.value.shape?.dim.length ?? null) : null;
 }
 
-/** Declares tensors that are made of a weight's numbers; they are made when the first of them is read. */
-function derive(
-  rewriting: Rewriting,
-  weight: string,
-  kind: string,
-  parts: Readonly<Record<string, readonly [DType, readonly number[]]>>,
-  make: (numbers: Float32Array) => Readonly<Record<string, TypedArray>>,
-): void {
-  const key = `${weight}:${kind}`;
-  const read = rewriting.model.stored.get(weight)!;
-  const made = () => {
-    if (rewriting.last?.key !== key) rewriting.last = { key, parts: read().then((bytes) => make(floats(bytes))) };
-    return rewriting.last.parts;
-  };
-  for (const [part, [dtype, shape]] of Object.entries(parts)) {
-    rewriting.tensors.set(`${weight}:${part}`, unreadTensor(dtype, shape));
-    rewriting.stored.set(`${weight}:${part}`, async () => bytesOf((await made())[part]!));
-  }
-}
-
-function floats(bytes: Uint8Array): Float32Array {
-  if (bytes.byteOffset % 4 === 0) return new Float32Array(bytes.buffer, bytes.byteOffset, bytes.byteLength / 4);
-  return new Float32Array(bytes.slice().buffer);
-}
-
-const make = (
+/** A node that is a part of what another becomes. */
+export const nodePart = (
   node: OnnxNode,
   part: string,
   type: string,
@@ -179,89 +140,94 @@ function biased(node: OnnxNode, made: readonly OnnxNode[]): OnnxNode[] {
   const [out, bias] = [node.outputs[0]!, node.inputs[2]];
   const product = made.at(-1)!;
   if (bias === undefined) return [...made.slice(0, -1), { ...product, outputs: [out] }];
-  return [...made, make(node, "bias", "Add", [product.outputs[0]!, bias], [out])];
+  return [...made, nodePart(node, "bias", "Add", [product.outputs[0]!, bias], [out])];
 }
 
 /** `[in, out]` codes and `[out]` scales of a product's matrix; their names. */
-function int8Matrix(rewriting: Rewriting, weight: string, [rows, width]: readonly [number, number]) {
-  derive(rewriting, weight, "int8", { int8: ["int8", [width, rows]], scale: ["float32", [rows]] }, (numbers) => {
-    const { values, scales } = int8Columns(numbers, rows);
+function int8Matrix(made: DerivedTensors, weight: string, [rows, width]: readonly [number, number]) {
+  made.derive(weight, { int8: ["int8", [width, rows]], scale: ["float32", [rows]] }, async () => {
+    const { values, scales } = int8Columns(await made.floats(weight), rows);
     return { int8: values, scale: scales };
   });
   const zero = `${weight}:zero`;
-  rewriting.tensors.set(zero, { dtype: "int8", shape: [], data: new Uint8Array(1) });
+  made.set(zero, { dtype: "int8", shape: [], data: new Uint8Array(1) });
   return { codes: `${weight}:int8`, scale: `${weight}:scale`, zero };
 }
 
-function int8Product(rewriting: Rewriting, node: OnnxNode, size: readonly [number, number]): OnnxNode[] {
+function int8Product(
+  made: DerivedTensors,
+  quantized: Map<string, readonly [string, string, string]>,
+  node: OnnxNode,
+  size: readonly [number, number],
+): OnnxNode[] {
   const [x, weight] = node.inputs as readonly [string, string];
-  const { codes, scale, zero } = int8Matrix(rewriting, weight, size);
-  const made: OnnxNode[] = [];
-  const known = rewriting.quantized.get(x);
+  const { codes, scale, zero } = int8Matrix(made, weight, size);
+  const parts: OnnxNode[] = [];
+  const known = quantized.get(x);
   const [xq, xs, xz] = known ?? ([`${x}:uint8`, `${x}:scale`, `${x}:zero`] as const);
   if (known === undefined) {
-    rewriting.quantized.set(x, [xq, xs, xz]);
-    made.push(make(node, "input", "DynamicQuantizeLinear", [x], [xq, xs, xz]));
+    quantized.set(x, [xq, xs, xz]);
+    parts.push(nodePart(node, "input", "DynamicQuantizeLinear", [x], [xq, xs, xz]));
   }
   const out = node.outputs[0]!;
   return biased(node, [
-    ...made,
-    make(node, "scale", "Mul", [xs, scale], [`${out}:scale`]),
-    make(node, "product", "MatMulInteger", [xq, codes, xz, zero], [`${out}:int32`]),
-    make(node, "float", "Cast", [`${out}:int32`], [`${out}:float`], { to: 1 }),
-    make(node, "scaled", "Mul", [`${out}:float`, `${out}:scale`], [`${out}:product`]),
+    ...parts,
+    nodePart(node, "scale", "Mul", [xs, scale], [`${out}:scale`]),
+    nodePart(node, "product", "MatMulInteger", [xq, codes, xz, zero], [`${out}:int32`]),
+    nodePart(node, "float", "Cast", [`${out}:int32`], [`${out}:float`], { to: 1 }),
+    nodePart(node, "scaled", "Mul", [`${out}:float`, `${out}:scale`], [`${out}:product`]),
   ]);
 }
 
-function int4Product(rewriting: Rewriting, node: OnnxNode, [rows, width]: readonly [number, number]): OnnxNode[] {
+function int4Product(made: DerivedTensors, node: OnnxNode, [rows, width]: readonly [number, number]): OnnxNode[] {
   const [x, weight] = node.inputs as readonly [string, string];
   const blocks = Math.ceil(width / INT4_BLOCK);
   const parts = {
     int4: ["uint8", [rows, blocks, INT4_BLOCK / 2]],
     scales: ["float32", [rows * blocks]],
   } as const;
-  derive(rewriting, weight, "int4", parts, (numbers) => {
-    const { codes, scales } = int4Blocks(numbers, rows);
+  made.derive(weight, parts, async () => {
+    const { codes, scales } = int4Blocks(await made.floats(weight), rows);
     return { int4: codes, scales };
   });
   const attributes = { K: width, N: rows, bits: 4, block_size: INT4_BLOCK, accuracy_level: 4 };
   const inputs = [x, `${weight}:int4`, `${weight}:scales`];
   return biased(node, [
-    make(node, "product", "MatMulNBits", inputs, [`${node.outputs[0]!}:product`], attributes, MICROSOFT),
+    nodePart(node, "product", "MatMulNBits", inputs, [`${node.outputs[0]!}:product`], attributes, MICROSOFT),
   ]);
 }
 
-function tableRows(rewriting: Rewriting, node: OnnxNode, [rows, width]: readonly [number, number]): OnnxNode[] {
+function tableRows(made: DerivedTensors, node: OnnxNode, [rows, width]: readonly [number, number]): OnnxNode[] {
   const [table, indices] = node.inputs as readonly [string, string];
   if (4 * rows * width < SMALL_TABLE_BYTES) return [node];
   const parts = { rows: ["int8", [rows, width]], rowScales: ["float32", [rows, 1]] } as const;
-  derive(rewriting, table, "rows", parts, (numbers) => {
-    const { values, scales } = int8Rows(numbers, rows);
+  made.derive(table, parts, async () => {
+    const { values, scales } = int8Rows(await made.floats(table), rows);
     return { rows: values, rowScales: scales };
   });
   const out = node.outputs[0]!;
   return [
-    make(node, "codes", "Gather", [`${table}:rows`, indices], [`${out}:int8`], { axis: 0 }),
-    make(node, "scales", "Gather", [`${table}:rowScales`, indices], [`${out}:scales`], { axis: 0 }),
-    make(node, "float", "Cast", [`${out}:int8`], [`${out}:float`], { to: 1 }),
-    make(node, "scaled", "Mul", [`${out}:float`, `${out}:scales`], [out]),
+    nodePart(node, "codes", "Gather", [`${table}:rows`, indices], [`${out}:int8`], { axis: 0 }),
+    nodePart(node, "scales", "Gather", [`${table}:rowScales`, indices], [`${out}:scales`], { axis: 0 }),
+    nodePart(node, "float", "Cast", [`${out}:int8`], [`${out}:float`], { to: 1 }),
+    nodePart(node, "scaled", "Mul", [`${out}:float`, `${out}:scales`], [out]),
   ];
 }
 
 const LAST_AXIS = "axes:last";
 
 /** Rows at indices `[B, S]` out of a product's codes, where they are columns. */
-function sharedRows(rewriting: Rewriting, node: OnnxNode, size: readonly [number, number]): OnnxNode[] {
+function sharedRows(made: DerivedTensors, node: OnnxNode, size: readonly [number, number]): OnnxNode[] {
   const [table, indices] = node.inputs as readonly [string, string];
-  const { codes, scale } = int8Matrix(rewriting, table, size);
-  rewriting.tensors.set(LAST_AXIS, { dtype: "int64", shape: [1], data: bytesOf(BigInt64Array.of(-1n)) });
+  const { codes, scale } = int8Matrix(made, table, size);
+  made.set(LAST_AXIS, { dtype: "int64", shape: [1], data: bytesOf(BigInt64Array.of(-1n)) });
   const out = node.outputs[0]!;
   return [
-    make(node, "codes", "Gather", [codes, indices], [`${out}:columns`], { axis: 1 }),
-    make(node, "rows", "Transpose", [`${out}:columns`], [`${out}:int8`], { perm: [1, 2, 0] }),
-    make(node, "scales", "Gather", [scale, indices], [`${out}:flat`], { axis: 0 }),
-    make(node, "wide", "Unsqueeze", [`${out}:flat`, LAST_AXIS], [`${out}:scales`]),
-    make(node, "float", "Cast", [`${out}:int8`], [`${out}:float`], { to: 1 }),
-    make(node, "scaled", "Mul", [`${out}:float`, `${out}:scales`], [out]),
+    nodePart(node, "codes", "Gather", [codes, indices], [`${out}:columns`], { axis: 1 }),
+    nodePart(node, "rows", "Transpose", [`${out}:columns`], [`${out}:int8`], { perm: [1, 2, 0] }),
+    nodePart(node, "scales", "Gather", [scale, indices], [`${out}:flat`], { axis: 0 }),
+    nodePart(node, "wide", "Unsqueeze", [`${out}:flat`, LAST_AXIS], [`${out}:scales`]),
+    nodePart(node, "float", "Cast", [`${out}:int8`], [`${out}:float`], { to: 1 }),
+    nodePart(node, "scaled", "Mul", [`${out}:float`, `${out}:scales`], [out]),
   ];
 }

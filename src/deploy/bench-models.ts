@@ -8,6 +8,7 @@ import { type Files, joinPath } from "../tensor/index.ts";
 import type { Environment, RunOverrides, RunTarget } from "../workflow/index.ts";
 import { readRun } from "../workflow/index.ts";
 import type { BenchJob, BenchOptions, ByPhase, WritingJob } from "./benchmarking.ts";
+import { taskRanges } from "./calibrating.ts";
 import { openCompressData } from "./compress-data.ts";
 import { writeOnnxFolder } from "./exporting-onnx.ts";
 import { type FrozenModel, openFrozen, writePlainModel } from "./frozen-model.ts";
@@ -41,7 +42,9 @@ export async function prepareModels(
     const frozen = await openFrozen(environment, target, overrides);
     texts ??= await openTexts(environment, frozen, overrides);
     const place = joinPath(folder, `${i}`, "onnx");
-    for (const precision of options.precisions) await writeOnnxFiles(files, place, frozen, precision);
+    const hasRanges = options.precisions.includes("qdq");
+    const ranges = hasRanges ? await taskRanges(environment, target, frozen, overrides) : undefined;
+    for (const precision of options.precisions) await writeOnnxFiles(files, place, frozen, precision, { ranges });
     const { config } = frozen.model;
     const length = Math.round(texts.examples.totalTokens / texts.examples.count);
     const density = await densityOf(files, target);
@@ -99,7 +102,7 @@ async function onnxEntries(files: Files, name: string, options: BenchOptions): P
   if (entries.length > 0) return entries;
   const stems = ONNX_STEMS[isWriting(config) ? "encoder-decoder" : "encoder"];
   const expected = options.precisions.map((of) => `onnx/${stems.map((stem) => onnxFile(stem, of)).join(" with ")}`);
-  const got = expected.length === 1 ? "no such file" : "neither";
+  const got = expected.length === 1 ? "no such file" : "none of them";
   throw new ConfigError([{ path: name, expected: expected.join(" or "), got }]);
 }
 

@@ -1,6 +1,6 @@
 // What `deft compress` is told: rules, budgets and sizes, checked together.
 import * as z from "zod";
-import type { Quantization } from "../compress/index.ts";
+import { QUANTIZATIONS, type Quantization } from "../compress/index.ts";
 import { ConfigError, type ConfigIssue } from "../errors.ts";
 
 /** A layer: its number, or where a model has two stacks the stack and the number there. */
@@ -65,7 +65,7 @@ const SHAPE = {
   count: z.int().min(1),
   "score-budget": z.number().min(0).max(100),
   "latency-budget": latency,
-  quantize: z.enum(["none", "int8", "q4"]),
+  quantize: z.enum(QUANTIZATIONS),
   "calibration-examples": z.int(),
   "recovery-steps": z.int().min(0),
   "decoding-budget": z.number().min(0).max(100),
@@ -80,7 +80,7 @@ const EXPECTED: Readonly<Record<keyof typeof SHAPE, string>> = {
   count: "a whole number ≥ 1",
   "score-budget": "points from 0 to 100 (1 means 0.01)",
   "latency-budget": "a share of the dense model's latency below 1, such as 0.5x",
-  quantize: "none, int8 or q4",
+  quantize: "none, int8, q4 or qdq",
   "calibration-examples": "a whole number ≥ 1",
   "recovery-steps": "a whole number ≥ 0",
   "decoding-budget": "points from 0 to 100 (1 means 0.01)",

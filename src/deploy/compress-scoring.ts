@@ -23,12 +23,16 @@ import { type Said, saidLabels } from "./compress-said.ts";
 import { openDivergence, openWriting, plainWriting, writtenDifference } from "./compress-writing.ts";
 import { compilePlain, type FrozenModel, inferenceFeeds } from "./frozen-model.ts";
 
-/** Logits `[examples, C]` of a plain encoder's program over `examples`. */
-export async function logitsOf(program: Program, examples: EncodedExamples): Promise<Float32Array> {
-  let logits = new Float32Array(0);
-  const plan = evaluationPlan(examples.lengths, SCORING_BATCH);
+/** Batches for inference, longest examples first. */
+export function inferenceBatches(examples: EncodedExamples, batchSize: number = SCORING_BATCH) {
   // labels are not fed, so any kind does
-  for (const batch of batches(examples, plan, { kind: "regression", padding: "longest" })) {
+  return batches(examples, evaluationPlan(examples.lengths, batchSize), { kind: "regression", padding: "longest" });
+}
+
+/** Logits `[examples, C]` of a plain encoder's program over `examples`. */
+export async function logitsOf(program: Program, examples: EncodedExamples, batchSize?: number): Promise<Float32Array> {
+  let logits = new Float32Array(0);
+  for (const batch of inferenceBatches(examples, batchSize)) {
     const rows = (await program.run(inferenceFeeds(batch))).logits!.data as Float32Array;
     const width = rows.length / batch.indices.length;
     if (logits.length === 0) logits = new Float32Array(examples.count * width);

@@ -10,6 +10,7 @@ import {
   type PlainModel,
   type Plan,
   parsePlan,
+  type Quantization,
   type SearchStep,
   unchanged,
 } from "../compress/index.ts";
@@ -30,6 +31,7 @@ import {
   running,
   type StoredDecoding,
 } from "../workflow/index.ts";
+import { calibrateActivations, staticRanges } from "./calibrating.ts";
 import { type CompressData, openCompressData } from "./compress-data.ts";
 import { chooseDecoding } from "./compress-decoding.ts";
 import { exampleCount } from "./compress-examples.ts";
@@ -252,12 +254,15 @@ function decodingFacts({
 /** The metrics of what an export in these weights will be. */
 async function quantizedMetrics(
   backend: Backend,
-  { config, weights }: PlainModel,
+  model: PlainModel,
   data: CompressData,
-  precision: "int8" | "q4",
+  precision: Exclude<Quantization, "none">,
 ): Promise<Record<string, number>> {
-  const inference = inferenceOf(config);
-  const program = await backend.open(deployedProgram(inference, await deploy(inference, weights, precision)));
+  const inference = inferenceOf(model.config);
+  const ranges =
+    precision === "qdq" ? staticRanges(await calibrateActivations(backend, model, data.calibration)) : undefined;
+  const deployed = await deploy(inference, model.weights, precision, ranges);
+  const program = await backend.open(deployedProgram(inference, deployed));
   try {
     return { ...saidLabels(await logitsOf(program, data.stated), data.stated, data.task).metrics };
   } finally {

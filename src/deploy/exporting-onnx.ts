@@ -1,5 +1,5 @@
 // `deft export --format onnx`: a folder that Transformers.js loads, to classify texts, to answer questions or to write.
-import type { FileLimits, Precision } from "../compress/index.ts";
+import type { FileLimits, Precision, Quantization } from "../compress/index.ts";
 import { readTokenizerFiles, type TokenizerConfigJson, type TokenizerJson } from "../data/index.ts";
 import { UnsupportedError } from "../errors.ts";
 import { type JsonObject, jsonText } from "../hub/index.ts";
@@ -8,9 +8,10 @@ import { maxSequenceLength, type T5Config } from "../models/index.ts";
 import { type Files, joinPath } from "../tensor/index.ts";
 import type { Environment, RunOverrides, RunTarget } from "../workflow/index.ts";
 import { DECODING_FILE, readCompression } from "../workflow/index.ts";
+import { taskRanges } from "./calibrating.ts";
 import { type FrozenModel, openFrozen } from "./frozen-model.ts";
 import { checkNewFolder, writeWhole } from "./model-folder.ts";
-import { ONNX_DTYPES, type WrittenOnnx, writeOnnxFiles } from "./onnx-files.ts";
+import { ONNX_DTYPES, type OnnxFileOptions, type WrittenOnnx, writeOnnxFiles } from "./onnx-files.ts";
 
 export interface OnnxExportOptions extends FileLimits {
   /** A new folder. */
@@ -29,7 +30,7 @@ export interface OnnxExport {
 
 /**
  * Writes config.json, the tokenizer and `onnx/`, whole or not at all; a compression's plan travels along.
- * @throws {ConfigError} when the folder is taken; errors as `openFrozen`.
+ * @throws {ConfigError} when the folder is taken, or `qdq` has no texts to calibrate on; errors as `openFrozen`.
  */
 export async function exportOnnx(
   environment: Environment,
@@ -42,12 +43,13 @@ export async function exportOnnx(
   const frozen = await openFrozen(environment, target, overrides);
   const compression = target.kind === "run" ? await readCompression(files, target.folder) : null;
   const wanted = precisions ?? defaultPrecisions(compression?.quantization);
+  const ranges = wanted.includes("qdq") ? await taskRanges(environment, target, frozen, overrides) : undefined;
   let written: readonly WrittenOnnx[] = [];
   await writeWhole(files, output, async (folder) => {
     for (const name of ["plan.json", "compression.json", DECODING_FILE])
       if (compression !== null && target.kind === "run" && (await files.stat(joinPath(target.folder, name))) !== null)
         await files.write(joinPath(folder, name), await files.read(joinPath(target.folder, name)));
-    written = await writeOnnxFolder(files, folder, frozen, wanted, limits);
+    written = await writeOnnxFolder(files, folder, frozen, wanted, { ...limits, ranges });
   });
   const made = written.map(({ precision, file, sizeBytes }) => ({ precision, path: `onnx/${file}`, sizeBytes }));
   return { output, files: made, loads: loadingLine(output, wanted, frozen.opened.head.kind) };
@@ -59,19 +61,19 @@ export async function writeOnnxFolder(
   folder: string,
   frozen: FrozenModel,
   precisions: readonly Precision[],
-  limits: FileLimits = {},
+  options: OnnxFileOptions = {},
 ): Promise<readonly WrittenOnnx[]> {
   await writeTokenizer(files, frozen, folder);
   const written: WrittenOnnx[] = [];
   for (const precision of precisions)
-    written.push(...(await writeOnnxFiles(files, joinPath(folder, "onnx"), frozen, precision, limits)));
+    written.push(...(await writeOnnxFiles(files, joinPath(folder, "onnx"), frozen, precision, options)));
   await writeGeneration(files, frozen, folder);
   await files.write(joinPath(folder, "config.json"), jsonText(onnxConfig(frozen, written)));
   return written;
 }
 
-function defaultPrecisions(planned: "none" | "int8" | "q4" | undefined): readonly Precision[] {
-  return planned === "q4" ? ["fp32", "q4"] : ["fp32", "int8"];
+function defaultPrecisions(planned: Quantization = "none"): readonly Precision[] {
+  return ["fp32", planned === "none" ? "int8" : planned];
 }
 
 /** config.json with the number of files beside each model, and what a writer of texts is asked by name. */

@@ -7,9 +7,10 @@ import {
   type PlainModel,
 } from "../compress/index.ts";
 import { gateOf, isGate, isNeuronMask } from "../density/index.ts";
+import { UnsupportedError } from "../errors.ts";
 import { fingerprint, type JsonObject, jsonText, writeSafetensors } from "../hub/index.ts";
 import { buildTaskGraph } from "../infer/index.ts";
-import { anyModel, encoderModel, type MlpSite, type Model, mlpSites } from "../models/index.ts";
+import { anyModel, type EncoderModel, encoderModel, type MlpSite, type Model, mlpSites } from "../models/index.ts";
 import { externalWeights } from "../onnx/index.ts";
 import { mergedWeights, methodOf, untrained } from "../peft/index.ts";
 import type { Backend, Program } from "../runtime/index.ts";
@@ -252,4 +253,10 @@ function neededWeights(config: JsonObject, weights: Weights): Weights {
       ? externalWeights(inferenceGraph(inferenceOf(config)).outputs)
       : buildTaskGraph({ model, method: untrained(), head: { kind: "language-model" } }).parameters;
   return new Map(names.map(({ name }) => [name, weights.get(name)!]));
+}
+
+/** The encoder that a frozen model is. @throws {UnsupportedError} when it is none. */
+export function requireEncoder({ model }: FrozenModel, what: string): EncoderModel {
+  if (model.architecture === "encoder") return model;
+  throw new UnsupportedError(`${what} of ${model.config.modelType}`, ["bert", "roberta"]);
 }

@@ -5,17 +5,23 @@ import {
   deployGraph,
   type FileLimits,
   type Precision,
+  type StaticRanges,
   type StoredModel,
   textDecoderGraph,
   textEncoderGraph,
 } from "../compress/index.ts";
 import { gatheredProjection, withRowsByNeuron } from "../infer/index.ts";
 import { type Files, joinPath } from "../tensor/index.ts";
-import { type FrozenModel, inferenceOf } from "./frozen-model.ts";
+import { type FrozenModel, inferenceOf, requireEncoder } from "./frozen-model.ts";
 
 /** What Transformers.js calls each precision. */
-export const ONNX_DTYPES: Readonly<Record<Precision, string>> = { fp32: "fp32", int8: "q8", q4: "q4" };
-const SUFFIXES: Readonly<Record<Precision, string>> = { fp32: "", int8: "_quantized", q4: "_q4" };
+export const ONNX_DTYPES: Readonly<Record<Precision, string>> = {
+  fp32: "fp32",
+  int8: "q8",
+  q4: "q4",
+  qdq: "int8",
+};
+const SUFFIXES: Readonly<Record<Precision, string>> = { fp32: "", int8: "_quantized", q4: "_q4", qdq: "_int8" };
 
 /** An encoder's file, or an encoder–decoder's two: the encoder and the decoder. */
 export const ONNX_STEMS = { encoder: ["model"], "encoder-decoder": ["encoder_model", "decoder_model_merged"] } as const;
@@ -37,16 +43,24 @@ export interface WrittenOnnx {
   readonly dataFiles: number;
 }
 
-/** Writes a model's ONNX files into `folder`, one weight after the other. */
+/** How files are written; `ranges` of activations, which `qdq` needs. */
+export interface OnnxFileOptions extends FileLimits {
+  readonly ranges?: StaticRanges | undefined;
+}
+
+/**
+ * Writes a model's ONNX files into `folder`, one weight after the other.
+ * @throws {UnsupportedError} for `qdq` of what is no encoder.
+ */
 export async function writeOnnxFiles(
   files: Files,
   folder: string,
   frozen: FrozenModel,
   precision: Precision,
-  limits: FileLimits = {},
+  { ranges, ...limits }: OnnxFileOptions = {},
 ): Promise<WrittenOnnx[]> {
   const written: WrittenOnnx[] = [];
-  for (const [stem, model] of modelsOf(frozen, precision)) {
+  for (const [stem, model] of modelsOf(frozen, precision, ranges)) {
     const file = onnxFile(stem, precision);
     const made = deployedFiles(model, file, limits);
     const all = [made.model, ...made.data];
@@ -57,8 +71,11 @@ export async function writeOnnxFiles(
   return written;
 }
 
-function modelsOf({ model, config, weights, opened }: FrozenModel, precision: Precision): [OnnxStem, StoredModel][] {
-  if (model.architecture === "encoder") return [["model", deployEncoder(inferenceOf(config), weights, precision)]];
+function modelsOf(frozen: FrozenModel, precision: Precision, ranges?: StaticRanges): [OnnxStem, StoredModel][] {
+  const { model, config, weights, opened } = frozen;
+  if (precision === "qdq") requireEncoder(frozen, "qdq");
+  if (model.architecture === "encoder" || precision === "qdq")
+    return [["model", deployEncoder(inferenceOf(config), weights, precision, ranges)]];
   const gathered = opened.decoding?.layers.filter(({ isGathered }) => isGathered) ?? [];
   const [hooks, byNeuron] = [gatheredProjection(gathered), withRowsByNeuron(model, weights, gathered)];
   return [

@@ -4,7 +4,7 @@ import { CheckpointError, ConfigError, UnsupportedError } from "../errors.ts";
 import { openCheckpoint } from "../hub/index.ts";
 import { inputSquares } from "../infer/index.ts";
 import { sanitize } from "../models/index.ts";
-import { mergedWeights, untrained } from "../peft/index.ts";
+import { untrained } from "../peft/index.ts";
 import {
   blockOf,
   globalMagnitudeMasks,
@@ -18,7 +18,7 @@ import {
   zeroCount,
 } from "../prune/index.ts";
 import { DEFAULTS } from "../settings/index.ts";
-import { randomStream, type Tensor, type Weight, type Weights } from "../tensor/index.ts";
+import { type Files, randomStream, type Tensor, type Weight, type Weights } from "../tensor/index.ts";
 import type { Environment, RunOverrides, RunTarget } from "../workflow/index.ts";
 import {
   backendOf,
@@ -34,6 +34,7 @@ import {
   SCORING_BATCH,
   scoringBatches,
 } from "../workflow/index.ts";
+import { frozen } from "./frozen-model.ts";
 import { checkNewFolder, configWithHead, writeModelFolder } from "./model-folder.ts";
 
 export { parsePruneRecipe } from "../prune/index.ts";
@@ -70,7 +71,7 @@ export async function pruneModel(
   await checkNewFolder(files, output);
   const opened = await openTarget(environment, target, overrides, true);
   const isBare = target.kind === "model" && target.adapter === null;
-  const weights = isBare ? opened.base.weights : mergedTarget(opened);
+  const weights = isBare ? opened.base.weights : await mergedTarget(files, opened);
   const names = prunableWeights(weights);
   checkFloat(opened);
   checkLayers(recipe, opened, weights, names);
@@ -114,9 +115,11 @@ interface Job {
 
 type Masks = ReadonlyMap<string, ZeroMask>;
 
-function mergedTarget({ base, method, trained }: OpenedTarget): Weights {
+/** What was trained, in the weights: masks and gates of training too. */
+async function mergedTarget(files: Files, opened: OpenedTarget): Promise<Weights> {
+  const { base, method } = opened;
   try {
-    return mergedWeights(base.weights, trained, method.settings);
+    return (await frozen(files, opened)).weights;
   } catch (cause) {
     if (!(cause instanceof UnsupportedError)) throw cause;
     const got = `one with ${method.settings.kind}, which is no change of its weights`;
@@ -183,7 +186,7 @@ async function wandaMasks(job: Job, count: number): Promise<Awaited<ReturnType<t
   const examples = await encodeSplit(sample, base, { maxLength: maxLengthOf(opened, overrides), sourcePrefix }, task);
   const padding = overrides.padding ?? settings?.data.padding ?? DEFAULTS.padding;
   const batchSize = overrides["batch-size"] ?? SCORING_BATCH;
-  const frozen = untrained();
+  const method = untrained();
   const known = new Map(weights);
   const masks = new Map<string, ZeroMask>();
   for (const block of new Set(names.map(blockOf))) {
@@ -191,7 +194,7 @@ async function wandaMasks(job: Job, count: number): Promise<Awaited<ReturnType<t
     const squares = await inputSquares(
       {
         model: base.model,
-        method: frozen,
+        method,
         head: headOf(task, base),
         weights: known,
         backend: backendOf(environment, overrides, settings),

@@ -134,7 +134,7 @@ export interface CompressRequest extends Stoppable {
   readonly count?: number;
   /** A plan's file. */
   readonly plan?: string;
-  readonly quantize?: "none" | "int8" | "q4";
+  readonly quantize?: "none" | "int8" | "q4" | "qdq";
   readonly calibrationExamples?: number;
   readonly recoverySteps?: number;
   /** Points of score that decoding by the rows of active neurons may cost; for models that write. */

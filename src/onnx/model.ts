@@ -14,6 +14,8 @@ import {
   StringStringEntryProtoSchema,
   type TensorProto,
   TensorProtoSchema,
+  type ValueInfoProto,
+  ValueInfoProtoSchema,
 } from "./generated/onnx_pb.js";
 
 /** One operation; absent optional inputs are empty names. */
@@ -33,11 +35,11 @@ export interface OnnxTensor {
   readonly data: Uint8Array | Pick<FileSpan, "name" | "byteOffset" | "byteLength">;
 }
 
-/** A model; inputs and outputs stay as they were read. */
+/** A model; inputs, and outputs that it had, stay as they were read. */
 export interface OnnxModel {
   readonly nodes: readonly OnnxNode[];
   readonly tensors: ReadonlyMap<string, OnnxTensor>;
-  /** Names of the graph's outputs. */
+  /** Names of the graph's outputs; one that was none is float32. */
   readonly outputs: readonly string[];
   /** The message the rest is kept in. */
   readonly source: ModelProto;
@@ -99,7 +101,7 @@ export function modelParts(
     create(GraphProtoSchema, {
       name: graph.name,
       input: graph.input,
-      output: graph.output,
+      output: outputs.map((name) => graph.output.find((of) => of.name === name) ?? floatInfo(name)),
       node: nodes.map(({ name, type, domain, inputs, outputs: made, attributes }) =>
         create(NodeProtoSchema, {
           name,
@@ -159,6 +161,12 @@ function varint(value: number): number[] {
   let rest = value;
   for (; rest >= 0x80; rest = Math.floor(rest / 0x80)) bytes.push((rest % 0x80) | 0x80);
   return [...bytes, rest];
+}
+
+/** A float32 value of any shape. */
+function floatInfo(name: string): ValueInfoProto {
+  const value = { elemType: dataType("float32") };
+  return create(ValueInfoProtoSchema, { name, type: { value: { case: "tensorType", value } } });
 }
 
 function attributeValue({ name, type, i, f, s, ints }: AttributeProto): AttributeValue {

@@ -18,7 +18,7 @@ interface Row {
   readonly peakRssBytes: number;
   readonly fileBytes: number;
   readonly ratioToFirst: number;
-  readonly estimate: { readonly macs: number; readonly macsWithoutZeros: number } | null;
+  readonly estimate: { readonly macs: number; readonly macsWithoutZeros: number; readonly energy: number } | null;
 }
 
 let tiny: TinyRun;
@@ -38,6 +38,14 @@ async function bench(...argv: string[]) {
   expect({ code, err }).toEqual({ code: 0, err: "" });
   return JSON.parse(out) as { readonly threads: number; readonly texts: object; readonly rows: readonly Row[] };
 }
+
+test("qdq takes its ranges from the data of each model", async () => {
+  const { rows } = await bench(tiny.run, small, "--batches", "1", "--precision", "fp32,qdq");
+  expect(rows.map(({ run, precision }) => [run, precision])).toEqual(
+    [tiny.run, small].flatMap((run) => ["fp32", "qdq"].map((precision) => [run, precision])),
+  );
+  expect(rows[1]!.estimate!.energy).toBeLessThan(rows[0]!.estimate!.energy);
+});
 
 test("a row for each model, precision and batch size, ratios to the first, sizes that shrink", async () => {
   const { rows, threads, texts } = await bench(tiny.run, small, `${small}-onnx`, "--batches", "1,4");

@@ -209,5 +209,8 @@ test("a score budget searches such a run too, and what cannot be is refused", as
     expect(code).toBe(2);
   };
   await refused(/--quantize: expected nothing for a run of adapter, which stays beside its base/, "--quantize", "int8");
+  await refused(/--quantize: expected nothing for a run of adapter, which stays beside its base/, "--quantize", "qdq");
+  const exported = await deft("export", run, "--format", "onnx", "--precision", "qdq", "--output", tiny.at("x"));
+  expect(exported).toMatchObject({ code: 2, err: expect.stringMatching(/merging method adapter/) as string });
   await refused(/--recovery-steps: expected a run of lora, head or full, got one of adapter/, "--recovery-steps", "5");
 });

@@ -2,7 +2,7 @@
 import { existsSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { createServer, type Server } from "node:http";
 import type { AddressInfo } from "node:net";
-import { extname, join } from "node:path";
+import { basename, dirname, extname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { env, pipeline } from "@huggingface/transformers";
 import { chromium } from "playwright-core";
@@ -117,6 +117,16 @@ async function nodeTexts(folder: string, name: string, dtype: "q8" | "q4", texts
 
 const NEEDS = "needs Chromium at DEFT_CHROMIUM or /usr/bin/chromium";
 
+/** What Transformers.js says in Node. */
+async function nodeLabels(folder: string, texts: string[]): Promise<string[]> {
+  env.allowRemoteModels = false;
+  env.localModelPath = `${dirname(folder)}/`;
+  const classify = await pipeline("text-classification", basename(folder), { dtype: "int8" });
+  const labels = ((await classify(texts)) as { label: string }[]).map(({ label }) => label);
+  await classify.dispose();
+  return labels;
+}
+
 describe("in a browser", () => {
   let tiny: TinyRun;
   let server: Server;
@@ -124,7 +134,17 @@ describe("in a browser", () => {
     tiny = await tinyRun();
     const small = join(tiny.root, "small");
     await deft("compress", tiny.run, "--output", small, "--keep-neurons", "0.5", "--threads", "1", "-q");
-    await deft("export", small, "--format", "onnx", "--output", `${small}-onnx`, "--precision", "fp32,int8,q4", "-q");
+    await deft(
+      "export",
+      small,
+      "--format",
+      "onnx",
+      "--output",
+      `${small}-onnx`,
+      "--precision",
+      "fp32,int8,q4,qdq",
+      "-q",
+    );
     await writeVariedT5(join(tiny.root, "t5"), "v1.0");
     await writeVariedT5(join(tiny.root, "cut"), "cut v1.1");
     for (const name of ["t5", "cut"])
@@ -149,12 +169,14 @@ describe("in a browser", () => {
       .trim()
       .split("\n")
       .map((line) => (JSON.parse(line) as { label: string }).label);
-    const calls = ["fp32", "q8", "q4"].map((dtype) => ["classify", "small-onnx", dtype, texts] as const);
+    const calls = ["fp32", "q8", "q4", "int8"].map((dtype) => ["classify", "small-onnx", dtype, texts] as const);
     const labels = await inPage<string[]>(server, calls);
     if (labels === null) return context.skip(NEEDS);
     expect(labels[0]).toEqual(ours);
     for (const given of labels.slice(1))
       expect(given.filter((label, i) => label === ours[i]).length).toBeGreaterThanOrEqual(28);
+    // ranges known beforehand: the same numbers in Node
+    expect(labels[3]).toEqual(await nodeLabels(join(tiny.root, "small-onnx"), texts));
   });
 
   test.for(["t5", "cut"])("Transformers.js over wasm writes what deft writes: %s", async (name, context) => {

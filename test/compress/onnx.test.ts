@@ -1,12 +1,16 @@
 // The exported folder, loaded and run by Transformers.js itself in Node: same labels, same logits.
-import { readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { existsSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { AutoModelForSequenceClassification, AutoTokenizer, env, pipeline } from "@huggingface/transformers";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { deploy, deployedProgram } from "../../src/compress/deploy.ts";
+import { taskRanges } from "../../src/deploy/calibrating.ts";
 import { exportOnnx } from "../../src/deploy/exporting-onnx.ts";
+import { inferenceOf, openFrozen } from "../../src/deploy/frozen-model.ts";
 import { nodeEnvironment } from "../../src/node.ts";
+import { nodeBackend } from "../../src/runtime/node.ts";
 import { deft } from "../support/command.ts";
-import { tinyExamples } from "../support/tiny-model.ts";
+import { tinyExamples, writeTinyModel } from "../support/tiny-model.ts";
 import { type TinyRun, tinyRun } from "./support.ts";
 
 const TEXTS = tinyExamples(48, 7).map(({ text }) => text);
@@ -25,7 +29,7 @@ async function predicted(run: string): Promise<{ label: string; logits: number[]
 }
 
 /** Logits as Transformers.js computes them, and the labels its pipeline gives. */
-async function transformersJs(folder: string, dtype: "fp32" | "q8" | "q4") {
+async function transformersJs(folder: string, dtype: "fp32" | "q8" | "q4" | "int8") {
   const slash = folder.lastIndexOf("/");
   env.localModelPath = folder.slice(0, slash + 1);
   const name = folder.slice(slash + 1);
@@ -59,7 +63,7 @@ describe.each(["bert", "roberta"] as const)("%s", (modelType) => {
     ];
     expect((await deft(...small, "--skip", "1", "-q")).err).toBe("");
     for (const name of ["run", "small"]) {
-      const options = { output: join(tiny.root, `${name}-onnx`), precisions: ["fp32", "int8", "q4"] as const };
+      const options = { output: join(tiny.root, `${name}-onnx`), precisions: ["fp32", "int8", "q4", "qdq"] as const };
       await exportOnnx(nodeEnvironment(), { kind: "run", folder: join(tiny.root, name) }, options);
     }
   });
@@ -77,11 +81,35 @@ describe.each(["bert", "roberta"] as const)("%s", (modelType) => {
     ).toBeLessThan(1e-5);
   });
 
-  test.each(["q8", "q4"] as const)("%s is near it", async (dtype) => {
+  test.each(["q8", "q4", "int8"] as const)("%s is near it", async (dtype) => {
     const ours = await predicted(join(tiny.root, "small"));
     const theirs = await transformersJs(join(tiny.root, "small-onnx"), dtype);
     const agreeing = theirs.labels.filter((label, i) => label === ours[i]!.label).length;
-    expect(agreeing / TEXTS.length).toBeGreaterThanOrEqual(dtype === "q8" ? 0.95 : 0.85);
+    expect(agreeing / TEXTS.length).toBeGreaterThanOrEqual(dtype === "q4" ? 0.85 : 0.95);
+  });
+
+  test("int8 gives the logits that compress states a score of", async () => {
+    const folder = join(tiny.root, "small");
+    const environment = nodeEnvironment();
+    const frozen = await openFrozen(environment, { kind: "run", folder }, {});
+    const ranges = await taskRanges(environment, { kind: "run", folder }, frozen, {});
+    const inference = inferenceOf(frozen.config);
+    const program = await nodeBackend({ threads: 1 }).open(
+      deployedProgram(inference, await deploy(inference, frozen.weights, "qdq", ranges)),
+    );
+    const { base } = frozen.opened;
+    const rows = TEXTS.map((text) => base.tokenizer.encode(text).ids);
+    const theirs = await transformersJs(`${folder}-onnx`, "int8");
+    const ours: number[][] = [];
+    for (const ids of rows) {
+      const shape = [1, ids.length];
+      const feed = (of: bigint[]) => ({ dtype: "int64" as const, shape, data: BigInt64Array.from(of) });
+      const [tokens, ones, zeros] = [ids.map(BigInt), ids.map(() => 1n), ids.map(() => 0n)].map(feed);
+      const feeds = { input_ids: tokens!, attention_mask: ones!, token_type_ids: zeros! };
+      ours.push(Array.from((await program.run(feeds)).logits!.data as Float32Array));
+    }
+    await program.dispose();
+    expect(largest(theirs.logits, ours)).toBeLessThan(1e-5);
   });
 
   test("the folder holds what Transformers.js looks for, and the plan", () => {
@@ -114,8 +142,17 @@ test("deft export --format onnx says what it wrote, and refuses other precisions
   const refused = await deft("export", tiny.run, "--format", "onnx", "--precision", "fp8");
   expect(refused).toMatchObject({
     code: 2,
-    err: expect.stringMatching(/--output: expected a new folder.*\n.*--precision: expected some of fp32, int8, q4/),
+    err: expect.stringMatching(
+      /--output: expected a new folder.*\n.*--precision: expected some of fp32, int8, q4, qdq/,
+    ),
   });
+  await writeTinyModel(join(tiny.root, "head"), { headLabels: 2 });
+  const textless = ["--model", join(tiny.root, "head"), "--format", "onnx", "--precision", "qdq", "--output"];
+  expect(await deft("export", ...textless, `${output}2`)).toMatchObject({
+    code: 2,
+    err: expect.stringMatching(/--task: expected the task.*\n.*--data: expected a folder.*\n.*qdq knows the ranges/s),
+  });
+  expect(existsSync(`${output}2`)).toBe(false);
   expect((await deft("export", tiny.run, "--format", "onnxx", "--output", `${output}2`)).err).toMatch(
     /did you mean onnx/,
   );

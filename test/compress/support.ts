@@ -13,16 +13,25 @@ export interface TinyRun {
   readonly run: string;
 }
 
-/** Trains a tiny LoRA on every linear layer; `config` is laid over config.json. */
-export async function tinyRun(options: Parameters<typeof writeTinyModel>[1] = {}): Promise<TinyRun> {
+/** Trains a tiny LoRA on every linear layer; `config` is laid over config.json, and the base pruned by `prune` before. */
+export async function tinyRun({
+  prune,
+  ...options
+}: Parameters<typeof writeTinyModel>[1] & { readonly prune?: string } = {}): Promise<TinyRun> {
   const root = mkdtempSync(join(tmpdir(), "deft-compress-"));
   const [model, data, run] = ["model", "data", "run"].map((name) => join(root, name)) as [string, string, string];
   await writeTinyModel(model, options);
   await writeTinySst2(data, { train: 96, dev: 64 });
+  const base = prune === undefined ? model : join(root, "pruned");
+  if (prune !== undefined) {
+    const how = ["--task", "sst2", "--data", data, "--threads", "1", "-q"];
+    const { code, err } = await deft("compress", "--model", model, "--prune", prune, ...how, "--output", base);
+    if (code !== 0) throw new Error(err);
+  }
   const { code, err } = await deft(
     "train",
     "--model",
-    model,
+    base,
     "--task",
     "sst2",
     "--data",

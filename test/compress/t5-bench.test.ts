@@ -112,6 +112,10 @@ test("wrong input is told at once", async () => {
     code: 2,
     err: expect.stringMatching(/--new-tokens: expected a whole number ≥ 2/) as string,
   });
+  expect(await deft("bench", run, "--precision", "fp32,qdq")).toMatchObject({
+    code: 2,
+    err: expect.stringMatching(/qdq of t5.*bert, roberta/s) as string,
+  });
   const half = texts.at("half");
   mkdirSync(join(half, "onnx"), { recursive: true });
   cpSync(join(`${small}-onnx`, "config.json"), join(half, "config.json"));

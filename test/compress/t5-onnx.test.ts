@@ -353,6 +353,18 @@ describe("the folder", () => {
       code: 2,
       err: expect.stringMatching(/--output: expected a new folder/),
     });
+    const fixed = await deft(
+      "export",
+      "--model",
+      folder,
+      "--format",
+      "onnx",
+      "--precision",
+      "fp32,qdq",
+      "--output",
+      `${output}2`,
+    );
+    expect(fixed).toMatchObject({ code: 2, err: expect.stringMatching(/qdq of t5.*bert, roberta/s) as string });
     const pruned = join(root, "adapter-run");
     expect(await deft("export", pruned, "--format", "onnx", "--output", `${output}2`)).toMatchObject({ code: 2 });
     expect(existsSync(`${output}2`)).toBe(false);
@@ -372,7 +384,7 @@ describe("runs", () => {
       "--keep-neurons",
       "0.75",
       "--skip",
-      "decoder.1",
+      "decoder.0",
       "--threads",
       "1",
       "-q",
@@ -407,7 +419,7 @@ describe("runs", () => {
     writeFileSync(file, PROMPTS.map((text) => JSON.stringify({ text })).join("\n"));
     const lines = (await done("predict", texts.at(name), "--input", file)).trim().split("\n");
     const ours = lines.map((line) => (JSON.parse(line) as { text: string }).text);
-    expect(new Set(ours).size).toBeGreaterThan(3);
+    expect(new Set(ours).size).toBeGreaterThan(5);
     expect(await pipelineTexts(`${name}-onnx`, "fp32", PROMPTS)).toEqual(ours);
     const rounded = await pipelineTexts(`${name}-onnx`, "q8", PROMPTS);
     expect(rounded.filter((text, i) => text === ours[i]).length / ours.length).toBeGreaterThanOrEqual(0.9);
@@ -417,7 +429,7 @@ describe("runs", () => {
     const json = (file: string) =>
       JSON.parse(readFileSync(texts.at("small-onnx", file), "utf8")) as Record<string, unknown>;
     expect(json("plan.json")).toMatchObject({ schema: 1 });
-    expect(json("config.json")).toMatchObject({ mlp_sizes: [24, 24, 24, 0], mlp_bias: true, prefix: "say: " });
+    expect(json("config.json")).toMatchObject({ mlp_sizes: [24, 24, 0, 24], mlp_bias: true, prefix: "say: " });
   });
 
   test("a LoRA is merged; questions have no prefix", async () => {

@@ -176,4 +176,15 @@ describe("training on a pruned base", () => {
     expect(zeros).toBe(0.75 * 32 * 16);
     expect(await evaluation("--model", at("run-pruned"))).toMatchObject({ examples: 32 });
   });
+
+  test("prunes a run's removed neurons and gates as merging leaves them", async () => {
+    await train("removed", "--keep-neurons", "0.5", "--ada");
+    await succeed("export", at("removed"), "--format", "merged", "--output", at("removed-merged"), "-q");
+    const recipe = ["--prune", "magnitude:0.6", "-q", "--output"];
+    await succeed("compress", at("removed"), ...recipe, at("removed-pruned"));
+    await succeed("compress", "--model", at("removed-merged"), ...recipe, at("merged-pruned"));
+    const [ours, expected] = [await open("removed-pruned"), await open("merged-pruned")];
+    expect([...ours.keys()].sort()).toEqual([...expected.keys()].sort());
+    for (const name of expected.keys()) expect(await numbers(ours, name), name).toEqual(await numbers(expected, name));
+  });
 });
