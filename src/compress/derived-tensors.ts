@@ -35,7 +35,7 @@ export class DerivedTensors {
     parts: Readonly<Record<string, readonly [DType, readonly number[]]>>,
     make: () => Promise<Made>,
   ): void {
-    const key = `${owner}:${Object.keys(parts)}`;
+    const key = `${owner}:${Object.keys(parts).join()}`;
     const made = () => {
       if (this.#last?.key !== key) this.#last = { key, made: make() };
       return this.#last.made;
