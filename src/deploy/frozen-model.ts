@@ -1,6 +1,6 @@
 // A run or model made plain: adapter merged, everything frozen, ready to be cut, exported or timed.
 import { INPUT_NAMES, type InferenceModel, inferenceGraph, type PlainModel } from "../compress/index.ts";
-import { gateOf, isGate, isNeuronMask } from "../density/index.ts";
+import { gateOf, isGate, isNeuronMask, isNeuronShift } from "../density/index.ts";
 import { UnsupportedError } from "../errors.ts";
 import { fingerprint, type JsonObject, jsonText, writeSafetensors } from "../hub/index.ts";
 import { buildTaskGraph } from "../infer/index.ts";
@@ -38,11 +38,11 @@ export async function openFrozen(
   const { base, method, labels, head } = opened;
   const trained = new Map([...opened.trained].filter(([name]) => !isExtra(name)));
   const siteOf = (name: string) => name.slice(0, name.lastIndexOf("."));
-  const masks = new Map(
-    [...opened.trained]
-      .filter(([name]) => isNeuronMask(name))
-      .map(([name, { data }]) => [siteOf(name), data as Float32Array]),
-  );
+  const bySite = (is: (name: string) => boolean) =>
+    new Map(
+      [...opened.trained].filter(([name]) => is(name)).map(([name, { data }]) => [siteOf(name), data as Float32Array]),
+    );
+  const masks = bySite(isNeuronMask);
   const gates = new Map(
     [...opened.trained]
       .filter(([name]) => isGate(name))
@@ -54,36 +54,46 @@ export async function openFrozen(
     opened,
     config,
     model,
-    weights: withFolded(mergedWeights(base.weights, trained, method.settings), mlpSites(model), masks, gates),
+    weights: withFolded(mergedWeights(base.weights, trained, method.settings), mlpSites(model), {
+      masks,
+      shifts: bySite(isNeuronShift),
+      gates,
+    }),
     adapterFingerprint: trained.size === 0 ? null : await adapterPrint(environment.files, opened.trained),
     masks,
     gates,
   };
 }
 
-/** Columns of masked neurons become zeros, and gates factors of what an MLP gives: the same function without either. */
-function withFolded(
-  weights: Weights,
-  sites: readonly MlpSite[],
-  masks: ReadonlyMap<string, Float32Array>,
-  gates: ReadonlyMap<string, number>,
-): Weights {
+/** What training left at the MLPs: masks by activation site, the rest by sublayer. */
+interface Extras {
+  readonly masks: ReadonlyMap<string, Float32Array>;
+  readonly shifts: ReadonlyMap<string, Float32Array>;
+  readonly gates: ReadonlyMap<string, number>;
+}
+
+/**
+ * Columns of masked neurons become zeros, what stands for them a part of the bias, and gates factors of what an MLP gives:
+ * the same function without any of them.
+ */
+function withFolded(weights: Weights, sites: readonly MlpSite[], { masks, shifts, gates }: Extras): Weights {
   const folded = new Map(weights);
-  const change = (name: string, factorAt: (at: number) => number) => {
+  const change = (name: string, changed: (w: number, at: number) => number) => {
     const stored = weights.get(name);
     if (stored === undefined) return;
     const read = async () => {
       const { data, ...rest } = await stored.read();
-      return { ...rest, data: (data as Float32Array).map((w, at) => w * factorAt(at)) };
+      return { ...rest, data: (data as Float32Array).map(changed) };
     };
     folded.set(name, { dtype: stored.dtype, shape: stored.shape, read });
   };
   for (const { activation, sublayer, out } of sites) {
     const mask = masks.get(activation);
     const gate = gates.get(sublayer) ?? 1;
-    if (mask === undefined && gate === 1) continue;
-    change(`${out}.weight`, (at) => gate * (mask === undefined ? 1 : mask[at % mask.length]!));
-    if (gate !== 1) change(`${out}.bias`, () => gate);
+    const shift = shifts.get(sublayer);
+    if (mask !== undefined || gate !== 1)
+      change(`${out}.weight`, (w, at) => w * gate * (mask === undefined ? 1 : mask[at % mask.length]!));
+    if (shift !== undefined || gate !== 1) change(`${out}.bias`, (b, d) => gate * (b + (shift?.[d] ?? 0)));
   }
   return folded;
 }
