@@ -1,5 +1,13 @@
 // The searches under a budget: candidates by masks, latencies by models really made smaller.
-import { applyPlan, keepNeurons, neuronImportance, type SearchStep, type Sizes, search } from "../compress/index.ts";
+import {
+  applyPlan,
+  keepNeurons,
+  neuronImportance,
+  type SearchOptions,
+  type SearchStep,
+  type Sizes,
+  search,
+} from "../compress/index.ts";
 import { ConfigError } from "../errors.ts";
 import { type CompressData, subset } from "./compress-data.ts";
 import { SearchMemory } from "./compress-memory.ts";
@@ -12,7 +20,7 @@ import { interleaved, latencyBatches, medianRatio } from "./latency.ts";
 /** The search of a rule; yields its steps. @throws {ConfigError} with the floor when a latency budget is out of reach. */
 export async function* bySearch(
   context: RuleContext,
-  rule: Extract<CompressRule, { kind: "score" | "latency" }>,
+  rule: Extract<CompressRule, { kind: "score" | "latency" | "neurons" }>,
 ): AsyncGenerator<SearchStep, Choice> {
   const { facts, frozen, backend, data } = context;
   const memory = await SearchMemory.open(context.files, context.searchFile, context.searchKey);
@@ -60,13 +68,13 @@ export async function* bySearch(
       }
     });
   try {
-    const steps = search({
-      neurons: facts.map(({ site }) => site.neurons),
-      diverge,
-      measure,
-      budget:
-        rule.kind === "score" ? { kind: "score", drop: rule.budget } : { kind: "latency", ratio: rule.budget, latency },
-    });
+    const neurons = facts.map(({ site }) => site.neurons);
+    const budgetOf = (): SearchOptions["budget"] => {
+      if (rule.kind === "score") return { kind: "score", drop: rule.budget };
+      if (rule.kind === "latency") return { kind: "latency", ratio: rule.budget, latency };
+      return { kind: "neurons", keep: Math.max(1, Math.round(rule.budget * neurons.reduce((a, b) => a + b, 0))) };
+    };
+    const steps = search({ neurons, diverge, measure, budget: budgetOf() });
     for (let next = await steps.next(); ; next = await steps.next()) {
       if (next.done) {
         const { sizes, met, measured, latency: share } = next.value;
@@ -75,8 +83,9 @@ export async function* bySearch(
           layers: layersOf(sizes),
           exactness: "calibrated",
           chosen: {
-            rule: `${rule.kind}-budget`,
-            budget: rule.budget,
+            ...(rule.kind === "neurons"
+              ? { rule: "keep-neurons", keepNeurons: rule.budget, scope: "global" }
+              : { rule: `${rule.kind}-budget`, budget: rule.budget }),
             searchExamples: data.search.count,
             searchTrainExamples: data.searchTrain,
             // the score that may have been lost on them, with one standard error
