@@ -51,16 +51,22 @@ export function metricsOf(logits: Float32Array, examples: EncodedExamples, task:
 
 const RESAMPLES = 200;
 
-/**
- * What the main metric may have lost from `dense` to `logits`: the difference and one standard error of it, by a paired bootstrap.
- * A search that looks at many candidates picks lucky ones; the error keeps it from paying with luck.
- */
+/** What the main metric lost from one set of logits to another, and how far that depends on the examples. */
+export interface LostScore {
+  readonly lost: number;
+  /** By a paired bootstrap, as the interval of 95 %. */
+  readonly standardError: number;
+  readonly low: number;
+  readonly high: number;
+}
+
+/** What the main metric lost from `dense` to `logits`, both `[examples, C]`. */
 export function lostScore(
   dense: Float32Array,
   logits: Float32Array,
   { labels, count }: EncodedExamples,
   task: Task,
-): number {
+): LostScore {
   const [name] = METRIC_NAMES.filter((of) => of === (task.mainMetric as string));
   if (name === undefined) throw new InternalError(`no metric ${task.mainMetric}`);
   const [before, after] = [dense, logits].map((of) => predictionsOf(of, of.length / count)) as [
@@ -79,7 +85,9 @@ export function lostScore(
   );
   const mean = differences.reduce((sum, value) => sum + value, 0) / differences.length;
   const variance = differences.reduce((sum, value) => sum + (value - mean) ** 2, 0) / differences.length;
-  return lostOn(all) + Math.sqrt(variance);
+  const sorted = differences.sort((a, b) => a - b);
+  const at = (share: number) => sorted[Math.round(share * (sorted.length - 1))] ?? Number.NaN;
+  return { lost: lostOn(all), standardError: Math.sqrt(variance), low: at(0.025), high: at(0.975) };
 }
 
 /** Mean over examples of the squared distance between two sets of logits `[examples, C]`. */

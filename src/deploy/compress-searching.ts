@@ -40,10 +40,9 @@ export async function* bySearch(
   const measure = (sizes: Sizes) =>
     memory.measured(sizes, async () => {
       const logits = await masked.logits(data.search, keptOf(sizes));
-      return {
-        score: metricsOf(logits, data.search, data.task)[data.task.mainMetric]!,
-        lost: lostScore(dense, logits, data.search, data.task),
-      };
+      const { lost, standardError } = lostScore(dense, logits, data.search, data.task);
+      // of many candidates some are lucky: the error keeps a search from paying with luck
+      return { score: metricsOf(logits, data.search, data.task)[data.task.mainMetric]!, lost: lost + standardError };
     });
   const sample = subset(data.search, all(Math.min(DIVERGENCE_EXAMPLES, data.search.count)));
   const denseSample = await masked.logits(sample, keptOf(facts.map(({ site }) => site.neurons)));

@@ -30,7 +30,7 @@ import {
 import { type CompressData, openCompressData } from "./compress-data.ts";
 import type { CompressOptions } from "./compress-options.ts";
 import { type Choice, chooseLayers } from "./compress-rules.ts";
-import { calibrate, layerFacts, logitsOf, metricsOf } from "./compress-scoring.ts";
+import { calibrate, layerFacts, logitsOf, lostScore, metricsOf } from "./compress-scoring.ts";
 import {
   compilePlain,
   type FrozenModel,
@@ -154,7 +154,7 @@ async function* compressEvents(
       tokens: statistics[0]?.tokens ?? 0,
     },
     logitsDifference: before.logits.reduce((most, value, i) => Math.max(most, Math.abs(value - after.logits[i]!)), 0),
-    budget: budgetOutcome(options, plan, data, before.metrics, after.metrics),
+    budget: budgetOutcome(options, plan, data, before.logits, after.logits),
     candidates: choice.candidates,
     run: runFacts(frozen, data),
     versions: environment.versions,
@@ -238,13 +238,19 @@ function sizeOf({ weights }: PlainModel, layers: readonly LayerPlan[]): ModelSiz
 function budgetOutcome(
   { rule }: CompressOptions,
   plan: Plan,
-  { task }: CompressData,
-  before: Readonly<Record<string, number>>,
-  after: Readonly<Record<string, number>>,
+  { task, stated }: CompressData,
+  before: Float32Array,
+  after: Float32Array,
 ): BudgetOutcome | null {
   if (rule.kind === "score") {
-    const reached = before[task.mainMetric]! - after[task.mainMetric]!;
-    return { kind: "score", asked: rule.budget, reached, met: reached <= rule.budget + 1e-12 };
+    const { lost, low, high } = lostScore(before, after, stated, task);
+    return {
+      kind: "score",
+      asked: rule.budget,
+      reached: lost,
+      met: lost <= rule.budget + 1e-12,
+      interval: { low, high },
+    };
   }
   if (rule.kind !== "latency") return null;
   const reached = Number(plan.chosen.latency);

@@ -3,7 +3,7 @@ import { mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { compress as compressModel, loadRun } from "../../src/node.ts";
-import type { Candidate } from "../../src/workflow/index.ts";
+import type { BudgetOutcome, Candidate } from "../../src/workflow/index.ts";
 import { deft } from "../support/command.ts";
 import { type TinyRun, tinyRun } from "./support.ts";
 
@@ -74,6 +74,9 @@ describe("budgets", () => {
   test("--score-budget searches on one half and states the other; a search that was stopped goes on", async () => {
     const { result, output } = await compress("budget", "--score-budget", "20", "--calibration-examples", "64");
     expect(result).toMatchObject({ budget: { kind: "score", asked: 0.2 }, stated: { examples: 32 } });
+    const { reached, interval } = result!.budget as unknown as BudgetOutcome;
+    expect(interval!.low).toBeLessThanOrEqual(reached);
+    expect(interval!.high).toBeGreaterThanOrEqual(reached);
     expect(result!.chosen).toMatchObject({ rule: "score-budget", searchExamples: 64, searchTrainExamples: 32 });
     expect((json(join(output, "compression.json")).after as { neurons: number }).neurons).toBeLessThan(96);
     const measured = readFileSync(join(output, "search.jsonl"), "utf8");

@@ -1,0 +1,106 @@
+// What the curves are made of: runs, and models compressed from them, each with the flags that make it.
+import type { MetricName } from "../../src/infer/index.ts";
+import type { CurveSizes, CurveTask } from "./curves-data.ts";
+
+export type Removal = "none" | "post hoc" | "gradual";
+
+/** A model on a curve. */
+export interface Point {
+  readonly task: CurveTask;
+  readonly variant: string;
+  readonly removal: Removal;
+  /** Share of MLP neurons kept. */
+  readonly share: number;
+  readonly seed: number;
+}
+
+export interface TaskRecipe {
+  readonly metric: MetricName;
+  readonly sizes: CurveSizes;
+  readonly epochs: string;
+}
+
+export const TASKS: Readonly<Record<CurveTask, TaskRecipe>> = {
+  sst2: { metric: "accuracy", sizes: { train: 6400, chosenBy: 2000, heldOut: 2000 }, epochs: "1" },
+  cola: { metric: "matthews_correlation", sizes: { train: 6400, chosenBy: 1000, heldOut: 1000 }, epochs: "2" },
+  stsb: { metric: "pearson", sizes: { train: 4200, chosenBy: 500, heldOut: 1000 }, epochs: "2" },
+};
+
+export const SEEDS = [1, 2, 3] as const;
+export const SHARES = [0.5, 0.25, 0.15] as const;
+/** Of the final recipe: what is kept of each task's neurons. */
+export const FINAL_SHARE = 0.25;
+
+/** Neurons go between these shares of the steps; loss and cool-down are set by them. */
+const REMOVAL = ["--removal-start", "0.2", "--removal-end", "0.6"];
+
+interface Variant {
+  readonly flags: readonly string[];
+  /** Flags where neurons go while training, if others. */
+  readonly gradual?: readonly string[];
+  /** Its weight is found beside a run of plain PEFT. */
+  readonly isReferred?: boolean;
+}
+
+/** `plain` is PEFT; the rest have a loss or gates besides. */
+export const VARIANTS: Readonly<Record<string, Variant>> = {
+  plain: { flags: ["--density-weight", "0"] },
+  activations: { flags: ["--density-weight", "0.2", "--density-cooldown-ratio", "0.3"] },
+  neurons: { flags: ["--density-loss", "neurons", "--density-weight", "0.2", "--density-cooldown-ratio", "0.3"] },
+  ada: { flags: ["--ada", "--density-loss", "neurons", "--density-weight", "0.2", "--density-cooldown-ratio", "0.3"] },
+  auto: { flags: ["--density-loss", "neurons", "--density-weight", "auto"], isReferred: true },
+};
+
+export function nameOf({ task, variant, removal, share, seed }: Point): string {
+  const how = removal === "none" ? "dense" : `${removal.replace(" ", "")}${Math.round(100 * share)}`;
+  return [task, variant, how, seed].join("-");
+}
+
+/** The run that a point's model is, or is compressed from. */
+export function runOf(point: Point): Point {
+  return point.removal === "post hoc" ? { ...point, removal: "none", share: 1 } : point;
+}
+
+/** The run of plain PEFT that a run's weight is found beside. */
+export function referenceOf(run: Point): Point | null {
+  return VARIANTS[run.variant]!.isReferred ? { ...run, variant: "plain" } : null;
+}
+
+/** `deft train`'s flags of a run, but for model, data, reference and output. */
+export function trainFlags({ task, variant, removal, share, seed }: Point): string[] {
+  const { flags, gradual = flags } = VARIANTS[variant]!;
+  return [
+    ...["--task", task, "--method", "lora", "--targets", "all-linear", "--learning-rate", "1e-3"],
+    ...["--epochs", TASKS[task].epochs, "--batch-size", "16", "--seed", String(seed)],
+    ...(removal === "gradual" ? [...gradual, "--keep-neurons", String(share), ...REMOVAL] : flags),
+  ];
+}
+
+/** `deft compress`'s flags: neurons that training has masked go by themselves, and exactly. */
+export function compressFlags({ removal, share }: Point): string[] {
+  return removal === "post hoc" ? ["--keep-neurons", String(share), "--recovery-steps", "100"] : [];
+}
+
+/** The curves: SST-2, both kinds of removal, seed by seed so that an interrupted experiment has whole seeds. */
+export function curvePoints(variants: readonly string[]): Point[] {
+  return SEEDS.flatMap((seed) =>
+    variants.flatMap((variant): Point[] => {
+      const point = (removal: Removal, share: number): Point => ({ task: "sst2", variant, removal, share, seed });
+      return [
+        point("none", 1),
+        ...SHARES.map((share) => point("post hoc", share)),
+        ...SHARES.map((share) => point("gradual", share)),
+      ];
+    }),
+  );
+}
+
+/** The final recipe: the dense run and the small model of each task and seed. */
+export function finalPoints(variant: string): Point[] {
+  return SEEDS.flatMap((seed) =>
+    (Object.keys(TASKS) as CurveTask[]).flatMap((task): Point[] => [
+      { task, variant: "plain", removal: "none", share: 1, seed },
+      { task, variant, removal: "gradual", share: FINAL_SHARE, seed },
+    ]),
+  );
+}
