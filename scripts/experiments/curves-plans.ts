@@ -18,18 +18,23 @@ export interface TaskRecipe {
   readonly metric: MetricName;
   readonly sizes: CurveSizes;
   readonly epochs: string;
+  /** What the final recipe keeps of its neurons. */
+  readonly finalShare: number;
 }
 
 export const TASKS: Readonly<Record<CurveTask, TaskRecipe>> = {
-  sst2: { metric: "accuracy", sizes: { train: 6400, chosenBy: 2000, heldOut: 2000 }, epochs: "1" },
-  cola: { metric: "matthews_correlation", sizes: { train: 6400, chosenBy: 1000, heldOut: 1000 }, epochs: "2" },
-  stsb: { metric: "pearson", sizes: { train: 4200, chosenBy: 500, heldOut: 1000 }, epochs: "2" },
+  sst2: { metric: "accuracy", sizes: { train: 6400, chosenBy: 2000, heldOut: 2000 }, epochs: "1", finalShare: 0.25 },
+  cola: {
+    metric: "matthews_correlation",
+    sizes: { train: 6400, chosenBy: 1000, heldOut: 1000 },
+    epochs: "2",
+    finalShare: 0.3,
+  },
+  stsb: { metric: "pearson", sizes: { train: 4200, chosenBy: 500, heldOut: 1000 }, epochs: "2", finalShare: 0.3 },
 };
 
 export const SEEDS = [1, 2, 3] as const;
 export const SHARES = [0.5, 0.25, 0.15] as const;
-/** Of the final recipe: what is kept of each task's neurons. */
-export const FINAL_SHARE = 0.25;
 
 /** Neurons go between these shares of the steps; loss and cool-down are set by them. */
 const REMOVAL = ["--removal-start", "0.2", "--removal-end", "0.6"];
@@ -42,13 +47,21 @@ interface Variant {
   readonly isReferred?: boolean;
 }
 
+/** The loss ends before the run does, so that the task has the last steps for itself. */
+const LOSS = ["--density-weight", "0.2", "--density-cooldown-ratio", "0.3"];
+/** With neurons going it acts before and while they go, and not on those that stay. */
+const LOSS_WHILE_GOING = [
+  ...["--density-weight", "0.15", "--density-warmup-ratio", "0.1", "--density-cooldown-ratio", "0.6"],
+];
+const NEURONS = ["--density-loss", "neurons"];
+
 /** `plain` is PEFT; the rest have a loss or gates besides. */
 export const VARIANTS: Readonly<Record<string, Variant>> = {
   plain: { flags: ["--density-weight", "0"] },
-  activations: { flags: ["--density-weight", "0.2", "--density-cooldown-ratio", "0.3"] },
-  neurons: { flags: ["--density-loss", "neurons", "--density-weight", "0.2", "--density-cooldown-ratio", "0.3"] },
-  ada: { flags: ["--ada", "--density-loss", "neurons", "--density-weight", "0.2", "--density-cooldown-ratio", "0.3"] },
-  auto: { flags: ["--density-loss", "neurons", "--density-weight", "auto"], isReferred: true },
+  neurons: { flags: [...NEURONS, ...LOSS], gradual: [...NEURONS, ...LOSS_WHILE_GOING] },
+  activations: { flags: LOSS, gradual: LOSS_WHILE_GOING },
+  ada: { flags: ["--ada", ...NEURONS, ...LOSS], gradual: ["--ada", ...NEURONS, ...LOSS_WHILE_GOING] },
+  auto: { flags: [...NEURONS, "--density-weight", "auto"], isReferred: true },
 };
 
 export function nameOf({ task, variant, removal, share, seed }: Point): string {
@@ -100,7 +113,7 @@ export function finalPoints(variant: string): Point[] {
   return SEEDS.flatMap((seed) =>
     (Object.keys(TASKS) as CurveTask[]).flatMap((task): Point[] => [
       { task, variant: "plain", removal: "none", share: 1, seed },
-      { task, variant, removal: "gradual", share: FINAL_SHARE, seed },
+      { task, variant, removal: "gradual", share: TASKS[task].finalShare, seed },
     ]),
   );
 }

@@ -6,7 +6,7 @@ import { existsSync, mkdirSync, readFileSync, renameSync, writeFileSync } from "
 import { join, resolve } from "node:path";
 import { parseArgs } from "node:util";
 import { type CurveTask, statedExamples, writeCurveData } from "./curves-data.ts";
-import { onnxLogits } from "./curves-onnx.ts";
+import { type AskedText, onnxLogits } from "./curves-onnx.ts";
 import {
   compressFlags,
   curvePoints,
@@ -84,18 +84,24 @@ async function answer(point: Point, precision: "fp32" | "int8"): Promise<void> {
   if (existsSync(file)) return;
   const folder = made(point);
   const { texts } = statedOf(point.task);
-  const logits = precision === "fp32" ? predicted(folder, point, texts) : await quantised(folder, point, texts);
+  // texts of one length together: batches are padded to their longest
+  const order = texts.map((_, i) => i).sort((a, b) => lengthOf(texts[a]!) - lengthOf(texts[b]!) || a - b);
+  const sorted = order.map((i) => texts[i]!);
+  const logits = precision === "fp32" ? predicted(folder, point, sorted) : await quantised(folder, point, sorted);
+  const answers = new Array<number>(texts.length);
+  logits.forEach((row, at) => {
+    answers[order[at]!] = row.length === 1 ? row[0]! : row.indexOf(Math.max(...row));
+  });
   mkdirSync(join(out, "answers"), { recursive: true });
-  writeFileSync(
-    `${file}.part`,
-    JSON.stringify(logits.map((row) => (row.length === 1 ? row[0] : row.indexOf(Math.max(...row))))),
-  );
+  writeFileSync(`${file}.part`, JSON.stringify(answers));
   renameSync(`${file}.part`, file);
 }
 
-function predicted(folder: string, point: Point, texts: readonly object[]): number[][] {
+const lengthOf = ({ text, pair = "" }: AskedText) => text.length + pair.length;
+
+function predicted(folder: string, point: Point, texts: readonly AskedText[]): number[][] {
   const input = join(dataOf(point), "stated", "texts.jsonl");
-  if (!existsSync(input)) writeFileSync(input, texts.map((text) => `${JSON.stringify(text)}\n`).join(""));
+  writeFileSync(input, texts.map((text) => `${JSON.stringify(text)}\n`).join(""));
   const lines = deft("predict", folder, "--input", input).trim().split("\n");
   return lines.map((line) => {
     const { logits, score } = JSON.parse(line) as { logits?: number[]; score: number };
@@ -103,7 +109,7 @@ function predicted(folder: string, point: Point, texts: readonly object[]): numb
   });
 }
 
-async function quantised(folder: string, point: Point, texts: Parameters<typeof onnxLogits>[2]): Promise<number[][]> {
+async function quantised(folder: string, point: Point, texts: readonly AskedText[]): Promise<number[][]> {
   const onnx = join(out, "onnx", nameOf(point));
   if (!existsSync(join(onnx, "onnx", "model_quantized.onnx")))
     runDeft(values.deft, ["export", folder, "--format", "onnx", "--precision", "fp32,int8", "--output", fresh(onnx)]);
