@@ -2,14 +2,15 @@
 import type { MetricName } from "../../src/infer/index.ts";
 import type { CurveSizes, CurveTask } from "./curves-data.ts";
 
-export type Removal = "none" | "post hoc" | "gradual";
+/** `budget`: as many as a search under a budget of one point of score takes. */
+export type Removal = "none" | "post hoc" | "gradual" | "budget";
 
 /** A model on a curve. */
 export interface Point {
   readonly task: CurveTask;
   readonly variant: string;
   readonly removal: Removal;
-  /** Share of MLP neurons kept. */
+  /** Share of MLP neurons kept; under a budget 1, what was asked for. */
   readonly share: number;
   readonly seed: number;
 }
@@ -51,7 +52,12 @@ interface Variant {
 const LOSS = ["--density-weight", "0.2", "--density-cooldown-ratio", "0.3"];
 /** With neurons going it acts before and while they go, and not on those that stay. */
 const LOSS_WHILE_GOING = [
-  ...["--density-weight", "0.15", "--density-warmup-ratio", "0.1", "--density-cooldown-ratio", "0.6"],
+  "--density-weight",
+  "0.15",
+  "--density-warmup-ratio",
+  "0.1",
+  "--density-cooldown-ratio",
+  "0.6",
 ];
 const NEURONS = ["--density-loss", "neurons"];
 
@@ -65,13 +71,14 @@ export const VARIANTS: Readonly<Record<string, Variant>> = {
 };
 
 export function nameOf({ task, variant, removal, share, seed }: Point): string {
-  const how = removal === "none" ? "dense" : `${removal.replace(" ", "")}${Math.round(100 * share)}`;
+  const asked = Math.round(removal === "budget" ? share : 100 * share);
+  const how = removal === "none" ? "dense" : `${removal.replace(" ", "")}${asked}`;
   return [task, variant, how, seed].join("-");
 }
 
 /** The run that a point's model is, or is compressed from. */
 export function runOf(point: Point): Point {
-  return point.removal === "post hoc" ? { ...point, removal: "none", share: 1 } : point;
+  return point.removal === "post hoc" || point.removal === "budget" ? { ...point, removal: "none", share: 1 } : point;
 }
 
 /** The run of plain PEFT that a run's weight is found beside. */
@@ -83,14 +90,27 @@ export function referenceOf(run: Point): Point | null {
 export function trainFlags({ task, variant, removal, share, seed }: Point): string[] {
   const { flags, gradual = flags } = VARIANTS[variant]!;
   return [
-    ...["--task", task, "--method", "lora", "--targets", "all-linear", "--learning-rate", "1e-3"],
-    ...["--epochs", TASKS[task].epochs, "--batch-size", "16", "--seed", String(seed)],
+    "--task",
+    task,
+    "--method",
+    "lora",
+    "--targets",
+    "all-linear",
+    "--learning-rate",
+    "1e-3",
+    "--epochs",
+    TASKS[task].epochs,
+    "--batch-size",
+    "16",
+    "--seed",
+    String(seed),
     ...(removal === "gradual" ? [...gradual, "--keep-neurons", String(share), ...REMOVAL] : flags),
   ];
 }
 
 /** `deft compress`'s flags: neurons that training has masked go by themselves, and exactly. */
 export function compressFlags({ removal, share }: Point): string[] {
+  if (removal === "budget") return ["--score-budget", String(share)];
   return removal === "post hoc" ? ["--keep-neurons", String(share), "--recovery-steps", "100"] : [];
 }
 
@@ -116,4 +136,9 @@ export function finalPoints(variant: string): Point[] {
       { task, variant, removal: "gradual", share: TASKS[task].finalShare, seed },
     ]),
   );
+}
+
+/** What a budget of one point comes to on examples that the search did not see. */
+export function budgetPoints(): Point[] {
+  return SEEDS.map((seed) => ({ task: "sst2", variant: "plain", removal: "budget", share: 1, seed }));
 }

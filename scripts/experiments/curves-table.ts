@@ -11,6 +11,8 @@ export interface Answered extends Point {
   readonly answers: readonly number[];
   /** Parameters over the dense model's. */
   readonly parameterShare: number;
+  /** Share of neurons that it has. */
+  readonly kept: number;
 }
 
 /** How a score changed from one model to another, mean over the seeds. */
@@ -36,15 +38,19 @@ export interface CurveRow {
   readonly change: Readonly<Record<Part, Change>> | null;
 }
 
-/** The small model of a task against the dense one. */
+/** A small model of a task against the dense one. */
 export interface FinalRow {
   readonly task: CurveTask;
   readonly variant: string;
   readonly precision: "fp32" | "int8";
-  readonly share: number;
+  readonly removal: Removal;
+  /** Mean over the seeds. */
+  readonly kept: number;
   readonly seeds: readonly number[];
   readonly parameterShare: number;
   readonly examples: number;
+  /** On the official dev alone, where there is one. */
+  readonly dev: { readonly dense: number; readonly small: number } | null;
   readonly dense: number;
   readonly small: number;
   readonly change: Change;
@@ -62,7 +68,9 @@ export function curvesReport(answered: readonly Answered[], statedOf: StatedOf):
 }
 
 function curveRows(answered: readonly Answered[], statedOf: StatedOf): CurveRow[] {
-  const sst2 = answered.filter(({ task, precision }) => task === "sst2" && precision === "fp32");
+  const sst2 = answered.filter(
+    ({ task, precision, removal }) => task === "sst2" && precision === "fp32" && removal !== "budget",
+  );
   return grouped(sst2).map((own) => {
     const [{ removal, share, variant }] = own as [Answered];
     const stated = statedOf("sst2");
@@ -83,7 +91,7 @@ function curveRows(answered: readonly Answered[], statedOf: StatedOf): CurveRow[
 }
 
 function finalRows(answered: readonly Answered[], statedOf: StatedOf): FinalRow[] {
-  return grouped(answered.filter(({ removal }) => removal === "gradual")).flatMap((own): FinalRow[] => {
+  return grouped(answered.filter(({ removal }) => removal !== "none")).flatMap((own): FinalRow[] => {
     const pairs = own.flatMap((to) => {
       const dense: Point = { ...to, variant: "plain", removal: "none", share: 1 };
       const from = answered.find((other) => other.precision === "fp32" && nameOf(other) === nameOf(dense));
@@ -91,20 +99,25 @@ function finalRows(answered: readonly Answered[], statedOf: StatedOf): FinalRow[
     });
     const [pair] = pairs;
     if (pair === undefined) return [];
-    const { task, variant, precision, share, parameterShare } = pair.to;
+    const { task, variant, precision, removal } = pair.to;
     const stated = statedOf(task);
     const all = indicesOf(stated, "all");
+    const scoresOn = (indices: readonly number[]) => ({
+      dense: mean(pairs.map(({ from }) => scoreOf(from, stated, indices))),
+      small: mean(pairs.map(({ to }) => scoreOf(to, stated, indices))),
+    });
     return [
       {
         task,
         variant,
         precision,
-        share,
+        removal,
+        kept: mean(pairs.map(({ to }) => to.kept)),
         seeds: pairs.map(({ to }) => to.seed),
-        parameterShare,
+        parameterShare: mean(pairs.map(({ to }) => to.parameterShare)),
         examples: all.length,
-        dense: mean(pairs.map(({ from }) => scoreOf(from, stated, all))),
-        small: mean(pairs.map(({ to }) => scoreOf(to, stated, all))),
+        dev: stated.dev === 0 ? null : scoresOn(indicesOf(stated, "dev")),
+        ...scoresOn(all),
         change: changeOf(pairs, stated, "all"),
       },
     ];
@@ -187,13 +200,30 @@ export function curvesTables({ curves, finals }: CurvesReport): string {
       ),
     ),
     markdown(
-      ["task", "variant", "weights", "kept, %", "parameters", "dense", "small", "change", "95 % interval", "by seed"],
-      finals.map(({ task, variant, precision, share, parameterShare, dense, small, change }) => [
+      [
+        "task",
+        "variant",
+        "removal",
+        "weights",
+        "kept, %",
+        "parameters",
+        "on dev: dense",
+        "small",
+        "change",
+        "on all: dense",
+        "small",
+        "change",
+        "95 % interval",
+        "by seed",
+      ],
+      finals.map(({ task, variant, removal, precision, kept, parameterShare, dev, dense, small, change }) => [
         task,
         variant,
+        removal,
         precision,
-        percent(share, 0),
+        percent(kept, 0),
         `${parameterShare.toFixed(3)}×`,
+        ...(dev === null ? ["", "", ""] : [percent(dev.dense), percent(dev.small), signed(dev.small - dev.dense)]),
         percent(dense),
         percent(small),
         ...changeCells(change),

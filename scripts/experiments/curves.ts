@@ -5,9 +5,11 @@
 import { existsSync, mkdirSync, readFileSync, renameSync, writeFileSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { parseArgs } from "node:util";
+import type { Compression } from "../../src/workflow/index.ts";
 import { type CurveTask, statedExamples, writeCurveData } from "./curves-data.ts";
 import { type AskedText, onnxLogits } from "./curves-onnx.ts";
 import {
+  budgetPoints,
   compressFlags,
   curvePoints,
   finalPoints,
@@ -72,9 +74,10 @@ function made(point: Point): string {
   const run = train(runOf(point));
   if (point.removal === "none") return run;
   const folder = smallFolder(point);
-  // the score is stated from the answers below, so compress need not measure it well
+  // the score is stated from the answers below, so only a search needs many examples
+  const scoring = point.removal === "budget" ? [] : ["--limit-eval", "100"];
   if (!existsSync(join(folder, "compression.json")))
-    deft("compress", run, ...compressFlags(point), "--limit-eval", "100", "--output", fresh(folder));
+    deft("compress", run, ...compressFlags(point), ...scoring, "--output", fresh(folder));
   return folder;
 }
 
@@ -88,7 +91,7 @@ async function answer(point: Point, precision: "fp32" | "int8"): Promise<void> {
   const order = texts.map((_, i) => i).sort((a, b) => lengthOf(texts[a]!) - lengthOf(texts[b]!) || a - b);
   const sorted = order.map((i) => texts[i]!);
   const logits = precision === "fp32" ? predicted(folder, point, sorted) : await quantised(folder, point, sorted);
-  const answers = new Array<number>(texts.length);
+  const answers = texts.map(() => Number.NaN);
   logits.forEach((row, at) => {
     answers[order[at]!] = row.length === 1 ? row[0]! : row.indexOf(Math.max(...row));
   });
@@ -120,7 +123,10 @@ async function quantised(folder: string, point: Point, texts: readonly AskedText
 function wanted(): { point: Point; precision: "fp32" | "int8" }[] {
   const final = finalPoints(values.final);
   const all = [
-    ...[...curvePoints(values.variants.split(",")), ...final].map((point) => ({ point, precision: "fp32" as const })),
+    ...[...curvePoints(values.variants.split(",")), ...final, ...budgetPoints()].map((point) => ({
+      point,
+      precision: "fp32" as const,
+    })),
     ...final.filter(({ removal }) => removal !== "none").map((point) => ({ point, precision: "int8" as const })),
   ];
   const names = new Set<string>();
@@ -129,6 +135,8 @@ function wanted(): { point: Point; precision: "fp32" | "int8" }[] {
     return new RegExp(values.only).test(name) && !names.has(name) && names.add(name) !== undefined;
   });
 }
+
+const total = (layers: Compression["layers"], key: "kept" | "of") => layers.reduce((sum, of) => sum + of[key], 0);
 
 const points = wanted();
 if (!values.table) {
@@ -144,18 +152,16 @@ if (!values.table) {
 const answered = points
   .filter(({ point, precision }) => existsSync(answersFile(point, precision)))
   .map(({ point, precision }): Answered => {
-    const compression = join(smallFolder(point), "compression.json");
-    const small = existsSync(compression)
-      ? (JSON.parse(readFileSync(compression, "utf8")) as {
-          before: { parameters: number };
-          after: { parameters: number };
-        })
+    const file = join(smallFolder(point), "compression.json");
+    const sizes = existsSync(file)
+      ? (JSON.parse(readFileSync(file, "utf8")) as Pick<Compression, "before" | "after" | "layers">)
       : null;
     return {
       ...point,
       precision,
       answers: JSON.parse(readFileSync(answersFile(point, precision), "utf8")) as number[],
-      parameterShare: small === null ? 1 : small.after.parameters / small.before.parameters,
+      parameterShare: sizes === null ? 1 : sizes.after.parameters / sizes.before.parameters,
+      kept: sizes === null ? point.share : total(sizes.layers, "kept") / total(sizes.layers, "of"),
     };
   });
 const report = curvesReport(answered, statedOf);
