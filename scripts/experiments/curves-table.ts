@@ -69,7 +69,8 @@ export function curvesReport(answered: readonly Answered[], statedOf: StatedOf):
 
 function curveRows(answered: readonly Answered[], statedOf: StatedOf): CurveRow[] {
   const sst2 = answered.filter(
-    ({ task, precision, removal }) => task === "sst2" && precision === "fp32" && removal !== "budget",
+    ({ task, variant, precision, removal }) =>
+      variant !== "final" && task === "sst2" && precision === "fp32" && removal !== "budget",
   );
   return grouped(sst2).map((own) => {
     const [{ removal, share, variant }] = own as [Answered];
@@ -93,7 +94,7 @@ function curveRows(answered: readonly Answered[], statedOf: StatedOf): CurveRow[
 function finalRows(answered: readonly Answered[], statedOf: StatedOf): FinalRow[] {
   return grouped(answered.filter(({ removal }) => removal !== "none")).flatMap((own): FinalRow[] => {
     const pairs = own.flatMap((to) => {
-      const dense: Point = { ...to, variant: "plain", removal: "none", share: 1 };
+      const dense: Point = { ...to, removal: "none", share: 1 };
       const from = answered.find((other) => other.precision === "fp32" && nameOf(other) === nameOf(dense));
       return from === undefined ? [] : [{ from, to }];
     });

@@ -19,7 +19,6 @@ import {
   runOf,
   TASKS,
   trainFlags,
-  VARIANTS,
 } from "./curves-plans.ts";
 import { type Answered, curvesReport, curvesTables } from "./curves-table.ts";
 import { fresh, isFinished, deft as runDeft } from "./deft-process.ts";
@@ -31,8 +30,7 @@ const { values } = parseArgs({
     data: { type: "string", default: "" },
     output: { type: "string" },
     only: { type: "string", default: "" },
-    variants: { type: "string", default: Object.keys(VARIANTS).join(",") },
-    final: { type: "string", default: "plain" },
+    variants: { type: "string", default: "plain,neurons,activations,ada,auto" },
     table: { type: "boolean", default: false },
     page: { type: "string", default: "" },
     threads: { type: "string", default: "1" },
@@ -121,7 +119,7 @@ async function quantised(folder: string, point: Point, texts: readonly AskedText
 
 /** Every point once, those of the final recipe also in int8. */
 function wanted(): { point: Point; precision: "fp32" | "int8" }[] {
-  const final = finalPoints(values.final);
+  const final = finalPoints();
   const all = [
     ...[...curvePoints(values.variants.split(",")), ...final, ...budgetPoints()].map((point) => ({
       point,
