@@ -9,6 +9,7 @@ import {
   pairedOverSeeds,
   type RunRecord,
 } from "../../src/workflow/index.ts";
+import { markdown, mean, percent, signed } from "./markdown.ts";
 
 /** A row of the table. */
 export interface Cell {
@@ -158,8 +159,6 @@ function largest(runs: readonly FinishedRun[]): number | null {
   return known.length === 0 ? null : Math.max(...known);
 }
 
-const mean = (values: readonly number[]) => values.reduce((sum, value) => sum + value, 0) / values.length;
-
 /** Three Markdown tables: scores with the headline density, costs, and the densities by every definition. */
 export function methodsTables(rows: readonly MethodRow[]): string {
   const tables = [
@@ -231,9 +230,3 @@ function densityCells({ model, base, method, density }: MethodRow): string[][] {
 }
 
 const arrow = ({ peft, deft }: Both) => `${percent(peft)} → ${percent(deft)}`;
-const percent = (share: number, digits = 1) => (100 * share).toFixed(digits);
-const signed = (share: number, digits = 2) => `${share < 0 ? "−" : "+"}${Math.abs(100 * share).toFixed(digits)}`;
-
-function markdown(head: readonly string[], rows: readonly (readonly string[])[]): string {
-  return [head, head.map(() => "---"), ...rows].map((cells) => `| ${cells.join(" | ")} |`).join("\n");
-}

@@ -2,9 +2,11 @@
 //   npx tsx scripts/experiments/methods.ts --model MINILM --data SST-2-FOLDER --output OUT [--only REGEX] [--table]
 // Resumable: what OUT holds is not run again. --table only reads what is there; --page docs/methods.md puts the tables there.
 import { spawnSync } from "node:child_process";
-import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
+import { fresh, isFinished, deft as runDeft } from "./deft-process.ts";
+import { intoPage } from "./markdown.ts";
 import { writeData } from "./methods-data.ts";
 import { type Cell, type FinishedRun, methodsReport, methodsTables } from "./methods-table.ts";
 
@@ -127,30 +129,7 @@ function planOf(
   };
 }
 
-// a preload that says at the end how much memory the process had
-const USAGE = `data:text/javascript,${encodeURIComponent(
-  'import{writeFileSync}from"node:fs";process.on("exit",()=>{const f=process.env.USAGE_FILE;if(f)writeFileSync(f,JSON.stringify(process.resourceUsage()))})',
-)}`;
-
-function deft(args: readonly string[], usageFile = ""): void {
-  const [program = "node", ...first] = values.deft.split(" ");
-  const { status, stderr } = spawnSync(program, ["--import", USAGE, ...first, ...args, "-q"], {
-    env: { ...process.env, USAGE_FILE: usageFile },
-    encoding: "utf8",
-    maxBuffer: 1 << 28,
-  });
-  if (status !== 0) throw new Error(`deft ${args.join(" ")}: exit code ${status}\n${stderr}`);
-}
-
-function isFinished(folder: string): boolean {
-  const file = join(folder, "run.json");
-  return existsSync(file) && (JSON.parse(readFileSync(file, "utf8")) as { result: unknown }).result !== null;
-}
-
-function fresh(folder: string): string {
-  rmSync(folder, { recursive: true, force: true });
-  return folder;
-}
+const deft = (args: readonly string[], usageFile = "") => runDeft(values.deft, args, usageFile);
 
 /** A T5 of 3 + 3 layers, trained from random weights on the part of SST-2 that nothing else uses. */
 function smallT5(): string {
@@ -219,8 +198,4 @@ const finished = wanted.filter(({ folder }) => isFinished(folder)).map(finishedR
 const report = methodsReport(finished);
 writeFileSync(join(out, "methods.json"), `${JSON.stringify(report, null, 2)}\n`);
 console.log(methodsTables(report));
-if (values.page !== "") {
-  const [before = "", rest = ""] = readFileSync(values.page, "utf8").split("<!-- tables:start -->\n");
-  const [, after = ""] = rest.split("<!-- tables:end -->");
-  writeFileSync(values.page, `${before}<!-- tables:start -->\n${methodsTables(report)}\n<!-- tables:end -->${after}`);
-}
+if (values.page !== "") intoPage(values.page, methodsTables(report));

@@ -196,6 +196,9 @@ const compression = define("Compression");
 /** The rules and budgets of `deft compress`. */
 export const COMPRESS_FLAGS: readonly Flag[] = [
   compression("keep-neurons", "X", "share of each layer's MLP neurons that stays"),
+  compression("keep-scope", "layer|global", "that share of each layer, or of all together as the logits ask for", {
+    default: "layer",
+  }),
   compression("threshold", "X", "remove neurons that never exceed this on the calibration data"),
   compression("skip", "3,7", "layers whose MLP is removed; of T5 encoder.3,decoder.7"),
   compression("gate-threshold", "X", "remove the MLPs whose learned gate is below X"),

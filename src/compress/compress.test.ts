@@ -7,7 +7,7 @@ import { arithmeticOf, textArithmetic } from "./energy.ts";
 import { keepColumns, keepRows } from "./matrix.ts";
 import { largestPreactivations, provenSilent } from "./proof.ts";
 import { INT4_BLOCK, int4Blocks, int8Columns, int8Rows } from "./quantize.ts";
-import { levelsOf, orderedPath, type Sizes, search } from "./search.ts";
+import { levelsOf, orderedPath, placeOf, type Sizes, search } from "./search.ts";
 
 const normals = (count: number, ...key: (string | number)[]) => {
   const random = randomStream(1, ...key);
@@ -194,6 +194,31 @@ describe("the search", () => {
   test("gives everything back under a budget of nothing", async () => {
     const { sizes } = await run({ neurons: [40, 40], measure, budget: { kind: "score", drop: 0 } });
     expect(sizes).toEqual([40, 40]);
+  });
+
+  test("a number of neurons is reached exactly: the move that passes it is made in part", async () => {
+    const path = [
+      [40, 40],
+      [20, 40],
+      [20, 10],
+    ];
+    expect(placeOf(path, 60)).toEqual([20, 40]);
+    expect(placeOf(path, 47)).toEqual([20, 27]);
+    expect(placeOf(path, 80)).toEqual([40, 40]);
+    expect(placeOf(path, 3)).toEqual([20, 10]);
+    // where kernels like multiples of 16, the largest below
+    expect(placeOf([[1536], [384]], 500)).toEqual([496]);
+    let measured = 0;
+    const { sizes, met } = await run({
+      neurons: [40, 40],
+      measure: (of) => measure(of).finally(() => measured++),
+      budget: { kind: "neurons", keep: 30 },
+    });
+    expect(met).toBe(true);
+    expect(sizes[0]! + sizes[1]!).toBe(30);
+    // a neuron of layer 1 counts double
+    expect(sizes[1]).toBeGreaterThan(sizes[0]!);
+    expect(measured).toBe(2);
   });
 
   test("takes no more than the latency budget asks, and says when it is out of reach", async () => {

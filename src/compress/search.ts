@@ -20,6 +20,8 @@ export interface SearchOptions {
   readonly measure: (sizes: Sizes) => Promise<Measured>;
   readonly budget:
     | { readonly kind: "score"; readonly drop: number }
+    /** How many neurons stay of all layers together. */
+    | { readonly kind: "neurons"; readonly keep: number }
     | { readonly kind: "latency"; readonly ratio: number; readonly latency: (sizes: Sizes) => Promise<number> };
 }
 
@@ -49,17 +51,20 @@ const SHARES = [1, 0.75, 0.5, 0.375, 0.25, 0.15, 0.1, 0.05, 0] as const;
 /** Sizes that kernels like, where a layer is large enough. */
 const STEP = 16;
 
+const stepOf = (neurons: number) => (neurons >= 8 * STEP ? STEP : 1);
+
 /** The sizes a layer of `neurons` is tried at, falling: all of them … none. */
 export function levelsOf(neurons: number): number[] {
-  const step = neurons >= 8 * STEP ? STEP : 1;
+  const step = stepOf(neurons);
   return [...new Set(SHARES.map((share) => Math.min(neurons, Math.round((share * neurons) / step) * step)))];
 }
 
 /**
- * Searches the smallest model within a score budget, or the best one within a latency budget.
+ * Searches the smallest model within a score budget, or the best one within a latency budget or of so many neurons.
  *
  * Each layer is first measured alone at every level. Moves are then taken in the order of divergence added for each neuron
  * saved, as if layers added up; that order is bisected with real measurements, and the place found is refined layer by layer.
+ * A number of neurons is a place in that order, and needs none.
  */
 export async function* search(options: SearchOptions): AsyncGenerator<SearchStep, SearchResult> {
   const { neurons, diverge, measure, budget } = options;
@@ -77,6 +82,10 @@ export async function* search(options: SearchOptions): AsyncGenerator<SearchStep
     }
   }
   const path = orderedPath(levels, alone);
+  if (budget.kind === "neurons") {
+    const sizes = placeOf(path, budget.keep);
+    return { sizes, measured: await measure(sizes), dense, latency: null, met: totalOf(sizes) <= budget.keep };
+  }
   const holds = async (sizes: Sizes): Promise<{ fits: boolean; latency: number | null }> => {
     if (budget.kind === "score") return { fits: (await measure(sizes)).lost <= budget.drop + 1e-12, latency: null };
     const latency = await budget.latency(sizes);
@@ -140,6 +149,19 @@ export function orderedPath(levels: readonly (readonly number[])[], alone: reado
     path.push(path.at(-1)!.with(best.layer, levels[best.layer]![best.level]!));
   }
 }
+
+/** The place of a path with `keep` neurons: the move that passes it is made in part, to a size that kernels like. */
+export function placeOf(path: readonly Sizes[], keep: number): Sizes {
+  const next = path.findIndex((sizes) => totalOf(sizes) <= keep);
+  if (next === -1) return path.at(-1)!;
+  if (next === 0) return path[0]!;
+  const [before, after] = [path[next - 1]!, path[next]!];
+  const layer = after.findIndex((size, i) => size !== before[i]);
+  const spare = keep - totalOf(after);
+  return after.with(layer, after[layer]! + Math.floor(spare / stepOf(before[layer]!)) * stepOf(before[layer]!));
+}
+
+const totalOf = (sizes: Sizes) => sizes.reduce((sum, size) => sum + size, 0);
 
 /** Takes one layer further at a time, as long as the budget holds. */
 async function* refine(

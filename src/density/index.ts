@@ -7,12 +7,17 @@ export { activeShare, DensityMeter, densityCounts, type TapShape, tapShapes } fr
 export {
   columnEnergies,
   isNeuronMask,
+  isNeuronShift,
   type LayerNeurons,
   maskName,
-  meanEnergies,
+  meanName,
   neuronMasks,
+  neuronMoments,
+  neuronShifts,
   removeLowest,
   rowEnergies,
+  shiftName,
+  weightedColumns,
 } from "./neurons.ts";
 export {
   DEAD_THRESHOLD,

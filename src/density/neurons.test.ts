@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import { columnEnergies, removeLowest, rowEnergies } from "./neurons.ts";
+import { columnEnergies, removeLowest, rowEnergies, weightedColumns } from "./neurons.ts";
 
 const layer = (...scores: readonly number[]) => ({
   scores: Float64Array.from(scores),
@@ -45,8 +45,9 @@ describe("removeLowest", () => {
   });
 });
 
-test("energies of columns and rows", () => {
+test("energies of columns and rows, and columns weighted", () => {
   const weight = Float32Array.of(1, 2, 3, 4, 5, 6);
   expect(Array.from(columnEnergies(weight, 3))).toEqual([17, 29, 45]);
   expect(Array.from(rowEnergies(weight, 2))).toEqual([14, 77]);
+  expect(Array.from(weightedColumns(weight, Float64Array.of(1, 0, -1)))).toEqual([-2, -2]);
 });

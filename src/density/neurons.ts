@@ -1,9 +1,10 @@
 // Neurons as wholes: masks that switch them off, the energy of each, and which of them goes first.
-import { div, max, mul, type Value } from "../graph/index.ts";
+import { add, div, max, mul, type Value } from "../graph/index.ts";
 import type { Hooks, Site } from "../nn/index.ts";
-import { attendedPositions, type StackMasks, sumOfSquares, type Tap } from "./tap.ts";
+import { attendedPositions, type StackMasks, sumOfSquares, sumOver, type Tap } from "./tap.ts";
 
 const MASK = "neuron_mask";
+const SHIFT = "neuron_shift";
 
 /** The mask's name at an activation's site: 1 for a neuron that is kept, 0 for one that is gone, `[F]`. */
 export function maskName(site: string): string {
@@ -15,6 +16,16 @@ export function isNeuronMask(name: string): boolean {
   return name.endsWith(`.${MASK}`);
 }
 
+/** The shift's name at an MLP's sublayer: what its neurons gave on average before they went, `[D]`. */
+export function shiftName(sublayer: string): string {
+  return `${sublayer}.${SHIFT}`;
+}
+
+/** Whether a parameter is what stands for the neurons that have gone. */
+export function isNeuronShift(name: string): boolean {
+  return name.endsWith(`.${SHIFT}`);
+}
+
 /** Multiplies every MLP's activation by its mask, a buffer `neuron_mask` `[F]` that begins as ones. */
 export function neuronMasks(): Hooks {
   return {
@@ -22,16 +33,33 @@ export function neuronMasks(): Hooks {
   };
 }
 
-/** Mean a² of each neuron over the attended positions, by tap: `energy.SITE` `[F]`. */
-export function meanEnergies(taps: readonly Tap[], attended: StackMasks): Record<string, Value> {
+/** Adds to what every MLP gives a buffer `neuron_shift` `[D]`, zeros at first: a bias for what masks have taken away. */
+export function neuronShifts(): Hooks {
+  return {
+    sublayer: (site, _x, h, _norm, kind) =>
+      kind === "mlp" ? site.at(() => add(h, site.buffer(SHIFT, [Number(h.shape.at(-1))], { kind: "zeros" }))) : h,
+  };
+}
+
+/** The name of a site's mean among what `neuronMoments` gives. */
+export function meanName(site: string): string {
+  return `${site}.mean`;
+}
+
+/** Of each neuron over the attended positions, by tap: the mean a², `energy.SITE` `[F]`, and the mean a, `energy.SITE.mean`. */
+export function neuronMoments(taps: readonly Tap[], attended: StackMasks): Record<string, Value> {
   return Object.fromEntries(
-    taps.map((tap) => {
+    taps.flatMap((tap) => {
       const { graph } = tap.activation;
-      const mean = graph.at(`${tap.site}/energy`, () => {
-        const { sums, count } = sumOfSquares(tap, attendedPositions(tap, attended));
-        return div(sums, max(count, 1));
+      return graph.at(`${tap.site}/energy`, () => {
+        const counted = attendedPositions(tap, attended);
+        const { sums, count } = sumOfSquares(tap, counted);
+        const over = max(count, 1);
+        return [
+          [`energy.${tap.site}`, div(sums, over)],
+          [`energy.${meanName(tap.site)}`, div(sumOver(tap.activation, counted), over)],
+        ] as const;
       });
-      return [`energy.${tap.site}`, mean];
     }),
   );
 }
@@ -50,6 +78,14 @@ export function rowEnergies(weight: Float32Array, neurons: number): Float64Array
   const width = weight.length / neurons;
   for (let i = 0; i < weight.length; i++) energies[Math.floor(i / width)]! += weight[i]! ** 2;
   return energies;
+}
+
+/** `Σ_f values_f · W_f`, the columns of a row-major `[D, F]` matrix weighted and added: `[D]`. */
+export function weightedColumns(weight: Float32Array, values: Float64Array): Float64Array {
+  const neurons = values.length;
+  const sums = new Float64Array(weight.length / neurons);
+  for (let i = 0; i < weight.length; i++) sums[Math.floor(i / neurons)]! += weight[i]! * values[i % neurons]!;
+  return sums;
 }
 
 /** One layer's neurons when some must go. */

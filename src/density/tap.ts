@@ -53,9 +53,13 @@ export function attendedPositions(tap: Tap, attended: StackMasks): Value {
 
 /** Σ a² of each neuron over the positions where `counted` `[B, P + S]` is 1: `[F]`, float32; and how many those are. */
 export function sumOfSquares({ activation }: Tap, counted: Value): { readonly sums: Value; readonly count: Value } {
-  const [batch, length, neurons] = activation.shape as readonly [Dim, Dim, number];
+  return { sums: sumOver(square(cast(activation, "float32")), counted), count: reduceSum(counted) };
+}
+
+/** Σ of each neuron's `values` `[B, P + S, F]` over the positions where `counted` `[B, P + S]` is 1: `[F]`, float32. */
+export function sumOver(values: Value, counted: Value): Value {
+  const [batch, length, neurons] = values.shape as readonly [Dim, Dim, number];
   const positions = multiplyDims(batch, length);
-  const squares = reshape(square(cast(activation, "float32")), [positions, neurons]);
-  const sums = reshape(matmul(reshape(counted, [1, positions]), squares), [neurons]);
-  return { sums, count: reduceSum(counted) };
+  const rows = reshape(cast(values, "float32"), [positions, neurons]);
+  return reshape(matmul(reshape(counted, [1, positions]), rows), [neurons]);
 }

@@ -41,7 +41,11 @@ export async function chooseDecoding(
   const { plan, score, keepActive } = await chooseSparseMlp(calibration, {
     backend,
     budget,
-    score: async (of) => (of === null ? 0 : -lostScore(dense, await said(of))),
+    async score(of) {
+      if (of === null) return 0;
+      const { lost, standardError } = lostScore(dense, await said(of));
+      return -(lost + standardError);
+    },
   });
   return { schema: 1, plan, budget, lost: -score.sparse, keepActive };
 }

@@ -23,6 +23,8 @@ export type CompressRule =
     }
   /** As much as a drop of this much in score allows; a fraction. */
   | { readonly kind: "score"; readonly budget: number }
+  /** This share of all neurons, each layer as many as the logits ask for. */
+  | { readonly kind: "neurons"; readonly budget: number }
   /** As little as latency at this share of the dense model's asks for. */
   | { readonly kind: "latency"; readonly budget: number }
   /** Without a rule: what training's masks or a proof says is silent; exact. */
@@ -59,6 +61,7 @@ const SHAPE = {
   output: text,
   plan: text,
   "keep-neurons": z.number().gt(0).max(1),
+  "keep-scope": z.enum(["layer", "global"]),
   threshold: z.number().min(0),
   skip: layers,
   "gate-threshold": z.number().gt(0).max(1),
@@ -74,6 +77,7 @@ const EXPECTED: Readonly<Record<keyof typeof SHAPE, string>> = {
   output: "a folder for the compressed model",
   plan: "a plan's file",
   "keep-neurons": "a share above 0, at most 1",
+  "keep-scope": "layer or global",
   threshold: "a magnitude ≥ 0",
   skip: "layers such as 3,7, of an encoder–decoder encoder.3,decoder.7",
   "gate-threshold": "a gate above 0, at most 1",
@@ -133,8 +137,13 @@ const ALONE = ["score-budget", "latency-budget", "plan"] as const;
 const EXPLICIT = ["keep-neurons", "threshold", "skip", "gate-threshold", "count"] as const;
 
 function exclusive(given: Given): ConfigIssue[] {
-  const alone = ALONE.filter((key) => given[key] !== undefined);
-  const others = EXPLICIT.filter((key) => given[key] !== undefined);
+  const isShared = given["keep-scope"] === "global";
+  if (given["keep-scope"] !== undefined && given["keep-neurons"] === undefined)
+    return [
+      { path: "--keep-scope", expected: "--keep-neurons, without which it means nothing", got: "no --keep-neurons" },
+    ];
+  const alone = [...ALONE.filter((key) => given[key] !== undefined), ...(isShared ? ["keep-scope global"] : [])];
+  const others = EXPLICIT.filter((key) => given[key] !== undefined && !(isShared && key === "keep-neurons"));
   if (alone.length === 0 || alone.length + others.length === 1) return [];
   const got = [...alone, ...others].map((key) => `--${key}`).join(" and ");
   return [{ path: `--${alone[0]}`, expected: "no other rule beside it", got }];
@@ -144,6 +153,7 @@ function ruleOf(given: Given): CompressRule {
   if (given.plan !== undefined) return { kind: "plan", file: given.plan };
   if (given["score-budget"] !== undefined) return { kind: "score", budget: given["score-budget"] / 100 };
   if (given["latency-budget"] !== undefined) return { kind: "latency", budget: given["latency-budget"] };
+  if (given["keep-scope"] === "global") return { kind: "neurons", budget: given["keep-neurons"]! };
   if (EXPLICIT.every((key) => given[key] === undefined)) return { kind: "silent" };
   return {
     kind: "explicit",

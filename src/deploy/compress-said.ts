@@ -48,11 +48,17 @@ export function saidTexts(texts: Parameters<typeof writtenScores>[2], examples: 
 
 const RESAMPLES = 200;
 
-/**
- * What the main metric may have lost from `dense` to `said`: the difference and one standard error of it, by a paired bootstrap.
- * A search that looks at many candidates picks lucky ones; the error keeps it from paying with luck.
- */
-export function lostScore(dense: Said, said: Said): number {
+/** What the main metric lost from one model to another, and how far that depends on the examples. */
+export interface LostScore {
+  readonly lost: number;
+  /** By a paired bootstrap, as the interval of 95 %. */
+  readonly standardError: number;
+  readonly low: number;
+  readonly high: number;
+}
+
+/** What the main metric lost from `dense` to `said`. */
+export function lostScore(dense: Said, said: Said): LostScore {
   const { count } = dense;
   const random = randomStream(0, "lost score");
   const lostOn = (indices: readonly number[]) => dense.scoreOn(indices) - said.scoreOn(indices);
@@ -62,5 +68,7 @@ export function lostScore(dense: Said, said: Said): number {
   );
   const mean = differences.reduce((sum, value) => sum + value, 0) / differences.length;
   const variance = differences.reduce((sum, value) => sum + (value - mean) ** 2, 0) / differences.length;
-  return lostOn(all) + Math.sqrt(variance);
+  const sorted = differences.sort((a, b) => a - b);
+  const at = (share: number) => sorted[Math.round(share * (sorted.length - 1))] ?? Number.NaN;
+  return { lost: lostOn(all), standardError: Math.sqrt(variance), low: at(0.025), high: at(0.975) };
 }

@@ -1,5 +1,13 @@
 // The searches under a budget: candidates by masks, latencies by models really made smaller.
-import { applyPlan, keepNeurons, neuronImportance, type SearchStep, type Sizes, search } from "../compress/index.ts";
+import {
+  applyPlan,
+  keepNeurons,
+  neuronImportance,
+  type SearchOptions,
+  type SearchStep,
+  type Sizes,
+  search,
+} from "../compress/index.ts";
 import type { EncodedExamples } from "../data/index.ts";
 import { ConfigError } from "../errors.ts";
 import { exampleCount, examplesFrom } from "./compress-examples.ts";
@@ -13,7 +21,7 @@ import { noneSwitched, openMasked } from "./compress-scoring.ts";
 /** The search of a rule; yields its steps. @throws {ConfigError} with the floor when a latency budget is out of reach. */
 export async function* bySearch(
   context: RuleContext,
-  rule: Extract<CompressRule, { kind: "score" | "latency" }>,
+  rule: Extract<CompressRule, { kind: "score" | "latency" | "neurons" }>,
 ): AsyncGenerator<SearchStep, Choice> {
   const { facts, frozen, backend, data } = context;
   const memory = await SearchMemory.open(context.files, context.searchFile, context.searchKey);
@@ -30,7 +38,9 @@ export async function* bySearch(
   const measure = (sizes: Sizes) =>
     memory.measured(sizes, async () => {
       const said = await masked.said(data.search, keptOf(sizes));
-      return { score: said.score, lost: lostScore(dense, said) };
+      const { lost, standardError } = lostScore(dense, said);
+      // of many candidates some are lucky: the error keeps a search from paying with luck
+      return { score: said.score, lost: lost + standardError };
     });
   const sample = examplesFrom(data.search, 0, DIVERGENCE_EXAMPLES);
   const diverge = (sizes: Sizes) => memory.divergence(sizes, () => masked.divergence(sample, keptOf(sizes)));
@@ -45,13 +55,13 @@ export async function* bySearch(
       ),
     );
   try {
-    const steps = search({
-      neurons: facts.map(({ site }) => site.neurons),
-      diverge,
-      measure,
-      budget:
-        rule.kind === "score" ? { kind: "score", drop: rule.budget } : { kind: "latency", ratio: rule.budget, latency },
-    });
+    const neurons = facts.map(({ site }) => site.neurons);
+    const budgetOf = (): SearchOptions["budget"] => {
+      if (rule.kind === "score") return { kind: "score", drop: rule.budget };
+      if (rule.kind === "latency") return { kind: "latency", ratio: rule.budget, latency };
+      return { kind: "neurons", keep: Math.max(1, Math.round(rule.budget * neurons.reduce((a, b) => a + b, 0))) };
+    };
+    const steps = search({ neurons, diverge, measure, budget: budgetOf() });
     for (let next = await steps.next(); ; next = await steps.next()) {
       if (next.done) {
         const { sizes, met, measured, latency: share } = next.value;
@@ -60,8 +70,9 @@ export async function* bySearch(
           layers: layersOf(sizes),
           exactness: "calibrated",
           chosen: {
-            rule: `${rule.kind}-budget`,
-            budget: rule.budget,
+            ...(rule.kind === "neurons"
+              ? { rule: "keep-neurons", keepNeurons: rule.budget, scope: "global" }
+              : { rule: `${rule.kind}-budget`, budget: rule.budget }),
             searchExamples: exampleCount(data.search),
             searchTrainExamples: data.searchTrain,
             // the score that may have been lost on them, with one standard error

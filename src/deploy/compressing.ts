@@ -37,7 +37,7 @@ import { chooseDecoding } from "./compress-decoding.ts";
 import { exampleCount } from "./compress-examples.ts";
 import type { CompressOptions } from "./compress-options.ts";
 import { type Choice, chooseLayers } from "./compress-rules.ts";
-import { saidLabels } from "./compress-said.ts";
+import { lostScore, type Said, saidLabels } from "./compress-said.ts";
 import { calibrate, layerFacts, logitsOf, statedScores } from "./compress-scoring.ts";
 import { type FrozenModel, inferenceOf, openFrozen, writeBeside, writePlainModel } from "./frozen-model.ts";
 import { type RecoveryEvent, recover } from "./recovering.ts";
@@ -171,7 +171,7 @@ async function* compressEvents(
       ...(isTargets(data.calibration) ? { targetTokens: statistics.at(-1)?.tokens ?? 0 } : {}),
     },
     logitsDifference,
-    budget: budgetOutcome(options, plan, data, before.metrics, after.metrics),
+    budget: budgetOutcome(options, plan, before, after),
     candidates: choice.candidates,
     run: runFacts(frozen, data),
     versions: environment.versions,
@@ -279,16 +279,11 @@ function sizeOf({ weights }: PlainModel, layers: readonly LayerPlan[]): ModelSiz
   };
 }
 
-function budgetOutcome(
-  { rule }: CompressOptions,
-  plan: Plan,
-  { task }: CompressData,
-  before: Readonly<Record<string, number>>,
-  after: Readonly<Record<string, number>>,
-): BudgetOutcome | null {
+function budgetOutcome({ rule }: CompressOptions, plan: Plan, before: Said, after: Said): BudgetOutcome | null {
   if (rule.kind === "score") {
-    const reached = before[task.mainMetric]! - after[task.mainMetric]!;
-    return { kind: "score", asked: rule.budget, reached, met: reached <= rule.budget + 1e-12 };
+    const { lost, low, high } = lostScore(before, after);
+    const met = lost <= rule.budget + 1e-12;
+    return { kind: "score", asked: rule.budget, reached: lost, met, interval: { low, high } };
   }
   if (rule.kind !== "latency") return null;
   const reached = Number(plan.chosen.latency);

@@ -6,7 +6,7 @@ import {
   inferenceGraph,
   type PlainModel,
 } from "../compress/index.ts";
-import { gateOf, isGate, isNeuronMask } from "../density/index.ts";
+import { gateOf, isGate, isNeuronMask, isNeuronShift } from "../density/index.ts";
 import { UnsupportedError } from "../errors.ts";
 import { fingerprint, type JsonObject, jsonText, writeSafetensors } from "../hub/index.ts";
 import { buildTaskGraph } from "../infer/index.ts";
@@ -65,11 +65,11 @@ export async function frozen(
 ): Promise<FrozenModel> {
   const { base, method, labels, head } = opened;
   const trained = new Map([...opened.trained].filter(([name]) => !isExtra(name)));
-  const masks = new Map(
-    [...opened.trained]
-      .filter(([name]) => isNeuronMask(name))
-      .map(([name, { data }]) => [siteOf(name), data as Float32Array]),
-  );
+  const bySite = (is: (name: string) => boolean) =>
+    new Map(
+      [...opened.trained].filter(([name]) => is(name)).map(([name, { data }]) => [siteOf(name), data as Float32Array]),
+    );
+  const masks = bySite(isNeuronMask);
   const gates = new Map(
     [...opened.trained]
       .filter(([name]) => isGate(name))
@@ -86,7 +86,11 @@ export async function frozen(
     opened,
     config,
     model,
-    weights: withFolded(laid, sites, masks, beside !== null && keepsGates(beside) ? new Map() : gates),
+    weights: withFolded(laid, sites, {
+      masks,
+      shifts: bySite(isNeuronShift),
+      gates: beside !== null && keepsGates(beside) ? new Map() : gates,
+    }),
     beside: beside ?? undefined,
     adapterFingerprint: trained.size === 0 ? null : await adapterPrint(files, opened.trained),
     masks,
@@ -117,7 +121,7 @@ function besideMethod(
   if (settings.kind !== "adapter" || gates.size === 0) return { method, tensors };
   if (settings.style === "pfeiffer") {
     for (const [name, value] of all) if (isGate(name)) tensors.set(name, value);
-    return { method: withExtras(method, { masks: false, gates: true }), tensors };
+    return { method: withExtras(method, { masks: false, shifts: false, gates: true }), tensors };
   }
   const scale = (name: string, factor: number) => {
     const stored = tensors.get(name);
@@ -132,29 +136,35 @@ function besideMethod(
   return { method, tensors };
 }
 
-/** Columns of masked neurons become zeros, and gates factors of what an MLP gives: the same function without either. */
-function withFolded(
-  weights: Weights,
-  sites: readonly MlpSite[],
-  masks: ReadonlyMap<string, Float32Array>,
-  gates: ReadonlyMap<string, number>,
-): Weights {
+/** What training left at the MLPs: masks by activation site, the rest by sublayer. */
+interface Extras {
+  readonly masks: ReadonlyMap<string, Float32Array>;
+  readonly shifts: ReadonlyMap<string, Float32Array>;
+  readonly gates: ReadonlyMap<string, number>;
+}
+
+/**
+ * Columns of masked neurons become zeros, what stands for them a part of the bias, and gates factors of what an MLP gives:
+ * the same function without any of them.
+ */
+function withFolded(weights: Weights, sites: readonly MlpSite[], { masks, shifts, gates }: Extras): Weights {
   const folded = new Map(weights);
-  const change = (name: string, factorAt: (at: number) => number) => {
+  const change = (name: string, changed: (w: number, at: number) => number) => {
     const stored = weights.get(name);
     if (stored === undefined) return;
     const read = async () => {
       const { data, ...rest } = await stored.read();
-      return { ...rest, data: (data as Float32Array).map((w, at) => w * factorAt(at)) };
+      return { ...rest, data: (data as Float32Array).map(changed) };
     };
     folded.set(name, { dtype: stored.dtype, shape: stored.shape, read });
   };
   for (const { activation, sublayer, out } of sites) {
     const mask = masks.get(activation);
     const gate = gates.get(sublayer) ?? 1;
-    if (mask === undefined && gate === 1) continue;
-    change(`${out}.weight`, (at) => gate * (mask === undefined ? 1 : mask[at % mask.length]!));
-    if (gate !== 1) change(`${out}.bias`, () => gate);
+    const shift = shifts.get(sublayer);
+    if (mask !== undefined || gate !== 1)
+      change(`${out}.weight`, (w, at) => w * gate * (mask === undefined ? 1 : mask[at % mask.length]!));
+    if (shift !== undefined || gate !== 1) change(`${out}.bias`, (b, d) => gate * (b + (shift?.[d] ?? 0)));
   }
   return folded;
 }

@@ -127,6 +127,8 @@ export interface CompressRequest extends Stoppable {
   readonly latencyBudget?: number;
   /** Share of each layer's neurons that stays. */
   readonly keepNeurons?: number;
+  /** `global`: that share of all layers' together, each as many as the logits ask for. */
+  readonly keepScope?: "layer" | "global";
   readonly threshold?: number;
   /** Layers by number; of an encoder–decoder `encoder.3`, `decoder.7`. */
   readonly skip?: readonly LayerName[];

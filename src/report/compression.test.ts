@@ -174,7 +174,8 @@ describe("the page", () => {
 
   test("takes density from the source's run, and says what the budget came to", () => {
     expect(page).toContain("density |a| &#62; 0.01");
-    expect(page).toContain("missed by 0.20");
+    expect(page).toContain("1.20 points (95 %: 0.10 to 2.40) lost on examples the search did not see");
+    expect(page).toContain("missed by 0.20, which these few examples cannot tell from met");
   });
 
   test("a model without a search, gates or run is still told of", () => {

@@ -85,12 +85,14 @@ function partsSentence({ chosen, candidates, layers }: Compression): string[] {
   ];
 }
 
-function budgetSentence({ kind, asked, reached, met }: NonNullable<Compression["budget"]>): string {
+function budgetSentence({ kind, asked, reached, met, interval }: NonNullable<Compression["budget"]>): string {
   if (kind === "latency")
     return `Latency budget ${asked}x: ${reached.toFixed(2)}x ${met ? "measured, met" : `measured, missed by ${(reached - asked).toFixed(2)}x`}.`;
   const points = (value: number) => (100 * value).toFixed(2);
-  const change = `${points(reached)} points lost on examples the search did not see`;
-  return `Score budget ${points(asked)} points: ${change}, ${met ? "met" : `missed by ${points(reached - asked)}`}.`;
+  const range = interval === undefined ? "" : ` (95 %: ${points(interval.low)} to ${points(interval.high)})`;
+  const change = `${points(reached)} points${range} lost on examples the search did not see`;
+  const missed = `missed by ${points(reached - asked)}${interval && interval.low <= asked ? ", which these few examples cannot tell from met" : ""}`;
+  return `Score budget ${points(asked)} points: ${change}, ${met ? "met" : missed}.`;
 }
 
 /** One line of a compression's progress. */

@@ -1,5 +1,13 @@
 // Gradual removal: when the masks of neurons change, by which scores, and what of it a checkpoint holds.
-import { columnEnergies, maskName, removeLowest, rowEnergies } from "../density/index.ts";
+import {
+  columnEnergies,
+  maskName,
+  meanName,
+  removeLowest,
+  rowEnergies,
+  shiftName,
+  weightedColumns,
+} from "../density/index.ts";
 import { UnsupportedError } from "../errors.ts";
 import type { MlpSite } from "../models/index.ts";
 import { keptShareAt } from "../optim/index.ts";
@@ -31,10 +39,13 @@ const MEMORY = 1 / 50;
  * Masks that lose neurons by a cubic schedule. The score of neuron f is `E[a_f²] · ‖W_f‖²`: its running energy over
  * attended positions, times the squared norm of its column of the last matrix as it stands, LoRA's update
  * included; with a gated MLP also times the squared norm of its row of the factor's matrix.
+ *
+ * What neurons gave on average when they went, `Σ mean_f · W_f`, stays where the model has a shift for it: a constant that no
+ * neuron has to make up for.
  */
 export class NeuronRemoval {
   readonly #options: RemovalOptions;
-  /** Running energies by activation site, float32, so that a checkpoint holds them to the bit. */
+  /** Running energies by activation site and means by their names, float32, so that a checkpoint holds them to the bit. */
   readonly #energies = new Map<string, Tensor>();
 
   constructor(options: RemovalOptions) {
@@ -66,9 +77,19 @@ export class NeuronRemoval {
     const layers = [];
     for (const site of this.#sites()) {
       const mask = parameters.get(maskName(site.activation))!.data as Float32Array;
-      layers.push({ scores: await this.#scores(site, parameters), mask });
+      const out = await this.#out(site, parameters);
+      layers.push({ site, mask, before: mask.slice(), out, scores: await this.#scores(site, out, parameters) });
     }
     removeLowest(layers, keptShareAt(keep, startStep, endStep, step), scope);
+    for (const { site, mask, before, out } of layers) {
+      const shift = parameters.get(shiftName(site.sublayer));
+      const means = this.#energies.get(meanName(site.activation));
+      if (shift === undefined || means === undefined) continue;
+      const gone = Float64Array.from(means.data as Float32Array, (mean, f) => mean * (before[f]! - mask[f]!));
+      weightedColumns(out, gone).forEach((value, d) => {
+        (shift.data as Float32Array)[d]! += value;
+      });
+    }
   }
 
   /** Share of all neurons that the masks leave. */
@@ -97,13 +118,26 @@ export class NeuronRemoval {
     return this.#options.sites.filter(({ activation }) => this.#energies.has(activation));
   }
 
-  async #scores({ activation, out, into }: MlpSite, parameters: ReadonlyMap<string, Tensor>): Promise<Float64Array> {
+  /** The last matrix `[D, F]` as it stands. */
+  #out({ out }: MlpSite, parameters: ReadonlyMap<string, Tensor>): Promise<Float32Array> {
+    return matrix(this.#effective(parameters), out);
+  }
+
+  #effective(parameters: ReadonlyMap<string, Tensor>): Weights {
     const { weights, method } = this.#options;
-    const energies = this.#energies.get(activation)!.data as Float32Array;
     const isMerged = method.kind === "lora" || method.kind === "full";
-    const effective = isMerged ? mergedWeights(weights, parameters, method) : weights;
-    const columns = columnEnergies(await matrix(effective, out), energies.length);
-    const factor = into[1] === undefined ? null : rowEnergies(await matrix(effective, into[1]), energies.length);
+    return isMerged ? mergedWeights(weights, parameters, method) : weights;
+  }
+
+  async #scores(
+    { activation, into }: MlpSite,
+    out: Float32Array,
+    parameters: ReadonlyMap<string, Tensor>,
+  ): Promise<Float64Array> {
+    const energies = this.#energies.get(activation)!.data as Float32Array;
+    const columns = columnEnergies(out, energies.length);
+    const factor =
+      into[1] === undefined ? null : rowEnergies(await matrix(this.#effective(parameters), into[1]), energies.length);
     return columns.map((norm, f) => norm * energies[f]! * (factor?.[f] ?? 1));
   }
 }

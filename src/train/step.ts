@@ -5,8 +5,8 @@ import {
   type DensityLossOptions,
   densityLoss,
   isGate,
-  meanEnergies,
   meanGate,
+  neuronMoments,
   numVirtualTokens,
   type StackName,
 } from "../density/index.ts";
@@ -23,7 +23,7 @@ export interface StepOptions extends TaskGraphOptions {
   readonly density: Pick<DensityLossOptions, "positions" | "loss"> | null;
   /** The price of gates, μ, and their learning rate in multiples of the rate; absent where the method has none. */
   readonly gates?: { readonly weight: number; readonly rate: number } | null;
-  /** Give the energy of every neuron, for gradual removal. */
+  /** Give the energy and the mean of every neuron, for gradual removal. */
   readonly neuronEnergies?: boolean;
   /** Give the share of |a| > 0.01 too, as `density`. */
   readonly activeShare?: boolean;
@@ -91,7 +91,7 @@ export function buildStep(options: StepOptions): StepGraph {
   if (trainable.length === 0) throw nothingToTrain(options);
   const losses = stepLosses(task, options);
   const measured = {
-    ...(options.neuronEnergies ? meanEnergies(taps, attended) : {}),
+    ...(options.neuronEnergies ? neuronMoments(taps, attended) : {}),
     ...(options.activeShare
       ? { density: mul(activeShare(taps, attended), graph.input("microScale", "float32", [])) }
       : {}),

@@ -33,6 +33,8 @@ export interface BudgetOutcome {
   readonly asked: number;
   readonly reached: number;
   readonly met: boolean;
+  /** Of a score budget: where what was lost lies with 95 %, had the examples been others. */
+  readonly interval?: { readonly low: number; readonly high: number };
 }
 
 /** The JSON of `deft compress --json`, and `compression.json` beside the model. */

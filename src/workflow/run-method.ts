@@ -1,5 +1,5 @@
 // A method with what training may add to any of them: masks of neurons, gates of MLPs.
-import { isGate, isNeuronMask, mlpGates, neuronMasks } from "../density/index.ts";
+import { isGate, isNeuronMask, isNeuronShift, mlpGates, neuronMasks, neuronShifts } from "../density/index.ts";
 import { compose } from "../nn/index.ts";
 import { type Method, type MethodSettings, methodOf } from "../peft/index.ts";
 import { keepZeros } from "../prune/index.ts";
@@ -10,31 +10,37 @@ import type { BaseModel } from "./base-model.ts";
 export interface MethodExtras {
   /** Every MLP's activation times a mask of neurons. */
   readonly masks: boolean;
+  /** To every MLP's output what masked neurons gave on average. */
+  readonly shifts: boolean;
   /** Every MLP's output times a learned gate. */
   readonly gates: boolean;
 }
 
-/** What a run's settings add. */
-export function runExtras({ removal, gates }: Pick<Settings, "removal" | "gates">): MethodExtras {
-  return { masks: removal !== null, gates: gates !== null };
+/** What a run's settings add. A T5's MLPs have no bias that a shift could be folded into. */
+export function runExtras(
+  { removal, gates }: Pick<Settings, "removal" | "gates">,
+  { architecture }: Pick<BaseModel["model"], "architecture">,
+): MethodExtras {
+  return { masks: removal !== null, shifts: removal !== null && architecture === "encoder", gates: gates !== null };
 }
 
 /** Whether a tensor belongs to what training adds to any method. */
 export function isExtra(name: string): boolean {
-  return isNeuronMask(name) || isGate(name);
+  return isNeuronMask(name) || isNeuronShift(name) || isGate(name);
 }
 
 /** What was added, by the names of the tensors that were stored. */
 export function extrasOf(names: Iterable<string>): MethodExtras {
   const all = [...names];
-  return { masks: all.some(isNeuronMask), gates: all.some(isGate) };
+  return { masks: all.some(isNeuronMask), shifts: all.some(isNeuronShift), gates: all.some(isGate) };
 }
 
-/** The method's hooks, then those of the extras. */
-export function withExtras(method: Method, { masks, gates }: MethodExtras): Method {
-  if (!masks && !gates) return method;
-  const hooks = [...(masks ? [neuronMasks()] : []), ...(gates ? [mlpGates()] : [])];
-  return { ...method, hooks: compose(method.hooks, ...hooks) };
+/** The method's hooks with those of the extras; shifts come first, as a bias that the method's own additions read. */
+export function withExtras(method: Method, { masks, shifts, gates }: MethodExtras): Method {
+  if (!masks && !shifts && !gates) return method;
+  const before = shifts ? [neuronShifts()] : [];
+  const behind = [...(masks ? [neuronMasks()] : []), ...(gates ? [mlpGates()] : [])];
+  return { ...method, hooks: compose(...before, method.hooks, ...behind) };
 }
 
 /**

@@ -175,7 +175,7 @@ async function prepare(environment: Environment, given: Settings) {
   checkPositions(base, settings.method, settings.data.maxLength);
   const keepsZeros = settings.maskSafe ?? base.pruning !== null;
   const own = methodOnBase(settings.method, keepsZeros, initTokenIds(base, settings.method));
-  const method = methodOver(base.quantization, withExtras(own, runExtras(settings)));
+  const method = methodOver(base.quantization, withExtras(own, runExtras(settings, base.model)));
   const dataset = await openData(files, settings);
   const { task } = dataset;
   const head = headOf(task, base);

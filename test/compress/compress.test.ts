@@ -3,6 +3,7 @@ import { mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { compress as compressModel, loadRun } from "../../src/node.ts";
+import type { BudgetOutcome, Candidate } from "../../src/workflow/index.ts";
 import { deft } from "../support/command.ts";
 import { type TinyRun, tinyRun } from "./support.ts";
 
@@ -73,6 +74,9 @@ describe("budgets", () => {
   test("--score-budget searches on one half and states the other; a search that was stopped goes on", async () => {
     const { result, output } = await compress("budget", "--score-budget", "20", "--calibration-examples", "64");
     expect(result).toMatchObject({ budget: { kind: "score", asked: 0.2 }, stated: { examples: 32 } });
+    const { reached, interval } = result!.budget as unknown as BudgetOutcome;
+    expect(interval!.low).toBeLessThanOrEqual(reached);
+    expect(interval!.high).toBeGreaterThanOrEqual(reached);
     expect(result!.chosen).toMatchObject({ rule: "score-budget", searchExamples: 64, searchTrainExamples: 32 });
     expect((json(join(output, "compression.json")).after as { neurons: number }).neurons).toBeLessThan(96);
     const measured = readFileSync(join(output, "search.jsonl"), "utf8");
@@ -84,6 +88,20 @@ describe("budgets", () => {
     const resumed = await compress("resumed", "--score-budget", "20", "--calibration-examples", "64");
     expect(resumed.result!.layers).toEqual(result!.layers);
     expect(readFileSync(join(folder, "search.jsonl"), "utf8").startsWith(half.join("\n"))).toBe(true);
+  });
+
+  test("--keep-scope global shares the neurons out by what the logits ask for", async () => {
+    const { result } = await compress("shared", "--keep-neurons", "0.4", "--keep-scope", "global");
+    expect(result).toMatchObject({
+      exactness: "calibrated",
+      budget: null,
+      chosen: { rule: "keep-neurons", keepNeurons: 0.4, scope: "global" },
+      after: { neurons: 38 },
+    });
+    // every layer alone at each size, then the dense model and the place found
+    const candidates = result!.candidates as unknown as readonly Candidate[];
+    expect(candidates.filter(({ divergence }) => divergence !== undefined)).toHaveLength(24);
+    expect(candidates.filter(({ score }) => score !== undefined)).toHaveLength(2);
   });
 
   test("--latency-budget out of reach is refused with the floor", async () => {
@@ -106,6 +124,9 @@ describe("refused, one screen, code 2", () => {
     await refused(/expected a rule, or neurons that training switched off/, "x");
     await refused(/--keep-neurons: expected a share above 0/, "x", "--keep-neurons", "0");
     await refused(/--score-budget: expected no other rule beside it/, "x", "--score-budget", "1", "--skip", "1");
+    await refused(/--keep-scope: expected --keep-neurons/, "x", "--keep-scope", "global");
+    const both = ["--keep-neurons", "0.5", "--keep-scope", "global", "--count", "1"];
+    await refused(/--keep-scope global: expected no other rule beside it/, "x", ...both);
     await refused(/--skip: expected layers 0 to 2, got 7/, "x", "--skip", "7");
     await refused(/--skip: expected an MLP left in at least one layer/, "x", "--skip", "0,1,2");
     await refused(

@@ -1,7 +1,15 @@
 // `mlpSites` names what hooks see and what the graph reads, on every architecture.
 import { readFileSync } from "node:fs";
 import { expect, test } from "vitest";
-import { gateName, maskName, mlpGates, neuronMasks } from "../../src/density/index.ts";
+import {
+  gateName,
+  maskName,
+  meanName,
+  mlpGates,
+  neuronMasks,
+  neuronShifts,
+  shiftName,
+} from "../../src/density/index.ts";
 import { buildTaskGraph } from "../../src/infer/index.ts";
 import { anyModel, mlpSites } from "../../src/models/index.ts";
 import { compose } from "../../src/nn/index.ts";
@@ -19,7 +27,7 @@ test.each(MODELS)("%s", (folder) => {
   const model = anyModel(JSON.parse(readFileSync(`test/golden/${folder}/config.json`, "utf8")));
   const isEncoder = model.architecture === "encoder";
   const head = isEncoder ? ({ kind: "classification", numLabels: 2 } as const) : ({ kind: "language-model" } as const);
-  const method = { ...headOnly(), hooks: compose(neuronMasks(), mlpGates()) };
+  const method = { ...headOnly(), hooks: compose(neuronShifts(), neuronMasks(), mlpGates()) };
   const { taps, parameters } = buildTaskGraph({ model, method, head });
   const sites = mlpSites(model);
   expect(sites.length).toBeGreaterThan(0);
@@ -30,6 +38,7 @@ test.each(MODELS)("%s", (folder) => {
   const { hiddenSize } = model.config;
   for (const { activation, sublayer, into, out, norm, neurons } of sites) {
     expect(shapes.get(maskName(activation))).toBe(`${neurons}`);
+    expect(shapes.get(shiftName(sublayer))).toBe(`${hiddenSize}`);
     expect(shapes.get(gateName(sublayer))).toBe("1");
     for (const name of into) expect(shapes.get(`${name}.weight`)).toBe(`${neurons},${hiddenSize}`);
     expect(shapes.get(`${out}.weight`)).toBe(`${hiddenSize},${neurons}`);
@@ -48,8 +57,10 @@ test.each(MODELS)("%s", (folder) => {
   });
   const gates = step.trainable.filter(({ name }) => name.endsWith(".mlp_gate")).map(({ name }) => name);
   expect(gates).toEqual(sites.map(({ sublayer }) => gateName(sublayer)));
-  expect(step.buffers.map(({ name }) => name)).toEqual(sites.map(({ activation }) => maskName(activation)));
+  expect(step.buffers.map(({ name }) => name)).toEqual(
+    sites.flatMap(({ activation, sublayer }) => [maskName(activation), shiftName(sublayer)]),
+  );
   expect(Object.keys(step.step).filter((name) => name.startsWith("energy."))).toEqual(
-    sites.map(({ activation }) => `energy.${activation}`),
+    sites.flatMap(({ activation }) => [`energy.${activation}`, `energy.${meanName(activation)}`]),
   );
 });

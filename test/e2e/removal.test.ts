@@ -99,6 +99,8 @@ describe("masks, gates and a weight by feedback", () => {
     const masks = await openSafetensors(environment.files, at("at once whole", "adapter", "deft.safetensors"));
     const mask = (await masks.get("bert.encoder.layer.0.intermediate.neuron_mask")!.read()).data;
     expect(new Set(mask as Float32Array)).toEqual(new Set([0, 1]));
+    const shift = (await masks.get("bert.encoder.layer.0.output.neuron_shift")!.read()).data as Float32Array;
+    expect(Math.max(...shift.map(Math.abs))).toBeGreaterThan(1e-4);
     const gone =
       64 - record.result!.density.layers.reduce((sum, { neurons, deadNeurons }) => sum + neurons - deadNeurons, 0);
     expect(gone).toBeGreaterThanOrEqual(48);

@@ -53,7 +53,7 @@ export function sampleCompression({ numLayers = 6, taken = 5, folder = "runs/sma
     stated: { split: "dev", examples: 436 },
     calibration: { split: "train", examples: 512, tokens: 6581 },
     logitsDifference: 0.83,
-    budget: { kind: "score", asked: 0.01, reached: 0.012, met: false },
+    budget: { kind: "score", asked: 0.01, reached: 0.012, met: false, interval: { low: 0.001, high: 0.024 } },
     candidates,
     run: null,
     versions: { "deft-tune": "0.1.0", node: "v20.20.2", onnxruntime: "1.30.0" },
