@@ -44,6 +44,9 @@ import { type RecoveryEvent, recover } from "./recovering.ts";
 
 const PLAN_FILE = "plan.json";
 const SEARCH_FILE = "search.jsonl";
+const RECOVERY_FOLDER = "recovery";
+/** What a compression that was stopped may leave, and goes on with. */
+const UNFINISHED: readonly string[] = [SEARCH_FILE, RECOVERY_FOLDER];
 
 /** Progress of a compression. */
 export type CompressEvent =
@@ -130,7 +133,11 @@ async function* compressEvents(
   };
   let smaller = applyPlan(frozen, sites, plan.layers);
   if (options.recoverySteps > 0)
-    smaller = yield* recover(environment, frozen, smaller, options.recoverySteps, joinPath(options.output, "recovery"));
+    smaller = yield* recover(environment, frozen, smaller, {
+      steps: options.recoverySteps,
+      folder: joinPath(options.output, RECOVERY_FOLDER),
+      signal,
+    });
   let decoding: StoredDecoding | null = null;
   if (options.decodingBudget !== null) {
     yield stage("choose", "choosing thresholds for decoding by rows");
@@ -190,11 +197,11 @@ const stage = (name: Extract<CompressEvent, { type: "stage" }>["stage"], text: s
   text,
 });
 
-/** A folder of a search that was stopped is gone on with; anything else there is kept from harm. */
+/** A folder of a search or recovery that was stopped is gone on with; anything else there is kept from harm. */
 async function checkOutput({ files }: Environment, output: string): Promise<void> {
   const stat = await files.stat(output);
   if (stat === null) return;
-  const taken = stat.isFolder ? (await files.list(output)).filter((name) => name !== SEARCH_FILE) : ["a file"];
+  const taken = stat.isFolder ? (await files.list(output)).filter((name) => !UNFINISHED.includes(name)) : ["a file"];
   if (taken.length === 0) return;
   throw new ConfigError([
     {

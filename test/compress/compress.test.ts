@@ -1,8 +1,9 @@
 // `deft compress` end to end: rules, exactness, what the folder holds, and what is refused.
-import { mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { compress as compressModel, loadRun } from "../../src/node.ts";
+import { compressOptions, compressRun } from "../../src/deploy/index.ts";
+import { compress as compressModel, loadRun, nodeEnvironment } from "../../src/node.ts";
 import type { BudgetOutcome, Candidate } from "../../src/workflow/index.ts";
 import { deft } from "../support/command.ts";
 import { type TinyRun, tinyRun } from "./support.ts";
@@ -241,6 +242,28 @@ describe("after training that removes or gates", () => {
       readFileSync(join(tiny.root, "bare", "model.safetensors")),
     );
     expect(bare!.after).toMatchObject({ neurons: 24 });
+  });
+
+  test("a recovery that was stopped is gone on with: the same model; another one in its place is refused", async () => {
+    const flags = ["--keep-neurons", "0.25", "--recovery-steps", "5"];
+    const output = join(tiny.root, "stopped");
+    const environment = nodeEnvironment();
+    const options = compressOptions({ output, "keep-neurons": 0.25, "recovery-steps": 5 });
+    const stop = new AbortController();
+    const target = { kind: "run", folder: tiny.run } as const;
+    const running = compressRun(environment, target, options, { threads: 1 }, { signal: stop.signal });
+    const follow = async () => {
+      for await (const event of running) if (event.type === "recovery" && event.step === 2) stop.abort();
+    };
+    await expect(follow()).rejects.toThrow(/abort/i);
+    expect(existsSync(join(output, "compression.json"))).toBe(false);
+    const other = await deft("compress", tiny.run, "--output", output, ...flags.with(1, "0.5"), "--threads", "1");
+    expect(other).toMatchObject({ code: 2, err: expect.stringMatching(/another recovery in/) });
+    const { code, err } = await deft("compress", tiny.run, "--output", output, ...flags, "--threads", "1", "-q");
+    expect({ code, err }).toEqual({ code: 0, err: "" });
+    const { output: whole } = await compress("unstopped", ...flags);
+    const bytes = (folder: string) => readFileSync(join(folder, "model.safetensors"));
+    expect(bytes(output).equals(bytes(whole))).toBe(true);
   });
 });
 
