@@ -118,7 +118,7 @@ describe.each(Object.keys(VARIANTS) as Variant[])("%s", (variant) => {
   });
 });
 
-test("what may be lost is the mean of the differences and one standard error of it", () => {
+test("what was lost is the mean of the differences, with its standard error and interval", () => {
   const said = (scores: readonly number[]): Said => ({
     metrics: {},
     score: scores.reduce((a, b) => a + b) / scores.length,
@@ -126,11 +126,20 @@ test("what may be lost is the mean of the differences and one standard error of 
     scoreOn: (indices) => indices.reduce((sum, i) => sum + scores[i]!, 0) / indices.length,
   });
   const dense = Array.from({ length: 100 }, (_, i) => (i % 2 === 0 ? 1 : 0.5));
-  expect(lostScore(said(dense), said(dense))).toBe(0);
+  expect(lostScore(said(dense), said(dense))).toEqual({ lost: 0, standardError: 0, low: 0, high: 0 });
   // a tenth of the examples loses 0.5 each: mean 0.05, deviation 0.15, of a hundred examples 0.015
   const worse = dense.map((score, i) => (i % 10 === 0 ? score - 0.5 : score));
-  expect(lostScore(said(dense), said(worse))).toBeCloseTo(0.065, 2);
-  expect(lostScore(said(worse), said(dense))).toBeCloseTo(-0.035, 2);
+  const { lost, standardError, low, high } = lostScore(said(dense), said(worse));
+  expect(lost).toBeCloseTo(0.05, 10);
+  expect(standardError).toBeCloseTo(0.015, 2);
+  for (const [bound, errors] of [
+    [low, -1.96],
+    [high, 1.96],
+  ] as const)
+    expect(bound).toBeCloseTo(0.05 + errors * 0.015, 1);
+  const back = lostScore(said(worse), said(dense));
+  expect(back.lost).toBeCloseTo(-0.05, 10);
+  expect(back.low).toBeLessThan(back.high);
 });
 
 test("halves and parts keep a question's windows together, with their targets", async () => {
