@@ -87,7 +87,7 @@ function partsSentence({ chosen, candidates, layers }: Compression): string[] {
 
 function budgetSentence({ kind, asked, reached, met, interval }: NonNullable<Compression["budget"]>): string {
   if (kind === "latency")
-    return `Latency budget ${asked}x: ${reached.toFixed(2)}x ${met ? "measured, met" : `measured, missed by ${(reached - asked).toFixed(2)}x`}.`;
+    return `Latency budget ${asked}x: ${reached.toFixed(2)}x on texts the search did not time, ${met ? "met" : `missed by ${(reached - asked).toFixed(2)}x`}.`;
   const points = (value: number) => (100 * value).toFixed(2);
   const range = interval === undefined ? "" : ` (95 %: ${points(interval.low)} to ${points(interval.high)})`;
   const change = `${points(reached)} points${range} lost on examples the search did not see`;

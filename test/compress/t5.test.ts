@@ -175,7 +175,10 @@ describe("budgets", () => {
     }
     if (wide.code !== 0) return expect(wide.err).toMatch(/out of reach/);
     const result = json(tiny.at("fast"), "compression.json") as unknown as Compression;
-    expect(result.budget).toMatchObject({ kind: "latency", asked: 0.999, met: true });
+    // measured once more, on texts that no choice was timed on: whether it holds there is the machine's affair
+    const { kind, asked, reached, met } = result.budget!;
+    expect({ kind, asked, met }).toEqual({ kind: "latency", asked: 0.999, met: reached <= 0.999 });
+    expect(reached).not.toBe(result.chosen.latency);
     expect(result.chosen).toMatchObject({ latencyParts: { reading: expect.any(Number) }, textTokens: 2 });
     expect(result.after.neurons).toBeLessThan(128);
   });
