@@ -1,15 +1,9 @@
 // `deft compress`: a smaller model by rule or under a measured budget, and what it costs.
 
 import { COMPRESS_KEYS, compressOptions } from "../../deploy/index.ts";
-import {
-  compressionLine,
-  compressionNotes,
-  compressionTable,
-  renderTable,
-  shellLine,
-  toJson,
-} from "../../report/index.ts";
+import { compressionNotes, compressionTable, renderTable, shellLine, toJson } from "../../report/index.ts";
 import type { Body } from "../command.ts";
+import { compressionDisplay } from "../compression-display.ts";
 import { INTERRUPTED, interruptible } from "../interrupt.ts";
 import { readTarget } from "../target.ts";
 import { openWorkflow } from "../workflow.ts";
@@ -27,15 +21,8 @@ export const run: Body = async (call) => {
   const interrupt = interruptible(terminal);
   try {
     const running = (await openWorkflow()).compressRun(target, options, overrides, { signal: interrupt.signal });
-    for await (const event of running) {
-      const line = compressionLine(event);
-      if (event.type === "stage") terminal.note(terminal.style("dim", line));
-      else
-        terminal.live(
-          () => line,
-          () => line,
-        );
-    }
+    const show = compressionDisplay(terminal);
+    for await (const event of running) show(event);
     const compression = await running.result;
     if (json) {
       terminal.print(JSON.stringify(toJson(compression)));
