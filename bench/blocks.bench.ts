@@ -59,7 +59,10 @@ async function worker(count: number): Promise<void> {
   const ids = Array.from({ length }, (_, i) => 5 + ((i * 7919) % 900));
   const inputs = {
     tokenIds: int64([1, length], ids),
-    attentionMask: int64([1, length], ids.map(() => 1)),
+    attentionMask: int64(
+      [1, length],
+      ids.map(() => 1),
+    ),
   };
   process.on("message", async () => {
     steps.length = 0;

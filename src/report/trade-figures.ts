@@ -64,6 +64,7 @@ function tradeFigure({ id, title, caption, x, y, points: given, legend, level }:
     label: title,
     legend,
     height: 330,
+    marginLeft: 62,
     marginRight: 28,
     x: { grid: true, ...x },
     y: {
@@ -127,9 +128,11 @@ function changeAxis(metric: string) {
   const share = isShare(metric);
   return {
     label: `change in ${metricWord(metric)}${share ? ", points" : ""}`,
-    tickFormat: (value: number) => (share ? points(value) : significant(value, 2)),
+    tickFormat: (value: number) => (share ? points(value, isTenth(100 * value) ? 1 : 2) : significant(value, 2)),
   };
 }
+
+const isTenth = (value: number) => Math.abs(10 * value - Math.round(10 * value)) < 1e-6;
 
 function legendOf(list: readonly CompressionReport[]) {
   return list.length > 1
