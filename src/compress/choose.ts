@@ -1,7 +1,7 @@
 // Rules that choose neurons and MLPs, and the constant that stands for what they leave out.
+import { columnEnergies, weightedColumns } from "../density/index.ts";
 import type { MlpSite } from "../models/index.ts";
 import type { NeuronStatistics } from "./calibration.ts";
-import { columnEnergies, timesVector } from "./matrix.ts";
 import type { LayerPlan } from "./plan.ts";
 
 /** One MLP as the rules see it: its site, its output weights with the adapter merged, and its statistics. */
@@ -65,7 +65,7 @@ function constantFor(facts: LayerFacts, kept: readonly number[], compensation: C
   if (!isMean) return bias === null ? null : Array.from(bias);
   const left = Float64Array.from(statistics.mean);
   for (const f of kept) left[f] = 0;
-  return Array.from(timesVector(outWeight, left), (value, d) => Math.fround(value + (bias?.[d] ?? 0)));
+  return Array.from(weightedColumns(outWeight, left), (value, d) => Math.fround(value + (bias?.[d] ?? 0)));
 }
 
 /** The indices below `size` that are not in `kept` (ascending). */

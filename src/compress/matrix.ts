@@ -17,22 +17,3 @@ export function keepColumns(data: Float32Array, width: number, kept: readonly nu
     for (let i = 0; i < kept.length; i++) out[row * kept.length + i] = data[row * width + kept[i]!]! * scale;
   return out;
 }
-
-/** `‖W_f‖²` of each column of `[rows, width]`: `[width]`. */
-export function columnEnergies(data: Float32Array, width: number): Float64Array {
-  const energies = new Float64Array(width);
-  for (let at = 0; at < data.length; at++) energies[at % width]! += data[at]! ** 2;
-  return energies;
-}
-
-/** `W · v` for `[rows, width]` and `[width]`: `[rows]`. */
-export function timesVector(data: Float32Array, v: ArrayLike<number>): Float64Array {
-  const width = v.length;
-  const out = new Float64Array(width === 0 ? 0 : data.length / width);
-  for (let row = 0; row < out.length; row++) {
-    let sum = 0;
-    for (let f = 0; f < width; f++) sum += data[row * width + f]! * v[f]!;
-    out[row] = sum;
-  }
-  return out;
-}
