@@ -210,6 +210,14 @@ export const COMPRESS_FLAGS: readonly Flag[] = [
   compression("calibration-examples", "N", "training examples to take statistics from (--prune: 128)", {
     default: "512",
   }),
+  compression(
+    "compensation",
+    "refit|mean",
+    "what makes up for neurons that go: the output fitted again to those that stay, or their mean",
+    {
+      default: "refit",
+    },
+  ),
   compression("recovery-steps", "N", "steps of fine-tuning after removal", { default: "0" }),
   compression("decoding-budget", "X", "T5: decode by rows of active neurons, at thresholds that cost at most X points"),
   output("output", "DIR", "the compressed model's folder"),

@@ -90,7 +90,15 @@ function reduceLayer(weights: Map<string, Weight>, site: MlpSite, layer: LayerPl
       );
     }
   }
-  if (kept !== null || gate !== 1) {
+  const { out } = layer;
+  if (out !== undefined) {
+    const shape = [out.length / keptCount(layer), keptCount(layer)];
+    weights.set(`${site.out}.weight`, {
+      dtype: "float32",
+      shape,
+      read: async () => tensor("float32", shape, gate === 1 ? out : out.map((value) => gate * value)),
+    });
+  } else if (kept !== null || gate !== 1) {
     const columns = kept ?? Array.from({ length: layer.neurons }, (_, f) => f);
     replace(
       weights,

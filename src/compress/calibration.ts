@@ -30,6 +30,8 @@ export interface NeuronStatistics {
   readonly peak: Float64Array;
   /** Mean of what the whole sublayer adds to the residual, an adapter behind the MLP included: `[D]`; absent without one. */
   readonly added?: Float64Array;
+  /** Mean product of what is read of every two neurons, `[F, F]` row-major; absent where it was not asked for. */
+  readonly moments?: Float32Array;
 }
 
 /** A hook that only reads: records what each MLP's output matrix reads, `[B, P + S, F]` by the activation's site. */
@@ -66,13 +68,18 @@ export function addedTap(sites: readonly MlpSite[]): {
   return { hooks, added };
 }
 
-/** The outputs to fetch beside a forward pass: `calibration.i.{sum,squares,peak}` `[F]` and `calibration.i.tokens` for tap i, and `.added` `[D]`. */
+/** What is measured of an MLP, by the activation's site. */
+export interface CalibrationValues {
+  readonly read: ReadonlyMap<string, Value>;
+  readonly added?: ReadonlyMap<string, Value>;
+  /** Also the products of every two neurons: F² numbers a layer leave the runtime with each batch. */
+  readonly moments?: boolean;
+}
+
+/** The outputs to fetch beside a forward pass: `calibration.i.{sum,squares,peak}` `[F]` and `calibration.i.tokens` for tap i, `.added` `[D]` and `.moments` `[F, F]`. */
 export function calibrationOutputs(
   taps: readonly Tap[],
-  {
-    read,
-    added = new Map(),
-  }: { readonly read: ReadonlyMap<string, Value>; readonly added?: ReadonlyMap<string, Value> },
+  { read, added = new Map(), moments = false }: CalibrationValues,
   attended: StackMasks,
 ): Record<string, Value> {
   const outputs: Record<string, Value> = {};
@@ -91,6 +98,10 @@ export function calibrationOutputs(
       const magnitudes = abs(reshape(activation, [tokens, neurons]));
       outputs[`calibration.${i}.sum`] = total(rows);
       outputs[`calibration.${i}.squares`] = total(square(rows));
+      if (moments) {
+        const each = mul(rows, reshape(counted, [tokens, 1]));
+        outputs[`calibration.${i}.moments`] = matmul(each, rows, { transA: true });
+      }
       outputs[`calibration.${i}.peak`] = reduceMax(mul(magnitudes, reshape(counted, [tokens, 1])), { axes: [0] });
       outputs[`calibration.${i}.tokens`] = reduceSum(counted);
     });
@@ -100,12 +111,16 @@ export function calibrationOutputs(
 
 /** Adds up the outputs of `calibrationOutputs` over batches. */
 export class CalibrationMeter {
-  readonly #layers: (Omit<NeuronStatistics, "tokens" | "added"> & { tokens: number; added: Float64Array | null })[];
+  readonly #layers: (Omit<NeuronStatistics, "tokens" | "added" | "moments"> & {
+    tokens: number;
+    added: Float64Array | null;
+    moments: Float32Array | null;
+  })[];
 
   constructor(taps: readonly Pick<Tap, "site" | "activation">[]) {
     this.#layers = taps.map(({ site, activation }) => {
       const zeros = () => new Float64Array(Number(activation.shape.at(-1)));
-      return { site, tokens: 0, mean: zeros(), energy: zeros(), peak: zeros(), added: null };
+      return { site, tokens: 0, mean: zeros(), energy: zeros(), peak: zeros(), added: null, moments: null };
     });
   }
 
@@ -124,18 +139,23 @@ export class CalibrationMeter {
       const added = outputs[`calibration.${i}.added`]?.data as Float32Array | undefined;
       const before = layer.added;
       if (added !== undefined) layer.added = Float64Array.from(added, (sum, d) => sum + (before?.[d] ?? 0));
+      const products = outputs[`calibration.${i}.moments`]?.data as Float32Array | undefined;
+      if (products === undefined) return;
+      layer.moments ??= new Float32Array(products.length);
+      for (let at = 0; at < products.length; at++) layer.moments[at]! += products[at]!;
     });
   }
 
   /** The statistics of everything added; needs at least one token of each stack. */
   statistics(): NeuronStatistics[] {
-    return this.#layers.map(({ site, tokens, mean, energy, peak, added }) => ({
+    return this.#layers.map(({ site, tokens, mean, energy, peak, added, moments }) => ({
       site,
       tokens,
       mean: mean.map((sum) => sum / tokens),
       energy: energy.map((sum) => sum / tokens),
       peak: peak.slice(),
       ...(added === null ? {} : { added: added.map((sum) => sum / tokens) }),
+      ...(moments === null ? {} : { moments: moments.map((sum) => sum / tokens) }),
     }));
   }
 }

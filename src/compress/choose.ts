@@ -3,6 +3,7 @@ import { columnEnergies, weightedColumns } from "../density/index.ts";
 import type { MlpSite } from "../models/index.ts";
 import type { NeuronStatistics } from "./calibration.ts";
 import type { LayerPlan } from "./plan.ts";
+import { type FitFacts, keepingOrder, type Refitted, refit } from "./refit.ts";
 
 /** One MLP as the rules see it: its site, its output weights with the adapter merged, and its statistics. */
 export interface LayerFacts {
@@ -26,23 +27,45 @@ export function neuronImportance({ outWeight, site, statistics }: LayerFacts): F
   return norms.map((norm, f) => norm * Math.max(0, energy[f]! - mean[f]! ** 2));
 }
 
-/** Indices of the `count` largest scores, ascending; equal scores go by index. */
-export function largest(scores: ArrayLike<number>, count: number): number[] {
-  const order = Array.from(scores, (_, f) => f).sort((a, b) => scores[b]! - scores[a]! || a - b);
-  return order.slice(0, count).sort((a, b) => a - b);
+/** Indices by falling score; equal scores go by index. */
+function ranked(scores: ArrayLike<number>): number[] {
+  return Array.from(scores, (_, f) => f).sort((a, b) => scores[b]! - scores[a]! || a - b);
 }
 
-/** How the constant is chosen: the mean over the calibration data, or nothing, for neurons that give nothing. */
-export type Compensation = "mean" | "none";
+/** The first `count` neurons to keep: as the output fitted again asks for them, without second moments by `neuronImportance`. */
+export function neuronsToKeep(facts: LayerFacts, count: number): number[] {
+  const fit = fitFacts(facts);
+  return fit === null ? ranked(neuronImportance(facts)).slice(0, count) : keepingOrder(fit, count);
+}
 
-/** The plan of one layer that keeps these neurons. */
+/**
+ * What makes up for neurons that go: the output fitted again to those that stay, a constant with the mean over the calibration
+ * data, or nothing, for neurons that give nothing.
+ */
+export const COMPENSATIONS = ["refit", "mean", "none"] as const;
+export type Compensation = (typeof COMPENSATIONS)[number];
+
+/** The plan of one layer that keeps these neurons; without second moments a refit is a mean. */
 export function keepNeurons(facts: LayerFacts, kept: readonly number[], compensation: Compensation): LayerPlan {
   const { site, statistics } = facts;
   const removed = complement(kept, site.neurons);
   const plan = { site: site.activation, neurons: site.neurons, gate: 1 };
   if (removed.length === 0) return { ...plan, kept: null, constant: null, threshold: null };
   const threshold = statistics && removed.reduce((peak, f) => Math.max(peak, statistics.peak[f]!), 0);
-  return { ...plan, kept: [...kept], constant: constantFor(facts, kept, compensation), threshold };
+  const fitted = compensation === "refit" && kept.length > 0 ? refitted(facts, kept) : null;
+  if (fitted === null) return { ...plan, kept: [...kept], constant: constantFor(facts, kept, compensation), threshold };
+  return { ...plan, kept: [...kept], constant: Array.from(fitted.constant, Math.fround), threshold, out: fitted.out };
+}
+
+/** The output fitted again to these neurons; null without second moments. */
+export function refitted(facts: LayerFacts, kept: readonly number[]): Refitted | null {
+  const fit = fitFacts(facts);
+  return fit && refit(fit, kept);
+}
+
+function fitFacts({ outWeight, statistics }: LayerFacts): FitFacts | null {
+  const moments = statistics?.moments;
+  return moments === undefined ? null : { outWeight, mean: statistics!.mean, moments };
 }
 
 /** The plan of one layer whose MLP is removed: what it gave on average, or with `none` its bias alone, stays. */
@@ -58,7 +81,7 @@ export function gated({ site }: LayerFacts, gate: number): LayerPlan {
 
 function constantFor(facts: LayerFacts, kept: readonly number[], compensation: Compensation): number[] | null {
   const { outWeight, outBias, statistics } = facts;
-  const isMean = compensation === "mean" && statistics !== null;
+  const isMean = compensation !== "none" && statistics !== null;
   if (isMean && kept.length === 0 && statistics.added !== undefined) return Array.from(statistics.added, Math.fround);
   // with no neuron left the bias has no layer of its own any more
   const bias = kept.length === 0 ? outBias : null;

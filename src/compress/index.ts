@@ -4,14 +4,15 @@ export { ActivationHistogram, type ActivationRange } from "./activation-range.ts
 export { applyPlan, type BesideMethod, hasAdapter, type PlainModel } from "./apply.ts";
 export { addedTap, CalibrationMeter, calibrationOutputs, type NeuronStatistics, outputReadTap } from "./calibration.ts";
 export {
+  COMPENSATIONS,
   type Compensation,
   complement,
   dropMlp,
   gated,
   keepNeurons,
   type LayerFacts,
-  largest,
   neuronImportance,
+  neuronsToKeep,
 } from "./choose.ts";
 export { deploy, deployEncoder, deployedProgram, deployGraph, type Precision } from "./deploy.ts";
 export {
@@ -40,6 +41,8 @@ export {
   parsePlan,
   QUANTIZATIONS,
   type Quantization,
+  type StoredLayerPlan,
+  type StoredPlan,
   unchanged,
 } from "./plan.ts";
 export { largestPreactivations, type NeuronBounds, provenSilent } from "./proof.ts";
@@ -61,5 +64,5 @@ export {
   type FileLimits,
   type StoredModel,
 } from "./stored-model.ts";
-export { neuronSwitches, switchFeeds } from "./switches.ts";
+export { neuronSwitches, type StandIn, standIns, switchFeeds } from "./switches.ts";
 export { textDecoderGraph, textEncoderGraph } from "./text-to-text.ts";

@@ -17,7 +17,12 @@ export interface LayerPlan {
   readonly constant: readonly number[] | null;
   /** Largest magnitude of a removed neuron on the calibration data; null where it was not measured. */
   readonly threshold: number | null;
+  /** `W_kept` `[D, kept]` fitted again to give what all neurons gave; absent: its columns as they were. */
+  readonly out?: Float32Array;
 }
+
+/** A layer as plan.json has it: whether there is an `out`, which lies beside it. */
+export type StoredLayerPlan = Omit<LayerPlan, "out"> & { readonly refitted?: boolean };
 
 /** How outputs differ from the model before: not beyond float rounding, or by a stated change in score. */
 export type Exactness = "exact" | "calibrated";
@@ -39,6 +44,9 @@ export interface Plan {
   readonly chosen: Readonly<Record<string, unknown>>;
 }
 
+/** A plan as its JSON alone says it. */
+export type StoredPlan = Omit<Plan, "layers"> & { readonly layers: readonly StoredLayerPlan[] };
+
 /** Who a plan is for. */
 export type PlanTarget = Pick<Plan, "base" | "adapter"> & {
   readonly sites: readonly MlpSite[];
@@ -53,6 +61,7 @@ const LAYER = z.strictObject({
   gate: finite,
   constant: z.array(finite).nullable(),
   threshold: z.number().min(0).nullable(),
+  refitted: z.boolean().optional(),
 });
 const PLAN = z.strictObject({
   schema: z.literal(1),
@@ -68,7 +77,7 @@ const PLAN = z.strictObject({
  * A plan from its JSON, checked against the model it is to be applied to.
  * @throws {ConfigError} listing every mistake: shape, other base or adapter, sites, indices, sizes.
  */
-export function parsePlan(json: unknown, target: PlanTarget, file = "plan.json"): Plan {
+export function parsePlan(json: unknown, target: PlanTarget, file = "plan.json"): StoredPlan {
   const parsed = PLAN.safeParse(json);
   if (!parsed.success) {
     throw new ConfigError(
@@ -79,13 +88,13 @@ export function parsePlan(json: unknown, target: PlanTarget, file = "plan.json")
       })),
     );
   }
-  const plan = parsed.data as Plan;
+  const plan = parsed.data as StoredPlan;
   const issues = planIssues(plan, target, file);
   if (issues.length > 0) throw new ConfigError(issues, { hint: "Make a new plan for this model: deft compress RUN." });
   return plan;
 }
 
-function planIssues(plan: Plan, { base, adapter, sites, hiddenSize }: PlanTarget, file: string): ConfigIssue[] {
+function planIssues(plan: StoredPlan, { base, adapter, sites, hiddenSize }: PlanTarget, file: string): ConfigIssue[] {
   const issues: ConfigIssue[] = [];
   const short = (print: string | undefined) => (print === undefined ? "none" : `${print.slice(0, 12)}…`);
   if (plan.base.fingerprint !== base.fingerprint) {
@@ -108,7 +117,7 @@ function planIssues(plan: Plan, { base, adapter, sites, hiddenSize }: PlanTarget
   return issues;
 }
 
-function layerIssues(layer: LayerPlan, site: MlpSite, hiddenSize: number): ConfigIssue[] {
+function layerIssues(layer: StoredLayerPlan, site: MlpSite, hiddenSize: number): ConfigIssue[] {
   const { kept, constant } = layer;
   const issues: ConfigIssue[] = [];
   const need = (path: string, fits: boolean, expected: string, got: string) => {

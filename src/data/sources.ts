@@ -1,6 +1,6 @@
 // Which file holds which split of a data set.
 import { ConfigError, FileError, nearest } from "../errors.ts";
-import { type Files, joinPath } from "../tensor/index.ts";
+import { type Files, joinPath, parentFolder } from "../tensor/index.ts";
 import { TABLE_FORMATS, type TableFormat, tableFormat } from "./table.ts";
 import type { Task } from "./task.ts";
 import { type GlueTask, isGlueTask } from "./tasks/glue.ts";
@@ -46,7 +46,7 @@ export async function locate(files: Files, path: string, task: Task, wanted: rea
 /** The error for a path at which there is nothing, with the nearest name beside it. */
 export async function noSuchPath(files: Files, path: string): Promise<FileError> {
   const slash = path.replace(/\/+$/, "").lastIndexOf("/");
-  const parent = slash < 0 ? "." : path.slice(0, slash) || "/";
+  const parent = parentFolder(path);
   const siblings = (await files.stat(parent))?.isFolder ? await files.list(parent) : [];
   const close = nearest(path.slice(slash + 1), siblings);
   const hint =

@@ -1,7 +1,7 @@
 // What a search has measured, kept in a file.
 import type { Measured, Sizes } from "../compress/index.ts";
 import { parseJson } from "../hub/index.ts";
-import { type Files, joinPath } from "../tensor/index.ts";
+import type { Files } from "../tensor/index.ts";
 import type { Candidate } from "../workflow/index.ts";
 import type { LatencyShare } from "./compress-latency.ts";
 
@@ -23,10 +23,7 @@ export class SearchMemory {
       (await files.stat(file)) === null ? [] : (await files.readText(file)).split("\n").filter((line) => line !== "");
     const [head, ...rest] = lines.map((line) => parseJson(file, line) as Candidate & { readonly key?: string });
     if (head?.key === key) for (const one of rest) memory.#merge(one);
-    else {
-      await files.makeFolder(joinPath(...file.split("/").slice(0, -1)));
-      await files.write(file, `${JSON.stringify({ key })}\n`);
-    }
+    else await files.write(file, `${JSON.stringify({ key })}\n`);
     return memory;
   }
 

@@ -1,6 +1,6 @@
 // What `deft compress` is told: rules, budgets and sizes, checked together.
 import * as z from "zod";
-import { QUANTIZATIONS, type Quantization } from "../compress/index.ts";
+import { type Compensation, QUANTIZATIONS, type Quantization } from "../compress/index.ts";
 import { ConfigError, type ConfigIssue } from "../errors.ts";
 
 /** A layer: its number, or where a model has two stacks the stack and the number there. */
@@ -35,6 +35,8 @@ export interface CompressOptions {
   readonly output: string;
   readonly rule: CompressRule;
   readonly quantization: Quantization;
+  /** What makes up for neurons that go, where they were not silent. */
+  readonly compensation: Exclude<Compensation, "none">;
   /** Training examples that statistics are taken from. */
   readonly calibrationExamples: number;
   /** Steps of fine-tuning after removal; 0: none. */
@@ -69,6 +71,7 @@ const SHAPE = {
   "score-budget": z.number().min(0).max(100),
   "latency-budget": latency,
   quantize: z.enum(QUANTIZATIONS),
+  compensation: z.enum(["refit", "mean"]),
   "calibration-examples": z.int(),
   "recovery-steps": z.int().min(0),
   "decoding-budget": z.number().min(0).max(100),
@@ -85,6 +88,7 @@ const EXPECTED: Readonly<Record<keyof typeof SHAPE, string>> = {
   "score-budget": "points from 0 to 100 (1 means 0.01)",
   "latency-budget": "a share of the dense model's latency below 1, such as 0.5x",
   quantize: "none, int8, q4 or qdq",
+  compensation: "refit or mean",
   "calibration-examples": "a whole number ≥ 1",
   "recovery-steps": "a whole number ≥ 0",
   "decoding-budget": "points from 0 to 100 (1 means 0.01)",
@@ -127,6 +131,7 @@ export function compressOptions(flags: Readonly<Record<string, unknown>>): Compr
     output: given.output!,
     rule: ruleOf(given),
     quantization: given.quantize ?? "none",
+    compensation: given.compensation ?? "refit",
     calibrationExamples: given["calibration-examples"] ?? CALIBRATION_EXAMPLES,
     recoverySteps: given["recovery-steps"] ?? 0,
     decodingBudget: given["decoding-budget"] === undefined ? null : given["decoding-budget"] / 100,

@@ -5,8 +5,7 @@ import {
   keepNeurons,
   type LayerFacts,
   type LayerPlan,
-  largest,
-  neuronImportance,
+  neuronsToKeep,
   provenSilent,
   type SearchStep,
 } from "../compress/index.ts";
@@ -95,7 +94,7 @@ async function byExplicit(context: RuleContext, rule: Extract<CompressRule, { ki
   const silent = await silentNeurons(frozen, facts);
   const layers = facts.map((of, layer) => {
     const kept = skipped.has(layer) ? [] : keptBy(of, rule);
-    return keepNeurons(of, kept, "mean");
+    return keepNeurons(of, kept, "refit");
   });
   const isExact = layers.every(({ kept }, layer) => kept === null || isSilentOutside(kept, silent[layer]!));
   const { kind: _, ...numbers } = rule;
@@ -156,8 +155,7 @@ function keptBy(
     (f) => threshold === null || statistics === null || statistics.peak[f]! > threshold,
   );
   if (share === null) return above;
-  const importance = neuronImportance(of);
-  const best = new Set(largest(importance, Math.max(1, Math.round(share * neurons))));
+  const best = new Set(neuronsToKeep(of, Math.max(1, Math.round(share * neurons))));
   return above.filter((f) => best.has(f));
 }
 

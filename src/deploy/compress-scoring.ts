@@ -9,14 +9,16 @@ import {
   neuronSwitches,
   outputReadTap,
   type PlainModel,
+  standIns,
   switchFeeds,
 } from "../compress/index.ts";
 import { batches, type EncodedExamples, evaluationPlan, type Task } from "../data/index.ts";
 import { buildTaskGraph, openScorer, type SparseMlpPlan } from "../infer/index.ts";
 import { type MlpSite, mlpSites } from "../models/index.ts";
-import { compose, none } from "../nn/index.ts";
+import { compose, type Hooks, none } from "../nn/index.ts";
 import { untrained } from "../peft/index.ts";
 import type { Backend, Program } from "../runtime/index.ts";
+import type { Tensor } from "../tensor/index.ts";
 import { SCORING_BATCH, scoringBatches } from "../workflow/index.ts";
 import type { CompressData } from "./compress-data.ts";
 import { type Said, saidLabels } from "./compress-said.ts";
@@ -43,18 +45,22 @@ export async function logitsOf(program: Program, examples: EncodedExamples, batc
   return logits;
 }
 
-/** What the neurons did on `examples`; a decoder's while it is told what to write. Errors as `Backend.compile`. */
+/**
+ * What the neurons did on `examples`; a decoder's while it is told what to write. With `moments` also what every two of a layer did
+ * together, F² numbers each. Errors as `Backend.compile`.
+ */
 export async function calibrate(
   backend: Backend,
   { opened, model, weights, beside }: FrozenModel,
   examples: EncodedExamples,
   task: Task,
+  { moments = false } = {},
 ): Promise<NeuronStatistics[]> {
   const sites = mlpSites(model);
   const [output, whole] = [outputReadTap(sites), addedTap(sites.filter((site) => hasAdapter(weights, site)))];
   const method = { ...untrained(), hooks: compose(beside?.method.hooks ?? none, output.hooks, whole.hooks) };
   const { taps, attended } = buildTaskGraph({ model, method, head: opened.head });
-  const outputs = calibrationOutputs(taps, { read: output.read, added: whole.added }, attended);
+  const outputs = calibrationOutputs(taps, { read: output.read, added: whole.added, moments }, attended);
   const program = await backend.compile(outputs, { weights });
   const fed = Object.fromEntries(beside?.tensors ?? []);
   const meter = new CalibrationMeter(taps);
@@ -78,20 +84,24 @@ export interface MaskedModel {
   dispose(): Promise<void>;
 }
 
-/** Compiles the switchable model; removed neurons stand at their calibration mean. Errors as `Backend.compile`. */
+/** Compiles the switchable model; what stands for removed neurons is as a plan with `refit` has it. Errors as `Backend.compile`. */
 export function openMasked(
   backend: Backend,
   frozen: FrozenModel,
   facts: readonly LayerFacts[],
   data: CompressData,
 ): Promise<MaskedModel> {
-  const hooks = neuronSwitches(facts);
+  const standIn = standIns("refit");
+  const switches: Switches = { hooks: neuronSwitches(facts), feeds: (kept) => switchFeeds(facts, kept, standIn) };
   return frozen.model.architecture === "encoder"
-    ? maskedEncoder(backend, frozen, hooks, facts, data)
-    : maskedWriter(backend, frozen, hooks, facts, data);
+    ? maskedEncoder(backend, frozen, switches, facts, data)
+    : maskedWriter(backend, frozen, switches, facts, data);
 }
 
-type Switches = ReturnType<typeof neuronSwitches>;
+interface Switches {
+  readonly hooks: Hooks;
+  readonly feeds: (kept: KeptNeurons) => Map<string, Tensor>;
+}
 
 async function maskedEncoder(
   backend: Backend,
@@ -100,13 +110,13 @@ async function maskedEncoder(
   facts: readonly LayerFacts[],
   { task }: CompressData,
 ): Promise<MaskedModel> {
-  const method = { ...untrained(), hooks: compose(beside?.method.hooks ?? none, switches) };
+  const method = { ...untrained(), hooks: compose(beside?.method.hooks ?? none, switches.hooks) };
   const { head } = opened;
   const compile = { mapWeights: false };
   const scorer = await openScorer({ model, method, head, weights, backend, density: false, compile });
   const logits = async (examples: EncodedExamples, kept: KeptNeurons) => {
     const scored = scoringBatches(examples, task, "longest", SCORING_BATCH);
-    const fed = new Map([...(beside?.tensors ?? []), ...switchFeeds(facts, kept)]);
+    const fed = new Map([...(beside?.tensors ?? []), ...switches.feeds(kept)]);
     return (await scorer.score(fed, scored, examples.count)).logits;
   };
   const dense = new WeakMap<EncodedExamples, Float32Array>();
@@ -124,17 +134,17 @@ async function maskedEncoder(
 async function maskedWriter(
   backend: Backend,
   frozen: FrozenModel,
-  hooks: Switches,
+  switches: Switches,
   facts: readonly LayerFacts[],
   data: CompressData,
 ): Promise<MaskedModel> {
-  const written = plainWriting(frozen, hooks);
+  const written = plainWriting(frozen, switches.hooks);
   const writing = await openWriting(backend, written, frozen, data);
   const teacher = await openDivergence(backend, written);
-  const dense = switchFeeds(facts, noneSwitched(facts));
+  const dense = switches.feeds(noneSwitched(facts));
   return {
-    said: (examples, kept) => writing.said(examples, switchFeeds(facts, kept)),
-    divergence: (examples, kept) => teacher.divergence(examples, switchFeeds(facts, kept), dense),
+    said: (examples, kept) => writing.said(examples, switches.feeds(kept)),
+    divergence: (examples, kept) => teacher.divergence(examples, switches.feeds(kept), dense),
     async dispose() {
       await writing.dispose();
       await teacher.dispose();

@@ -2,7 +2,7 @@
 import {
   applyPlan,
   keepNeurons,
-  neuronImportance,
+  neuronsToKeep,
   type SearchOptions,
   type SearchStep,
   type Sizes,
@@ -25,13 +25,13 @@ export async function* bySearch(
 ): AsyncGenerator<SearchStep, Choice> {
   const { facts, frozen, backend, data } = context;
   const memory = await SearchMemory.open(context.files, context.searchFile, context.searchKey);
-  const rankings = facts.map((of) => rank(neuronImportance(of)));
+  const rankings = facts.map((of) => neuronsToKeep(of, of.site.neurons));
   const keptOf = (sizes: Sizes) =>
     sizes.map((size, i) =>
       size === facts[i]!.site.neurons ? null : rankings[i]!.slice(0, size).sort((a, b) => a - b),
     );
   const layersOf = (sizes: Sizes) =>
-    keptOf(sizes).map((kept, i) => keepNeurons(facts[i]!, kept ?? all(facts[i]!.site.neurons), "mean"));
+    keptOf(sizes).map((kept, i) => keepNeurons(facts[i]!, kept ?? all(facts[i]!.site.neurons), "refit"));
   const masked = await openMasked(backend, frozen, facts, data);
   const dense = await masked.said(data.search, noneSwitched(facts));
   const timing = rule.kind === "latency" ? await openLatency(backend, frozen, data.search) : null;
@@ -116,4 +116,3 @@ function latencyFacts(memory: SearchMemory, sizes: Sizes, examples: EncodedExamp
 const DIVERGENCE_EXAMPLES = 256;
 
 const all = (size: number) => Array.from({ length: size }, (_, f) => f);
-const rank = (scores: Float64Array) => all(scores.length).sort((a, b) => scores[b]! - scores[a]! || a - b);

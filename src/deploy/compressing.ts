@@ -9,15 +9,14 @@ import {
   type NeuronStatistics,
   type PlainModel,
   type Plan,
-  parsePlan,
   type Quantization,
   type SearchStep,
   unchanged,
 } from "../compress/index.ts";
 import { isTargets } from "../data/index.ts";
 import { ConfigError, type ConfigIssue } from "../errors.ts";
-import { jsonText, parseJson } from "../hub/index.ts";
-import { mlpSites } from "../models/index.ts";
+import { jsonText } from "../hub/index.ts";
+import { type MlpSite, mlpSites } from "../models/index.ts";
 import type { Backend } from "../runtime/index.ts";
 import { joinPath, parameterCount } from "../tensor/index.ts";
 import type { Environment, Running, RunOverrides, RunTarget, Stoppable } from "../workflow/index.ts";
@@ -41,9 +40,9 @@ import { type Choice, chooseLayers } from "./compress-rules.ts";
 import { lostScore, type Said, saidLabels } from "./compress-said.ts";
 import { calibrate, layerFacts, logitsOf, statedScores } from "./compress-scoring.ts";
 import { type FrozenModel, inferenceOf, openFrozen, writeBeside, writePlainModel } from "./frozen-model.ts";
+import { readPlan, writePlan } from "./plan-files.ts";
 import { type RecoveryEvent, recover } from "./recovering.ts";
 
-const PLAN_FILE = "plan.json";
 const SEARCH_FILE = "search.jsonl";
 const RECOVERY_FOLDER = "recovery";
 /** What a compression that was stopped may leave, and goes on with. */
@@ -94,12 +93,12 @@ async function* compressEvents(
   let choice: Choice;
   let statistics: NeuronStatistics[] = [];
   if (options.rule.kind === "plan") {
-    const { file } = options.rule;
-    const plan = parsePlan(parseJson(file, await files.readText(file)), planTarget, file);
+    const plan = await readPlan(files, options.rule.file, planTarget);
     choice = { layers: plan.layers, exactness: plan.exactness, chosen: plan.chosen, candidates: [] };
   } else {
     yield stage("calibrate", `${exampleCount(data.calibration)} examples of ${data.calibrationSplit}`);
-    statistics = await calibrate(backend, frozen, data.calibration, data.task);
+    const moments = needsMoments(sites, options);
+    statistics = await calibrate(backend, frozen, data.calibration, data.task, { moments });
     const facts: LayerFacts[] = await layerFacts(frozen, sites, statistics);
     yield stage("choose", "choosing what to remove");
     const context = {
@@ -187,7 +186,7 @@ async function* compressEvents(
   };
   await writePlainModel(files, options.output, smaller, frozen.opened.base.folder);
   if (smaller.beside) await writeBeside(environment, options.output, smaller.beside, frozen);
-  await files.write(joinPath(options.output, PLAN_FILE), jsonText({ ...plan }));
+  await writePlan(files, options.output, plan);
   if (decoding !== null) await files.write(joinPath(options.output, DECODING_FILE), jsonText({ ...decoding }));
   await files.write(joinPath(options.output, COMPRESSION_FILE), jsonText({ ...compression }));
   return compression;
@@ -214,6 +213,26 @@ async function checkOutput({ files }: Environment, output: string): Promise<void
   ]);
 }
 
+/** Second moments of all layers, while a batch's are added to them. */
+const MOMENTS_BYTES = 8;
+const MOST_MOMENTS_BYTES = 6e9;
+
+/**
+ * Whether the rule may leave some neurons of an MLP and fit its output again.
+ * @throws {ConfigError} when what every two neurons do together does not fit into memory.
+ */
+function needsMoments(sites: readonly MlpSite[], { rule, compensation }: CompressOptions): boolean {
+  if (compensation !== "refit" || rule.kind === "silent") return false;
+  if (rule.kind === "explicit" && rule.keepNeurons === null && rule.threshold === null) return false;
+  const bytes = MOMENTS_BYTES * sites.reduce((sum, { neurons }) => sum + neurons ** 2, 0);
+  if (bytes <= MOST_MOMENTS_BYTES) return true;
+  const got = `${(bytes / 1e9).toFixed(0)} GB for what every two neurons of ${sites.length} MLPs do together`;
+  const expected = `mean, for a model that needs more than ${MOST_MOMENTS_BYTES / 1e9} GB`;
+  throw new ConfigError([{ path: "--compensation", expected, got }], {
+    hint: "--compensation mean keeps what removed neurons gave on average, and needs no more than the model.",
+  });
+}
+
 /** What a search's measurements depend on. */
 function searchKey(target: Pick<Plan, "base" | "adapter">, data: CompressData, options: CompressOptions): string {
   const counts = [data.calibration.totalTokens, data.search.totalTokens, data.search.count];
@@ -226,6 +245,7 @@ function searchKey(target: Pick<Plan, "base" | "adapter">, data: CompressData, o
     data.split,
     counts,
     options.rule.kind,
+    options.compensation,
     ...(isTargets(data.search) ? [generation] : []),
   ]);
 }

@@ -5,13 +5,14 @@ import { UnsupportedError } from "../errors.ts";
 import { type JsonObject, jsonText } from "../hub/index.ts";
 import type { HeadKind } from "../infer/index.ts";
 import { maxSequenceLength, type T5Config } from "../models/index.ts";
-import { type Files, joinPath } from "../tensor/index.ts";
+import { type Files, joinPath, parentFolder } from "../tensor/index.ts";
 import type { Environment, RunOverrides, RunTarget } from "../workflow/index.ts";
 import { DECODING_FILE, readCompression } from "../workflow/index.ts";
 import { taskRanges } from "./calibrating.ts";
 import { type FrozenModel, openFrozen } from "./frozen-model.ts";
 import { checkNewFolder, writeWhole } from "./model-folder.ts";
 import { ONNX_DTYPES, type OnnxFileOptions, type WrittenOnnx, writeOnnxFiles } from "./onnx-files.ts";
+import { PLAN_FILES } from "./plan-files.ts";
 
 export interface OnnxExportOptions extends FileLimits {
   /** A new folder. */
@@ -46,7 +47,7 @@ export async function exportOnnx(
   const ranges = wanted.includes("qdq") ? await taskRanges(environment, target, frozen, overrides) : undefined;
   let written: readonly WrittenOnnx[] = [];
   await writeWhole(files, output, async (folder) => {
-    for (const name of ["plan.json", "compression.json", DECODING_FILE])
+    for (const name of [...PLAN_FILES, "compression.json", DECODING_FILE])
       if (compression !== null && target.kind === "run" && (await files.stat(joinPath(target.folder, name))) !== null)
         await files.write(joinPath(folder, name), await files.read(joinPath(target.folder, name)));
     written = await writeOnnxFolder(files, folder, frozen, wanted, { ...limits, ranges });
@@ -137,7 +138,7 @@ const TASKS: Readonly<Partial<Record<HeadKind["kind"], string>>> = {
 
 function loadingLine(output: string, precisions: readonly Precision[], head: HeadKind["kind"]): string {
   const folder = output.replace(/\/+$/, "");
-  const [parent, name] = [folder.slice(0, folder.lastIndexOf("/")) || ".", folder.slice(folder.lastIndexOf("/") + 1)];
+  const [parent, name] = [parentFolder(folder), folder.slice(folder.lastIndexOf("/") + 1)];
   const dtype = ONNX_DTYPES[precisions.at(-1) ?? "fp32"];
   const task = TASKS[head] ?? "text-classification";
   return `env.localModelPath = "${parent}"; await pipeline("${task}", "${name}", { dtype: "${dtype}" })`;

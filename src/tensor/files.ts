@@ -40,3 +40,10 @@ export function joinPath(...parts: readonly string[]): string {
     .join("/")
     .replace(/\/{2,}/g, "/");
 }
+
+/** The folder that a path lies in; `.` for a bare name. */
+export function parentFolder(path: string): string {
+  const real = path.replace(/\/+$/, "");
+  const slash = real.lastIndexOf("/");
+  return slash < 0 ? "." : real.slice(0, slash) || "/";
+}
