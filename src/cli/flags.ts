@@ -122,6 +122,10 @@ export const TRAIN_FLAGS: readonly Flag[] = [
   removal("keep-scope", "layer|global", "that share of each layer, or of all together", { default: "layer" }),
   removal("removal-start", "X", "share of steps before the first neuron goes", { default: "0.2" }),
   removal("removal-end", "X", "share of steps after which the last has gone", { default: "0.6" }),
+  training("teacher", "RUN|DIR", "learn from the logits of a run of the same task and labels too (distillation)"),
+  training("distillation-weight", "X", "share of the loss that is the teacher's; labels have the rest", {
+    default: "0.5",
+  }),
   training("epochs", "X", "passes over the data", { default: "3" }),
   training("max-steps", "N", "stop after N steps, however many epochs"),
   training("batch-size", "N", "examples a micro-batch (squad: 12, seq2seq: 8)", { default: "32" }),
