@@ -185,10 +185,10 @@ function onlyExamples(split: Split, chosen: ReadonlySet<number>): Split {
  * Loss of the best constant answer to labels and teacher together. Of classes `H(m) − w · mean H(p)`, m the mean of `(1 − w) · onehot + w · p`
  * over the examples, p the teacher's shares; of scores the mean squares about their weighted mean.
  */
-function taughtChance(
+export function taughtChance(
   labels: Float64Array,
   logits: Float32Array,
-  { kind, labels: { length: width } }: Task,
+  { kind, labels: { length: width } }: Pick<Task, "kind" | "labels">,
   weight: number,
 ): number {
   const count = labels.length;

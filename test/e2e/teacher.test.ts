@@ -137,6 +137,14 @@ test("a run that was taught teaches in turn, gates and all; so does what it was 
   });
 });
 
+test("stopped while the teacher is asked, a run has not begun: nothing is written", async () => {
+  const flags = { model: at("model"), data: at("data"), ...SHARED, teacher: at("teacher"), output: at("unbegun") };
+  const settings = await openSettings(environment.files, { flags });
+  const running = workflow(environment).train(settings, { signal: AbortSignal.abort() });
+  expect(await running.result).toMatchObject({ interrupted: true, folder: null });
+  expect(await environment.files.stat(at("unbegun"))).toBeNull();
+});
+
 test("--dry-run opens the teacher too", async () => {
   const flags = { model: at("model"), data: at("data"), ...SHARED, teacher: at("teacher"), output: at("dry") };
   const settings = await openSettings(environment.files, { flags });
