@@ -123,7 +123,9 @@ export function trainFlags({ task, variant, removal, share, seed }: Point): stri
 /** `deft compress`'s flags: neurons that training has masked go by themselves, and exactly. */
 export function compressFlags({ removal, share }: Point): string[] {
   if (removal === "budget") return ["--score-budget", String(share)];
-  return removal === "post hoc" ? ["--keep-neurons", String(share), "--recovery-steps", "100"] : [];
+  return removal === "post hoc"
+    ? ["--keep-neurons", String(share), "--recovery-steps", "100", "--recovery-distillation", "0"]
+    : [];
 }
 
 /** The curves: SST-2, both kinds of removal, seed by seed so that an interrupted experiment has whole seeds. */

@@ -122,6 +122,10 @@ export const TRAIN_FLAGS: readonly Flag[] = [
   removal("keep-scope", "layer|global", "that share of each layer, or of all together", { default: "layer" }),
   removal("removal-start", "X", "share of steps before the first neuron goes", { default: "0.2" }),
   removal("removal-end", "X", "share of steps after which the last has gone", { default: "0.6" }),
+  training("teacher", "RUN|DIR", "learn from the logits of a run of the same task and labels too (distillation)"),
+  training("distillation-weight", "X", "share of the loss that is the teacher's; labels have the rest", {
+    default: "0.5",
+  }),
   training("epochs", "X", "passes over the data", { default: "3" }),
   training("max-steps", "N", "stop after N steps, however many epochs"),
   training("batch-size", "N", "examples a micro-batch (squad: 12, seq2seq: 8)", { default: "32" }),
@@ -219,6 +223,9 @@ export const COMPRESS_FLAGS: readonly Flag[] = [
     },
   ),
   compression("recovery-steps", "N", "steps of fine-tuning after removal", { default: "0" }),
+  compression("recovery-method", "lora|full", "what they train, instead of the run's own method"),
+  compression("recovery-rate", "X", "their learning rate, instead of the run's own (full: 5e-5)"),
+  compression("recovery-distillation", "X", "share of their loss that the dense model teaches (tasks of labels: 0.5)"),
   compression("decoding-budget", "X", "T5: decode by rows of active neurons, at thresholds that cost at most X points"),
   output("output", "DIR", "the compressed model's folder"),
 ];

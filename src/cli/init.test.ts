@@ -38,6 +38,7 @@ describe("settingsFile", () => {
       "density-weight": "auto",
       reference: "r",
     },
+    { task: "stsb", teacher: "runs/large", "distillation-weight": 0.7 },
     { task: "stsb", method: "qlora", "mask-safe": false, ada: true, "gate-weight": 0.3, "density-weight": 0 },
   ])("%j", (flags) => {
     const settings = resolveSettings({ flags: { model: "m", data: "d", ...flags } });

@@ -41,7 +41,7 @@ function scalar(name: string, value: unknown): string {
 const numberOr = (text: string) => (Number.isNaN(Number(text)) ? text : Number(text));
 
 /** Settings without a value that a reader may want to give here. */
-function isOffered(name: string, { task, removal, gates }: Settings): boolean {
+function isOffered(name: string, { task, removal, gates, distillation = null }: Settings): boolean {
   switch (name) {
     case "text-column":
     case "label-column":
@@ -52,6 +52,8 @@ function isOffered(name: string, { task, removal, gates }: Settings): boolean {
     case "target-column":
     case "source-prefix":
       return task === "seq2seq";
+    case "teacher":
+      return distillation === null && task !== "squad" && task !== "seq2seq";
     case "ada":
       return gates === null;
     case "keep-neurons":

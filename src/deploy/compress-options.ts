@@ -2,6 +2,7 @@
 import * as z from "zod";
 import { type Compensation, QUANTIZATIONS, type Quantization } from "../compress/index.ts";
 import { ConfigError, type ConfigIssue } from "../errors.ts";
+import { RECOVERY_METHODS, type RecoveryRequest } from "./recovery.ts";
 
 /** A layer: its number, or where a model has two stacks the stack and the number there. */
 export type LayerName = number | `encoder.${number}` | `decoder.${number}`;
@@ -39,8 +40,8 @@ export interface CompressOptions {
   readonly compensation: Exclude<Compensation, "none">;
   /** Training examples that statistics are taken from. */
   readonly calibrationExamples: number;
-  /** Steps of fine-tuning after removal; 0: none. */
-  readonly recoverySteps: number;
+  /** Fine-tuning after removal; null: none. */
+  readonly recovery: RecoveryRequest | null;
   /** Score that decoding by the rows of active neurons may cost, a fraction; null: whole matrices. */
   readonly decodingBudget: number | null;
 }
@@ -74,6 +75,9 @@ const SHAPE = {
   compensation: z.enum(["refit", "mean"]),
   "calibration-examples": z.int(),
   "recovery-steps": z.int().min(0),
+  "recovery-method": z.enum(RECOVERY_METHODS),
+  "recovery-rate": z.number().positive(),
+  "recovery-distillation": z.number().min(0).max(1),
   "decoding-budget": z.number().min(0).max(100),
 };
 const EXPECTED: Readonly<Record<keyof typeof SHAPE, string>> = {
@@ -91,6 +95,9 @@ const EXPECTED: Readonly<Record<keyof typeof SHAPE, string>> = {
   compensation: "refit or mean",
   "calibration-examples": "a whole number ≥ 1",
   "recovery-steps": "a whole number ≥ 0",
+  "recovery-method": "lora or full",
+  "recovery-rate": "a learning rate above 0",
+  "recovery-distillation": "the dense model's share of the loss, from 0 to 1",
   "decoding-budget": "points from 0 to 100 (1 means 0.01)",
 };
 
@@ -125,7 +132,7 @@ export function compressOptions(flags: Readonly<Record<string, unknown>>): Compr
       expected: "at least one example to take statistics from",
       got: String(given["calibration-examples"]),
     });
-  if (parsed.success) issues.push(...exclusive(given));
+  if (parsed.success) issues.push(...exclusive(given), ...unrecovered(given));
   if (issues.length > 0) throw new ConfigError(issues, { hint: "`deft compress --help` lists every rule." });
   return {
     output: given.output!,
@@ -133,7 +140,7 @@ export function compressOptions(flags: Readonly<Record<string, unknown>>): Compr
     quantization: given.quantize ?? "none",
     compensation: given.compensation ?? "refit",
     calibrationExamples: given["calibration-examples"] ?? CALIBRATION_EXAMPLES,
-    recoverySteps: given["recovery-steps"] ?? 0,
+    recovery: recoveryOf(given),
     decodingBudget: given["decoding-budget"] === undefined ? null : given["decoding-budget"] / 100,
   };
 }
@@ -152,6 +159,29 @@ function exclusive(given: Given): ConfigIssue[] {
   if (alone.length === 0 || alone.length + others.length === 1) return [];
   const got = [...alone, ...others].map((key) => `--${key}`).join(" and ");
   return [{ path: `--${alone[0]}`, expected: "no other rule beside it", got }];
+}
+
+const RECOVERY = ["recovery-method", "recovery-rate", "recovery-distillation"] as const;
+
+/** What says how to recover, where nothing is to be recovered. */
+function unrecovered(given: Given): ConfigIssue[] {
+  if ((given["recovery-steps"] ?? 0) > 0) return [];
+  return RECOVERY.filter((key) => given[key] !== undefined).map((key) => ({
+    path: `--${key}`,
+    expected: "--recovery-steps N, without which it means nothing",
+    got: "no --recovery-steps",
+  }));
+}
+
+function recoveryOf(given: Given): RecoveryRequest | null {
+  const steps = given["recovery-steps"] ?? 0;
+  if (steps === 0) return null;
+  return {
+    steps,
+    method: given["recovery-method"] ?? null,
+    rate: given["recovery-rate"] ?? null,
+    distillation: given["recovery-distillation"] ?? null,
+  };
 }
 
 function ruleOf(given: Given): CompressRule {

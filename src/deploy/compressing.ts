@@ -42,6 +42,7 @@ import { calibrate, layerFacts, logitsOf, statedScores } from "./compress-scorin
 import { type FrozenModel, inferenceOf, openFrozen, writeBeside, writePlainModel } from "./frozen-model.ts";
 import { readPlan, writePlan } from "./plan-files.ts";
 import { type RecoveryEvent, recover } from "./recovering.ts";
+import { recoveryChosen, recoveryFor } from "./recovery.ts";
 
 const SEARCH_FILE = "search.jsonl";
 const RECOVERY_FOLDER = "recovery";
@@ -81,6 +82,8 @@ async function* compressEvents(
   yield stage("open", "opening the model and its data");
   const frozen = await openFrozen(environment, target, overrides, { keepsMethod: true });
   checkOptions(frozen, options);
+  const recovery = recoveryFor(frozen, options.recovery);
+  const source = target.kind === "run" ? target.folder : target.model;
   const sites = mlpSites(frozen.model);
   const data = await openCompressData(environment, frozen, overrides, options.calibrationExamples);
   const backend = backendOf(environment, overrides, frozen.opened.settings);
@@ -128,13 +131,13 @@ async function* compressEvents(
     adapter: planTarget.adapter,
     layers: choice.layers,
     quantization: options.quantization,
-    exactness: options.recoverySteps > 0 ? "calibrated" : choice.exactness,
-    chosen: { ...choice.chosen, ...(options.recoverySteps > 0 ? { recoverySteps: options.recoverySteps } : {}) },
+    exactness: recovery === null ? choice.exactness : "calibrated",
+    chosen: recoveryChosen(choice.chosen, recovery),
   };
   let smaller = applyPlan(frozen, sites, plan.layers);
-  if (options.recoverySteps > 0)
-    smaller = yield* recover(environment, frozen, smaller, {
-      steps: options.recoverySteps,
+  if (recovery !== null)
+    smaller = yield* recover(environment, frozen, smaller, recovery, {
+      source,
       folder: joinPath(options.output, RECOVERY_FOLDER),
       signal,
     });
@@ -159,7 +162,7 @@ async function* compressEvents(
   const compression: Compression = {
     schema: 1,
     createdAt: new Date().toISOString(),
-    source: target.kind === "run" ? target.folder : target.model,
+    source,
     folder: options.output,
     exactness,
     ...(decoding === null ? {} : { decoding: decodingFacts(decoding) }),
@@ -250,9 +253,9 @@ function searchKey(target: Pick<Plan, "base" | "adapter">, data: CompressData, o
   ]);
 }
 
-/** @throws {ConfigError} where weights in few bits could not be measured, a recovery not be merged, or nothing decodes. */
+/** @throws {ConfigError} where weights in few bits could not be measured, or nothing decodes. */
 function checkOptions({ model, opened, beside }: FrozenModel, options: CompressOptions): void {
-  const { quantization, recoverySteps, decodingBudget } = options;
+  const { quantization, decodingBudget } = options;
   const { kind } = opened.method.settings;
   const issues: ConfigIssue[] = [];
   if (quantization !== "none" && (model.architecture !== "encoder" || beside !== undefined)) {
@@ -262,8 +265,6 @@ function checkOptions({ model, opened, beside }: FrozenModel, options: CompressO
         : `nothing for a run of ${kind}, which stays beside its base`;
     issues.push({ path: "--quantize", expected, got: quantization });
   }
-  if (recoverySteps > 0 && beside !== undefined)
-    issues.push({ path: "--recovery-steps", expected: "a run of lora, head or full", got: `one of ${kind}` });
   if (decodingBudget !== null && (model.architecture === "encoder" || beside !== undefined)) {
     const expected = "a model that writes text, with its method merged (lora, head or full)";
     issues.push({ path: "--decoding-budget", expected, got: beside === undefined ? opened.base.name : kind });

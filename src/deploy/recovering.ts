@@ -7,6 +7,7 @@ import { joinPath } from "../tensor/index.ts";
 import type { Environment, RunRecord, RunTarget } from "../workflow/index.ts";
 import { openBaseModel, readRun, trainRun } from "../workflow/index.ts";
 import { type FrozenModel, openFrozen, writePlainModel } from "./frozen-model.ts";
+import type { Recovery } from "./recovery.ts";
 
 /** Progress of a recovery. */
 export interface RecoveryEvent {
@@ -17,37 +18,41 @@ export interface RecoveryEvent {
 }
 
 /**
- * The smaller model after `steps` steps of the run's own method without density loss, gates or removal. The run lies in `folder`.
- * It is evaluated once, at its end: no checkpoint is chosen by the examples that scores are stated on. One that was stopped there is gone on with.
- * @throws {ConfigError} when the target has no run whose settings and data could be gone on with, or `folder` holds another recovery.
+ * The smaller model after a recovery: the run's own settings without density loss, gates or removal, taught by the dense model in
+ * `source`. The run lies in `folder`. It is evaluated once, at its end: no checkpoint is chosen by the examples that scores are stated
+ * on. One that was stopped there is gone on with.
+ * @throws {ConfigError} when `folder` holds another recovery.
  */
 export async function* recover(
   environment: Environment,
   { opened }: FrozenModel,
   smaller: PlainModel,
-  {
-    steps,
-    folder,
-    signal,
-  }: { readonly steps: number; readonly folder: string; readonly signal: AbortSignal | undefined },
+  recovery: Recovery,
+  { source, folder, signal }: RecoverOptions,
 ): AsyncGenerator<RecoveryEvent, PlainModel> {
-  const { settings } = opened;
-  if (settings === null)
-    throw new ConfigError([{ path: "--recovery-steps", expected: "a RUN to recover", got: "a model without a run" }]);
   const [base, run] = [joinPath(folder, "base"), joinPath(folder, "run")];
   await writePlainModel(environment.files, base, smaller, opened.base.folder);
-  const wanted = recoverySettings(settings, base, run, steps);
+  const wanted = recoverySettings(recovery, source, base, run);
   const begun = await begunRecovery(environment, base, wanted, run);
   if (begun === null || begun.result === null) {
-    const stoppable = signal === undefined ? {} : { signal };
-    const training = trainRun(environment, { ...wanted, resume: begun !== null }, stoppable);
+    const options = { teacher: opened, ...(signal === undefined ? {} : { signal }) };
+    const training = trainRun(environment, { ...wanted, resume: begun !== null }, options);
     for await (const event of training)
-      if (event.type === "step") yield { type: "recovery", step: event.step, totalSteps: steps, loss: event.loss };
+      if (event.type === "step")
+        yield { type: "recovery", step: event.step, totalSteps: recovery.steps, loss: event.loss };
     if ((await training.result).interrupted) signal?.throwIfAborted();
   }
   const target: RunTarget = { kind: "run", folder: run };
   const { config, weights } = await openFrozen(environment, target, {});
   return { config, weights };
+}
+
+export interface RecoverOptions {
+  /** The folder of the dense model that teaches. */
+  readonly source: string;
+  /** Where the smaller base and the run on it lie. */
+  readonly folder: string;
+  readonly signal: AbortSignal | undefined;
 }
 
 /** The recovery that a compression left behind when it was stopped; null where there is none. @throws {ConfigError} when it is another one. */
@@ -70,19 +75,25 @@ async function begunRecovery(
   });
 }
 
-function recoverySettings(settings: Settings, model: string, output: string, steps: number): Settings {
-  const { method } = settings;
+function recoverySettings(
+  { settings, steps, method, rate, distillation }: Recovery,
+  source: string,
+  model: string,
+  output: string,
+): Settings {
   return {
     ...settings,
     model,
     output,
     resume: false,
-    // a bottleneck adapter could not be merged; LoRA on every layer repairs what was cut wherever it was
-    method: method.kind === "lora" ? { ...method, targets: "all-linear" } : method,
-    density: { ...settings.density, weight: 0 },
+    method,
+    // the smaller model's matrices are plain, and full fine-tuning must not have them in few bits
+    quantize: method.kind === "full" ? null : settings.quantize,
+    density: { ...settings.density, weight: 0, auto: null },
     gates: null,
     removal: null,
-    optim: { ...settings.optim, maxSteps: steps },
+    distillation: distillation === 0 ? null : { teacher: source, weight: distillation },
+    optim: { ...settings.optim, learningRate: rate, maxSteps: steps },
     evalSteps: steps,
     saveSteps: null,
     patience: null,

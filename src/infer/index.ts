@@ -62,5 +62,5 @@ export {
   type SparseCalibration,
 } from "./sparse-plan.ts";
 export { buildTaskGraph, type TaskGraph, type TaskGraphOptions } from "./task-graph.ts";
-export type { LossTerm } from "./task-loss.ts";
+export type { Distillation, LossTerm } from "./task-loss.ts";
 export { TEXT_METRICS, type TextMetric, textMetrics } from "./text-metrics.ts";

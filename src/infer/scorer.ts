@@ -7,7 +7,7 @@ import { numLogits } from "./head.ts";
 import { type LossScale, lossCount, type ModelBatch, stackPositions } from "./model-batch.ts";
 import { buildTaskGraph, type TaskGraphOptions } from "./task-graph.ts";
 
-export interface ScorerOptions extends Omit<TaskGraphOptions, "training"> {
+export interface ScorerOptions extends Omit<TaskGraphOptions, "training" | "distillation"> {
   /** Everything the graph needs that `score` is not given: the frozen base. */
   readonly weights: Weights;
   readonly backend: Backend;

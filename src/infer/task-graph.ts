@@ -1,7 +1,7 @@
 // A task as a graph: model, method, head and tap composed, for training, scoring and measuring alike.
 
 import { activationTap, type StackMasks, type Tap } from "../density/index.ts";
-import { UnsupportedError } from "../errors.ts";
+import { ConfigError, UnsupportedError } from "../errors.ts";
 import { cast, equal, Graph, isOp, type Node, not, reachable, type Value } from "../graph/index.ts";
 import {
   type EncoderDecoderModel,
@@ -16,7 +16,7 @@ import { compose, type DropoutNoise, type ParameterSpec, Scope } from "../nn/ind
 import type { Method } from "../peft/index.ts";
 import { type HeadKind, numLogits } from "./head.ts";
 import { IGNORED_LABEL } from "./model-batch.ts";
-import { type LossTerm, sequenceLosses, spanLosses, tokenLosses } from "./task-loss.ts";
+import { type Distillation, type LossTerm, sequenceLosses, spanLosses, tokenLosses } from "./task-loss.ts";
 
 export interface TaskGraphOptions {
   readonly model: Model;
@@ -26,6 +26,8 @@ export interface TaskGraphOptions {
   readonly alsoTrains?: ReadonlySet<string>;
   /** With dropout as the model's config and the method say. */
   readonly training?: boolean;
+  /** The losses ask for a teacher's answers too, fed as `teacherLogits`; absent or null: for the labels alone. */
+  readonly distillation?: Distillation | null;
 }
 
 export interface TaskGraph {
@@ -47,10 +49,13 @@ export interface TaskGraph {
 /**
  * Builds the forward pass once. Feeds: `tokenIds`, `attentionMask` `[B, S]`, for encoders `typeIds` `[B, S]`; labels as the head
  * has them: `labels` `[B]`, `startPositions` and `endPositions` `[B]`, or `labels` `[B, T]` with −100 where there is
- * none, which shifted right are the decoder's input too; in training `dropoutSeed`.
+ * none, which shifted right are the decoder's input too; in training `dropoutSeed`, and with a teacher `teacherLogits` `[B, C]`.
  * @throws {UnsupportedError} when the model cannot carry such a head.
+ * @throws {ConfigError} when answers that are places or texts are to be distilled.
  */
-export function buildTaskGraph({ model, method, head, alsoTrains, training = false }: TaskGraphOptions): TaskGraph {
+export function buildTaskGraph(options: TaskGraphOptions): TaskGraph {
+  const { model, method, head, alsoTrains, training = false, distillation = null } = options;
+  if (distillation !== null) checkDistillation(head);
   const graph = new Graph();
   const tap = activationTap();
   const noise: DropoutNoise | undefined = training ? { seed: graph.input("dropoutSeed", "uint32", []) } : undefined;
@@ -59,7 +64,8 @@ export function buildTaskGraph({ model, method, head, alsoTrains, training = fal
     trains: (name) => method.trains(name) || (alsoTrains?.has(name) ?? false),
     ...(noise ? { noise } : {}),
   });
-  const task = model.architecture === "encoder" ? encoderTask(model, root, head) : textTask(model, root, head);
+  const task =
+    model.architecture === "encoder" ? encoderTask(model, root, head, distillation) : textTask(model, root, head);
   // what a hook has skipped is not part of the model: neither its parameters nor its activations
   const needed = new Set(reachable(Object.values(task.outputs)));
   const parameterOf = ({ name, shape, trainable }: ParameterSpec) => graph.parameter(name, shape, { trainable });
@@ -72,7 +78,7 @@ export function buildTaskGraph({ model, method, head, alsoTrains, training = fal
 
 type Task = Pick<TaskGraph, "inputs" | "outputs" | "losses" | "attended">;
 
-function encoderTask(model: EncoderModel, root: Scope, head: HeadKind): Task {
+function encoderTask(model: EncoderModel, root: Scope, head: HeadKind, distillation: Distillation | null): Task {
   if (head.kind === "language-model") throw unsupported(model, head, ["classification", "span"]);
   const { graph } = root;
   const tokens = (name: string) => graph.input(name, "int64", ["B", "S"]);
@@ -84,7 +90,7 @@ function encoderTask(model: EncoderModel, root: Scope, head: HeadKind): Task {
     return { inputs: { ...text, ...labels }, outputs, losses, attended };
   }
   const logits = encoderLogits(model, root, text, numLogits(head));
-  const { labels, losses } = sequenceLosses(head, logits);
+  const { labels, losses } = sequenceLosses(head, logits, distillation);
   return { inputs: { ...text, ...labels }, outputs: { logits }, losses, attended };
 }
 
@@ -101,6 +107,13 @@ function textTask(model: EncoderDecoderModel, root: Scope, head: HeadKind): Task
     losses: tokenLosses(logits, labels),
     attended: { encoder: text.attentionMask, decoder: cast(not(equal(labels, IGNORED_LABEL)), "int64") },
   };
+}
+
+/** @throws {ConfigError} when the head has no logits of one width for all texts. */
+function checkDistillation({ kind }: HeadKind): void {
+  if (kind !== "span" && kind !== "language-model") return;
+  const got = kind === "span" ? "one that points at answers" : "one that writes texts";
+  throw new ConfigError([{ path: "--teacher", expected: "a task of labels, whose logits it gives", got }]);
 }
 
 const unsupported = ({ config }: Model, head: HeadKind, supported: readonly string[]) =>

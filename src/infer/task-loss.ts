@@ -1,8 +1,15 @@
 // The loss of each head, as sums over examples with what they are divided by: micro-batches add up to the large batch.
 import { InternalError } from "../errors.ts";
-import { max, mul, reduceSum, reshape, type Value } from "../graph/index.ts";
-import { binaryCrossEntropy, crossEntropy, flattenRows, sparseCrossEntropy, squaredError } from "../nn/index.ts";
-import type { SequenceHead } from "./head.ts";
+import { add, type Graph, max, mul, reduceSum, reshape, sigmoid, type Value } from "../graph/index.ts";
+import {
+  binaryCrossEntropy,
+  crossEntropy,
+  flattenRows,
+  sparseCrossEntropy,
+  squaredError,
+  teacherDivergence,
+} from "../nn/index.ts";
+import { numLogits, type SequenceHead } from "./head.ts";
 import type { LossScale } from "./model-batch.ts";
 
 /** One part of the task loss: the sum of `values` over the examples, over what `scale` counts. */
@@ -12,34 +19,65 @@ export interface LossTerm {
   readonly values: Value;
 }
 
+/** What is learned from a teacher's logits, beside the labels. */
+export interface Distillation {
+  /** Share of the loss that asks for the teacher's answers, in [0, 1]; the labels have the rest. */
+  readonly weight: number;
+}
+
 /** Labels that a head is fed, by input name, and its loss. */
 export interface TaskLoss {
   readonly labels: Readonly<Record<string, Value>>;
   readonly losses: readonly LossTerm[];
 }
 
-/** The loss over logits `[B, C]`: `labels` `[B]` int64, `[B]` float32 for regression, `[B, C]` float32 of 0 and 1 for several. */
-export function sequenceLosses(head: SequenceHead, logits: Value): TaskLoss {
+/**
+ * The loss over logits `[B, C]`: `labels` `[B]` int64, `[B]` float32 for regression, `[B, C]` float32 of 0 and 1 for several. With a
+ * teacher `(1 − weight) · that + weight · the distance from its answers`, fed as `teacherLogits` `[B, C]` float32.
+ */
+export function sequenceLosses(head: SequenceHead, logits: Value, distillation: Distillation | null = null): TaskLoss {
   const { graph } = logits;
-  const of = (labels: Value, values: Value): TaskLoss => ({
-    labels: { labels },
+  const labels = labelInput(graph, head);
+  const of = (values: Value, teacher: Readonly<Record<string, Value>>): TaskLoss => ({
+    labels: { labels, ...teacher },
     losses: [{ scale: "exampleScale", values }],
   });
+  const hard = labelLoss(head, logits, labels);
+  if (distillation === null || distillation.weight === 0) return of(hard, {});
+  const teacherLogits = graph.input("teacherLogits", "float32", ["B", numLogits(head)]);
+  const soft = mul(teacherLoss(head, logits, teacherLogits), distillation.weight);
+  return of(add(mul(hard, 1 - distillation.weight), soft), { teacherLogits });
+}
+
+function labelInput(graph: Graph, head: SequenceHead): Value {
+  if (head.kind === "classification") return graph.input("labels", "int64", ["B"]);
+  return graph.input("labels", "float32", head.kind === "regression" ? ["B"] : ["B", head.numLabels]);
+}
+
+function labelLoss(head: SequenceHead, logits: Value, labels: Value): Value {
   switch (head.kind) {
-    case "classification": {
-      const labels = graph.input("labels", "int64", ["B"]);
-      return of(labels, crossEntropy(logits, labels));
-    }
-    case "multi-label": {
-      const labels = graph.input("labels", "float32", ["B", head.numLabels]);
-      return of(labels, binaryCrossEntropy(logits, labels));
-    }
-    case "regression": {
-      const labels = graph.input("labels", "float32", ["B"]);
-      return of(labels, squaredError(logits, labels));
-    }
+    case "classification":
+      return crossEntropy(logits, labels);
+    case "multi-label":
+      return binaryCrossEntropy(logits, labels);
+    case "regression":
+      return squaredError(logits, labels);
     default:
       throw new InternalError(`no loss for ${JSON.stringify(head)}`);
+  }
+}
+
+/** How far each example's answer is from the teacher's: `[B, C]` twice → `[B]`. */
+function teacherLoss(head: SequenceHead, logits: Value, teacherLogits: Value): Value {
+  switch (head.kind) {
+    case "classification":
+      return teacherDivergence(logits, teacherLogits);
+    case "multi-label":
+      return binaryCrossEntropy(logits, sigmoid(teacherLogits));
+    case "regression":
+      return squaredError(logits, reshape(teacherLogits, [logits.shape[0]!]));
+    default:
+      throw new InternalError(`no teacher's loss for ${JSON.stringify(head)}`);
   }
 }
 

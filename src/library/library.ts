@@ -139,6 +139,12 @@ export interface CompressRequest extends Stoppable {
   readonly quantize?: "none" | "int8" | "q4" | "qdq";
   readonly calibrationExamples?: number;
   readonly recoverySteps?: number;
+  /** With `recoverySteps`: default the run's own. */
+  readonly recoveryMethod?: "lora" | "full";
+  /** With `recoverySteps`: peak learning rate. Default: the run's own, of `full` 5e-5. */
+  readonly recoveryRate?: number;
+  /** With `recoverySteps`: share of the loss that asks for the dense model's logits, in [0, 1]. Default: 0.5 for tasks of labels. */
+  readonly recoveryDistillation?: number;
   /** Points of score that decoding by the rows of active neurons may cost; for models that write. */
   readonly decodingBudget?: number;
   readonly threads?: number;

@@ -16,6 +16,6 @@ export {
   type Sublayer,
 } from "./hooks.ts";
 export { flattenRows, type LinearOptions, linear } from "./linear.ts";
-export { binaryCrossEntropy, crossEntropy, sparseCrossEntropy, squaredError } from "./losses.ts";
+export { binaryCrossEntropy, crossEntropy, sparseCrossEntropy, squaredError, teacherDivergence } from "./losses.ts";
 export { layerNorm, rmsNorm } from "./norm.ts";
 export { type Init, type ParameterSpec, Scope, type ScopeOptions } from "./scope.ts";

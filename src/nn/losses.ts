@@ -22,6 +22,7 @@ import {
   reduceSum,
   relu,
   reshape,
+  softmax,
   square,
   sub,
   type Value,
@@ -52,6 +53,15 @@ export function binaryCrossEntropy(logits: Value, labels: Value): Value {
   // max(x, 0) − x·y + log(1 + e^−|x|): no large exponent
   const softplus = add(relu(logits), log(add(exp(neg(abs(logits))), 1)));
   return reduceMean(sub(softplus, mul(logits, labels)), { axes: [-1] });
+}
+
+/**
+ * `KL(teacher ‖ student) = Σ_c p_c · (log p_c − log softmax(logits)_c)` of each example, p the softmax of `teacherLogits`: both `[B, C]` → `[B]`.
+ * @see Hinton et al. 2015, Distilling the Knowledge in a Neural Network, at temperature 1; torch `kl_div`.
+ */
+export function teacherDivergence(logits: Value, teacherLogits: Value): Value {
+  const apart = sub(logSoftmax(teacherLogits), logSoftmax(logits));
+  return reduceSum(mul(softmax(teacherLogits), apart), { axes: [-1] });
 }
 
 /** `(prediction − label)²` of each example: logits `[B, 1]`, labels `[B]` float32 → `[B]`. */

@@ -23,6 +23,13 @@ export function pairRuns(records: readonly RunRecord[]): Comparison | null {
 }
 
 function rest({ settings, fingerprints }: RunRecord): string {
-  const { density: _density, output: _output, resume: _resume, threads: _threads, ...others } = settings;
-  return JSON.stringify([others, fingerprints]);
+  const {
+    density: _density,
+    output: _output,
+    resume: _resume,
+    threads: _threads,
+    distillation = null,
+    ...others
+  } = settings;
+  return JSON.stringify([others, distillation, fingerprints]);
 }

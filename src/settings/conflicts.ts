@@ -25,6 +25,8 @@ const DENSITY_KEYS = [
 const AUTO_KEYS = ["task-loss-margin", "target-density"] as const;
 const REMOVAL_KEYS = ["keep-scope", "removal-start", "removal-end"] as const;
 
+const TEACHER_KEYS = ["teacher", "distillation-weight"] as const;
+
 const DRAWING_KEYS = ["temperature", "top-k", "top-p"] as const;
 
 /** Keys that other tasks alone use. */
@@ -37,7 +39,7 @@ function foreignKeys(task: SettingsInput["task"]): { readonly key: SettingsKey; 
     ...of(SQUAD_KEYS, "--task squad", task !== "squad"),
     ...of(SEQ2SEQ_KEYS, "--task seq2seq", task !== "seq2seq"),
     ...of(WRITING_KEYS, "--task squad or seq2seq", !writes),
-    ...of(["text-column", "pair-column", "label-column"], "a task of labels", writes),
+    ...of(["text-column", "pair-column", "label-column", ...TEACHER_KEYS], "a task of labels", writes),
   ];
 }
 
@@ -90,6 +92,8 @@ export function conflicts(given: SettingsInput, methods: readonly string[]): Con
   if (given["keep-neurons"] === undefined) {
     for (const key of REMOVAL_KEYS) add(key, "--keep-neurons, without which it means nothing", "no --keep-neurons");
   }
+  if (given.teacher === undefined)
+    add("distillation-weight", "--teacher RUN, without which it means nothing", "no --teacher");
   const start = given["removal-start"] ?? DEFAULTS["removal-start"];
   const end = given["removal-end"] ?? DEFAULTS["removal-end"];
   if (start >= end) {

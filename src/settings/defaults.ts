@@ -30,6 +30,7 @@ export const DEFAULTS = {
   "keep-scope": "layer",
   "removal-start": 0.2,
   "removal-end": 0.6,
+  "distillation-weight": 0.5,
   epochs: 3,
   "batch-size": 32,
   accumulate: 1,

@@ -26,6 +26,7 @@ export {
   type ComparisonCell,
   type DataSettings,
   type DensitySettings,
+  type DistillationSettings,
   type MethodName,
   methodName,
   type OptimSettings,

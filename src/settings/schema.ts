@@ -91,6 +91,8 @@ const SHAPE = {
   "keep-scope": z.enum(["layer", "global"]),
   "removal-start": share,
   "removal-end": share,
+  teacher: text,
+  "distillation-weight": share,
   epochs: rate,
   "max-steps": count,
   "batch-size": count,

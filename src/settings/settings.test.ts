@@ -93,6 +93,39 @@ describe("resolveSettings", () => {
     expect(mistakes({ flags: { ...NEEDED, ...flags } })).toContain(expected);
   });
 
+  test("reads a teacher, and gives it back; runs of versions without one still open", () => {
+    const plain = resolveSettings({ flags: NEEDED });
+    expect(plain.distillation).toBeNull();
+    const taught = resolveSettings({ flags: { ...NEEDED, teacher: "runs/large" } });
+    expect(taught.distillation).toEqual({ teacher: "runs/large", weight: 0.5 });
+    expect(trainCommand(taught)).toContain("--teacher");
+    expect(trainCommand(taught)).not.toContain("--distillation-weight");
+    const heavier = resolveSettings({ flags: { ...NEEDED, teacher: "runs/large", "distillation-weight": 0.9 } });
+    expect(heavier.distillation?.weight).toBe(0.9);
+    expect(resolveSettings({ flags: settingsInput(heavier) })).toEqual(heavier);
+    const { distillation: _, ...old } = plain;
+    expect(settingsInput(old)).toEqual(settingsInput(plain));
+  });
+
+  test("names every mistake about a teacher at once", () => {
+    const flags = { ...NEEDED, task: "squad", teacher: "", "distillation-weight": 1.5 };
+    expect(mistakes({ flags })).toBe(
+      "--teacher: something / nothing / -\n--distillation-weight: a number ≤ 1 / 1.5 / -",
+    );
+  });
+
+  test.each([
+    [
+      { "distillation-weight": 0.5 },
+      "--distillation-weight: --teacher RUN, without which it means nothing / no --teacher",
+    ],
+    [{ teacher: "r", "distillation-weight": -0.1 }, "--distillation-weight: a number ≥ 0 / -0.1"],
+    [{ teacher: "r", task: "squad" }, "--teacher: a task of labels, which alone uses it / --task squad"],
+    [{ teacher: "r", task: "seq2seq" }, "--teacher: a task of labels, which alone uses it / --task seq2seq"],
+  ])("refuses %j", (flags, expected) => {
+    expect(mistakes({ flags: { ...NEEDED, ...flags } })).toContain(expected);
+  });
+
   test("reads each method's own settings", () => {
     const lora = resolveSettings({ flags: { ...NEEDED, rank: 4, targets: "query, key" } }).method;
     expect(lora).toEqual({

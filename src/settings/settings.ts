@@ -66,6 +66,14 @@ export interface RemovalSettings {
   readonly scope: "layer" | "global";
 }
 
+/** Learning from the answers of a model trained before, beside the labels. */
+export interface DistillationSettings {
+  /** The run, or model with the task's head, whose logits are learned from. */
+  readonly teacher: string;
+  /** Its share of the task loss, in [0, 1]; the labels have the rest. */
+  readonly weight: number;
+}
+
 /** Where examples come from and how they become token ids. */
 export interface DataSettings extends TextDataSettings {
   readonly path: string;
@@ -109,6 +117,8 @@ export interface Settings {
   readonly gates: GateSettings | null;
   /** Null: all neurons stay. */
   readonly removal: RemovalSettings | null;
+  /** Null: from the labels alone. Absent in runs of versions that had no teachers. */
+  readonly distillation?: DistillationSettings | null;
   readonly optim: OptimSettings;
   readonly answers: AnswerSettings;
   /** Steps between evaluations; null: at the end of each epoch. */
@@ -278,6 +288,7 @@ function assemble(given: SettingsInput, method: MethodName): Settings {
       v["keep-neurons"] === undefined
         ? null
         : { keep: v["keep-neurons"], start: v["removal-start"], end: v["removal-end"], scope: v["keep-scope"] },
+    distillation: v.teacher === undefined ? null : { teacher: v.teacher, weight: v["distillation-weight"] },
     optim: {
       epochs: v.epochs,
       maxSteps: v["max-steps"] ?? null,

@@ -3,7 +3,7 @@
 import { answersInput } from "./answers.ts";
 import { DEFAULTS, LOSS_DEFAULTS, METHOD_DEFAULTS, TASK_DEFAULTS } from "./defaults.ts";
 import type { SettingsInput, SettingsKey } from "./schema.ts";
-import { methodName, type Settings } from "./settings.ts";
+import { type DistillationSettings, methodName, type Settings } from "./settings.ts";
 
 /** Settings as flags and files spell them; `resolveSettings` gives the same settings back. */
 export function settingsInput(settings: Settings): SettingsInput {
@@ -35,6 +35,7 @@ export function settingsInput(settings: Settings): SettingsInput {
         }),
     ...(settings.gates ? gateInput(settings.gates) : {}),
     ...(settings.removal ? removalInput(settings.removal) : {}),
+    ...(settings.distillation ? distillationInput(settings.distillation) : {}),
     epochs: optim.epochs,
     "max-steps": optim.maxSteps,
     "batch-size": optim.batchSize,
@@ -74,6 +75,10 @@ function gateInput({ weight, rate }: NonNullable<Settings["gates"]>): SettingsIn
 
 function removalInput({ keep, start, end, scope }: NonNullable<Settings["removal"]>): SettingsInput {
   return { "keep-neurons": keep, "removal-start": start, "removal-end": end, "keep-scope": scope };
+}
+
+function distillationInput({ teacher, weight }: DistillationSettings): SettingsInput {
+  return { teacher, "distillation-weight": weight };
 }
 
 /** A method's settings as flags and files spell them. */

@@ -29,6 +29,7 @@ export interface StepEvent {
   readonly epoch: number;
   /** `taskLoss + weight · densityLoss`, with gates also their price `μ · mean gate`. */
   readonly loss: number;
+  /** With a teacher, of labels and teacher together. */
   readonly taskLoss: number;
   /** 0 without a density loss. */
   readonly densityLoss: number;

@@ -10,7 +10,7 @@ export interface RunRecord {
   readonly settings: Settings;
   /** Versions by name: `deft-tune`, `node`, `onnxruntime`. */
   readonly versions: Readonly<Record<string, string>>;
-  /** SHA-256 by part, in hex: `base`, `train`, `eval`. */
+  /** SHA-256 by part, in hex: `base`, `data`, where there is one `teacher`. */
   readonly fingerprints: Readonly<Record<string, string>>;
   /** The main metric's name. */
   readonly metricName: string;

@@ -99,10 +99,15 @@ export class RunWriter {
 }
 
 function checkSame(stored: RunRecord, record: RunRecord): void {
-  const issues: ConfigIssue[] = ["base", "data"].flatMap((part) => {
+  const { model, data, distillation } = record.settings;
+  const named = {
+    base: `--model ${model}`,
+    data: `--data ${data.path}`,
+    teacher: `--teacher ${distillation?.teacher}`,
+  };
+  const issues: ConfigIssue[] = Object.entries(named).flatMap(([part, path]) => {
     const [before, now] = [stored.fingerprints[part], record.fingerprints[part]];
     if (before === now) return [];
-    const path = part === "base" ? `--model ${record.settings.model}` : `--data ${record.settings.data.path}`;
     return [{ path, expected: `the content the run was started with (${brief(before)})`, got: brief(now) }];
   });
   if (issues.length > 0)

@@ -16,17 +16,22 @@ import {
 import { IGNORED_LABEL, type ModelBatch } from "../infer/index.ts";
 import type { DataSettings, Settings } from "../settings/index.ts";
 import { int64, type Tensor, zeros } from "../tensor/index.ts";
-import type { BatchSource } from "../train/index.ts";
+import type { BatchSource, EpochBatches } from "../train/index.ts";
 
 /** Rounds padded lengths up: fewer distinct shapes, so that the runtime's memory settles. */
 const LENGTH_STEP = 8;
+
+/** Training batches that also say which examples are in which. */
+export interface PlannedBatches extends BatchSource {
+  epoch(epoch: number): EpochBatches & { indices(index: number): ArrayLike<number> };
+}
 
 /** Training batches; their order is a pure function of seed and epoch. */
 export function trainingBatches(
   examples: EncodedExamples,
   task: Pick<Task, "kind">,
   settings: Pick<Settings, "data" | "optim" | "seed">,
-): BatchSource {
+): PlannedBatches {
   const { padding } = settings.data;
   const { batchSize } = settings.optim;
   return {
@@ -36,6 +41,7 @@ export function trainingBatches(
       const grouping = padding === "max" ? { bucketBatches: 0 } : {};
       const plan = trainingPlan(examples.lengths, { batchSize, seed: settings.seed, epoch, ...grouping });
       return {
+        indices: (index) => plan.indices(index),
         batch: (index) => batchOf(examples, plan.indices(index), task, padding, true),
         describe: (index) => {
           const lines = new Set(Array.from(plan.indices(index), (i) => examples.lines[i]));

@@ -18,6 +18,7 @@ import type { Running, Stoppable, TrainEstimate, TrainedRun } from "./api.ts";
 import { type BaseModel, linearSites, missingHead, openBaseModel } from "./base-model.ts";
 import type { Environment } from "./environment.ts";
 import { openEvaluator } from "./evaluator.ts";
+import type { OpenedTarget } from "./opened-target.ts";
 import { writeOutcomes } from "./outcomes.ts";
 import { methodOver } from "./quantized-base.ts";
 import { referenceLosses } from "./reference.ts";
@@ -25,8 +26,9 @@ import { methodOnBase, runExtras, usualTargets, withExtras } from "./run-method.
 import type { RunRecord } from "./run-record.ts";
 import { RunWriter } from "./run-writer.ts";
 import { running } from "./running.ts";
-import { chanceLoss, trainingBatches } from "./task-batches.ts";
+import { trainingBatches } from "./task-batches.ts";
 import { encodeSplit, headOf, openData } from "./task-data.ts";
+import { type Lesson, learnedFrom, openTeacher } from "./teacher.ts";
 import { gateValues, removalOptions, weightControl } from "./train-extras.ts";
 import { writeTrainedPart } from "./trained-part.ts";
 import { checkPositions, initTokenIds } from "./virtual-tokens.ts";
@@ -35,10 +37,14 @@ import { checkPositions, initTokenIds } from "./virtual-tokens.ts";
 const KEPT_CHECKPOINTS = 2;
 /** Larger than a training batch: nothing is kept for a backward pass. */
 const EVAL_BATCH = 32;
+/** Steps that an estimate is made from. */
+const TIMED_STEPS = 2;
 
 export interface TrainOptions extends Stoppable {
   /** What the plain run of a comparison said; without it, it is read from `--reference`. */
   readonly reference?: readonly TrainEvent[];
+  /** The settings' teacher where it is open already; without it, it is opened by its name. */
+  readonly teacher?: OpenedTarget;
 }
 
 /** Trains by `settings`; events are also written to the run's folder when there is one. */
@@ -53,12 +59,13 @@ export function trainRun(
 async function* trainEvents(
   environment: Environment,
   settings: Settings,
-  { signal, reference }: TrainOptions,
+  options: TrainOptions,
 ): AsyncGenerator<TrainEvent, TrainedRun> {
-  const job = await prepare(environment, settings);
-  const plain = await referenceLosses(environment.files, settings, job.totalSteps, reference);
+  const { job, plain, lesson } = await prepareLesson(environment, settings, options);
   const { files } = environment;
+  const { signal } = options;
   const record: RunRecord = { ...job.record, result: null };
+  if (lesson === null) return { record, folder: null, interrupted: true };
   const optimizer = await openStepper(job);
   const evaluator = await openEvaluator({
     ...job,
@@ -75,7 +82,7 @@ async function* trainEvents(
     // last, when all input has proved good: a refused run leaves nothing behind
     writer = settings.output === null ? null : await RunWriter.open(files, settings.output, record);
     const events = train({
-      ...trainerFacts(job, optimizer, plain),
+      ...trainerFacts(job, lesson, optimizer, plain),
       optimizer,
       evaluate: async (trained) => {
         const { split, examples, loss, metrics, density } = await evaluator.evaluate(
@@ -140,13 +147,12 @@ async function* trainEvents(
 
 /** What `--dry-run` says: everything is opened and checked, nothing trained or written. */
 export async function estimateRun(environment: Environment, settings: Settings): Promise<TrainEstimate> {
-  const job = await prepare(environment, settings);
-  await referenceLosses(environment.files, settings, job.totalSteps);
+  const { job, lesson } = await prepareLesson(environment, settings, {}, TIMED_STEPS);
   const optimizer = await openStepper(job);
   try {
     const started = performance.now();
-    const timed = Math.min(2, job.totalSteps);
-    const epoch = job.batches.epoch(0);
+    const timed = Math.min(TIMED_STEPS, job.totalSteps);
+    const epoch = lesson!.batches.epoch(0);
     const rates = { learningRate: 0, densityWeight: settings.density.weight, epsilon: settings.density.epsilon.to };
     for (let step = 0; step < timed; step++)
       await optimizer.step(step + 1, [epoch.batch(step % job.batches.batchesPerEpoch)], rates);
@@ -166,9 +172,22 @@ export async function estimateRun(environment: Environment, settings: Settings):
   }
 }
 
-type Job = Awaited<ReturnType<typeof prepare>>;
+type Job = Awaited<ReturnType<typeof prepareLesson>>["job"];
 
-async function prepare(environment: Environment, given: Settings) {
+/** All that can be known and refused before a step; the teacher is asked last, and not kept. */
+async function prepareLesson(
+  environment: Environment,
+  settings: Settings,
+  { reference, teacher: open, signal }: TrainOptions,
+  steps = Number.POSITIVE_INFINITY,
+) {
+  const { teacher, ...job } = await prepare(environment, settings, open);
+  const plain = await referenceLosses(environment.files, settings, job.totalSteps, reference);
+  const lesson = await learnedFrom(teacher, { ...job, steps: Math.min(steps, job.totalSteps), signal });
+  return { job, plain, lesson };
+}
+
+async function prepare(environment: Environment, given: Settings, openedTeacher?: OpenedTarget) {
   const { files } = environment;
   const base = await openBaseModel(environment, given.model, undefined, given.quantize ?? null);
   const settings: Settings = { ...given, method: usualTargets(given.method, base) };
@@ -182,6 +201,7 @@ async function prepare(environment: Environment, given: Settings) {
   checkClasses(dataset);
   method.check(linearSites(base));
   const alsoTrains = missingHead(base, head);
+  const teacher = await openTeacher(environment, settings, { task, head }, openedTeacher);
   const evalSplit = task.evalSplits[0]!;
   const trainExamples = await encodeSplit(splitOf(dataset, task.trainSplit), base, settings.data, task, {
     forTraining: true,
@@ -195,7 +215,11 @@ async function prepare(environment: Environment, given: Settings) {
     createdAt: new Date().toISOString(),
     settings,
     versions: environment.versions,
-    fingerprints: { base: base.fingerprint, data: dataset.fingerprint },
+    fingerprints: {
+      base: base.fingerprint,
+      data: dataset.fingerprint,
+      ...(teacher ? { teacher: teacher.fingerprint } : {}),
+    },
     metricName: task.mainMetric,
     labels: task.labels,
     ...(task.unanswerable ? { unanswerable: true } : {}),
@@ -209,6 +233,7 @@ async function prepare(environment: Environment, given: Settings) {
     task,
     head,
     alsoTrains,
+    teacher,
     evalSplit,
     trainExamples,
     evalExamples,
@@ -227,6 +252,8 @@ async function prepare(environment: Environment, given: Settings) {
       density: { ...settings.density },
       removal: settings.removal && { ...settings.removal },
       gates: settings.gates && { ...settings.gates },
+      // absent without one, as in the checkpoints of versions that had none
+      ...(teacher ? { teacher: teacher.fingerprint, teacherWeight: teacher.weight } : {}),
       optim: { ...settings.optim },
       seed: settings.seed,
       evalSteps: settings.evalSteps,
@@ -243,12 +270,13 @@ async function prepare(environment: Environment, given: Settings) {
 
 function openStepper(job: Job): Promise<Stepper> {
   const { settings, base, method, head, alsoTrains, backend } = job;
-  const { density, optim, seed } = settings;
+  const { density, optim, seed, distillation = null } = settings;
   return openOptimizer({
     model: base.model,
     method,
     head,
     alsoTrains,
+    distillation,
     weights: base.weights,
     backend,
     seed,
@@ -265,8 +293,8 @@ function openStepper(job: Job): Promise<Stepper> {
   });
 }
 
-function trainerFacts(job: Job, optimizer: Stepper, plain: readonly number[] | null) {
-  const { settings, task, totalSteps, batches, backend } = job;
+function trainerFacts(job: Job, { batches, chanceLoss }: Lesson, optimizer: Stepper, plain: readonly number[] | null) {
+  const { settings, task, totalSteps, backend } = job;
   const { optim, density } = settings;
   return {
     batches,
@@ -280,14 +308,14 @@ function trainerFacts(job: Job, optimizer: Stepper, plain: readonly number[] | n
     },
     density: {
       weight: density.weight,
-      control: weightControl(settings, totalSteps, chanceLoss(job.trainExamples, task), plain),
+      control: weightControl(settings, totalSteps, chanceLoss, plain),
       warmupSteps: density.auto ? 0 : Math.round(density.warmupRatio * totalSteps),
       cooldownSteps: Math.round(density.cooldownRatio * totalSteps),
       epsilon: density.epsilon,
       annealSteps: totalSteps,
     },
     removal: removalOptions(settings, job.base, job.method, totalSteps),
-    chanceLoss: chanceLoss(job.trainExamples, task),
+    chanceLoss,
     metricName: task.mainMetric,
     evalSteps: settings.evalSteps,
     patience: settings.patience,

@@ -224,11 +224,19 @@ describe("after training that removes or gates", () => {
 
   test("--recovery-steps trains the smaller model and merges what it learned", async () => {
     const result = await compress(answers, "recovered", "--keep-neurons", "0.25", "--recovery-steps", "5");
-    expect(result).toMatchObject({ exactness: "calibrated", after: { neurons: 32 }, chosen: { recoverySteps: 5 } });
+    expect(result).toMatchObject({
+      exactness: "calibrated",
+      after: { neurons: 32 },
+      chosen: { recoverySteps: 5, recoveryDistillation: 0 },
+    });
     await compress(answers, "bare", "--keep-neurons", "0.25");
     const bytes = (name: string) => readFileSync(tiny.at(name, "model.safetensors"));
     expect(bytes("recovered")).not.toEqual(bytes("bare"));
     expect((await evaluated(tiny.at("recovered"))).examples).toBe(40);
+    const flags = ["--recovery-steps", "5", "--recovery-distillation", "0.5"];
+    const refused = await deft("compress", answers, "--output", tiny.at("x"), "--threads", "1", ...flags);
+    expect(refused.err).toMatch(/--recovery-distillation: expected 0 for a model whose answers are no labels, got 0.5/);
+    expect(refused.code).toBe(2);
   });
 });
 

@@ -95,6 +95,42 @@ describe("paths and names", () => {
   });
 });
 
+describe("a teacher", () => {
+  test.each<[string, () => Flags, string[]]>([
+    ["that is not there", () => ({ teacher: at("runn") }), ["runn: expected a model folder"]],
+    [
+      "of another task",
+      () => ({ teacher: at("run"), task: "stsb", data: at("stsb") }),
+      [
+        "run: expected a run of --task stsb, got one of sst2",
+        "run: expected a regression head, got a classification head",
+      ],
+    ],
+    ["without a head", () => ({ teacher: at("good") }), ["good: expected a model with a classification head"]],
+    ["for answers", () => ({ teacher: at("run"), task: "squad" }), ["--teacher: expected a task of labels"]],
+    ["of no share", () => ({ "distillation-weight": 0.3 }), ["--distillation-weight: expected --teacher RUN"]],
+    [
+      "of too much",
+      () => ({ teacher: at("run"), "distillation-weight": 1.5, epochs: 0 }),
+      ["--distillation-weight: expected a number ≤ 1, got 1.5", "--epochs: expected a number > 0"],
+    ],
+  ])("%s", async (_, flags, messages) => {
+    const err = await refusal(() => train(flags()));
+    for (const message of messages) expect(err).toContain(message);
+  });
+
+  test("of other labels", async () => {
+    await writeFile(
+      at("data.csv"),
+      csv(["text,label", ...tinyExamples(30).map(({ text, label }) => `${text},${label + 7}`)]),
+    );
+    const err = await refusal(() => train(ownData({ teacher: at("run") })));
+    expect(err).toContain('expected the labels of the data in their order, ["7","8"], got ["negative","positive"]');
+    expect(err).toContain("expected a run of --task text-classification, got one of sst2");
+    await rm(at("data.csv"));
+  });
+});
+
 describe("data", () => {
   test.each<[string, string | Uint8Array, string[], Flags]>([
     [

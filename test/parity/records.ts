@@ -1,8 +1,8 @@
-// Reads the records that scripts/golden/encoders.py, hooks.py and t5.py write; their format is described at the top of those.
+// Reads the records that scripts/golden/encoders.py, hooks.py, t5.py and distillation.py write; their format is described at the top of those.
 
 import { nodeFiles } from "../../src/hub/files-node.ts";
 import { float32Checkpoint, openCheckpoint, openSafetensors } from "../../src/hub/index.ts";
-import type { HeadKind, ModelBatch } from "../../src/infer/index.ts";
+import type { Distillation, HeadKind, ModelBatch } from "../../src/infer/index.ts";
 import { anyModel, type Model, sanitize } from "../../src/models/index.ts";
 import { compose, type Hooks } from "../../src/nn/index.ts";
 import { adapter, full, headOnly, lora, type Method, prefix, prompt } from "../../src/peft/index.ts";
@@ -96,6 +96,8 @@ export interface EncoderRecord {
     readonly start: "record" | "checkpoint";
   }[];
   readonly batches: number;
+  /** Of distillation.py: the task losses are a teacher's too. */
+  readonly distillation?: Distillation;
   readonly virtualTokens: number;
   readonly objectives: Readonly<Record<string, Objective>>;
   readonly forward: {
@@ -222,6 +224,7 @@ const INPUTS = {
   attentionMask: "attention_mask",
   typeIds: "token_type_ids",
   labels: "labels",
+  teacherLogits: "teacher_logits",
   startPositions: "start_positions",
   endPositions: "end_positions",
 };

@@ -124,7 +124,7 @@ function tinyParameters(
   config: ReturnType<typeof tinyConfig>,
   { headLabels = 0, seed = 1 }: TinyModelOptions,
 ): Map<string, Tensor> {
-  const head = { kind: "classification", numLabels: Math.max(2, headLabels) } as const;
+  const head = { kind: "classification", numLabels: headLabels || 2 } as const;
   const { parameters } = buildTaskGraph({ model: encoderModel(config), method: headOnly(), head });
   const stored = parameters.filter(({ name }) => headLabels > 0 || !isHead(name));
   return new Map(

@@ -1,0 +1,67 @@
+"""Records of training with a teacher: cases of encoders.py whose task loss asks for a teacher's logits too.
+
+    distillation.py --out DIR
+
+Written as encoders.py writes them, checkpoints included, with `batch/<i>/teacher_logits` [B, C] and `distillation.weight` besides.
+`taskLoss` is `(1 - weight) * task + weight * soft`; soft is torch's kl_div by batchmean for classes, binary cross entropy with
+the teacher's sigmoid for several labels, the squared error to the teacher's score for a regression.
+"""
+
+import argparse
+import json
+import pathlib
+
+import torch
+from torch.nn import functional
+
+import encoders
+import reference
+
+CASES = ("bert-3-labels.lora-qv", "bert-regression.full", "roberta-regression.lora-qv", "roberta-multi-label.adapter-pfeiffer")
+WEIGHT = 0.3
+
+
+class Distilled(reference.Run):
+    """A run whose task loss is distilled."""
+
+    def forward(self, batch):
+        feeds = dict(batch)
+        teacher = feeds.pop("teacher_logits").to(self.dtype)
+        logits, task = super().forward(feeds)
+        return logits, (1 - WEIGHT) * task + WEIGHT * self.soft(logits, teacher)
+
+    def soft(self, logits, teacher):
+        problem = reference.problem_of(self.model.config, {})
+        if problem == "regression":
+            return functional.mse_loss(logits, teacher)
+        if problem == "multi_label_classification":
+            return functional.binary_cross_entropy_with_logits(logits, teacher.sigmoid())
+        return functional.kl_div(logits.log_softmax(-1), teacher.softmax(-1), reduction="batchmean")
+
+
+def taught(name: str, config, batch: dict[str, torch.Tensor], index: int) -> dict[str, torch.Tensor]:
+    shape = (len(batch["input_ids"]), config.num_labels)
+    return batch | {"teacher_logits": torch.randn(shape, generator=reference.seeded(f"{name}/teacher/{index}")) * 2}
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--out", type=pathlib.Path, required=True)
+    options = parser.parse_args()
+    torch.set_num_threads(1)
+    # what write_record runs its cases by
+    reference.Run = Distilled
+    for name in CASES:
+        case = encoders.tiny_case(options.out, name, golden=True)
+        config = case.build().model.config
+        case.batches = [taught(name, config, batch, i) for i, batch in enumerate(case.batches)]
+        case.gradients = ("task", "attended-1e-2")
+        reference.write_record(options.out, case)
+        file = options.out / f"{name}.json"
+        record = json.loads(file.read_text()) | {"distillation": {"weight": WEIGHT}}
+        file.write_text(json.dumps(record, indent=1) + "\n")
+        print(name, flush=True)
+
+
+if __name__ == "__main__":
+    main()
