@@ -30,38 +30,30 @@ export function refit(facts: FitFacts, kept: readonly number[]): Refitted {
   const { outWeight, mean, moments } = facts;
   const neurons = mean.length;
   const rows = outWeight.length / neurons;
-  const covariance = (f: number, g: number) => moments[f * neurons + g]! - mean[f]! * mean[g]!;
-  const pull = damping(facts);
   const size = kept.length;
+  const pull = damping(facts);
+  const shared = sharedWithOutputs(facts);
   const system = new Float64Array(size * size);
   kept.forEach((f, i) => {
-    for (let j = 0; j < size; j++) system[i * size + j] = covariance(f, kept[j]!);
+    for (let j = 0; j < size; j++) {
+      const g = kept[j]!;
+      system[i * size + j] = moments[f * neurons + g]! - mean[f]! * mean[g]!;
+    }
     system[i * size + i]! += pull;
   });
-  const columns = Float64Array.from(mean);
-  const wanted = new Float64Array(rows * size);
-  const out = new Float32Array(rows * size);
-  const constant = new Float64Array(rows);
-  const factor = choleskyFactor(system, size);
-  // `W C` row by row: C is symmetric, so that its rows are read in order
-  const product = new Float64Array(neurons);
-  for (let d = 0; d < rows; d++) {
-    const weights = outWeight.subarray(d * neurons, (d + 1) * neurons);
-    const total = dot(weights, columns);
-    product.fill(0);
-    for (let f = 0; f < neurons; f++) {
-      const weight = weights[f]!;
-      if (weight === 0) continue;
-      const row = moments.subarray(f * neurons, (f + 1) * neurons);
-      for (let i = 0; i < size; i++) product[i]! += weight * row[kept[i]!]!;
+  const fitted = new Float64Array(rows * size);
+  for (let d = 0; d < rows; d++)
+    for (let i = 0; i < size; i++) {
+      const at = d * neurons + kept[i]!;
+      fitted[d * size + i] = shared[at]! + pull * outWeight[at]!;
     }
-    for (let i = 0; i < size; i++)
-      wanted[d * size + i] = product[i]! - total * mean[kept[i]!]! + pull * weights[kept[i]!]!;
-    constant[d] = total;
+  choleskySolve(choleskyFactor(system, size), size, fitted);
+  const out = Float32Array.from(fitted);
+  const constant = new Float64Array(rows);
+  for (let d = 0; d < rows; d++) {
+    for (let f = 0; f < neurons; f++) constant[d]! += outWeight[d * neurons + f]! * mean[f]!;
+    for (let i = 0; i < size; i++) constant[d]! -= out[d * size + i]! * mean[kept[i]!]!;
   }
-  choleskySolve(factor, size, wanted);
-  for (let at = 0; at < out.length; at++) out[at] = wanted[at]!;
-  for (let d = 0; d < rows; d++) for (let i = 0; i < size; i++) constant[d]! -= out[d * size + i]! * mean[kept[i]!]!;
   return { out, constant };
 }
 
@@ -81,9 +73,11 @@ export function keepingOrder(facts: FitFacts, count: number): number[] {
     for (let g = 0; g < neurons; g++) left[f * neurons + g] = moments[f * neurons + g]! - mean[f]! * mean[g]!;
     left[f * neurons + f]! += pull;
   }
+  const products = sharedWithOutputs(facts);
   const shared = new Float64Array(neurons * rows);
   for (let f = 0; f < neurons; f++)
-    for (let d = 0; d < rows; d++) shared[f * rows + d] = covarianceWith(outWeight, left, neurons, d, f);
+    for (let d = 0; d < rows; d++)
+      shared[f * rows + d] = products[d * neurons + f]! + pull * outWeight[d * neurons + f]!;
   const names = Array.from({ length: neurons }, (_, f) => f);
   const order: number[] = [];
   for (let open = neurons; open > neurons - count; open--) {
@@ -142,17 +136,29 @@ function damping({ mean, moments }: Pick<FitFacts, "mean" | "moments">): number 
   return sum === 0 ? 1 : (DAMPING * sum) / neurons;
 }
 
-function covarianceWith(weight: Float32Array, left: Float64Array, neurons: number, d: number, f: number): number {
-  let sum = 0;
-  for (let g = 0; g < neurons; g++) sum += weight[d * neurons + g]! * left[f * neurons + g]!;
-  return sum;
+/** `W C`, `[D, F]`: every fit of a layer begins with it. */
+function sharedWithOutputs({ outWeight, mean, moments }: FitFacts): Float64Array {
+  const known = KNOWN.get(moments);
+  if (known?.outWeight === outWeight) return known.shared;
+  const neurons = mean.length;
+  const shared = new Float64Array(outWeight.length);
+  for (let row = 0; row < shared.length; row += neurons) {
+    const products = shared.subarray(row, row + neurons);
+    let total = 0;
+    for (let f = 0; f < neurons; f++) {
+      const weight = outWeight[row + f]!;
+      total += weight * mean[f]!;
+      const others = f * neurons;
+      for (let g = 0; g < neurons; g++) products[g]! += weight * moments[others + g]!;
+    }
+    for (let g = 0; g < neurons; g++) products[g]! -= total * mean[g]!;
+  }
+  KNOWN.set(moments, { outWeight, shared });
+  return shared;
 }
 
-function dot(a: Float32Array, b: Float64Array): number {
-  let sum = 0;
-  for (let i = 0; i < a.length; i++) sum += a[i]! * b[i]!;
-  return sum;
-}
+/** By the second moments, with the weights that they were multiplied with. */
+const KNOWN = new WeakMap<Float32Array, { readonly outWeight: Float32Array; readonly shared: Float64Array }>();
 
 function swap(list: number[], a: number, b: number): void {
   [list[a], list[b]] = [list[b]!, list[a]!];

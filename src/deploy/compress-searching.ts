@@ -113,6 +113,6 @@ function latencyFacts(memory: SearchMemory, sizes: Sizes, examples: EncodedExamp
 }
 
 /** Examples of the search that divergence is measured on. */
-const DIVERGENCE_EXAMPLES = 256;
+const DIVERGENCE_EXAMPLES = 128;
 
 const all = (size: number) => Array.from({ length: size }, (_, f) => f);
