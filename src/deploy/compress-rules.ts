@@ -10,11 +10,12 @@ import {
   type SearchStep,
 } from "../compress/index.ts";
 import { ConfigError } from "../errors.ts";
+import type { MlpSite } from "../models/index.ts";
 import type { Backend } from "../runtime/index.ts";
 import type { Files } from "../tensor/index.ts";
 import type { Candidate } from "../workflow/index.ts";
 import type { CompressData } from "./compress-data.ts";
-import type { CompressRule, LayerName } from "./compress-options.ts";
+import type { CompressOptions, CompressRule, LayerName } from "./compress-options.ts";
 import { openMasked } from "./compress-scoring.ts";
 import { bySearch } from "./compress-searching.ts";
 import type { FrozenModel } from "./frozen-model.ts";
@@ -41,6 +42,29 @@ export interface Choice {
   readonly chosen: Readonly<Record<string, unknown>>;
   /** Every candidate that was measured; empty where none was. */
   readonly candidates: readonly Candidate[];
+}
+
+/** Second moments of all layers, while a batch's are added to them. */
+const MOMENTS_BYTES = 8;
+const MOST_MOMENTS_BYTES = 6e9;
+
+/**
+ * Whether the rule may leave some neurons of an MLP and fit its output again.
+ * @throws {ConfigError} when what every two neurons do together does not fit into memory.
+ */
+export function needsMoments(
+  sites: readonly Pick<MlpSite, "neurons">[],
+  { rule, compensation }: Pick<CompressOptions, "rule" | "compensation">,
+): boolean {
+  if (compensation !== "refit" || rule.kind === "silent") return false;
+  if (rule.kind === "explicit" && rule.keepNeurons === null && rule.threshold === null) return false;
+  const bytes = MOMENTS_BYTES * sites.reduce((sum, { neurons }) => sum + neurons ** 2, 0);
+  if (bytes <= MOST_MOMENTS_BYTES) return true;
+  const got = `${(bytes / 1e9).toFixed(0)} GB for what every two neurons of ${sites.length} MLPs do together`;
+  const expected = `mean, for a model that needs more than ${MOST_MOMENTS_BYTES / 1e9} GB`;
+  throw new ConfigError([{ path: "--compensation", expected, got }], {
+    hint: "--compensation mean keeps what removed neurons gave on average, and needs no more than the model.",
+  });
 }
 
 /** Layers by rule; yields the steps of a search. @throws {ConfigError} for layers there are not, or budgets out of reach. */

@@ -1,45 +1,35 @@
 // Compression of a run: statistics, a rule or a search, the smaller model written, and what it costs in score, measured.
 import {
   applyPlan,
-  deploy,
-  deployedProgram,
   keptCount,
   type LayerFacts,
-  type LayerPlan,
   type NeuronStatistics,
-  type PlainModel,
   type Plan,
-  type Quantization,
   type SearchStep,
   unchanged,
 } from "../compress/index.ts";
 import { isTargets } from "../data/index.ts";
 import { ConfigError, type ConfigIssue } from "../errors.ts";
 import { jsonText } from "../hub/index.ts";
-import { type MlpSite, mlpSites } from "../models/index.ts";
-import type { Backend } from "../runtime/index.ts";
-import { joinPath, parameterCount } from "../tensor/index.ts";
+import { mlpSites } from "../models/index.ts";
+import { joinPath } from "../tensor/index.ts";
 import type { Environment, Running, RunOverrides, RunTarget, Stoppable } from "../workflow/index.ts";
 import {
-  type BudgetOutcome,
   backendOf,
   COMPRESSION_FILE,
   type Compression,
   DECODING_FILE,
-  type ModelSize,
   running,
   type StoredDecoding,
 } from "../workflow/index.ts";
-import { calibrateActivations, staticRanges } from "./calibrating.ts";
 import { type CompressData, openCompressData } from "./compress-data.ts";
 import { chooseDecoding } from "./compress-decoding.ts";
 import { exampleCount } from "./compress-examples.ts";
-import { openLatency } from "./compress-latency.ts";
 import type { CompressOptions } from "./compress-options.ts";
-import { type Choice, chooseLayers } from "./compress-rules.ts";
-import { lostScore, type Said, saidLabels } from "./compress-said.ts";
-import { calibrate, layerFacts, logitsOf, statedScores } from "./compress-scoring.ts";
-import { type FrozenModel, inferenceOf, openFrozen, writeBeside, writePlainModel } from "./frozen-model.ts";
+import { budgetOutcome, decodingFacts, quantizedMetrics, runFacts, sizeOf, statedLatency } from "./compress-outcome.ts";
+import { type Choice, chooseLayers, needsMoments } from "./compress-rules.ts";
+import { calibrate, layerFacts, statedScores } from "./compress-scoring.ts";
+import { type FrozenModel, openFrozen, writeBeside, writePlainModel } from "./frozen-model.ts";
 import { readPlan, writePlan } from "./plan-files.ts";
 import { type RecoveryEvent, recover } from "./recovering.ts";
 import { recoveryChosen, recoveryFor } from "./recovery.ts";
@@ -216,26 +206,6 @@ async function checkOutput({ files }: Environment, output: string): Promise<void
   ]);
 }
 
-/** Second moments of all layers, while a batch's are added to them. */
-const MOMENTS_BYTES = 8;
-const MOST_MOMENTS_BYTES = 6e9;
-
-/**
- * Whether the rule may leave some neurons of an MLP and fit its output again.
- * @throws {ConfigError} when what every two neurons do together does not fit into memory.
- */
-function needsMoments(sites: readonly MlpSite[], { rule, compensation }: CompressOptions): boolean {
-  if (compensation !== "refit" || rule.kind === "silent") return false;
-  if (rule.kind === "explicit" && rule.keepNeurons === null && rule.threshold === null) return false;
-  const bytes = MOMENTS_BYTES * sites.reduce((sum, { neurons }) => sum + neurons ** 2, 0);
-  if (bytes <= MOST_MOMENTS_BYTES) return true;
-  const got = `${(bytes / 1e9).toFixed(0)} GB for what every two neurons of ${sites.length} MLPs do together`;
-  const expected = `mean, for a model that needs more than ${MOST_MOMENTS_BYTES / 1e9} GB`;
-  throw new ConfigError([{ path: "--compensation", expected, got }], {
-    hint: "--compensation mean keeps what removed neurons gave on average, and needs no more than the model.",
-  });
-}
-
 /** What a search's measurements depend on. */
 function searchKey(target: Pick<Plan, "base" | "adapter">, data: CompressData, options: CompressOptions): string {
   const counts = [data.calibration.totalTokens, data.search.totalTokens, data.search.count];
@@ -270,75 +240,4 @@ function checkOptions({ model, opened, beside }: FrozenModel, options: CompressO
     issues.push({ path: "--decoding-budget", expected, got: beside === undefined ? opened.base.name : kind });
   }
   if (issues.length > 0) throw new ConfigError(issues);
-}
-
-function decodingFacts({
-  plan: { exactness, layers },
-  lost,
-  keepActive,
-}: StoredDecoding): NonNullable<Compression["decoding"]> {
-  const gathered = layers.filter(({ isGathered }) => isGathered).length;
-  return { exactness, gathered, of: layers.length, lost, keepActive };
-}
-
-/** The metrics of what an export in these weights will be. */
-async function quantizedMetrics(
-  backend: Backend,
-  model: PlainModel,
-  data: CompressData,
-  precision: Exclude<Quantization, "none">,
-): Promise<Record<string, number>> {
-  const inference = inferenceOf(model.config);
-  const ranges =
-    precision === "qdq" ? staticRanges(await calibrateActivations(backend, model, data.calibration)) : undefined;
-  const deployed = await deploy(inference, model.weights, precision, ranges);
-  const program = await backend.open(deployedProgram(inference, deployed));
-  try {
-    return { ...saidLabels(await logitsOf(program, data.stated), data.stated, data.task).metrics };
-  } finally {
-    await program.dispose();
-  }
-}
-
-function sizeOf({ weights }: PlainModel, layers: readonly LayerPlan[]): ModelSize {
-  const sizes = layers.map(keptCount);
-  return {
-    neurons: sizes.reduce((sum, size) => sum + size, 0),
-    mlps: sizes.filter((size) => size > 0).length,
-    parameters: parameterCount(weights),
-  };
-}
-
-/** The share of the dense model's time on texts that no choice was timed on. */
-async function statedLatency(
-  backend: Backend,
-  frozen: FrozenModel,
-  smaller: PlainModel,
-  { stated }: CompressData,
-): Promise<number> {
-  const meter = await openLatency(backend, frozen, stated);
-  try {
-    return (await meter.share(smaller)).latency;
-  } finally {
-    await meter.dispose();
-  }
-}
-
-function budgetOutcome(
-  { rule }: CompressOptions,
-  latency: number | null,
-  before: Said,
-  after: Said,
-): BudgetOutcome | null {
-  if (rule.kind === "score") {
-    const { lost, low, high } = lostScore(before, after);
-    const met = lost <= rule.budget + 1e-12;
-    return { kind: "score", asked: rule.budget, reached: lost, met, interval: { low, high } };
-  }
-  if (rule.kind !== "latency" || latency === null) return null;
-  return { kind: "latency", asked: rule.budget, reached: latency, met: latency <= rule.budget };
-}
-
-function runFacts({ opened: { settings, labels } }: FrozenModel, { task }: CompressData): Compression["run"] {
-  return settings === null ? null : { settings, labels, metricName: task.mainMetric };
 }

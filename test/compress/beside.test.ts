@@ -168,14 +168,18 @@ describe.each(CASES)("%s with %s and gates", (name, method) => {
     const frozen = await openFrozen(environment, { kind: "run", folder: at("run") }, {}, { keepsMethod: true });
     const all = await openCompressData(environment, frozen, {}, 32);
     const sites = mlpSites(frozen.model);
-    const facts = await layerFacts(frozen, sites, await calibrate(backend, frozen, all.calibration, all.task));
+    const facts = await layerFacts(
+      frozen,
+      sites,
+      await calibrate(backend, frozen, all.calibration, all.task, { moments: true }),
+    );
     for (const { site, statistics } of facts) {
       if (!hasAdapter(frozen.weights, site)) continue;
       const mean = await meanAdded(frozen, site.sublayer, all.calibration, all.task);
       expect(Array.from(statistics!.added!, (value, d) => Math.abs(value - mean[d]!) < 1e-5)).not.toContain(false);
     }
     const kept = facts.map((_, i) => (i === 0 ? [1, 5, 8] : i === 1 ? [] : null));
-    const layers = facts.map((of, i) => keepNeurons(of, kept[i] ?? [...Array(of.site.neurons).keys()], "mean"));
+    const layers = facts.map((of, i) => keepNeurons(of, kept[i] ?? [...Array(of.site.neurons).keys()], "refit"));
     const smaller = applyPlan(frozen, sites, layers);
     const masked = await openMasked(backend, frozen, facts, all);
     const [said, really] = [await masked.said(all.stated, kept), await statedScores(backend, frozen, smaller, all)];

@@ -45,7 +45,7 @@ describe.each(Object.keys(VARIANTS) as Variant[])("%s", (variant) => {
     const overrides = { task: "seq2seq", data: at("data") } as const;
     frozen = await openFrozen(environment, { kind: "model", model: at("model"), adapter: null }, overrides);
     data = await openCompressData(environment, frozen, overrides, 30);
-    const statistics = await calibrate(backend, frozen, data.calibration, data.task);
+    const statistics = await calibrate(backend, frozen, data.calibration, data.task, { moments: true });
     facts = await layerFacts(frozen, mlpSites(frozen.model), statistics);
   });
 
@@ -92,7 +92,7 @@ describe.each(Object.keys(VARIANTS) as Variant[])("%s", (variant) => {
     const some = Array.from({ length: 32 }, (_, f) => f).filter(() => random.uniform() < 0.4);
     const kept = [some, null, [], [3, 9]];
     const masked = await openMasked(backend, frozen, facts, data);
-    const layers = facts.map((of, i) => keepNeurons(of, kept[i] ?? [...Array(32).keys()], "mean"));
+    const layers = facts.map((of, i) => keepNeurons(of, kept[i] ?? [...Array(32).keys()], "refit"));
     const smaller = applyPlan(
       frozen,
       facts.map(({ site }) => site),

@@ -1,0 +1,94 @@
+// What a compression came to: sizes, scores of quantised weights, latency, and whether a budget holds.
+import {
+  deploy,
+  deployedProgram,
+  keptCount,
+  type LayerPlan,
+  type PlainModel,
+  type Quantization,
+} from "../compress/index.ts";
+import type { Backend } from "../runtime/index.ts";
+import { parameterCount } from "../tensor/index.ts";
+import type { BudgetOutcome, Compression, ModelSize, StoredDecoding } from "../workflow/index.ts";
+import { calibrateActivations, staticRanges } from "./calibrating.ts";
+import type { CompressData } from "./compress-data.ts";
+import { openLatency } from "./compress-latency.ts";
+import type { CompressOptions } from "./compress-options.ts";
+import { lostScore, type Said, saidLabels } from "./compress-said.ts";
+import { logitsOf } from "./compress-scoring.ts";
+import { type FrozenModel, inferenceOf } from "./frozen-model.ts";
+
+/** What was decided about decoding by rows. */
+export function decodingFacts({
+  plan: { exactness, layers },
+  lost,
+  keepActive,
+}: StoredDecoding): NonNullable<Compression["decoding"]> {
+  const gathered = layers.filter(({ isGathered }) => isGathered).length;
+  return { exactness, gathered, of: layers.length, lost, keepActive };
+}
+
+/** The metrics of what an export in these weights will be. */
+export async function quantizedMetrics(
+  backend: Backend,
+  model: PlainModel,
+  data: CompressData,
+  precision: Exclude<Quantization, "none">,
+): Promise<Record<string, number>> {
+  const inference = inferenceOf(model.config);
+  const ranges =
+    precision === "qdq" ? staticRanges(await calibrateActivations(backend, model, data.calibration)) : undefined;
+  const deployed = await deploy(inference, model.weights, precision, ranges);
+  const program = await backend.open(deployedProgram(inference, deployed));
+  try {
+    return { ...saidLabels(await logitsOf(program, data.stated), data.stated, data.task).metrics };
+  } finally {
+    await program.dispose();
+  }
+}
+
+/** Neurons, MLPs and parameters of a model that the plan of its layers describes. */
+export function sizeOf({ weights }: PlainModel, layers: readonly LayerPlan[]): ModelSize {
+  const sizes = layers.map(keptCount);
+  return {
+    neurons: sizes.reduce((sum, size) => sum + size, 0),
+    mlps: sizes.filter((size) => size > 0).length,
+    parameters: parameterCount(weights),
+  };
+}
+
+/** The share of the dense model's time on texts that no choice was timed on. */
+export async function statedLatency(
+  backend: Backend,
+  frozen: FrozenModel,
+  smaller: PlainModel,
+  { stated }: CompressData,
+): Promise<number> {
+  const meter = await openLatency(backend, frozen, stated);
+  try {
+    return (await meter.share(smaller)).latency;
+  } finally {
+    await meter.dispose();
+  }
+}
+
+/** Whether the budget holds on the examples that no choice has seen; null without one. */
+export function budgetOutcome(
+  { rule }: CompressOptions,
+  latency: number | null,
+  before: Said,
+  after: Said,
+): BudgetOutcome | null {
+  if (rule.kind === "score") {
+    const { lost, low, high } = lostScore(before, after);
+    const met = lost <= rule.budget + 1e-12;
+    return { kind: "score", asked: rule.budget, reached: lost, met, interval: { low, high } };
+  }
+  if (rule.kind !== "latency" || latency === null) return null;
+  return { kind: "latency", asked: rule.budget, reached: latency, met: latency <= rule.budget };
+}
+
+/** What a report and later commands know of the run behind the model. */
+export function runFacts({ opened: { settings, labels } }: FrozenModel, { task }: CompressData): Compression["run"] {
+  return settings === null ? null : { settings, labels, metricName: task.mainMetric };
+}
