@@ -50,7 +50,7 @@ export interface FinalRow {
   readonly parameterShare: number;
   readonly examples: number;
   /** On the official dev alone, where there is one. */
-  readonly dev: { readonly dense: number; readonly small: number } | null;
+  readonly dev: { readonly dense: number; readonly small: number; readonly change: Change } | null;
   readonly dense: number;
   readonly small: number;
   readonly change: Change;
@@ -117,7 +117,8 @@ function finalRows(answered: readonly Answered[], statedOf: StatedOf): FinalRow[
         seeds: pairs.map(({ to }) => to.seed),
         parameterShare: mean(pairs.map(({ to }) => to.parameterShare)),
         examples: all.length,
-        dev: stated.dev === 0 ? null : scoresOn(indicesOf(stated, "dev")),
+        dev:
+          stated.dev === 0 ? null : { ...scoresOn(indicesOf(stated, "dev")), change: changeOf(pairs, stated, "dev") },
         ...scoresOn(all),
         change: changeOf(pairs, stated, "all"),
       },
@@ -211,6 +212,7 @@ export function curvesTables({ curves, finals }: CurvesReport): string {
         "on dev: dense",
         "small",
         "change",
+        "95 % interval",
         "on all: dense",
         "small",
         "change",
@@ -224,7 +226,9 @@ export function curvesTables({ curves, finals }: CurvesReport): string {
         precision,
         percent(kept, 0),
         `${parameterShare.toFixed(3)}×`,
-        ...(dev === null ? ["", "", ""] : [percent(dev.dense), percent(dev.small), signed(dev.small - dev.dense)]),
+        ...(dev === null
+          ? ["", "", "", ""]
+          : [percent(dev.dense), percent(dev.small), ...changeCells(dev.change).slice(0, 2)]),
         percent(dense),
         percent(small),
         ...changeCells(change),
