@@ -7,7 +7,7 @@ import { arithmeticOf, textArithmetic } from "./energy.ts";
 import { keepColumns, keepRows } from "./matrix.ts";
 import { largestPreactivations, provenSilent } from "./proof.ts";
 import { INT4_BLOCK, int4Blocks, int8Columns, int8Rows } from "./quantize.ts";
-import { levelsOf, orderedPath, placeOf, type Sizes, search } from "./search.ts";
+import { levelsOf, orderedPath, placeOf, type Sizes, search, sizeOfShare } from "./search.ts";
 
 const normals = (count: number, ...key: (string | number)[]) => {
   const random = randomStream(1, ...key);
@@ -140,6 +140,11 @@ describe("choosing", () => {
     expect(Array.from(keepRows(m, 3, [1]))).toEqual([4, 5, 6]);
     expect(Array.from(keepColumns(m, 3, [0, 2], 2))).toEqual([2, 6, 8, 12]);
   });
+});
+
+test("a share of a layer is a size that kernels like, and one neuron at least", () => {
+  expect([0.3, 0.25, 0.001, 1].map((share) => sizeOfShare(1536, share))).toEqual([464, 384, 16, 1536]);
+  expect([0.5, 0.01].map((share) => sizeOfShare(33, share))).toEqual([17, 1]);
 });
 
 describe("the search", () => {

@@ -56,6 +56,7 @@ export {
   type SearchStep,
   type Sizes,
   search,
+  sizeOfShare,
 } from "./search.ts";
 export {
   type DeployedFile,

@@ -55,8 +55,17 @@ const stepOf = (neurons: number) => (neurons >= 8 * STEP ? STEP : 1);
 
 /** The sizes a layer of `neurons` is tried at, falling: all of them … none. */
 export function levelsOf(neurons: number): number[] {
+  return [...new Set(SHARES.map((share) => nearestSize(neurons, share)))];
+}
+
+/** How many neurons a share of a layer is: the nearest size that kernels like, and not none. */
+export function sizeOfShare(neurons: number, share: number): number {
+  return Math.min(neurons, Math.max(stepOf(neurons), nearestSize(neurons, share)));
+}
+
+function nearestSize(neurons: number, share: number): number {
   const step = stepOf(neurons);
-  return [...new Set(SHARES.map((share) => Math.min(neurons, Math.round((share * neurons) / step) * step)))];
+  return Math.min(neurons, Math.round((share * neurons) / step) * step);
 }
 
 /**

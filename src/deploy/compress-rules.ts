@@ -8,6 +8,7 @@ import {
   neuronsToKeep,
   provenSilent,
   type SearchStep,
+  sizeOfShare,
 } from "../compress/index.ts";
 import { ConfigError } from "../errors.ts";
 import type { MlpSite } from "../models/index.ts";
@@ -101,20 +102,16 @@ async function bySilence({ frozen, facts, mayKeepAll }: RuleContext): Promise<Ch
 
 async function byExplicit(context: RuleContext, rule: Extract<CompressRule, { kind: "explicit" }>): Promise<Choice> {
   const { facts, frozen } = context;
-  const named = skippedLayers(facts, rule.skip);
+  const named = skippedLayers(
+    facts.map(({ site }) => site),
+    rule.skip,
+  );
   const closed = closedGates(context, rule);
   const skipped = new Set([...named, ...closed]);
   // gates are shown beside what is measured, so it is measured for them too
   const missed = rule.count > 0 || rule.gateThreshold !== null ? await missedAlone(context) : [];
   for (const layer of leastMissed(missed, rule.count, skipped)) skipped.add(layer);
-  if (skipped.size >= facts.length)
-    throw new ConfigError([
-      {
-        path: rule.count > 0 ? "--count" : closed.length > 0 ? "--gate-threshold" : "--skip",
-        expected: "an MLP left in at least one layer",
-        got: `all ${facts.length} of them to remove`,
-      },
-    ]);
+  if (skipped.size >= facts.length) throw nothingLeft(rule.count > 0 ? "--count" : "--gate-threshold", facts.length);
   const silent = await silentNeurons(frozen, facts);
   const layers = facts.map((of, layer) => {
     const kept = skipped.has(layer) ? [] : keptBy(of, rule);
@@ -136,22 +133,31 @@ async function byExplicit(context: RuleContext, rule: Extract<CompressRule, { ki
   };
 }
 
+/** @throws {ConfigError} for layers there are not, and when all of them are named. Known before anything is measured. */
+export function checkRule(sites: readonly MlpSite[], rule: CompressRule): void {
+  if (rule.kind !== "explicit") return;
+  if (new Set(skippedLayers(sites, rule.skip)).size >= sites.length) throw nothingLeft("--skip", sites.length);
+}
+
+const nothingLeft = (path: string, count: number) =>
+  new ConfigError([{ path, expected: "an MLP left in at least one layer", got: `all ${count} of them to remove` }]);
+
 /**
- * Places in `facts` of the layers that were named: by number alone where there is one stack.
+ * Places in `sites` of the layers that were named: by number alone where there is one stack.
  * @throws {ConfigError} naming those there are not.
  */
-function skippedLayers(facts: readonly LayerFacts[], names: readonly LayerName[]): number[] {
-  const stacks = [...new Set(facts.map(({ site }) => site.stack))];
+function skippedLayers(sites: readonly MlpSite[], names: readonly LayerName[]): number[] {
+  const stacks = [...new Set(sites.map(({ stack }) => stack))];
   const places = names.map((name) => {
     const path = typeof name === "string" ? name : stacks.length === 1 ? `${stacks[0]}.${name}` : null;
-    return facts.findIndex(({ site }) => `${site.stack}.${site.layer}` === path);
+    return sites.findIndex(({ stack, layer }) => `${stack}.${layer}` === path);
   });
   const bad = names.filter((_, i) => places[i]! < 0);
   if (bad.length === 0) return places;
-  const last = (stack: string) => facts.filter(({ site }) => site.stack === stack).length - 1;
+  const last = (stack: string) => sites.filter((site) => site.stack === stack).length - 1;
   const expected =
     stacks.length === 1
-      ? `layers 0 to ${facts.length - 1}`
+      ? `layers 0 to ${sites.length - 1}`
       : `layers ${stacks.map((stack) => `${stack}.0 to ${stack}.${last(stack)}`).join(", ")}`;
   throw new ConfigError([{ path: "--skip", expected, got: bad.join(", ") }]);
 }
@@ -179,7 +185,7 @@ function keptBy(
     (f) => threshold === null || statistics === null || statistics.peak[f]! > threshold,
   );
   if (share === null) return above;
-  const best = new Set(neuronsToKeep(of, Math.max(1, Math.round(share * neurons))));
+  const best = new Set(neuronsToKeep(of, sizeOfShare(neurons, share)));
   return above.filter((f) => best.has(f));
 }
 

@@ -27,7 +27,7 @@ import { chooseDecoding } from "./compress-decoding.ts";
 import { exampleCount } from "./compress-examples.ts";
 import type { CompressOptions } from "./compress-options.ts";
 import { budgetOutcome, decodingFacts, quantizedMetrics, runFacts, sizeOf, statedLatency } from "./compress-outcome.ts";
-import { type Choice, chooseLayers, needsMoments } from "./compress-rules.ts";
+import { type Choice, checkRule, chooseLayers, needsMoments } from "./compress-rules.ts";
 import { calibrate, layerFacts, statedScores } from "./compress-scoring.ts";
 import { type FrozenModel, openFrozen, writeBeside, writePlainModel } from "./frozen-model.ts";
 import { readPlan, writePlan } from "./plan-files.ts";
@@ -75,6 +75,7 @@ async function* compressEvents(
   const recovery = recoveryFor(frozen, options.recovery);
   const source = target.kind === "run" ? target.folder : target.model;
   const sites = mlpSites(frozen.model);
+  checkRule(sites, options.rule);
   const data = await openCompressData(environment, frozen, overrides, options.calibrationExamples);
   const backend = backendOf(environment, overrides, frozen.opened.settings);
   const planTarget = {

@@ -25,7 +25,7 @@ import {
   withExtras,
   writeTrainedPart,
 } from "../workflow/index.ts";
-import { configWithHead } from "./model-folder.ts";
+import { configWithHead, copySmallFiles } from "./model-folder.ts";
 
 /** A model as config.json and weights alone, with where it came from. */
 export interface FrozenModel extends PlainModel {
@@ -198,28 +198,6 @@ export function inferenceFeeds(batch: {
   return { [ids]: batch.tokenIds, [mask]: batch.attentionMask, [types]: batch.tokenTypeIds };
 }
 
-const TOKENIZER_FILES = [
-  "tokenizer.json",
-  "tokenizer_config.json",
-  "special_tokens_map.json",
-  "vocab.txt",
-  "vocab.json",
-  "merges.txt",
-  "spiece.model",
-  "generation_config.json",
-];
-
-/** Copies the files of a tokenizer from one folder to another; gives their names. */
-export async function copyTokenizer(files: Files, from: string, to: string): Promise<string[]> {
-  const copied: string[] = [];
-  for (const name of TOKENIZER_FILES) {
-    if ((await files.stat(joinPath(from, name))) === null) continue;
-    await files.write(joinPath(to, name), await files.read(joinPath(from, name)));
-    copied.push(name);
-  }
-  return copied;
-}
-
 /** Writes a plain model as a folder that `--model` opens: config.json, model.safetensors and the tokenizer; without what stays beside it. */
 export async function writePlainModel(
   files: Files,
@@ -227,7 +205,7 @@ export async function writePlainModel(
   { config, weights }: PlainModel,
   tokenizerFolder: string,
 ): Promise<void> {
-  await copyTokenizer(files, tokenizerFolder, folder);
+  await copySmallFiles(files, tokenizerFolder, folder);
   await files.write(joinPath(folder, "model.safetensors"), writeSafetensors(neededWeights(config, weights)));
   await files.write(joinPath(folder, "config.json"), jsonText(config));
 }

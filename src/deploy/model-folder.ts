@@ -15,8 +15,16 @@ export interface ModelFolder {
   readonly also?: Readonly<Record<string, string>>;
 }
 
-const COPIED =
+/** What travels with a model besides config.json and weights: its tokenizer, and how it writes. */
+const SMALL_FILES =
   /^(tokenizer[\w.-]*|vocab\.(txt|json)|merges\.txt|special_tokens_map\.json|added_tokens\.json|spiece\.model|sentencepiece\.bpe\.model|generation_config\.json)$/;
+
+/** Copies a model's tokenizer and settings of generation from one folder to another; gives the files' names. */
+export async function copySmallFiles(files: Files, from: string, to: string): Promise<string[]> {
+  const names = (await files.list(from)).filter((name) => SMALL_FILES.test(name)).sort();
+  for (const name of names) await files.write(joinPath(to, name), await files.read(joinPath(from, name)));
+  return names;
+}
 
 /**
  * Writes the folder beside its place, then renames it.
@@ -28,8 +36,7 @@ export async function writeModelFolder(
   { source, config, weights, also = {} }: ModelFolder,
 ): Promise<void> {
   await writeWhole(files, output, async (folder) => {
-    for (const name of await files.list(source))
-      if (COPIED.test(name)) await files.write(joinPath(folder, name), await files.read(joinPath(source, name)));
+    await copySmallFiles(files, source, folder);
     for (const [name, text] of Object.entries(also)) await files.write(joinPath(folder, name), text);
     await files.write(joinPath(folder, "model.safetensors"), writeSafetensors(weights));
     await files.write(joinPath(folder, "config.json"), jsonText(config));
