@@ -23,7 +23,7 @@ export interface TaskRecipe {
   readonly sizes: CurveSizes;
   /** Of the final recipe; the curves are of one. */
   readonly epochs: string;
-  /** Steps of the final recipe's recovery: as many as its run had. */
+  /** Steps of the final recipe's recovery: as many as its run had, or two thirds. */
   readonly recoverySteps: string;
 }
 
@@ -38,13 +38,13 @@ export const TASKS: Readonly<Record<CurveTask, TaskRecipe>> = {
     metric: "matthews_correlation",
     sizes: { train: 6400, chosenBy: 1000, heldOut: 1000 },
     epochs: "3",
-    recoverySteps: "1200",
+    recoverySteps: "800",
   },
   stsb: {
     metric: "pearson",
     sizes: { train: 4200, chosenBy: 500, heldOut: 1000 },
     epochs: "3",
-    recoverySteps: "789",
+    recoverySteps: "526",
   },
 };
 
@@ -108,11 +108,6 @@ export function runOf(point: Point): Point {
   return point.removal === "none" || point.removal === "gradual" ? point : { ...point, removal: "none", share: 1 };
 }
 
-/** The model whose plan a point takes over: a recovery begins where the cut left off. */
-export function cutOf(point: Point): Point | null {
-  return point.removal === "post hoc" && point.variant !== "final" ? { ...point, removal: "cut" } : null;
-}
-
 /** The run of plain PEFT that a run's weight is found beside. */
 export function referenceOf(run: Point): Point | null {
   return VARIANTS[run.variant]!.isReferred ? { ...run, variant: "plain" } : null;
@@ -146,7 +141,7 @@ export function trainFlags({ task, variant, removal, share, seed }: Point): stri
 /** The whole smaller model learns, from the labels and from the dense one. */
 const RECOVERY = ["--recovery-method", "full", "--recovery-rate", "1e-4", "--recovery-steps"];
 
-/** `deft compress`'s flags, but for a plan that is there: neurons that training has masked go by themselves, and exactly. */
+/** `deft compress`'s flags: neurons that training has masked go by themselves, and exactly. */
 export function compressFlags({ task, variant, removal, share }: Point): string[] {
   if (removal === "budget") return ["--score-budget", String(share)];
   const keep = ["--keep-neurons", String(share)];
@@ -154,7 +149,7 @@ export function compressFlags({ task, variant, removal, share }: Point): string[
   if (removal !== "post hoc") return [];
   return VARIANTS[variant]!.isFinal
     ? [...keep, "--keep-scope", "global", ...RECOVERY, TASKS[task].recoverySteps]
-    : [...RECOVERY, "100"];
+    : [...keep, ...RECOVERY, "100"];
 }
 
 /** The curves: SST-2, three kinds of removal, seed by seed so that an interrupted experiment has whole seeds. */

@@ -12,7 +12,6 @@ import {
   budgetPoints,
   compressFlags,
   curvePoints,
-  cutOf,
   finalPoints,
   nameOf,
   type Point,
@@ -73,12 +72,10 @@ function made(point: Point): string {
   const run = train(runOf(point));
   if (point.removal === "none") return run;
   const folder = smallFolder(point);
-  const cut = cutOf(point);
-  const plan = cut === null ? [] : ["--plan", join(made(cut), "plan.json")];
   // the score is stated from the answers below, so only a search needs many examples
   const scoring = point.removal === "budget" ? [] : ["--limit-eval", "100"];
   if (!existsSync(join(folder, "compression.json")))
-    deft("compress", run, ...plan, ...compressFlags(point), ...scoring, "--output", fresh(folder));
+    deft("compress", run, ...compressFlags(point), ...scoring, "--output", fresh(folder));
   return folder;
 }
 
