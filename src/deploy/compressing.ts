@@ -43,7 +43,7 @@ const UNFINISHED: readonly string[] = [SEARCH_FILE, RECOVERY_FOLDER];
 export type CompressEvent =
   | {
       readonly type: "stage";
-      readonly stage: "open" | "calibrate" | "choose" | "measure" | "write";
+      readonly stage: "open" | "calibrate" | "choose" | "recover" | "measure" | "write";
       readonly text: string;
     }
   | ({ readonly type: "candidate" } & SearchStep)
@@ -126,12 +126,12 @@ async function* compressEvents(
     chosen: recoveryChosen(choice.chosen, recovery),
   };
   let smaller = applyPlan(frozen, sites, plan.layers);
-  if (recovery !== null)
-    smaller = yield* recover(environment, frozen, smaller, recovery, {
-      source,
-      folder: joinPath(options.output, RECOVERY_FOLDER),
-      signal,
-    });
+  if (recovery !== null) {
+    const taught = recovery.distillation > 0 ? ", taught by the dense model, which is asked first" : "";
+    yield stage("recover", `${recovery.steps} steps of ${recovery.method.kind}${taught}`);
+    const folder = joinPath(options.output, RECOVERY_FOLDER);
+    smaller = yield* recover(environment, frozen, smaller, recovery, { source, folder, signal });
+  }
   let decoding: StoredDecoding | null = null;
   if (options.decodingBudget !== null) {
     yield stage("choose", "choosing thresholds for decoding by rows");
