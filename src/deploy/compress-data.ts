@@ -4,7 +4,7 @@ import { ConfigError, FileError } from "../errors.ts";
 import type { GenerationOptions } from "../infer/index.ts";
 import { answersFor, DEFAULTS, generationOptions, type TaskName } from "../settings/index.ts";
 import type { BaseModel, Environment, RunOverrides } from "../workflow/index.ts";
-import { encodeSplit, maxLengthOf, openData } from "../workflow/index.ts";
+import { encodeSplit, maxLengthOf, openData, targetData } from "../workflow/index.ts";
 import { exampleCount, examplesFrom, halves, joined, targetTokens } from "./compress-examples.ts";
 import type { FrozenModel } from "./frozen-model.ts";
 
@@ -37,17 +37,16 @@ export async function openCompressData(
   calibrationExamples: number,
 ): Promise<CompressData> {
   const { settings, labels, isRegression, base } = opened;
-  const task = overrides.task ?? settings?.task;
-  const path = overrides.data ?? settings?.data.path;
-  checkTask(task, path, base);
-  const { answers, data: textData } = answersFor(task!, settings, overrides);
+  const { task, data: path, ...columns } = targetData(opened, overrides);
+  checkTask(task, base);
+  const { answers, data: textData } = answersFor(task, settings, overrides);
   const searchExamples = SEARCH_EXAMPLES[base.model.architecture];
   const data = {
     ...textData,
-    path: path!,
-    textColumn: overrides["text-column"] ?? settings?.data.textColumn ?? null,
-    pairColumn: overrides["pair-column"] ?? settings?.data.pairColumn ?? null,
-    labelColumn: overrides["label-column"] ?? settings?.data.labelColumn ?? null,
+    path,
+    textColumn: columns.textColumn ?? null,
+    pairColumn: columns.pairColumn ?? null,
+    labelColumn: columns.labelColumn ?? null,
     maxLength: maxLengthOf(opened, overrides),
     padding: overrides.padding ?? settings?.data.padding ?? DEFAULTS.padding,
     limitTrain: calibrationExamples + searchExamples,
@@ -55,7 +54,7 @@ export async function openCompressData(
   };
   const names = isRegression || labels.length === 0 ? {} : { labels };
   const open = (splits?: readonly string[]) =>
-    openData(files, { task: task!, data }, { ...names, ...(splits === undefined ? {} : { splits }) });
+    openData(files, { task, data }, { ...names, ...(splits === undefined ? {} : { splits }) });
   const whole = await open().catch((error: unknown) => {
     // without training data, statistics come from the half that the search sees anyway
     if (error instanceof FileError) return null;
@@ -101,16 +100,9 @@ export async function openCompressData(
 const SEARCH_EXAMPLES = { encoder: 1024, "encoder-decoder": 256 } as const;
 
 /** @throws {ConfigError} when the model cannot do the task, or compression cannot measure it. */
-function checkTask(task: TaskName | undefined, path: string | undefined, base: BaseModel): void {
+function checkTask(task: TaskName, base: BaseModel): void {
   const writes = base.model.architecture === "encoder-decoder";
   const isWritten = task === "squad" || task === "seq2seq";
-  const issues = [
-    ...(task === undefined
-      ? [{ path: "--task", expected: "the task, for a model without a run", got: "nothing" }]
-      : []),
-    ...(path === undefined ? [{ path: "--data", expected: "a folder or file", got: "nothing" }] : []),
-  ];
-  if (task !== undefined && isWritten !== writes)
-    issues.push({ path: "--task", expected: writes ? "squad or seq2seq" : "a task of labels", got: task });
-  if (issues.length > 0) throw new ConfigError(issues);
+  if (isWritten === writes) return;
+  throw new ConfigError([{ path: "--task", expected: writes ? "squad or seq2seq" : "a task of labels", got: task }]);
 }

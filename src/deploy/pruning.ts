@@ -33,6 +33,7 @@ import {
   pruningText,
   SCORING_BATCH,
   scoringBatches,
+  targetData,
 } from "../workflow/index.ts";
 import { frozen } from "./frozen-model.ts";
 import { checkNewFolder, configWithHead, writeModelFolder } from "./model-folder.ts";
@@ -215,25 +216,15 @@ async function wandaMasks(job: Job, count: number): Promise<Awaited<ReturnType<t
 
 async function calibrationSample({ environment, opened, overrides }: Job, count: number) {
   const { settings } = opened;
-  const task = overrides.task ?? settings?.task;
-  const data = overrides.data ?? settings?.data.path;
-  const issues = [
-    ...(task === undefined
-      ? [{ path: "--task", expected: "the task of Wanda's calibration data", got: "nothing" }]
-      : []),
-    ...(data === undefined ? [{ path: "--data", expected: "a folder or file to calibrate on", got: "nothing" }] : []),
-  ];
-  if (issues.length > 0) throw new ConfigError(issues, { hint: "Or prune by magnitude, which needs no data." });
-  const isFile = overrides.data !== undefined && (await environment.files.stat(data!))?.isFolder === false;
-  const name = overrides.split ?? (isGlueTask(task!) ? glueTask(task).trainSplit : "train");
+  const known = targetData(opened, overrides, {
+    task: "the task of Wanda's calibration data",
+    data: "a folder or file to calibrate on",
+    hint: "Or prune by magnitude, which needs no data.",
+  });
+  const isFile = overrides.data !== undefined && (await environment.files.stat(known.data))?.isFolder === false;
+  const name = overrides.split ?? (isGlueTask(known.task) ? glueTask(known.task).trainSplit : "train");
   const dataset = await openDataset(environment.files, {
-    task: task!,
-    data: data!,
-    textColumn: overrides["text-column"] ?? settings?.data.textColumn ?? undefined,
-    pairColumn: overrides["pair-column"] ?? settings?.data.pairColumn ?? undefined,
-    labelColumn: overrides["label-column"] ?? settings?.data.labelColumn ?? undefined,
-    sourceColumn: overrides["source-column"] ?? settings?.data.sourceColumn ?? undefined,
-    targetColumn: overrides["target-column"] ?? settings?.data.targetColumn ?? undefined,
+    ...known,
     splits: [name],
     // a decoder reads its targets
     labelsRequired: opened.base.model.architecture === "encoder-decoder",
@@ -246,7 +237,7 @@ async function calibrationSample({ environment, opened, overrides }: Job, count:
   return {
     sample: sampleOf(split, count, seed),
     task: opens.kind === "regression" ? { ...opens, kind: "classification" as const } : opens,
-    facts: { task: task!, split: name, data: dataset.fingerprint, seed },
+    facts: { task: known.task, split: name, data: dataset.fingerprint, seed },
   };
 }
 

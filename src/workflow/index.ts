@@ -56,6 +56,7 @@ export type { RunRecord } from "./run-record.ts";
 export { running } from "./running.ts";
 export { DECODING_FILE, readDecoding, type StoredDecoding } from "./stored-decoding.ts";
 export { readGates, type StoredGate } from "./stored-gates.ts";
+export { type MissingData, type TargetData, targetData } from "./target-data.ts";
 export { scoringBatches } from "./task-batches.ts";
 export { encodeSplit, headOf, openData } from "./task-data.ts";
 export { writeTrainedPart } from "./trained-part.ts";

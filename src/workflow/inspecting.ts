@@ -25,6 +25,7 @@ import {
   SCORING_BATCH,
 } from "./opened-target.ts";
 import { checkSparseDecoding } from "./sparse-decoding.ts";
+import { targetData } from "./target-data.ts";
 import { scoringBatches } from "./task-batches.ts";
 import { encodeSplit, headOf } from "./task-data.ts";
 
@@ -134,26 +135,12 @@ async function openSplit(
   labelsRequired: boolean,
 ) {
   const { settings } = opened;
-  const task = overrides.task ?? settings?.task;
-  const data = overrides.data ?? settings?.data.path;
-  const issues = [
-    ...(task === undefined
-      ? [{ path: "--task", expected: "the task, for a model without a run", got: "nothing" }]
-      : []),
-    ...(data === undefined ? [{ path: "--data", expected: "a folder or file", got: "nothing" }] : []),
-  ];
-  if (issues.length > 0) throw new ConfigError(issues);
-  const split = overrides.split ?? draftTask(task!).evalSplits[0]!;
+  const known = targetData(opened, overrides);
+  const split = overrides.split ?? draftTask(known.task).evalSplits[0]!;
   const ownFile = overrides.data !== undefined && overrides.split === undefined;
-  const isFile = ownFile && (await environment.files.stat(data!))?.isFolder === false;
+  const isFile = ownFile && (await environment.files.stat(known.data))?.isFolder === false;
   const dataset = await openDataset(environment.files, {
-    task: task!,
-    data: data!,
-    textColumn: overrides["text-column"] ?? settings?.data.textColumn ?? undefined,
-    pairColumn: overrides["pair-column"] ?? settings?.data.pairColumn ?? undefined,
-    labelColumn: overrides["label-column"] ?? settings?.data.labelColumn ?? undefined,
-    sourceColumn: overrides["source-column"] ?? settings?.data.sourceColumn ?? undefined,
-    targetColumn: overrides["target-column"] ?? settings?.data.targetColumn ?? undefined,
+    ...known,
     limitEval: overrides["limit-eval"] ?? settings?.data.limitEval ?? undefined,
     ...(labelsRequired && opened.labels.length > 0 && !opened.isRegression ? { labels: opened.labels } : {}),
     splits: [split],
