@@ -60,72 +60,70 @@ export function refit(facts: FitFacts, kept: readonly number[]): Refitted {
 /**
  * The first `count` neurons in the order in which they explain the output: each next one is the one that leaves the least of
  * `E‖W(a − μ)‖²` when the output is fitted to it and those before it.
- * @see Pati et al. 1993, orthogonal matching pursuit; here with all outputs as one target.
+ * @see Pati et al. 1993, orthogonal matching pursuit; here with all outputs as one target, by a Cholesky factor with pivots.
  */
 export function keepingOrder(facts: FitFacts, count: number): number[] {
   const { outWeight, mean, moments } = facts;
   const neurons = mean.length;
   const rows = outWeight.length / neurons;
   const pull = damping(facts);
-  // what is left of the covariance and of its products with the outputs, a row for each neuron that is not chosen yet
-  const left = new Float64Array(neurons * neurons);
-  for (let f = 0; f < neurons; f++) {
-    for (let g = 0; g < neurons; g++) left[f * neurons + g] = moments[f * neurons + g]! - mean[f]! * mean[g]!;
-    left[f * neurons + f]! += pull;
-  }
   const products = sharedWithOutputs(facts);
+  // what no chosen neuron explains: of each neuron's variance, and of what it shares with the outputs
+  const variance = mean.map((of, f) => moments[f * neurons + f]! - of ** 2 + pull);
   const shared = new Float64Array(neurons * rows);
-  for (let f = 0; f < neurons; f++)
-    for (let d = 0; d < rows; d++)
+  for (let d = 0; d < rows; d++)
+    for (let f = 0; f < neurons; f++)
       shared[f * rows + d] = products[d * neurons + f]! + pull * outWeight[d * neurons + f]!;
-  const names = Array.from({ length: neurons }, (_, f) => f);
+  const open = new Uint8Array(neurons).fill(1);
+  const factor: Float64Array[] = [];
   const order: number[] = [];
-  for (let open = neurons; open > neurons - count; open--) {
-    const best = mostExplained(left, shared, { neurons, rows, open });
-    order.push(names[best]!);
-    // chosen ones lie behind the open ones
-    const last = open - 1;
-    swap(names, best, last);
-    swapRows(left, neurons, best, last);
-    swapColumns(left, neurons, best, last, open);
-    swapRows(shared, rows, best, last);
-    eliminate(left, shared, { neurons, rows, open: last });
+  while (order.length < Math.min(count, neurons)) {
+    const best = mostExplained({ variance, shared, open, rows });
+    order.push(best);
+    open[best] = 0;
+    const own = variance[best]!;
+    // what lies within rounding of those before it explains nothing more
+    if (!(own > 0)) continue;
+    const root = Math.sqrt(own);
+    const column = new Float64Array(neurons);
+    for (let g = 0; g < neurons; g++) column[g] = moments[best * neurons + g]! - mean[best]! * mean[g]!;
+    column[best]! += pull;
+    for (const before of factor) {
+      const share = before[best]!;
+      for (let g = 0; g < neurons; g++) column[g]! -= share * before[g]!;
+    }
+    const chosen = shared.subarray(best * rows, (best + 1) * rows);
+    for (let g = 0; g < neurons; g++) {
+      column[g]! /= root;
+      if (open[g] === 0) continue;
+      variance[g]! -= column[g]! ** 2;
+      const share = column[g]! / root;
+      for (let d = 0; d < rows; d++) shared[g * rows + d]! -= share * chosen[d]!;
+    }
+    factor.push(column);
   }
   return order;
 }
 
-interface Sizes {
-  readonly neurons: number;
+interface Unexplained {
+  readonly variance: Float64Array;
+  /** `[F, D]` */
+  readonly shared: Float64Array;
+  /** 1 for neurons that are not chosen yet. */
+  readonly open: Uint8Array;
   readonly rows: number;
-  /** Neurons that are not chosen, which lie first. */
-  readonly open: number;
 }
 
-/** Neurons of no variance of their own explain nothing: rounding must not make them large. */
-function mostExplained(left: Float64Array, shared: Float64Array, { neurons, rows, open }: Sizes): number {
-  let [best, most] = [0, -1];
-  for (let f = 0; f < open; f++) {
+function mostExplained({ variance, shared, open, rows }: Unexplained): number {
+  let [best, most] = [-1, -1];
+  for (let f = 0; f < variance.length; f++) {
+    if (open[f] === 0) continue;
     let sum = 0;
     for (let at = f * rows; at < (f + 1) * rows; at++) sum += shared[at]! ** 2;
-    const variance = left[f * neurons + f]!;
-    const explained = variance > 0 ? sum / variance : 0;
+    const explained = variance[f]! > 0 ? sum / variance[f]! : 0;
     if (explained > most) [best, most] = [f, explained];
   }
   return best;
-}
-
-/** Takes what the neuron behind the open ones explains away from each of them. */
-function eliminate(left: Float64Array, shared: Float64Array, { neurons, rows, open }: Sizes): void {
-  const chosen = open * neurons;
-  const variance = left[chosen + open]!;
-  if (!(variance > 0)) return;
-  for (let f = 0; f < open; f++) {
-    const share = left[f * neurons + open]! / variance;
-    if (share === 0) continue;
-    const row = f * neurons;
-    for (let g = 0; g < open; g++) left[row + g]! -= share * left[chosen + g]!;
-    for (let d = 0; d < rows; d++) shared[f * rows + d]! -= share * shared[open * rows + d]!;
-  }
 }
 
 function damping({ mean, moments }: Pick<FitFacts, "mean" | "moments">): number {
@@ -159,20 +157,3 @@ function sharedWithOutputs({ outWeight, mean, moments }: FitFacts): Float64Array
 
 /** By the second moments, with the weights that they were multiplied with. */
 const KNOWN = new WeakMap<Float32Array, { readonly outWeight: Float32Array; readonly shared: Float64Array }>();
-
-function swap(list: number[], a: number, b: number): void {
-  [list[a], list[b]] = [list[b]!, list[a]!];
-}
-
-function swapRows(matrix: Float64Array, width: number, a: number, b: number): void {
-  if (a === b) return;
-  const kept = matrix.slice(a * width, (a + 1) * width);
-  matrix.copyWithin(a * width, b * width, (b + 1) * width);
-  matrix.set(kept, b * width);
-}
-
-function swapColumns(matrix: Float64Array, width: number, a: number, b: number, rows: number): void {
-  if (a === b) return;
-  for (let at = 0; at < rows * width; at += width)
-    [matrix[at + a], matrix[at + b]] = [matrix[at + b]!, matrix[at + a]!];
-}
