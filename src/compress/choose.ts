@@ -1,4 +1,4 @@
-// Rules that choose neurons and MLPs, and the constant that stands for what they leave out.
+// Rules that choose neurons and MLPs, and what stands for those they leave out: a constant, a matrix fitted again.
 import { columnEnergies, weightedColumns } from "../density/index.ts";
 import type { MlpSite } from "../models/index.ts";
 import type { NeuronStatistics } from "./calibration.ts";
