@@ -218,9 +218,7 @@ export const COMPRESS_FLAGS: readonly Flag[] = [
     "compensation",
     "refit|mean",
     "what makes up for neurons that go: the output fitted again to those that stay, or their mean",
-    {
-      default: "refit",
-    },
+    { default: "refit; on a pruned base mean" },
   ),
   compression("recovery-steps", "N", "steps of fine-tuning after removal", { default: "0" }),
   compression("recovery-method", "lora|full", "what they train, instead of the run's own method"),

@@ -36,8 +36,8 @@ export interface CompressOptions {
   readonly output: string;
   readonly rule: CompressRule;
   readonly quantization: Quantization;
-  /** What makes up for neurons that go, where they were not silent. */
-  readonly compensation: Exclude<Compensation, "none">;
+  /** What makes up for neurons that go, where they were not silent; null: a refit, but on a pruned base, whose zeros it would fill. */
+  readonly compensation: Exclude<Compensation, "none"> | null;
   /** Training examples that statistics are taken from. */
   readonly calibrationExamples: number;
   /** Fine-tuning after removal; null: none. */
@@ -138,7 +138,7 @@ export function compressOptions(flags: Readonly<Record<string, unknown>>): Compr
     output: given.output!,
     rule: ruleOf(given),
     quantization: given.quantize ?? "none",
-    compensation: given.compensation ?? "refit",
+    compensation: given.compensation ?? null,
     calibrationExamples: given["calibration-examples"] ?? CALIBRATION_EXAMPLES,
     recovery: recoveryOf(given),
     decodingBudget: given["decoding-budget"] === undefined ? null : given["decoding-budget"] / 100,

@@ -49,13 +49,22 @@ export interface Choice {
 const MOMENTS_BYTES = 8;
 const MOST_MOMENTS_BYTES = 6e9;
 
+/** What makes up for neurons: as asked for, or a refit where that fills no zeros of a pruned base. */
+export function compensationFor(
+  { opened }: Pick<FrozenModel, "opened">,
+  { compensation }: Pick<CompressOptions, "compensation">,
+): "refit" | "mean" {
+  return compensation ?? (opened.base.pruning === null ? "refit" : "mean");
+}
+
 /**
  * Whether the rule may leave some neurons of an MLP and fit its output again.
  * @throws {ConfigError} when what every two neurons do together does not fit into memory.
  */
 export function needsMoments(
   sites: readonly Pick<MlpSite, "neurons">[],
-  { rule, compensation }: Pick<CompressOptions, "rule" | "compensation">,
+  rule: CompressRule,
+  compensation: "refit" | "mean",
 ): boolean {
   if (compensation !== "refit" || rule.kind === "silent") return false;
   if (rule.kind === "explicit" && rule.keepNeurons === null && rule.threshold === null) return false;

@@ -25,9 +25,9 @@ import {
 import { type CompressData, openCompressData } from "./compress-data.ts";
 import { chooseDecoding } from "./compress-decoding.ts";
 import { exampleCount } from "./compress-examples.ts";
-import type { CompressOptions } from "./compress-options.ts";
+import type { CompressOptions, CompressRule } from "./compress-options.ts";
 import { budgetOutcome, decodingFacts, quantizedMetrics, runFacts, sizeOf, statedLatency } from "./compress-outcome.ts";
-import { type Choice, checkRule, chooseLayers, needsMoments } from "./compress-rules.ts";
+import { type Choice, checkRule, chooseLayers, compensationFor, needsMoments } from "./compress-rules.ts";
 import { calibrate, layerFacts, statedScores } from "./compress-scoring.ts";
 import { type FrozenModel, openFrozen, writeBeside, writePlainModel } from "./frozen-model.ts";
 import { readPlan, writePlan } from "./plan-files.ts";
@@ -76,6 +76,7 @@ async function* compressEvents(
   const source = target.kind === "run" ? target.folder : target.model;
   const sites = mlpSites(frozen.model);
   checkRule(sites, options.rule);
+  const compensation = compensationFor(frozen, options);
   const data = await openCompressData(environment, frozen, overrides, options.calibrationExamples);
   const backend = backendOf(environment, overrides, frozen.opened.settings);
   const planTarget = {
@@ -91,7 +92,7 @@ async function* compressEvents(
     choice = { layers: plan.layers, exactness: plan.exactness, chosen: plan.chosen, candidates: [] };
   } else {
     yield stage("calibrate", `${exampleCount(data.calibration)} examples of ${data.calibrationSplit}`);
-    const moments = needsMoments(sites, options);
+    const moments = needsMoments(sites, options.rule, compensation);
     statistics = await calibrate(backend, frozen, data.calibration, data.task, { moments });
     const facts: LayerFacts[] = await layerFacts(frozen, sites, statistics);
     yield stage("choose", "choosing what to remove");
@@ -102,7 +103,7 @@ async function* compressEvents(
       backend,
       files,
       searchFile: joinPath(options.output, SEARCH_FILE),
-      searchKey: searchKey(planTarget, data, options),
+      searchKey: searchKey(planTarget, data, options.rule, compensation),
       mayKeepAll: options.decodingBudget !== null,
       signal,
     };
@@ -208,7 +209,12 @@ async function checkOutput({ files }: Environment, output: string): Promise<void
 }
 
 /** What a search's measurements depend on. */
-function searchKey(target: Pick<Plan, "base" | "adapter">, data: CompressData, options: CompressOptions): string {
+function searchKey(
+  target: Pick<Plan, "base" | "adapter">,
+  data: CompressData,
+  rule: CompressRule,
+  compensation: string,
+): string {
   const counts = [data.calibration.totalTokens, data.search.totalTokens, data.search.count];
   const { generation } = data;
   return JSON.stringify([
@@ -218,8 +224,8 @@ function searchKey(target: Pick<Plan, "base" | "adapter">, data: CompressData, o
     data.task.name,
     data.split,
     counts,
-    options.rule.kind,
-    options.compensation,
+    rule.kind,
+    compensation,
     ...(isTargets(data.search) ? [generation] : []),
   ]);
 }

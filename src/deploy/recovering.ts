@@ -32,7 +32,11 @@ export async function* recover(
 ): AsyncGenerator<RecoveryEvent, PlainModel> {
   const [base, run] = [joinPath(folder, "base"), joinPath(folder, "run")];
   await writePlainModel(environment.files, base, smaller, opened.base.folder);
-  const wanted = recoverySettings(recovery, source, base, run);
+  const wanted = {
+    ...recoverySettings(recovery, source, base, run),
+    // the smaller base has no record of its pruning, and its zeros are to stay
+    maskSafe: recovery.settings.maskSafe ?? (opened.base.pruning === null ? null : true),
+  };
   const begun = await begunRecovery(environment, base, wanted, run);
   if (begun === null || begun.result === null) {
     const options = { teacher: opened, ...(signal === undefined ? {} : { signal }) };

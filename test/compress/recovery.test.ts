@@ -1,9 +1,10 @@
 // Recovery after removal: what is trained, who teaches it, what is recorded, and what is refused.
-import { readFileSync, rmSync } from "node:fs";
+import { existsSync, readFileSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { compressOptions, compressRun } from "../../src/deploy/index.ts";
-import { compress, nodeEnvironment } from "../../src/node.ts";
+import { openCheckpoint } from "../../src/hub/index.ts";
+import { compress, nodeEnvironment, nodeFiles } from "../../src/node.ts";
 import type { RunRecord } from "../../src/workflow/index.ts";
 import { deft } from "../support/command.ts";
 import { type TinyRun, tinyRun } from "./support.ts";
@@ -49,6 +50,42 @@ test("the dense model teaches: nothing at all where nothing was cut, and half of
   expect(record("taught").settings.distillation).toEqual({ teacher: tiny.run, weight: 1 });
   expect(record("labels").settings.distillation).toBeNull();
   expect(record("both").settings.distillation).toEqual({ teacher: tiny.run, weight: 0.5 });
+});
+
+describe("on a pruned base", () => {
+  let pruned: TinyRun;
+  beforeAll(async () => {
+    pruned = await tinyRun({ numLayers: 2, prune: "wanda:0.5" });
+  });
+  afterAll(() => rmSync(pruned.root, { recursive: true, force: true }));
+
+  async function zeroShare(folder: string): Promise<number> {
+    let [zeros, size] = [0, 0];
+    for (const [name, weight] of (await openCheckpoint(nodeFiles(), folder)).weights) {
+      if (!/encoder.*(dense|query|key|value)\.weight$/.test(name)) continue;
+      const { data } = await weight.read();
+      for (const value of data as Float32Array) zeros += value === 0 ? 1 : 0;
+      size += data.length;
+    }
+    return zeros / size;
+  }
+
+  test.each(["lora", "full"])(
+    "zeros stay, by %s too; a refit fills those of the outputs, and only when asked for",
+    async (method) => {
+      const folder = (name: string) => join(pruned.root, `${name}-${method}`);
+      const cut = { "keep-neurons": 0.5, "recovery-steps": 2, "recovery-method": method, "recovery-rate": 1e-2 };
+      const compressed = (name: string, flags: Flags) =>
+        done("compress", pruned.run, ...argv({ output: folder(name), threads: 1, ...flags }));
+      await compressed("usual", cut);
+      expect(existsSync(join(folder("usual"), "plan.safetensors"))).toBe(false);
+      const usual = await zeroShare(folder("usual"));
+      expect(usual).toBeGreaterThan(0.45);
+      await compressed("refitted", { ...cut, compensation: "refit" });
+      expect(existsSync(join(folder("refitted"), "plan.safetensors"))).toBe(true);
+      expect(await zeroShare(folder("refitted"))).toBeLessThan(usual);
+    },
+  );
 });
 
 test("what is trained, and how fast, goes into the plan and the record", async () => {

@@ -160,14 +160,12 @@ describe("plans", () => {
       count: 0,
     } as const;
     const large = Array.from({ length: 48 }, () => ({ neurons: 5120 }));
-    const asks = (rule: Parameters<typeof needsMoments>[1]["rule"], compensation: "refit" | "mean" = "refit") =>
-      needsMoments(large, { rule, compensation });
+    const asks = (rule: Parameters<typeof needsMoments>[1], compensation: "refit" | "mean" = "refit") =>
+      needsMoments(large, rule, compensation);
     expect(asks({ kind: "silent" })).toBe(false);
     expect(asks(explicit)).toBe(false);
     expect(asks({ ...explicit, keepNeurons: 0.5 }, "mean")).toBe(false);
-    expect(needsMoments([{ neurons: 1536 }], { rule: { ...explicit, keepNeurons: 0.5 }, compensation: "refit" })).toBe(
-      true,
-    );
+    expect(needsMoments([{ neurons: 1536 }], { ...explicit, keepNeurons: 0.5 }, "refit")).toBe(true);
     expect(() => asks({ ...explicit, keepNeurons: 0.5 })).toThrow(/10 GB for what every two neurons of 48 MLPs do/);
   });
 });
