@@ -1,13 +1,13 @@
 // The share of the dense model's latency that a smaller model takes, measured side by side.
-import type { PlainModel } from "../compress/index.ts";
+import { deploy, deployedProgram, type PlainModel } from "../compress/index.ts";
 import { batches, type EncodedExamples, isTargets } from "../data/index.ts";
 import { buildReading, buildWriting, cachedNames } from "../infer/index.ts";
 import type { EncoderDecoderModel } from "../models/index.ts";
 import type { Backend, Program } from "../runtime/index.ts";
-import { int64, type Tensor, zeros } from "../tensor/index.ts";
+import { int64, parameterCount, type Tensor, zeros } from "../tensor/index.ts";
 import { targetTokens } from "./compress-examples.ts";
 import { plainWriting, type WritingModel, writingMethod } from "./compress-writing.ts";
-import { compilePlain, type FrozenModel } from "./frozen-model.ts";
+import { compilePlain, type FrozenModel, inferenceOf } from "./frozen-model.ts";
 import { interleaved, latencyBatches, medianRatio, percentile } from "./latency.ts";
 
 /** Shares of the dense model's time, the larger of two batch sizes. */
@@ -44,10 +44,10 @@ const WRITING_BATCHES = [
 const WARMUP = 3;
 
 async function encoderLatency(backend: Backend, frozen: FrozenModel, examples: EncodedExamples): Promise<LatencyMeter> {
-  const dense = await compilePlain(backend, frozen);
+  const dense = await openExported(backend, frozen);
   return {
     async share(smaller) {
-      const program = await compilePlain(backend, smaller);
+      const program = await openExported(backend, smaller);
       const shares: number[] = [];
       try {
         for (const [batchSize, rounds] of BATCHES) {
@@ -62,6 +62,17 @@ async function encoderLatency(backend: Backend, frozen: FrozenModel, examples: E
     },
     dispose: () => dense.dispose(),
   };
+}
+
+/** One ONNX file holds two gigabytes. */
+const MOST_PARAMETERS = 4.5e8;
+
+/** As its export will be, attention fused; what stays beside its base, or is too large for one file, as it is run here. */
+async function openExported(backend: Backend, model: PlainModel): Promise<Program> {
+  if (model.beside !== undefined || parameterCount(model.weights) > MOST_PARAMETERS)
+    return compilePlain(backend, model);
+  const inference = inferenceOf(model.config);
+  return backend.open(deployedProgram(inference, await deploy(inference, model.weights, "fp32")));
 }
 
 type Runs = Pick<Program, "run">;
