@@ -3,7 +3,7 @@ import { columnEnergies, weightedColumns } from "../density/index.ts";
 import type { MlpSite } from "../models/index.ts";
 import type { NeuronStatistics } from "./calibration.ts";
 import type { LayerPlan } from "./plan.ts";
-import { type FitFacts, keepingOrder, type Refitted, refit } from "./refit.ts";
+import { type FitFacts, keepingOrder, refit } from "./refit.ts";
 
 /** One MLP as the rules see it: its site, its output weights with the adapter merged, and its statistics. */
 export interface LayerFacts {
@@ -42,8 +42,7 @@ export function neuronsToKeep(facts: LayerFacts, count: number): number[] {
  * What makes up for neurons that go: the output fitted again to those that stay, a constant with the mean over the calibration
  * data, or nothing, for neurons that give nothing.
  */
-export const COMPENSATIONS = ["refit", "mean", "none"] as const;
-export type Compensation = (typeof COMPENSATIONS)[number];
+export type Compensation = "refit" | "mean" | "none";
 
 /** The plan of one layer that keeps these neurons; without second moments a refit is a mean. */
 export function keepNeurons(facts: LayerFacts, kept: readonly number[], compensation: Compensation): LayerPlan {
@@ -52,15 +51,10 @@ export function keepNeurons(facts: LayerFacts, kept: readonly number[], compensa
   const plan = { site: site.activation, neurons: site.neurons, gate: 1 };
   if (removed.length === 0) return { ...plan, kept: null, constant: null, threshold: null };
   const threshold = statistics && removed.reduce((peak, f) => Math.max(peak, statistics.peak[f]!), 0);
-  const fitted = compensation === "refit" && kept.length > 0 ? refitted(facts, kept) : null;
-  if (fitted === null) return { ...plan, kept: [...kept], constant: constantFor(facts, kept, compensation), threshold };
-  return { ...plan, kept: [...kept], constant: Array.from(fitted.constant, Math.fround), threshold, out: fitted.out };
-}
-
-/** The output fitted again to these neurons; null without second moments. */
-export function refitted(facts: LayerFacts, kept: readonly number[]): Refitted | null {
-  const fit = fitFacts(facts);
-  return fit && refit(fit, kept);
+  const fit = compensation === "refit" && kept.length > 0 ? fitFacts(facts) : null;
+  if (fit === null) return { ...plan, kept: [...kept], constant: constantFor(facts, kept, compensation), threshold };
+  const { out, constant } = refit(fit, kept);
+  return { ...plan, kept: [...kept], constant: Array.from(constant, Math.fround), threshold, out };
 }
 
 function fitFacts({ outWeight, statistics }: LayerFacts): FitFacts | null {

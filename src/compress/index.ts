@@ -4,7 +4,6 @@ export { ActivationHistogram, type ActivationRange } from "./activation-range.ts
 export { applyPlan, type BesideMethod, hasAdapter, type PlainModel } from "./apply.ts";
 export { addedTap, CalibrationMeter, calibrationOutputs, type NeuronStatistics, outputReadTap } from "./calibration.ts";
 export {
-  COMPENSATIONS,
   type Compensation,
   complement,
   dropMlp,
@@ -65,5 +64,5 @@ export {
   type FileLimits,
   type StoredModel,
 } from "./stored-model.ts";
-export { neuronSwitches, type StandIn, standIns, switchFeeds } from "./switches.ts";
+export { neuronSwitches, switchFeeds } from "./switches.ts";
 export { textDecoderGraph, textEncoderGraph } from "./text-to-text.ts";

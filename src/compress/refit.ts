@@ -27,12 +27,23 @@ export interface Refitted {
  * `out = (W C_k + λ W_k)(C_kk + λI)⁻¹`, `constant = W μ − out μ_k`, with `C` the covariance of what the matrix reads.
  */
 export function refit(facts: FitFacts, kept: readonly number[]): Refitted {
+  const { fits } = knownOf(facts);
+  const key = kept.join();
+  const fitted = fits.get(key) ?? leastSquares(facts, kept);
+  // the one asked for last is kept longest
+  fits.delete(key);
+  fits.set(key, fitted);
+  if (fits.size > KNOWN_FITS) fits.delete(fits.keys().next().value!);
+  return fitted;
+}
+
+function leastSquares(facts: FitFacts, kept: readonly number[]): Refitted {
   const { outWeight, mean, moments } = facts;
   const neurons = mean.length;
   const rows = outWeight.length / neurons;
   const size = kept.length;
   const pull = damping(facts);
-  const shared = sharedWithOutputs(facts);
+  const { shared } = knownOf(facts);
   const system = new Float64Array(size * size);
   kept.forEach((f, i) => {
     for (let j = 0; j < size; j++) {
@@ -67,7 +78,7 @@ export function keepingOrder(facts: FitFacts, count: number): number[] {
   const neurons = mean.length;
   const rows = outWeight.length / neurons;
   const pull = damping(facts);
-  const products = sharedWithOutputs(facts);
+  const { shared: products } = knownOf(facts);
   // what no chosen neuron explains: of each neuron's variance, and of what it shares with the outputs
   const variance = mean.map((of, f) => moments[f * neurons + f]! - of ** 2 + pull);
   const shared = new Float64Array(neurons * rows);
@@ -134,10 +145,30 @@ function damping({ mean, moments }: Pick<FitFacts, "mean" | "moments">): number 
   return sum === 0 ? 1 : (DAMPING * sum) / neurons;
 }
 
-/** `W C`, `[D, F]`: every fit of a layer begins with it. */
+/** What fits of one layer have in common, and those that a search asks for again and again. */
+interface KnownLayer {
+  readonly outWeight: Float32Array;
+  /** `W C`, `[D, F]`: every fit begins with it. */
+  readonly shared: Float64Array;
+  /** By the neurons kept. */
+  readonly fits: Map<string, Refitted>;
+}
+
+/** By the second moments. */
+const KNOWN = new WeakMap<Float32Array, KnownLayer>();
+/** As many as a layer has levels in a search. */
+const KNOWN_FITS = 8;
+
+function knownOf(facts: FitFacts): KnownLayer {
+  const { outWeight, moments } = facts;
+  const found = KNOWN.get(moments);
+  if (found?.outWeight === outWeight) return found;
+  const known = { outWeight, shared: sharedWithOutputs(facts), fits: new Map<string, Refitted>() };
+  KNOWN.set(moments, known);
+  return known;
+}
+
 function sharedWithOutputs({ outWeight, mean, moments }: FitFacts): Float64Array {
-  const known = KNOWN.get(moments);
-  if (known?.outWeight === outWeight) return known.shared;
   const neurons = mean.length;
   const shared = new Float64Array(outWeight.length);
   for (let row = 0; row < shared.length; row += neurons) {
@@ -151,9 +182,5 @@ function sharedWithOutputs({ outWeight, mean, moments }: FitFacts): Float64Array
     }
     for (let g = 0; g < neurons; g++) products[g]! -= total * mean[g]!;
   }
-  KNOWN.set(moments, { outWeight, shared });
   return shared;
 }
-
-/** By the second moments, with the weights that they were multiplied with. */
-const KNOWN = new WeakMap<Float32Array, { readonly outWeight: Float32Array; readonly shared: Float64Array }>();

@@ -2,8 +2,7 @@
 import { add, matmul, mul } from "../graph/index.ts";
 import type { Hooks } from "../nn/index.ts";
 import { float32, type Tensor } from "../tensor/index.ts";
-import { type Compensation, keepNeurons, type LayerFacts } from "./choose.ts";
-import type { LayerPlan } from "./plan.ts";
+import { keepNeurons, type LayerFacts } from "./choose.ts";
 
 const KEPT = "kept_neurons";
 const STAND_IN = "stand_in";
@@ -17,8 +16,8 @@ const isRefitted = ({ statistics }: LayerFacts): boolean => statistics?.moments 
 
 /**
  * Middleware that multiplies every MLP's activations by `kept_neurons` `[F]` and adds `stand_in` `[D]` to its output, both fed
- * with each run; with second moments it also adds what the output reads times `refit` `[F, D]`; behind an adapter it multiplies the sublayer's output by `open_sublayer` `[1]` and adds a `stand_in` there too. To be
- * composed behind the method's hooks.
+ * with each run; with second moments it also adds what the output reads times `refit` `[F, D]`. Behind an adapter it multiplies the
+ * sublayer's output by `open_sublayer` `[1]` and adds a `stand_in` there too. To be composed behind the method's hooks.
  */
 export function neuronSwitches(facts: readonly LayerFacts[]): Hooks {
   const outputs = new Set(facts.map(({ site }) => site.out));
@@ -41,33 +40,10 @@ export function neuronSwitches(facts: readonly LayerFacts[]): Hooks {
   };
 }
 
-/** What stands for the neurons that a layer leaves out: a constant `[D]`, and its output matrix where that is fitted again. */
-export type StandIn = Pick<LayerPlan, "constant" | "out">;
-
-/** Reckons stand-ins; the output's bias stays where it is. Searches ask for the same ones again and again. */
-export function standIns(compensation: Compensation): (facts: LayerFacts, kept: readonly number[]) => StandIn {
-  const known = new WeakMap<LayerFacts, Map<string, StandIn>>();
-  return (facts, kept) => {
-    const ofLayer = known.get(facts) ?? new Map<string, StandIn>();
-    known.set(facts, ofLayer);
-    const key = kept.join();
-    const found = ofLayer.get(key) ?? keepNeurons({ ...facts, outBias: null }, kept, compensation);
-    // the one asked for last is kept longest
-    ofLayer.delete(key);
-    ofLayer.set(key, { constant: found.constant, ...(found.out === undefined ? {} : { out: found.out }) });
-    if (ofLayer.size > KNOWN_STAND_INS) ofLayer.delete(ofLayer.keys().next().value!);
-    return found;
-  };
-}
-
-/** As many as a layer has levels in a search. */
-const KNOWN_STAND_INS = 8;
-
-/** What `neuronSwitches` is fed: neurons left out are stood in for; null keeps all of a layer. */
+/** What `neuronSwitches` is fed: what stands for neurons left out is as a plan with `refit` has it; null keeps all of a layer. */
 export function switchFeeds(
   facts: readonly LayerFacts[],
   kept: readonly (readonly number[] | null)[],
-  standIn: (facts: LayerFacts, kept: readonly number[]) => StandIn,
 ): Map<string, Tensor> {
   const feeds = new Map<string, Tensor>();
   facts.forEach((of, i) => {
@@ -78,7 +54,8 @@ export function switchFeeds(
     for (const f of left ?? []) mask[f] = 1;
     const width = outWeight.length / site.neurons;
     const none = new Float32Array(width);
-    const { constant, out } = left === null ? { constant: null } : standIn(of, left);
+    // the output's bias is still there
+    const { constant, out } = left === null ? { constant: null } : keepNeurons({ ...of, outBias: null }, left, "refit");
     const added = constant === null ? none : Float32Array.from(constant);
     const isClosed = isWhole(of) && left?.length === 0;
     const feed = (name: string, values: Float32Array, shape = [values.length]) => {

@@ -9,16 +9,14 @@ import {
   neuronSwitches,
   outputReadTap,
   type PlainModel,
-  standIns,
   switchFeeds,
 } from "../compress/index.ts";
 import { batches, type EncodedExamples, evaluationPlan, type Task } from "../data/index.ts";
 import { buildTaskGraph, openScorer, type SparseMlpPlan } from "../infer/index.ts";
 import { type MlpSite, mlpSites } from "../models/index.ts";
-import { compose, type Hooks, none } from "../nn/index.ts";
+import { compose, none } from "../nn/index.ts";
 import { untrained } from "../peft/index.ts";
 import type { Backend, Program } from "../runtime/index.ts";
-import type { Tensor } from "../tensor/index.ts";
 import { SCORING_BATCH, scoringBatches } from "../workflow/index.ts";
 import type { CompressData } from "./compress-data.ts";
 import { type Said, saidLabels } from "./compress-said.ts";
@@ -91,17 +89,13 @@ export function openMasked(
   facts: readonly LayerFacts[],
   data: CompressData,
 ): Promise<MaskedModel> {
-  const standIn = standIns("refit");
-  const switches: Switches = { hooks: neuronSwitches(facts), feeds: (kept) => switchFeeds(facts, kept, standIn) };
+  const hooks = neuronSwitches(facts);
   return frozen.model.architecture === "encoder"
-    ? maskedEncoder(backend, frozen, switches, facts, data)
-    : maskedWriter(backend, frozen, switches, facts, data);
+    ? maskedEncoder(backend, frozen, hooks, facts, data)
+    : maskedWriter(backend, frozen, hooks, facts, data);
 }
 
-interface Switches {
-  readonly hooks: Hooks;
-  readonly feeds: (kept: KeptNeurons) => Map<string, Tensor>;
-}
+type Switches = ReturnType<typeof neuronSwitches>;
 
 async function maskedEncoder(
   backend: Backend,
@@ -110,13 +104,13 @@ async function maskedEncoder(
   facts: readonly LayerFacts[],
   { task }: CompressData,
 ): Promise<MaskedModel> {
-  const method = { ...untrained(), hooks: compose(beside?.method.hooks ?? none, switches.hooks) };
+  const method = { ...untrained(), hooks: compose(beside?.method.hooks ?? none, switches) };
   const { head } = opened;
   const compile = { mapWeights: false };
   const scorer = await openScorer({ model, method, head, weights, backend, density: false, compile });
   const logits = async (examples: EncodedExamples, kept: KeptNeurons) => {
     const scored = scoringBatches(examples, task, "longest", SCORING_BATCH);
-    const fed = new Map([...(beside?.tensors ?? []), ...switches.feeds(kept)]);
+    const fed = new Map([...(beside?.tensors ?? []), ...switchFeeds(facts, kept)]);
     return (await scorer.score(fed, scored, examples.count)).logits;
   };
   const dense = new WeakMap<EncodedExamples, Float32Array>();
@@ -134,17 +128,17 @@ async function maskedEncoder(
 async function maskedWriter(
   backend: Backend,
   frozen: FrozenModel,
-  switches: Switches,
+  hooks: Switches,
   facts: readonly LayerFacts[],
   data: CompressData,
 ): Promise<MaskedModel> {
-  const written = plainWriting(frozen, switches.hooks);
+  const written = plainWriting(frozen, hooks);
   const writing = await openWriting(backend, written, frozen, data);
   const teacher = await openDivergence(backend, written);
-  const dense = switches.feeds(noneSwitched(facts));
+  const dense = switchFeeds(facts, noneSwitched(facts));
   return {
-    said: (examples, kept) => writing.said(examples, switches.feeds(kept)),
-    divergence: (examples, kept) => teacher.divergence(examples, switches.feeds(kept), dense),
+    said: (examples, kept) => writing.said(examples, switchFeeds(facts, kept)),
+    divergence: (examples, kept) => teacher.divergence(examples, switchFeeds(facts, kept), dense),
     async dispose() {
       await writing.dispose();
       await teacher.dispose();
