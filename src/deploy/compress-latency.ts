@@ -1,5 +1,5 @@
 // The share of the dense model's latency that a smaller model takes, measured side by side.
-import { deploy, deployedProgram, type PlainModel } from "../compress/index.ts";
+import type { PlainModel } from "../compress/index.ts";
 import { batches, type EncodedExamples, isTargets } from "../data/index.ts";
 import { buildReading, buildWriting, cachedNames } from "../infer/index.ts";
 import type { EncoderDecoderModel } from "../models/index.ts";
@@ -7,7 +7,7 @@ import type { Backend, Program } from "../runtime/index.ts";
 import { int64, parameterCount, type Tensor, zeros } from "../tensor/index.ts";
 import { targetTokens } from "./compress-examples.ts";
 import { plainWriting, type WritingModel, writingMethod } from "./compress-writing.ts";
-import { compilePlain, type FrozenModel, inferenceOf } from "./frozen-model.ts";
+import { compilePlain, type FrozenModel, openDeployed } from "./frozen-model.ts";
 import { interleaved, latencyBatches, medianRatio, percentile } from "./latency.ts";
 
 /** Shares of the dense model's time, the larger of two batch sizes. */
@@ -71,8 +71,7 @@ const MOST_PARAMETERS = 4.5e8;
 async function openExported(backend: Backend, model: PlainModel): Promise<Program> {
   if (model.beside !== undefined || parameterCount(model.weights) > MOST_PARAMETERS)
     return compilePlain(backend, model);
-  const inference = inferenceOf(model.config);
-  return backend.open(deployedProgram(inference, await deploy(inference, model.weights, "fp32")));
+  return openDeployed(backend, model, "fp32");
 }
 
 type Runs = Pick<Program, "run">;

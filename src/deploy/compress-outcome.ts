@@ -1,12 +1,5 @@
 // What a compression came to: sizes, scores of quantised weights, latency, and whether a budget holds.
-import {
-  deploy,
-  deployedProgram,
-  keptCount,
-  type LayerPlan,
-  type PlainModel,
-  type Quantization,
-} from "../compress/index.ts";
+import { keptCount, type LayerPlan, type PlainModel, type Quantization } from "../compress/index.ts";
 import type { Backend } from "../runtime/index.ts";
 import { parameterCount } from "../tensor/index.ts";
 import type { BudgetOutcome, Compression, ModelSize, StoredDecoding } from "../workflow/index.ts";
@@ -16,7 +9,7 @@ import { openLatency } from "./compress-latency.ts";
 import type { CompressOptions } from "./compress-options.ts";
 import { lostScore, type Said, saidLabels } from "./compress-said.ts";
 import { logitsOf } from "./compress-scoring.ts";
-import { type FrozenModel, inferenceOf } from "./frozen-model.ts";
+import { type FrozenModel, openDeployed } from "./frozen-model.ts";
 
 /** What was decided about decoding by rows. */
 export function decodingFacts({
@@ -35,11 +28,9 @@ export async function quantizedMetrics(
   data: CompressData,
   precision: Exclude<Quantization, "none">,
 ): Promise<Record<string, number>> {
-  const inference = inferenceOf(model.config);
   const ranges =
     precision === "qdq" ? staticRanges(await calibrateActivations(backend, model, data.calibration)) : undefined;
-  const deployed = await deploy(inference, model.weights, precision, ranges);
-  const program = await backend.open(deployedProgram(inference, deployed));
+  const program = await openDeployed(backend, model, precision, ranges);
   try {
     return { ...saidLabels(await logitsOf(program, data.stated), data.stated, data.task).metrics };
   } finally {

@@ -1,10 +1,14 @@
 // A run or model made plain: adapter merged, everything frozen, ready to be cut, exported or timed.
 import {
   type BesideMethod,
+  deploy,
+  deployedProgram,
   INPUT_NAMES,
   type InferenceModel,
   inferenceGraph,
   type PlainModel,
+  type Precision,
+  type StaticRanges,
 } from "../compress/index.ts";
 import { gateOf, isGate, isNeuronMask, isNeuronShift } from "../density/index.ts";
 import { UnsupportedError } from "../errors.ts";
@@ -186,6 +190,17 @@ export function inferenceOf(config: JsonObject, beside?: BesideMethod): Inferenc
 export function compilePlain(backend: Backend, { config, weights, beside }: PlainModel): Promise<Program> {
   const { outputs } = inferenceGraph(inferenceOf(config, beside));
   return backend.compile(outputs, { weights, mapWeights: false });
+}
+
+/** A plain encoder opened as its export will be: attention fused, in fewer bits where asked. Errors as `Backend.open`. */
+export async function openDeployed(
+  backend: Backend,
+  { config, weights }: PlainModel,
+  precision: Precision,
+  ranges?: StaticRanges,
+): Promise<Program> {
+  const inference = inferenceOf(config);
+  return backend.open(deployedProgram(inference, await deploy(inference, weights, precision, ranges)));
 }
 
 /** Feeds of `inferenceGraph` from a batch. */

@@ -32,11 +32,7 @@ export async function* recover(
 ): AsyncGenerator<RecoveryEvent, PlainModel> {
   const [base, run] = [joinPath(folder, "base"), joinPath(folder, "run")];
   await writePlainModel(environment.files, base, smaller, opened.base.folder);
-  const wanted = {
-    ...recoverySettings(recovery, source, base, run),
-    // the smaller base has no record of its pruning, and its zeros are to stay
-    maskSafe: recovery.settings.maskSafe ?? (opened.base.pruning === null ? null : true),
-  };
+  const wanted = recoverySettings(recovery, source, base, run);
   const begun = await begunRecovery(environment, base, wanted, run);
   if (begun === null || begun.result === null) {
     const options = { teacher: opened, ...(signal === undefined ? {} : { signal }) };
@@ -80,7 +76,7 @@ async function begunRecovery(
 }
 
 function recoverySettings(
-  { settings, steps, method, rate, distillation }: Recovery,
+  { settings, steps, method, rate, distillation, maskSafe }: Recovery,
   source: string,
   model: string,
   output: string,
@@ -91,6 +87,7 @@ function recoverySettings(
     output,
     resume: false,
     method,
+    maskSafe,
     // the smaller model's matrices are plain, and full fine-tuning must not have them in few bits
     quantize: method.kind === "full" ? null : settings.quantize,
     density: { ...settings.density, weight: 0, auto: null },

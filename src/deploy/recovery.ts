@@ -23,6 +23,8 @@ export interface Recovery {
   readonly method: MethodSettings;
   readonly rate: number;
   readonly distillation: number;
+  /** As in the settings: the smaller base has no record of its pruning, and its zeros are to stay. */
+  readonly maskSafe: boolean | null;
   /** The run's own settings, of which the rest is taken. */
   readonly settings: Settings;
 }
@@ -52,7 +54,8 @@ export function recoveryFor({ opened, beside }: FrozenModel, request: RecoveryRe
     issues.push({ path: "--recovery-distillation", expected, got: String(distillation) });
   }
   if (settings === null || issues.length > 0) throw new ConfigError(issues);
-  return { steps: request.steps, distillation, settings, ...trainedBy(settings, request) };
+  const maskSafe = settings.maskSafe ?? (opened.base.pruning === null ? null : true);
+  return { steps: request.steps, distillation, maskSafe, settings, ...trainedBy(settings, request) };
 }
 
 function trainedBy(
