@@ -9,11 +9,10 @@ import { ConfigError } from "../../src/errors.ts";
 import { openSafetensors, safetensorsBytes } from "../../src/hub/index.ts";
 import { workflow } from "../../src/library/index.ts";
 import { nodeEnvironment } from "../../src/node.ts";
-import type { StepEvent, TrainEvent } from "../../src/train/index.ts";
-import { openSettings, readRun } from "../../src/workflow/index.ts";
-import { filesBelow } from "../support/command.ts";
+import { readRun } from "../../src/workflow/index.ts";
 import { tinySeq2seq, writeTinyT5 } from "../support/tiny-answers.ts";
 import { writeFiles, writeTinyModel, writeTinySst2 } from "../support/tiny-model.ts";
+import { essence, steps, stored, trainEvents } from "./resumable.ts";
 
 const STEPS = 24;
 let folder: string;
@@ -42,33 +41,8 @@ const EVERYTHING = () => ({
   "save-steps": 5,
 });
 
-async function trained(
-  flags: Readonly<Record<string, unknown>>,
-  stopAfter = Number.POSITIVE_INFINITY,
-): Promise<TrainEvent[]> {
-  const resumes = flags.resume === true;
-  const all = resumes ? flags : { model: at("model"), data: at("data"), ...SHARED, ...flags };
-  const settings = await openSettings(environment.files, { flags: all });
-  const stop = new AbortController();
-  const events: TrainEvent[] = [];
-  for await (const event of workflow(environment).train(settings, { signal: stop.signal })) {
-    events.push(event);
-    if (event.type === "step" && event.step >= stopAfter) stop.abort();
-  }
-  return events;
-}
-
-const steps = (events: readonly TrainEvent[]): StepEvent[] => events.filter((event) => event.type === "step");
-
-/** What of a step does not depend on the clock. */
-const essence = (events: readonly TrainEvent[]) =>
-  steps(events).map(({ time: _t, stepMs: _s, rssBytes: _r, tokensPerSecond: _p, ...rest }) => rest);
-
-/** The files that must come out the same. */
-async function stored(output: string) {
-  const files = Object.entries(await filesBelow(output));
-  return Object.fromEntries(files.filter(([path]) => /^(adapter|checkpoints)\//.test(path)));
-}
+const trained = (flags: Readonly<Record<string, unknown>>, stopAfter?: number) =>
+  trainEvents({ model: at("model"), data: at("data"), ...SHARED }, flags, stopAfter);
 
 describe("masks, gates and a weight by feedback", () => {
   test.each([

@@ -6,10 +6,9 @@ import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { ConfigError } from "../../src/errors.ts";
 import { workflow } from "../../src/library/index.ts";
 import { fineTune, full, loadModel, nodeEnvironment, table } from "../../src/node.ts";
-import type { StepEvent, TrainEvent } from "../../src/train/index.ts";
 import { openSettings, readRun } from "../../src/workflow/index.ts";
-import { filesBelow } from "../support/command.ts";
 import { tinyExamples, writeFiles, writeTinyModel, writeTinySst2, writeTinyStsb } from "../support/tiny-model.ts";
+import { essence, steps, stored, trainEvents } from "./resumable.ts";
 
 let folder: string;
 const at = (...parts: readonly string[]) => join(folder, ...parts);
@@ -27,32 +26,8 @@ afterAll(() => rm(folder, { recursive: true, force: true }));
 
 const SHARED = { task: "sst2", "density-weight": 0, "batch-size": 8, "learning-rate": 5e-3, threads: 1 };
 
-async function trained(
-  flags: Readonly<Record<string, unknown>>,
-  stopAfter = Number.POSITIVE_INFINITY,
-): Promise<TrainEvent[]> {
-  const all =
-    flags.resume === true ? flags : { model: at("model"), data: at("data"), ...SHARED, "max-steps": 16, ...flags };
-  const settings = await openSettings(environment.files, { flags: all });
-  const stop = new AbortController();
-  const events: TrainEvent[] = [];
-  for await (const event of workflow(environment).train(settings, { signal: stop.signal })) {
-    events.push(event);
-    if (event.type === "step" && event.step >= stopAfter) stop.abort();
-  }
-  return events;
-}
-
-const steps = (events: readonly TrainEvent[]): StepEvent[] => events.filter((event) => event.type === "step");
-
-/** What of a step does not depend on the clock. */
-const essence = (events: readonly TrainEvent[]) =>
-  steps(events).map(({ time: _t, stepMs: _s, rssBytes: _r, tokensPerSecond: _p, ...rest }) => rest);
-
-async function stored(output: string) {
-  const files = Object.entries(await filesBelow(output));
-  return Object.fromEntries(files.filter(([path]) => /^(adapter|checkpoints)\//.test(path)));
-}
+const trained = (flags: Readonly<Record<string, unknown>>, stopAfter?: number) =>
+  trainEvents({ model: at("model"), data: at("data"), ...SHARED, "max-steps": 16 }, flags, stopAfter);
 
 describe("a model that begins as its own teacher has nothing to learn from it", () => {
   test.each([
