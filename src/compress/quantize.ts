@@ -172,10 +172,10 @@ function int8Product(
   const out = node.outputs[0]!;
   return biased(node, [
     ...parts,
-    nodePart(node, "scale", "Mul", [xs, scale], [`${out}:scale`]),
+    nodePart(node, "scale", "Mul", [xs, scale], [`${out}:productScale`]),
     nodePart(node, "product", "MatMulInteger", [xq, codes, xz, zero], [`${out}:int32`]),
     nodePart(node, "float", "Cast", [`${out}:int32`], [`${out}:float`], { to: 1 }),
-    nodePart(node, "scaled", "Mul", [`${out}:float`, `${out}:scale`], [`${out}:product`]),
+    nodePart(node, "scaled", "Mul", [`${out}:float`, `${out}:productScale`], [`${out}:product`]),
   ]);
 }
 
