@@ -39,7 +39,8 @@ export async function prepareModels(
       continue;
     }
     const target = await targetOf(files, name);
-    const frozen = await openFrozen(environment, target, overrides);
+    const frozen = await openFrozen(environment, target, overrides, { keepsMethod: true });
+    if (i === 0) checkPeers(frozen, options);
     texts ??= await openTexts(environment, frozen, overrides);
     const place = joinPath(folder, `${i}`, "onnx");
     const hasRanges = options.precisions.includes("qdq");
@@ -71,6 +72,18 @@ function checkKinds([first, ...others]: readonly Entry[]): void {
     first!.job.writing === null ? ["encoders", "an encoder–decoder"] : ["encoder–decoders", "an encoder"];
   throw new ConfigError([
     { path: "RUN", expected: `${expected} alone, as ${first!.run} is`, got: `${other.run}, ${got}` },
+  ]);
+}
+
+/** @throws {ConfigError} when PyTorch is to run what it is only given as config.json and weights. */
+function checkPeers({ beside }: FrozenModel, { peers }: BenchOptions): void {
+  if (beside === undefined || !peers.includes("pytorch")) return;
+  throw new ConfigError([
+    {
+      path: "--peers",
+      expected: "no pytorch, which is given merged weights alone",
+      got: `a run of ${beside.method.settings.kind}, which is no change of weights`,
+    },
   ]);
 }
 

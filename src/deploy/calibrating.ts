@@ -62,10 +62,10 @@ export function chosenRange(
  */
 export async function calibrateActivations(
   backend: Backend,
-  { config, weights }: PlainModel,
+  { config, weights, beside }: PlainModel,
   examples: EncodedExamples,
 ): Promise<ActivationNoise[]> {
-  const inference = inferenceOf(config);
+  const inference = inferenceOf(config, beside);
   const model = await deploy(inference, weights, "fp32");
   const run = async (changed: OnnxModel, on: EncodedExamples, each: (outputs: Outputs) => void) => {
     const outputs = changed.outputs.map((name) => ({ name, dtype: "float32" as const, shape: [] }));

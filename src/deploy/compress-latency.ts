@@ -67,10 +67,9 @@ async function encoderLatency(backend: Backend, frozen: FrozenModel, examples: E
 /** One ONNX file holds two gigabytes. */
 const MOST_PARAMETERS = 4.5e8;
 
-/** As its export will be, attention fused; what stays beside its base, or is too large for one file, as it is run here. */
+/** As its export will be, attention fused; what is too large for one file as it is run here. */
 async function openExported(backend: Backend, model: PlainModel): Promise<Program> {
-  if (model.beside !== undefined || parameterCount(model.weights) > MOST_PARAMETERS)
-    return compilePlain(backend, model);
+  if (parameterCount(model.weights) > MOST_PARAMETERS) return compilePlain(backend, model);
   return openDeployed(backend, model, "fp32");
 }
 

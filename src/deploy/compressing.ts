@@ -235,11 +235,8 @@ function checkOptions({ model, opened, beside }: FrozenModel, options: CompressO
   const { quantization, decodingBudget } = options;
   const { kind } = opened.method.settings;
   const issues: ConfigIssue[] = [];
-  if (quantization !== "none" && (model.architecture !== "encoder" || beside !== undefined)) {
-    const expected =
-      beside === undefined
-        ? `nothing for ${opened.base.name}, an encoder–decoder`
-        : `nothing for a run of ${kind}, which stays beside its base`;
+  if (quantization !== "none" && model.architecture !== "encoder") {
+    const expected = `nothing for ${opened.base.name}, an encoder–decoder`;
     issues.push({ path: "--quantize", expected, got: quantization });
   }
   if (decodingBudget !== null && (model.architecture === "encoder" || beside !== undefined)) {

@@ -5,6 +5,7 @@ import { UnsupportedError } from "../errors.ts";
 import { type JsonObject, jsonText } from "../hub/index.ts";
 import type { HeadKind } from "../infer/index.ts";
 import { maxSequenceLength, type T5Config } from "../models/index.ts";
+import { numVirtualTokens } from "../peft/index.ts";
 import { type Files, joinPath, parentFolder } from "../tensor/index.ts";
 import type { Environment, RunOverrides, RunTarget } from "../workflow/index.ts";
 import { DECODING_FILE, readCompression } from "../workflow/index.ts";
@@ -41,7 +42,7 @@ export async function exportOnnx(
 ): Promise<OnnxExport> {
   const { files } = environment;
   await checkNewFolder(files, output);
-  const frozen = await openFrozen(environment, target, overrides);
+  const frozen = await openFrozen(environment, target, overrides, { keepsMethod: true });
   const compression = target.kind === "run" ? await readCompression(files, target.folder) : null;
   const wanted = precisions ?? defaultPrecisions(compression?.quantization);
   const ranges = wanted.includes("qdq") ? await taskRanges(environment, target, frozen, overrides) : undefined;
@@ -179,13 +180,15 @@ function specialTokens({ added_tokens: added }: TokenizerJson, { base }: FrozenM
 
 function tokenizerConfig(
   config: TokenizerConfigJson,
-  { base }: FrozenModel["opened"],
+  { base, method }: FrozenModel["opened"],
   { config: model }: FrozenModel["model"],
 ): JsonObject {
   const known = TOKENIZER_CLASSES[model.modelType];
   if (known === undefined)
     throw new UnsupportedError(`exporting ${model.modelType} to ONNX`, Object.keys(TOKENIZER_CLASSES));
-  const length = Math.min(base.tokenizer.maxLength ?? Number.POSITIVE_INFINITY, maxSequenceLength(model));
+  // virtual tokens have positions of their own, which the text cannot have
+  const positions = maxSequenceLength(model) - numVirtualTokens(method.settings);
+  const length = Math.min(base.tokenizer.maxLength ?? Number.POSITIVE_INFINITY, positions);
   return {
     ...config,
     tokenizer_class: typeof config.tokenizer_class === "string" ? config.tokenizer_class : known,

@@ -195,11 +195,11 @@ export function compilePlain(backend: Backend, { config, weights, beside }: Plai
 /** A plain encoder opened as its export will be: attention fused, in fewer bits where asked. Errors as `Backend.open`. */
 export async function openDeployed(
   backend: Backend,
-  { config, weights }: PlainModel,
+  { config, weights, beside }: PlainModel,
   precision: Precision,
   ranges?: StaticRanges,
 ): Promise<Program> {
-  const inference = inferenceOf(config);
+  const inference = inferenceOf(config, beside);
   return backend.open(deployedProgram(inference, await deploy(inference, weights, precision, ranges)));
 }
 

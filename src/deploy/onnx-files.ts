@@ -11,6 +11,7 @@ import {
   textEncoderGraph,
 } from "../compress/index.ts";
 import { gatheredProjection, withRowsByNeuron } from "../infer/index.ts";
+import { compose, none } from "../nn/index.ts";
 import { type Files, joinPath } from "../tensor/index.ts";
 import { type FrozenModel, inferenceOf, requireEncoder } from "./frozen-model.ts";
 
@@ -72,14 +73,17 @@ export async function writeOnnxFiles(
 }
 
 function modelsOf(frozen: FrozenModel, precision: Precision, ranges?: StaticRanges): [OnnxStem, StoredModel][] {
-  const { model, config, weights, opened } = frozen;
+  const { model, config, weights, opened, beside } = frozen;
   if (precision === "qdq") requireEncoder(frozen, "qdq");
   if (model.architecture === "encoder" || precision === "qdq")
-    return [["model", deployEncoder(inferenceOf(config), weights, precision, ranges)]];
+    return [["model", deployEncoder(inferenceOf(config, beside), weights, precision, ranges)]];
   const gathered = opened.decoding?.layers.filter(({ isGathered }) => isGathered) ?? [];
-  const [hooks, byNeuron] = [gatheredProjection(gathered), withRowsByNeuron(model, weights, gathered)];
+  const own = beside?.method.hooks ?? none;
+  const encoder = textEncoderGraph(model, own);
+  const read = encoder.last_hidden_state.shape[1]!;
+  const decoder = textDecoderGraph(model, { hooks: compose(own, gatheredProjection(gathered)), read });
   return [
-    ["encoder_model", deployGraph(textEncoderGraph(model), weights, precision)],
-    ["decoder_model_merged", deployGraph(textDecoderGraph(model, hooks), byNeuron, precision)],
+    ["encoder_model", deployGraph({ ...encoder }, weights, precision)],
+    ["decoder_model_merged", deployGraph(decoder, withRowsByNeuron(model, weights, gathered), precision)],
   ];
 }

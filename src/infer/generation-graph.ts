@@ -47,7 +47,7 @@ export function buildReading(options: GenerationGraphOptions): ReadingGraph {
   const outputs: Record<string, Value> = {};
   for (let layer = 0; layer < model.config.numDecoderLayers; layer++) {
     const { cross } = cachedNames(layer);
-    const { key, value, mask } = model.crossKeys(root, encoded, layer);
+    const { key, value, mask } = model.crossKeys(root, encoded, layer).cross;
     Object.assign(outputs, { [cross.key]: key, [cross.value]: value, [cross.mask]: mask });
   }
   return { outputs, trainable: root.parameters.filter(({ trainable }) => trainable) };

@@ -19,6 +19,13 @@ export interface BiasedHidden extends Hidden {
   readonly bias: Value;
 }
 
+/** What a decoder block attends to of the encoder. */
+export interface CrossKeys {
+  readonly cross: KeyValue;
+  /** Keys and values of all states so far, which hooks have not seen: for the call to come. */
+  readonly present: CachedKeys;
+}
+
 /** What a decoder block gives. */
 export interface DecoderStep {
   readonly hidden: BiasedHidden;
@@ -36,8 +43,8 @@ export interface EncoderDecoderModel {
   encoderEnd(root: Scope, hidden: BiasedHidden): Hidden;
   /** Over the decoder's input `[B, T]` int64, of which `past` tokens have gone before. */
   decoderEmbeddings(root: Scope, tokenIds: Value, past?: Dim): BiasedHidden;
-  /** What a decoder block attends to of the encoder: the same at every step. */
-  crossKeys(root: Scope, encoded: Hidden, layer: number): KeyValue;
+  /** What a decoder block attends to of the encoder: the same at every step. The mask is over all keys, those of states before (`past`) too. */
+  crossKeys(root: Scope, encoded: Hidden, layer: number, past?: CachedKeys | null): CrossKeys;
   /** `past` are the block's keys of tokens before; with `copies` N, N rows in turn share one example's cross keys. */
   decoderBlock(
     root: Scope,
@@ -61,7 +68,7 @@ export function encode(model: EncoderDecoderModel, root: Scope, inputs: TextInpu
 export function languageModelLogits(model: EncoderDecoderModel, root: Scope, encoded: Hidden, labels: Value): Value {
   let hidden = model.decoderEmbeddings(root, shiftRight(model.config, root, labels));
   for (let layer = 0; layer < model.config.numDecoderLayers; layer++)
-    hidden = model.decoderBlock(root, hidden, model.crossKeys(root, encoded, layer), layer).hidden;
+    hidden = model.decoderBlock(root, hidden, model.crossKeys(root, encoded, layer).cross, layer).hidden;
   return model.head(root, hidden);
 }
 

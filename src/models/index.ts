@@ -4,6 +4,7 @@ export { type EncoderConfig, maxSequenceLength, parseEncoderConfig } from "./con
 export { type BlockOptions, type EncoderInputs, encoderBlock, type Hidden } from "./encoder.ts";
 export {
   type BiasedHidden,
+  type CrossKeys,
   type DecoderStep,
   type EncoderDecoderModel,
   encode,

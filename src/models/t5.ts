@@ -17,7 +17,7 @@ import {
 } from "../nn/index.ts";
 import type { Weights } from "../tensor/index.ts";
 import type { Hidden } from "./encoder.ts";
-import type { BiasedHidden, DecoderStep, EncoderDecoderModel, TextInputs } from "./encoder-decoder.ts";
+import type { BiasedHidden, CrossKeys, DecoderStep, EncoderDecoderModel, TextInputs } from "./encoder-decoder.ts";
 import { relativeBias } from "./relative-bias.ts";
 import { attend, type CachedKeys, hooked, keysOf } from "./t5-attention.ts";
 import { parseT5Config, type T5Config } from "./t5-config.ts";
@@ -36,7 +36,8 @@ export function t5Model(json: unknown, file?: string, stored?: Pick<Weights, "ha
       encoderBlock(config, root.child(`encoder.block.${layer}`), hidden, neuronsOf(config, layer)),
     encoderEnd: (root, { states, mask }) => ({ states: stackEnd(config, root.child("encoder"), states), mask }),
     decoderEmbeddings: (root, tokenIds, past) => decoderEmbeddings(config, root, tokenIds, past),
-    crossKeys: (root, encoded, layer) => crossKeys(config, root.child(`decoder.block.${layer}`), encoded),
+    crossKeys: (root, encoded, layer, past = null) =>
+      crossKeys(config, root.child(`decoder.block.${layer}`), encoded, past),
     decoderBlock: (root, hidden, cross, layer, options) =>
       decoderBlock(config, root.child(`decoder.block.${layer}`), hidden, cross, {
         ...options,
@@ -107,9 +108,10 @@ function encoderBlock(
 }
 
 /** Keys and values of the encoder's states in one decoder block: made once for a whole text. */
-function crossKeys(config: T5Config, scope: Scope, { states, mask }: Hidden): KeyValue {
+function crossKeys(config: T5Config, scope: Scope, { states, mask }: Hidden, past: CachedKeys | null): CrossKeys {
   const site = scope.child("layer.1.EncDecAttention");
-  return hooked(site, keysOf(config, site, states), mask);
+  const present = keysOf(config, site, states, past);
+  return { present, cross: hooked(site, present, mask) };
 }
 
 function decoderBlock(

@@ -1,7 +1,6 @@
 // The exported folder, loaded and run by Transformers.js itself in Node: same labels, same logits.
 import { existsSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { AutoModelForSequenceClassification, AutoTokenizer, env, pipeline } from "@huggingface/transformers";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { deploy, deployedProgram } from "../../src/compress/deploy.ts";
 import { taskRanges } from "../../src/deploy/calibrating.ts";
@@ -12,9 +11,9 @@ import { nodeBackend } from "../../src/runtime/node.ts";
 import { deft } from "../support/command.ts";
 import { tinyExamples, writeTinyModel } from "../support/tiny-model.ts";
 import { type TinyRun, tinyRun } from "./support.ts";
+import { classified } from "./transformers-js.ts";
 
 const TEXTS = tinyExamples(48, 7).map(({ text }) => text);
-env.allowRemoteModels = false;
 
 async function predicted(run: string): Promise<{ label: string; logits: number[] }[]> {
   const lines = TEXTS.map((text) => JSON.stringify({ text })).join("\n");
@@ -26,22 +25,6 @@ async function predicted(run: string): Promise<{ label: string; logits: number[]
     .trim()
     .split("\n")
     .map((line) => JSON.parse(line) as { label: string; logits: number[] });
-}
-
-/** Logits as Transformers.js computes them, and the labels its pipeline gives. */
-async function transformersJs(folder: string, dtype: "fp32" | "q8" | "q4" | "int8") {
-  const slash = folder.lastIndexOf("/");
-  env.localModelPath = folder.slice(0, slash + 1);
-  const name = folder.slice(slash + 1);
-  const tokenizer = await AutoTokenizer.from_pretrained(name);
-  const model = await AutoModelForSequenceClassification.from_pretrained(name, { dtype });
-  const inputs = tokenizer(TEXTS, { padding: true, truncation: true });
-  const { logits } = (await model(inputs)) as { logits: { tolist(): number[][] } };
-  await model.dispose();
-  const classify = await pipeline("text-classification", name, { dtype });
-  const labels = (await classify(TEXTS)) as { label: string }[];
-  await classify.dispose();
-  return { logits: logits.tolist(), labels: labels.map(({ label }) => label) };
 }
 
 const largest = (a: readonly (readonly number[])[], b: readonly (readonly number[])[]) =>
@@ -71,7 +54,7 @@ describe.each(["bert", "roberta"] as const)("%s", (modelType) => {
 
   test.each(["run", "small"])("%s: float32 is the same model", async (name) => {
     const ours = await predicted(join(tiny.root, name));
-    const theirs = await transformersJs(join(tiny.root, `${name}-onnx`), "fp32");
+    const theirs = await classified(join(tiny.root, `${name}-onnx`), "fp32", TEXTS);
     expect(theirs.labels).toEqual(ours.map(({ label }) => label));
     expect(
       largest(
@@ -83,7 +66,7 @@ describe.each(["bert", "roberta"] as const)("%s", (modelType) => {
 
   test.each(["q8", "q4", "int8"] as const)("%s is near it", async (dtype) => {
     const ours = await predicted(join(tiny.root, "small"));
-    const theirs = await transformersJs(join(tiny.root, "small-onnx"), dtype);
+    const theirs = await classified(join(tiny.root, "small-onnx"), dtype, TEXTS);
     const agreeing = theirs.labels.filter((label, i) => label === ours[i]!.label).length;
     expect(agreeing / TEXTS.length).toBeGreaterThanOrEqual(dtype === "q4" ? 0.85 : 0.95);
   });
@@ -99,7 +82,7 @@ describe.each(["bert", "roberta"] as const)("%s", (modelType) => {
     );
     const { base } = frozen.opened;
     const rows = TEXTS.map((text) => base.tokenizer.encode(text).ids);
-    const theirs = await transformersJs(`${folder}-onnx`, "int8");
+    const theirs = await classified(`${folder}-onnx`, "int8", TEXTS);
     const ours: number[][] = [];
     for (const ids of rows) {
       const shape = [1, ids.length];

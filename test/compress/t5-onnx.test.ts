@@ -15,6 +15,7 @@ import { int64, randomStream, type Tensor } from "../../src/tensor/index.ts";
 import { deft } from "../support/command.ts";
 import { done, learns, type TinyTexts, tinyTexts } from "./t5-support.ts";
 import { openTiny, PROMPTS, paddedInputs, TINY_T5S, type TinyT5, writeVariedT5 } from "./tiny-t5s.ts";
+import { written } from "./transformers-js.ts";
 
 const NEW_TOKENS = 14;
 const END = 1;
@@ -402,17 +403,8 @@ describe("runs", () => {
   });
   afterAll(() => rmSync(texts.root, { recursive: true, force: true }));
 
-  async function pipelineTexts(name: string, dtype: "fp32" | "q8", given: readonly string[]): Promise<string[]> {
-    env.localModelPath = `${texts.root}/`;
-    const writer = await pipeline("text2text-generation", name, { dtype });
-    const written: string[] = [];
-    for (const text of given) {
-      const [first] = (await writer(text, { max_new_tokens: 4 } as object)) as { generated_text: string }[];
-      written.push(first!.generated_text);
-    }
-    await writer.dispose();
-    return written;
-  }
+  const pipelineTexts = (name: string, dtype: "fp32" | "q8", given: readonly string[]) =>
+    written(texts.at(name), dtype, given, 4);
 
   test.each(["run", "small"])("%s: the pipeline writes what deft predict writes, prefix included", async (name) => {
     const file = texts.at("inputs.jsonl");
@@ -449,14 +441,5 @@ describe("runs", () => {
       ),
     ) as { text: string };
     expect(asked).toBe(text);
-  });
-
-  test("a method that cannot be merged is refused", async () => {
-    const flags = { task: "seq2seq", data: texts.at("texts"), method: "adapter", "max-steps": 2 };
-    const run = await texts.train("adapter", "v1.0", flags);
-    const output = texts.at("adapter-onnx");
-    const { code, err } = await deft("export", run, "--format", "onnx", "--output", output);
-    expect({ code, err }).toEqual({ code: 2, err: expect.stringMatching(/adapter/) as string });
-    expect(existsSync(output)).toBe(false);
   });
 });
