@@ -8,7 +8,7 @@ import { parseArgs } from "node:util";
 import { INPUT_NAMES, type Precision } from "../../src/compress/index.ts";
 import { encodeExamples, openDataset, splitOf } from "../../src/data/index.ts";
 import { saidLabels } from "../../src/deploy/compress-said.ts";
-import { logitsOf } from "../../src/deploy/compress-scoring.ts";
+import { logitsOf } from "../../src/deploy/encoder-logits.ts";
 import type { BenchReport } from "../../src/deploy/index.ts";
 import { onnxFile } from "../../src/deploy/onnx-files.ts";
 import { nodeEnvironment } from "../../src/node.ts";

@@ -20,7 +20,7 @@ import { backendOf, readCompression } from "../workflow/index.ts";
 import { openCompressData } from "./compress-data.ts";
 import { examplesFrom } from "./compress-examples.ts";
 import { CALIBRATION_EXAMPLES } from "./compress-options.ts";
-import { inferenceBatches } from "./compress-scoring.ts";
+import { inferenceBatches } from "./encoder-logits.ts";
 import { type FrozenModel, inferenceFeeds, inferenceOf, requireEncoder } from "./frozen-model.ts";
 
 /** Examples that the error of products is measured on: each is computed in several forms. */
@@ -114,7 +114,7 @@ export async function taskRanges(
   const { calibration } = await opened.catch((error: unknown) => {
     if (!(error instanceof ConfigError)) throw error;
     throw new ConfigError(error.issues, {
-      hint: "qdq knows the ranges of activations beforehand, from texts of a task of labels; int8 and q4 need none.",
+      hint: "qdq knows the ranges of activations beforehand, from texts of a task; int8 and q4 need none.",
     });
   });
   const backend = backendOf(environment, overrides, frozen.opened.settings);

@@ -1,9 +1,9 @@
 // What compression is measured on: calibration texts, a half of dev to search on and the other half to state the result on.
 import { type EncodedExamples, isTargets, splitOf, type Task } from "../data/index.ts";
 import { ConfigError, FileError } from "../errors.ts";
-import type { GenerationOptions } from "../infer/index.ts";
-import { answersFor, DEFAULTS, generationOptions, type TaskName } from "../settings/index.ts";
-import type { BaseModel, Environment, RunOverrides } from "../workflow/index.ts";
+import type { GenerationOptions, HeadKind, SpanOptions } from "../infer/index.ts";
+import { answersFor, DEFAULTS, generationOptions, spanOptions, type TaskName } from "../settings/index.ts";
+import type { Environment, RunOverrides } from "../workflow/index.ts";
 import { encodeSplit, maxLengthOf, openData, targetData } from "../workflow/index.ts";
 import { exampleCount, examplesFrom, halves, joined, targetTokens } from "./compress-examples.ts";
 import type { FrozenModel } from "./frozen-model.ts";
@@ -24,6 +24,8 @@ export interface CompressData {
   readonly stated: EncodedExamples;
   /** How texts are written, for models that write. */
   readonly generation: GenerationOptions;
+  /** How an answer is chosen, for models that point at it. */
+  readonly pointing: SpanOptions;
 }
 
 /**
@@ -38,7 +40,7 @@ export async function openCompressData(
 ): Promise<CompressData> {
   const { settings, labels, isRegression, base } = opened;
   const { task, data: path, ...columns } = targetData(opened, overrides);
-  checkTask(task, base);
+  checkTask(task, opened);
   const { answers, data: textData } = answersFor(task, settings, overrides);
   const searchExamples = SEARCH_EXAMPLES[base.model.architecture];
   const data = {
@@ -92,6 +94,7 @@ export async function openCompressData(
     search: searchTrain === 0 ? half : joined(half, more!),
     searchTrain,
     stated,
+    pointing: spanOptions(answers, dataset.task.unanswerable ?? false),
     generation: generationOptions(answers, data.maxTargetLength, overrides.seed ?? settings?.seed ?? DEFAULTS.seed),
   };
 }
@@ -99,10 +102,16 @@ export async function openCompressData(
 /** Training examples that a search looks at besides its half of the evaluation split; fewer where each is to be written. */
 const SEARCH_EXAMPLES = { encoder: 1024, "encoder-decoder": 256 } as const;
 
-/** @throws {ConfigError} when the model cannot do the task, or compression cannot measure it. */
-function checkTask(task: TaskName, base: BaseModel): void {
-  const writes = base.model.architecture === "encoder-decoder";
-  const isWritten = task === "squad" || task === "seq2seq";
-  if (isWritten === writes) return;
-  throw new ConfigError([{ path: "--task", expected: writes ? "squad or seq2seq" : "a task of labels", got: task }]);
+/** Tasks of the heads that give no labels. */
+const TEXT_TASKS: Readonly<Partial<Record<HeadKind["kind"], readonly TaskName[]>>> = {
+  span: ["squad"],
+  "language-model": ["squad", "seq2seq"],
+};
+
+/** @throws {ConfigError} when the model's head cannot do the task. */
+function checkTask(task: TaskName, { head }: FrozenModel["opened"]): void {
+  const own = TEXT_TASKS[head.kind];
+  const fits = own === undefined ? !TEXT_TASKS["language-model"]!.includes(task) : own.includes(task);
+  if (fits) return;
+  throw new ConfigError([{ path: "--task", expected: own?.join(" or ") ?? "a task of labels", got: task }]);
 }

@@ -1,5 +1,5 @@
 // Parts of encoded examples: halves, subsets and sums, with their targets; a question keeps its windows together.
-import { type EncodedExamples, isTargets, isTexts, isWindows } from "../data/index.ts";
+import { type EncodedExamples, isSpans, isTargets, isTexts, isWindows } from "../data/index.ts";
 import { randomStream } from "../tensor/index.ts";
 
 /** Examples as scores count them: questions, not windows. */
@@ -55,6 +55,13 @@ function rowsAt(examples: EncodedExamples, indices: readonly number[]): EncodedE
   };
   const whole = (array: Int32Array) => pick(array, (n) => new Int32Array(n));
   const lengths = whole(examples.lengths);
+  const spans = isSpans(examples)
+    ? {
+        startPositions: whole(examples.startPositions),
+        endPositions: whole(examples.endPositions),
+        offsets: (window: number) => examples.offsets(indices[window]!),
+      }
+    : {};
   return {
     ...examples,
     count: indices.length,
@@ -64,6 +71,7 @@ function rowsAt(examples: EncodedExamples, indices: readonly number[]): EncodedE
     totalTokens: lengths.reduce((sum, length) => sum + length, 0),
     tokens: (index) => examples.tokens(indices[index]!),
     segmentStart: (index) => examples.segmentStart(indices[index]!),
+    ...spans,
     ...(isTargets(examples)
       ? {
           targetLengths: whole(examples.targetLengths),
@@ -95,6 +103,13 @@ export function joined(a: EncodedExamples, b: EncodedExamples): EncodedExamples 
         }
       : {}),
     ...(isTexts(a) && isTexts(b) ? { targetTexts: [...a.targetTexts, ...b.targetTexts] } : {}),
+    ...(isSpans(a) && isSpans(b)
+      ? {
+          startPositions: Int32Array.of(...a.startPositions, ...b.startPositions),
+          endPositions: Int32Array.of(...a.endPositions, ...b.endPositions),
+          offsets: (window: number) => at(a, b, window, (of, own) => of.offsets(own)),
+        }
+      : {}),
     ...(isWindows(a) && isWindows(b)
       ? {
           questions: [...a.questions, ...b.questions],

@@ -7,8 +7,8 @@ import { calibrateActivations, staticRanges } from "./calibrating.ts";
 import type { CompressData } from "./compress-data.ts";
 import { openLatency } from "./compress-latency.ts";
 import type { CompressOptions } from "./compress-options.ts";
-import { lostScore, type Said, saidLabels } from "./compress-said.ts";
-import { logitsOf } from "./compress-scoring.ts";
+import { lostScore, type Said, saidLogits } from "./compress-said.ts";
+import { logitsOf } from "./encoder-logits.ts";
 import { type FrozenModel, openDeployed } from "./frozen-model.ts";
 
 /** What was decided about decoding by rows. */
@@ -32,7 +32,7 @@ export async function quantizedMetrics(
     precision === "qdq" ? staticRanges(await calibrateActivations(backend, model, data.calibration)) : undefined;
   const program = await openDeployed(backend, model, precision, ranges);
   try {
-    return { ...saidLabels(await logitsOf(program, data.stated), data.stated, data.task).metrics };
+    return { ...saidLogits(await logitsOf(program, data.stated), data.stated, data).metrics };
   } finally {
     await program.dispose();
   }

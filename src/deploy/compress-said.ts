@@ -1,9 +1,11 @@
 // What a model said on examples, as the task scores it, and what one model may have lost of another's score.
-import type { EncodedExamples, Task } from "../data/index.ts";
+import { type EncodedExamples, isSpans, type Task } from "../data/index.ts";
 import { InternalError } from "../errors.ts";
 import { glueMetrics, METRIC_NAMES, predictionsOf } from "../infer/index.ts";
 import { randomStream } from "../tensor/index.ts";
-import { writtenScores } from "../workflow/index.ts";
+import { answerScores, bestSpans, type TextScores, writtenScores } from "../workflow/index.ts";
+import type { CompressData } from "./compress-data.ts";
+import { windowLogits } from "./encoder-logits.ts";
 
 /** A model's answers to some examples. */
 export interface Said {
@@ -35,9 +37,22 @@ export function saidLabels(logits: Float32Array, { labels, count }: EncodedExamp
   };
 }
 
+/** An encoder's logits, as `logitsOf` has them: labels, or answers that are pointed at. */
+export function saidLogits(
+  logits: Float32Array,
+  examples: EncodedExamples,
+  { task, pointing }: Pick<CompressData, "task" | "pointing">,
+): Said {
+  if (!isSpans(examples)) return saidLabels(logits, examples, task);
+  return saidOf(answerScores(task, examples, bestSpans(examples, windowLogits(logits, examples), pointing)), task);
+}
+
 /** Texts, one for each row, as answers of a task that is written. */
 export function saidTexts(texts: Parameters<typeof writtenScores>[2], examples: EncodedExamples, task: Task): Said {
-  const { metrics, scores } = writtenScores(task, examples, texts);
+  return saidOf(writtenScores(task, examples, texts), task);
+}
+
+function saidOf({ metrics, scores }: TextScores, task: Task): Said {
   return {
     metrics,
     score: metrics[task.mainMetric]!,

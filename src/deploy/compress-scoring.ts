@@ -11,37 +11,18 @@ import {
   type PlainModel,
   switchFeeds,
 } from "../compress/index.ts";
-import { batches, type EncodedExamples, evaluationPlan, type Task } from "../data/index.ts";
+import type { EncodedExamples, Task } from "../data/index.ts";
 import { buildTaskGraph, openScorer, type SparseMlpPlan } from "../infer/index.ts";
 import { type MlpSite, mlpSites } from "../models/index.ts";
 import { compose, none } from "../nn/index.ts";
 import { untrained } from "../peft/index.ts";
-import type { Backend, Program } from "../runtime/index.ts";
+import type { Backend } from "../runtime/index.ts";
 import { SCORING_BATCH, scoringBatches } from "../workflow/index.ts";
 import type { CompressData } from "./compress-data.ts";
-import { type Said, saidLabels } from "./compress-said.ts";
+import { type Said, saidLogits } from "./compress-said.ts";
 import { openDivergence, openWriting, plainWriting, writtenDifference } from "./compress-writing.ts";
-import { compilePlain, type FrozenModel, inferenceFeeds } from "./frozen-model.ts";
-
-/** Batches for inference, longest examples first. */
-export function inferenceBatches(examples: EncodedExamples, batchSize: number = SCORING_BATCH) {
-  // labels are not fed, so any kind does
-  return batches(examples, evaluationPlan(examples.lengths, batchSize), { kind: "regression", padding: "longest" });
-}
-
-/** Logits `[examples, C]` of a plain encoder's program over `examples`. */
-export async function logitsOf(program: Program, examples: EncodedExamples, batchSize?: number): Promise<Float32Array> {
-  let logits = new Float32Array(0);
-  for (const batch of inferenceBatches(examples, batchSize)) {
-    const rows = (await program.run(inferenceFeeds(batch))).logits!.data as Float32Array;
-    const width = rows.length / batch.indices.length;
-    if (logits.length === 0) logits = new Float32Array(examples.count * width);
-    batch.indices.forEach((index, row) => {
-      logits.set(rows.subarray(row * width, (row + 1) * width), index * width);
-    });
-  }
-  return logits;
-}
+import { divergenceOf, LogitRows, logitsOf } from "./encoder-logits.ts";
+import { compilePlain, type FrozenModel } from "./frozen-model.ts";
 
 /**
  * What the neurons did on `examples`; a decoder's while it is told what to write. With `moments` also what every two of a layer did
@@ -102,24 +83,26 @@ async function maskedEncoder(
   { model, weights, opened, beside }: FrozenModel,
   switches: Switches,
   facts: readonly LayerFacts[],
-  { task }: CompressData,
+  data: CompressData,
 ): Promise<MaskedModel> {
   const method = { ...untrained(), hooks: compose(beside?.method.hooks ?? none, switches) };
   const { head } = opened;
   const compile = { mapWeights: false };
   const scorer = await openScorer({ model, method, head, weights, backend, density: false, compile });
   const logits = async (examples: EncodedExamples, kept: KeptNeurons) => {
-    const scored = scoringBatches(examples, task, "longest", SCORING_BATCH);
+    const scored = scoringBatches(examples, data.task, "longest", SCORING_BATCH);
     const fed = new Map([...(beside?.tensors ?? []), ...switchFeeds(facts, kept)]);
-    return (await scorer.score(fed, scored, examples.count)).logits;
+    const rows = new LogitRows(examples);
+    await scorer.score(fed, scored, examples.count, (outputs, { indices }) => rows.add(outputs, indices));
+    return rows.logits;
   };
   const dense = new WeakMap<EncodedExamples, Float32Array>();
   return {
-    said: async (examples, kept) => saidLabels(await logits(examples, kept), examples, task),
+    said: async (examples, kept) => saidLogits(await logits(examples, kept), examples, data),
     async divergence(examples, kept) {
       const from = dense.get(examples) ?? (await logits(examples, noneSwitched(facts)));
       dense.set(examples, from);
-      return divergenceOf(await logits(examples, kept), from, examples.count);
+      return divergenceOf(await logits(examples, kept), from, examples);
     },
     dispose: () => scorer.dispose(),
   };
@@ -149,13 +132,6 @@ async function maskedWriter(
 /** Keeps every neuron. */
 export const noneSwitched = (facts: readonly LayerFacts[]): KeptNeurons => facts.map(() => null);
 
-/** Mean over examples of the squared distance between two sets of logits `[examples, C]`. */
-function divergenceOf(logits: Float32Array, from: Float32Array, examples: number): number {
-  let sum = 0;
-  for (let i = 0; i < logits.length; i++) sum += (logits[i]! - from[i]!) ** 2;
-  return sum / examples;
-}
-
 /** What two models said of the same examples, and how far apart their logits are at most. */
 export interface StatedScores {
   readonly before: Said;
@@ -171,7 +147,7 @@ export async function statedScores(
   data: CompressData,
   decoding: SparseMlpPlan | null = null,
 ): Promise<StatedScores> {
-  const { stated, task } = data;
+  const { stated } = data;
   if (frozen.model.architecture === "encoder-decoder") {
     const models = [plainWriting(frozen), { ...plainWriting(smaller), decoding }] as const;
     const said = async (which: 0 | 1) => {
@@ -187,8 +163,8 @@ export async function statedScores(
   };
   const [first, second] = [await logits(frozen), await logits(smaller)];
   return {
-    before: saidLabels(first, stated, task),
-    after: saidLabels(second, stated, task),
+    before: saidLogits(first, stated, data),
+    after: saidLogits(second, stated, data),
     logitsDifference: first.reduce((most, value, i) => Math.max(most, Math.abs(value - second[i]!)), 0),
   };
 }

@@ -2,7 +2,6 @@
 import { type EncodedExamples, isSpans, isWindows, type Task } from "../data/index.ts";
 import { InternalError } from "../errors.ts";
 import {
-  answerMetrics,
   type Evaluation,
   type Generator,
   glueMetrics,
@@ -24,7 +23,7 @@ import { openWriter } from "./sparse-decoding.ts";
 import { scoringBatches } from "./task-batches.ts";
 import { headOf } from "./task-data.ts";
 import { needsScore, writtenTexts } from "./written-answers.ts";
-import { answerOutcomes, writtenScores } from "./written-scores.ts";
+import { answerScores, writtenScores } from "./written-scores.ts";
 
 export interface EvaluatorOptions {
   readonly base: BaseModel;
@@ -146,14 +145,8 @@ function spanMeasure({ task, padding, batchSize, answers }: EvaluatorOptions, sc
     const batches = scoringBatches(examples, task, padding, batchSize);
     const choices = spanOptions(answers, unanswerable);
     const { predictions, scores } = await pointedAnswers(scorer, trained, examples, batches, choices);
-    const answered = predictions.map(({ text, nullScore }, i) => ({
-      prediction: text,
-      golds: examples.questions[i]!.question!.answers.map((answer) => answer.text),
-      noAnswerScore: nullScore,
-    }));
-    const metrics = answerMetrics(answered, unanswerable);
-    const outcomes = () => answerOutcomes(task, examples.questions, answered);
-    return { scores, metrics, density: scores.density!, examples: answered.length, outcomes };
+    const { metrics, outcomes } = answerScores(task, examples, predictions);
+    return { scores, metrics, density: scores.density!, examples: predictions.length, outcomes };
   };
 }
 

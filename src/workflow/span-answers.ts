@@ -35,9 +35,18 @@ export async function pointedAnswers(
       logits[index] = { start: ofTokens(startLogits!), end: ofTokens(endLogits!), offsets: spans.offsets(index) };
     }
   });
-  const windows: WindowLogits[][] = spans.questions.map(() => []);
-  spans.owners.forEach((owner, index) => {
+  return { predictions: bestSpans(spans, logits as WindowLogits[], options), scores };
+}
+
+/** The best answer of each question, from the logits of all windows. */
+export function bestSpans(
+  { questions, owners }: EncodedSpans,
+  logits: readonly WindowLogits[],
+  options: SpanOptions,
+): SpanPrediction[] {
+  const windows: WindowLogits[][] = questions.map(() => []);
+  owners.forEach((owner, index) => {
     windows[owner]!.push(logits[index]!);
   });
-  return { predictions: spans.questions.map(({ pair = "" }, i) => bestSpan(pair, windows[i]!, options)), scores };
+  return questions.map(({ pair = "" }, i) => bestSpan(pair, windows[i]!, options));
 }

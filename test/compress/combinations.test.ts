@@ -6,7 +6,7 @@ import { deployedProgram } from "../../src/compress/deploy.ts";
 import { INT4_BLOCK } from "../../src/compress/quantize.ts";
 import { multiplied } from "../../src/compress/quantize-static.ts";
 import { openCompressData } from "../../src/deploy/compress-data.ts";
-import { logitsOf } from "../../src/deploy/compress-scoring.ts";
+import { logitsOf } from "../../src/deploy/encoder-logits.ts";
 import { inferenceOf, openFrozen } from "../../src/deploy/frozen-model.ts";
 import { onnxFile } from "../../src/deploy/onnx-files.ts";
 import { nodeEnvironment } from "../../src/node.ts";

@@ -16,7 +16,7 @@ import {
   taskRanges,
 } from "../../src/deploy/calibrating.ts";
 import { openCompressData } from "../../src/deploy/compress-data.ts";
-import { logitsOf } from "../../src/deploy/compress-scoring.ts";
+import { logitsOf } from "../../src/deploy/encoder-logits.ts";
 import { type FrozenModel, inferenceOf, openFrozen } from "../../src/deploy/frozen-model.ts";
 import { Graph } from "../../src/graph/index.ts";
 import { linear, Scope } from "../../src/nn/index.ts";
