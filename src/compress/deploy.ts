@@ -50,9 +50,13 @@ export function deploy(...args: Parameters<typeof deployEncoder>): Promise<OnnxM
   return readStored(deployEncoder(...args));
 }
 
-/** A deployed model as a backend opens it. */
+/** A deployed encoder as a backend opens it. */
 export function deployedProgram(inference: InferenceModel, model: OnnxModel): EmittedModel {
-  const { outputs } = inferenceGraph(inference);
+  return openable(inferenceGraph(inference).outputs, model);
+}
+
+/** The model that `outputs` were emitted as and that was rewritten since, as a backend opens it: its weights are in it. */
+export function openable(outputs: Readonly<Record<string, Value>>, model: OnnxModel): EmittedModel {
   const shapes = emit(outputs, { place: () => ({ name: "nowhere", byteOffset: 0, byteLength: 0 }) });
   return { ...shapes, bytes: writeModel(model), external: [] };
 }

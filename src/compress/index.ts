@@ -13,7 +13,7 @@ export {
   neuronImportance,
   neuronsToKeep,
 } from "./choose.ts";
-export { deploy, deployEncoder, deployedProgram, deployGraph, type Precision } from "./deploy.ts";
+export { deploy, deployEncoder, deployedProgram, deployGraph, openable, type Precision } from "./deploy.ts";
 export {
   type Arithmetic,
   type ArithmeticOptions,
@@ -62,6 +62,7 @@ export {
   type DeployedFiles,
   deployedFiles,
   type FileLimits,
+  readStored,
   type StoredModel,
 } from "./stored-model.ts";
 export { neuronSwitches, switchFeeds } from "./switches.ts";

@@ -118,9 +118,10 @@ function isProduct({ type, attributes }: OnnxNode): boolean {
   return type === "Gemm" || (type === "FusedMatMul" && isPlain);
 }
 
-/** Axes of a graph's input; null for other values. */
-function rankOf({ source }: StoredModel, name: string): number | null {
-  const { value } = source.graph?.input.find((input) => input.name === name)?.type ?? {};
+/** Axes of a value; null where the model does not tell. */
+function rankOf({ source: { graph } }: StoredModel, name: string): number | null {
+  const told = [...(graph?.input ?? []), ...(graph?.valueInfo ?? [])];
+  const { value } = told.find((input) => input.name === name)?.type ?? {};
   return value?.case === "tensorType" ? (value.value.shape?.dim.length ?? null) : null;
 }
 

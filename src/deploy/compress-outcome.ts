@@ -1,5 +1,6 @@
 // What a compression came to: sizes, scores of quantised weights, latency, and whether a budget holds.
 import { keptCount, type LayerPlan, type PlainModel, type Quantization } from "../compress/index.ts";
+import type { SparseMlpPlan } from "../infer/index.ts";
 import type { Backend } from "../runtime/index.ts";
 import { parameterCount } from "../tensor/index.ts";
 import type { BudgetOutcome, Compression, ModelSize, StoredDecoding } from "../workflow/index.ts";
@@ -8,7 +9,9 @@ import type { CompressData } from "./compress-data.ts";
 import { openLatency } from "./compress-latency.ts";
 import type { CompressOptions } from "./compress-options.ts";
 import { lostScore, type Said, saidLogits } from "./compress-said.ts";
+import { openWriting, plainWriting } from "./compress-writing.ts";
 import { logitsOf } from "./encoder-logits.ts";
+import { fewBits } from "./few-bits.ts";
 import { type FrozenModel, openDeployed } from "./frozen-model.ts";
 
 /** What was decided about decoding by rows. */
@@ -21,18 +24,34 @@ export function decodingFacts({
   return { exactness, gathered, of: layers.length, lost, keepActive };
 }
 
+/** A compressed model to be measured in fewer bits. */
+export interface Quantizing {
+  readonly frozen: FrozenModel;
+  readonly smaller: PlainModel;
+  readonly data: CompressData;
+  readonly precision: Exclude<Quantization, "none">;
+  readonly decoding: SparseMlpPlan | null;
+}
+
 /** The metrics of what an export in these weights will be. */
-export async function quantizedMetrics(
-  backend: Backend,
-  model: PlainModel,
-  data: CompressData,
-  precision: Exclude<Quantization, "none">,
-): Promise<Record<string, number>> {
+export async function quantizedMetrics(backend: Backend, quantizing: Quantizing): Promise<Record<string, number>> {
+  const { frozen, smaller, data, precision, decoding } = quantizing;
+  const { stated } = data;
+  if (precision !== "qdq" && frozen.model.architecture === "encoder-decoder") {
+    const writing = await openWriting(
+      fewBits(backend, precision),
+      { ...plainWriting(smaller), decoding },
+      frozen,
+      data,
+    );
+    const said = await writing.said(stated).finally(() => writing.dispose());
+    return { ...said.metrics };
+  }
   const ranges =
-    precision === "qdq" ? staticRanges(await calibrateActivations(backend, model, data.calibration)) : undefined;
-  const program = await openDeployed(backend, model, precision, ranges);
+    precision === "qdq" ? staticRanges(await calibrateActivations(backend, smaller, data.calibration)) : undefined;
+  const program = await openDeployed(backend, smaller, precision, ranges);
   try {
-    return { ...saidLogits(await logitsOf(program, data.stated), data.stated, data).metrics };
+    return { ...saidLogits(await logitsOf(program, stated), stated, data).metrics };
   } finally {
     await program.dispose();
   }

@@ -148,8 +148,9 @@ async function* compressEvents(
     decoding?.plan ?? null,
   );
   const latency = options.rule.kind === "latency" ? await statedLatency(backend, frozen, smaller, data) : null;
-  const quantized =
-    plan.quantization === "none" ? null : await quantizedMetrics(backend, smaller, data, plan.quantization);
+  const precision = plan.quantization;
+  const how = { frozen, smaller, data, decoding: decoding?.plan ?? null };
+  const quantized = precision === "none" ? null : await quantizedMetrics(backend, { ...how, precision });
   yield stage("write", options.output);
   const compression: Compression = {
     schema: 1,
@@ -235,8 +236,8 @@ function checkOptions({ model, opened, beside }: FrozenModel, options: CompressO
   const { quantization, decodingBudget } = options;
   const { kind } = opened.method.settings;
   const issues: ConfigIssue[] = [];
-  if (quantization !== "none" && model.architecture !== "encoder") {
-    const expected = `nothing for ${opened.base.name}, an encoder–decoder`;
+  if (quantization === "qdq" && model.architecture !== "encoder") {
+    const expected = `int8 or q4 for ${opened.base.name}, an encoder–decoder`;
     issues.push({ path: "--quantize", expected, got: quantization });
   }
   if (decodingBudget !== null && (model.architecture === "encoder" || beside !== undefined)) {

@@ -5,18 +5,24 @@ import { join } from "node:path";
 import { AutoModelForSeq2SeqLM, AutoTokenizer, env, pipeline } from "@huggingface/transformers";
 import { InferenceSession, Tensor as OrtTensor } from "onnxruntime-node";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { isTexts } from "../../src/data/index.ts";
+import { openCompressData } from "../../src/deploy/compress-data.ts";
 import { exportOnnx } from "../../src/deploy/exporting-onnx.ts";
+import { openFrozen } from "../../src/deploy/frozen-model.ts";
 import { Graph } from "../../src/graph/index.ts";
+import { textMetrics } from "../../src/infer/index.ts";
 import { encode, languageModelLogits } from "../../src/models/index.ts";
 import { Scope } from "../../src/nn/index.ts";
 import { nodeEnvironment } from "../../src/node.ts";
 import { nodeBackend } from "../../src/runtime/node.ts";
 import { int64, randomStream, type Tensor } from "../../src/tensor/index.ts";
+import type { Compression } from "../../src/workflow/index.ts";
 import { deft } from "../support/command.ts";
 import { done, learns, type TinyTexts, tinyTexts } from "./t5-support.ts";
 import { openTiny, PROMPTS, paddedInputs, TINY_T5S, type TinyT5, writeVariedT5 } from "./tiny-t5s.ts";
 import { written } from "./transformers-js.ts";
 
+const onnxSuffix = { q8: "quantized", q4: "q4" } as const;
 const NEW_TOKENS = 14;
 const END = 1;
 env.allowRemoteModels = false;
@@ -415,6 +421,32 @@ describe("runs", () => {
     expect(await pipelineTexts(`${name}-onnx`, "fp32", PROMPTS)).toEqual(ours);
     const rounded = await pipelineTexts(`${name}-onnx`, "q8", PROMPTS);
     expect(rounded.filter((text, i) => text === ours[i]).length / ours.length).toBeGreaterThanOrEqual(0.9);
+  });
+
+  test.each([
+    ["int8", "q8"],
+    ["q4", "q4"],
+  ] as const)("--quantize %s states the score that Transformers.js reaches with %s", async (precision, dtype) => {
+    const output = texts.at(`rounded-${precision}`);
+    const flags = ["--keep-neurons", "0.75", "--quantize", precision, "--threads", "1", "--json"];
+    const result = JSON.parse(await done("compress", texts.at("run"), ...flags, "--output", output)) as Compression;
+    await done("export", output, "--format", "onnx", "--output", `${output}-onnx`, "-q");
+    expect(
+      readdirSync(join(`${output}-onnx`, "onnx")).some((name) => name.endsWith(`_${onnxSuffix[dtype]}.onnx`)),
+    ).toBe(true);
+    const environment = nodeEnvironment();
+    const frozen = await openFrozen(environment, { kind: "run", folder: texts.at("run") }, {});
+    const { stated } = await openCompressData(environment, frozen, {}, 32);
+    if (!isTexts(stated)) throw new Error("no texts");
+    const lines = readFileSync(texts.at("texts", "dev.jsonl"), "utf8").split("\n");
+    // a stated example's line, counted from 1
+    const inputs = Array.from(stated.lines, (line) => (JSON.parse(lines[line - 1]!) as { source: string }).source);
+    const said = await written(`${output}-onnx`, dtype, inputs, 4);
+    const { rougeL } = textMetrics(said.map((text, i) => [text.trim(), stated.targetTexts[i]!] as const));
+    expect(result.stated.examples).toBe(said.length);
+    // ranges are of a whole batch, and batches differ
+    expect(Math.abs(result.quantized!.rougeL! - rougeL)).toBeLessThan(0.05);
+    expect(result.quantized!.rougeL).toBeGreaterThan(result.after.metrics.rougeL! - 0.2);
   });
 
   test("a compression's plan travels along, with the sizes that it left", () => {
