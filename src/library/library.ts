@@ -1,13 +1,4 @@
 // The library as a user writes it: a model, data, a fine-tuning run, and the tuned model that comes out.
-
-import {
-  compressOptions,
-  compressRun,
-  exportOnnx,
-  type LayerName,
-  type OnnxExport,
-  type OnnxExportOptions,
-} from "../deploy/index.ts";
 import { ConfigError, FileError } from "../errors.ts";
 import type { HubEvent } from "../hub/index.ts";
 import type { Evaluation } from "../infer/index.ts";
@@ -21,51 +12,15 @@ import {
   methodSettings,
   type PlainOptions,
   plainInput,
-  resolvePartial,
-  type ScoreOptions,
   type Settings,
-  scoreInput,
   type TaskName,
 } from "../settings/index.ts";
-import { type Files, joinPath, parameterCount } from "../tensor/index.ts";
+import { type Files, parameterCount } from "../tensor/index.ts";
 import type { TrainEvent } from "../train/index.ts";
-import type {
-  Compression,
-  Environment,
-  PredictInput,
-  Prediction,
-  Profile,
-  Running,
-  RunRecord,
-  RunTarget,
-  Stoppable,
-} from "../workflow/index.ts";
-import {
-  evaluateRun,
-  openBaseModel,
-  openData,
-  openPredictor,
-  openSettings,
-  type Predictor,
-  profileRun,
-  readRun,
-  running,
-  trainRun,
-} from "../workflow/index.ts";
-
-/** One text, a pair of texts, or several of either. */
-export type PredictText = string | PredictInput | readonly (string | PredictInput)[];
-
-/** A model that can be asked. Dispose it to free the program that predictions keep open. */
-export interface Scorable {
-  /** One prediction for each text, in order; the first call compiles the model. */
-  predict(texts: PredictText): Promise<Prediction[]>;
-  /** Metrics and density on a split. Errors as `openDataset`. */
-  evaluate(options?: ScoreOptions): Promise<Evaluation>;
-  /** Density on a split, with or without labels. */
-  profile(options?: ScoreOptions): Promise<Profile>;
-  dispose(): Promise<void>;
-}
+import type { Environment, Running, RunRecord, Stoppable } from "../workflow/index.ts";
+import { openBaseModel, openData, openSettings, readRun, running, trainRun } from "../workflow/index.ts";
+import { type CompressedModel, type CompressRequest, compressTuned } from "./compress.ts";
+import { type Scorable, scorable } from "./scorable.ts";
 
 /** A checkpoint that was opened and found whole. */
 export interface LoadedModel extends Scorable {
@@ -117,53 +72,6 @@ export interface TunedRun extends Scorable {
   readonly result: Evaluation | null;
 }
 
-/** Rules and budgets of `deft compress` in camel case; one of them, or none for what is proven silent. */
-export interface CompressRequest extends Stoppable {
-  /** The data of the run when absent. */
-  readonly data?: DataSource;
-  /** Points of score: 1 means 0.01. */
-  readonly scoreBudget?: number;
-  /** Share of the dense model's latency, in (0, 1). */
-  readonly latencyBudget?: number;
-  /** Share of each layer's neurons that stays. */
-  readonly keepNeurons?: number;
-  /** `global`: that share of all layers' together, each as many as the logits ask for. */
-  readonly keepScope?: "layer" | "global";
-  readonly threshold?: number;
-  /** Layers by number; of an encoder–decoder `encoder.3`, `decoder.7`. */
-  readonly skip?: readonly LayerName[];
-  readonly gateThreshold?: number;
-  readonly count?: number;
-  /** A plan's file. */
-  readonly plan?: string;
-  readonly quantize?: "none" | "int8" | "q4" | "qdq";
-  readonly calibrationExamples?: number;
-  readonly recoverySteps?: number;
-  /** With `recoverySteps`: default the run's own. */
-  readonly recoveryMethod?: "lora" | "full";
-  /** With `recoverySteps`: peak learning rate. Default: the run's own, of `full` 5e-5. */
-  readonly recoveryRate?: number;
-  /** With `recoverySteps`: share of the loss that asks for the dense model's logits, in [0, 1]. Default: 0.5 for tasks of labels. */
-  readonly recoveryDistillation?: number;
-  /** Points of score that decoding by the rows of active neurons may cost; for models that write. */
-  readonly decodingBudget?: number;
-  readonly threads?: number;
-  /** The compressed model's folder, a new one. Default: `compressed` in the run's. */
-  readonly output?: string;
-}
-
-/** A compressed model in its folder. */
-export interface CompressedModel extends Scorable {
-  readonly folder: string;
-  /** What was removed, and what it costs. */
-  readonly compression: Compression;
-  /** Writes a folder that Transformers.js loads. Errors as `deft export`. */
-  export(
-    output: string,
-    options?: { readonly format?: "onnx"; readonly precisions?: OnnxExportOptions["precisions"] },
-  ): Promise<OnnxExport>;
-}
-
 /** The library on one machine. */
 export interface Library {
   /** Opens a Hugging Face id or folder and checks it. Errors as `openCheckpoint` and `parseEncoderConfig`. */
@@ -208,36 +116,6 @@ export function library(environment: Environment): Library {
       return tunedRun(environment, folder, record, record.result === null);
     },
     compress: (tuned, options) => compressTuned(environment, typeof tuned === "string" ? tuned : tuned.folder, options),
-  };
-}
-
-async function compressTuned(
-  environment: Environment,
-  source: string,
-  { data, signal, threads, output = joinPath(source, "compressed"), ...rules }: CompressRequest,
-): Promise<CompressedModel> {
-  const flags = Object.fromEntries(
-    Object.entries(rules).map(([key, value]) => [key.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`), value]),
-  );
-  const overrides = resolvePartial({
-    flags: { ...(data === undefined ? {} : dataInput(data)), ...(threads === undefined ? {} : { threads }) },
-  });
-  const stoppable = signal === undefined ? {} : { signal };
-  const target: RunTarget = { kind: "run", folder: source };
-  const compression = await compressRun(
-    environment,
-    target,
-    compressOptions({ ...flags, output }),
-    overrides,
-    stoppable,
-  ).result;
-  const compressed: RunTarget = { kind: "run", folder: output };
-  return {
-    folder: output,
-    compression,
-    export: (folder, { precisions } = {}) =>
-      exportOnnx(environment, compressed, { output: folder, ...(precisions === undefined ? {} : { precisions }) }),
-    ...scorable(environment, compressed),
   };
 }
 
@@ -309,36 +187,4 @@ function tunedRun(environment: Environment, folder: string, record: RunRecord, i
     result: record.result,
     ...scorable(environment, { kind: "run", folder }),
   };
-}
-
-function scorable(environment: Environment, target: RunTarget): Scorable {
-  let open: Promise<Predictor> | null = null;
-  const predictor = () => {
-    open ??= openPredictor(environment, target).catch((error: unknown) => {
-      open = null;
-      throw error;
-    });
-    return open;
-  };
-  const overrides = (options: ScoreOptions = {}) => resolvePartial({ flags: { ...scoreInput(options) } });
-  return {
-    async predict(texts) {
-      const inputs = typeof texts === "string" || !isList(texts) ? [texts] : texts;
-      const predictions: Prediction[] = [];
-      const asked = inputs.map((input) => (typeof input === "string" ? { text: input } : input));
-      for await (const prediction of (await predictor()).predict(asked)) predictions.push(prediction);
-      return predictions;
-    },
-    evaluate: async (options) => evaluateRun(environment, target, overrides(options)),
-    profile: async (options) => profileRun(environment, target, overrides(options)),
-    async dispose() {
-      const opened = open;
-      open = null;
-      await (await opened)?.dispose();
-    },
-  };
-}
-
-function isList(texts: PredictInput | readonly (string | PredictInput)[]): texts is readonly (string | PredictInput)[] {
-  return Array.isArray(texts);
 }

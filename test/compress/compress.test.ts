@@ -2,8 +2,8 @@
 import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { compressOptions, compressRun } from "../../src/deploy/index.ts";
-import { compress as compressModel, loadRun, nodeEnvironment } from "../../src/node.ts";
+import { COMPRESS_KEYS, compressOptions, compressRun } from "../../src/deploy/index.ts";
+import { type CompressRequest, compress as compressModel, loadRun, nodeEnvironment } from "../../src/node.ts";
 import type { BudgetOutcome, Candidate } from "../../src/workflow/index.ts";
 import { deft } from "../support/command.ts";
 import { type TinyRun, tinyRun } from "./support.ts";
@@ -267,8 +267,27 @@ describe("after training that removes or gates", () => {
   });
 });
 
+type Camel<S extends string> = S extends `${infer A}-${infer B}` ? `${A}${Capitalize<Camel<B>>}` : S;
+type Missing = Exclude<Camel<(typeof COMPRESS_KEYS)[number]>, keyof CompressRequest>;
+
+test("the library has every flag of the command in camel case", () => {
+  const missing: Missing[] = [];
+  // compiles only while no key is missing
+  const none: never[] = missing;
+  expect(none).toEqual([]);
+  expect(COMPRESS_KEYS).toContain("compensation");
+});
+
 test("the library: compress, ask, export", async () => {
-  const small = await compressModel(await loadRun(tiny.run), { keepNeurons: 0.5, threads: 1 });
+  const stages: string[] = [];
+  const small = await compressModel(await loadRun(tiny.run), {
+    keepNeurons: 0.5,
+    compensation: "mean",
+    threads: 1,
+    onProgress: (event) => event.type === "stage" && stages.push(event.stage),
+  });
+  expect(stages).toEqual(["open", "calibrate", "choose", "measure", "write"]);
+  expect(existsSync(join(small.folder, "plan.safetensors"))).toBe(false);
   expect(small.folder).toBe(join(tiny.run, "compressed"));
   expect(small.compression).toMatchObject({ exactness: "calibrated", after: { neurons: 48 } });
   expect(await small.predict("a dull film")).toMatchObject([{ label: expect.stringMatching(/positive|negative/) }]);

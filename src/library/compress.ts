@@ -1,0 +1,91 @@
+// Compression of a tuned run, as a user of the library asks for it.
+import {
+  type CompressEvent,
+  compressOptions,
+  compressRun,
+  exportOnnx,
+  type LayerName,
+  type OnnxExport,
+  type OnnxExportOptions,
+} from "../deploy/index.ts";
+import { type DataSource, dataInput, resolvePartial } from "../settings/index.ts";
+import { joinPath } from "../tensor/index.ts";
+import type { Compression, Environment, RunTarget, Stoppable } from "../workflow/index.ts";
+import { type Scorable, scorable } from "./scorable.ts";
+
+/** Rules and budgets of `deft compress` in camel case; one of them, or none for what is proven silent. */
+export interface CompressRequest extends Stoppable {
+  /** The data of the run when absent. */
+  readonly data?: DataSource;
+  /** Points of score: 1 means 0.01. */
+  readonly scoreBudget?: number;
+  /** Share of the dense model's latency, in (0, 1). */
+  readonly latencyBudget?: number;
+  /** Share of each layer's neurons that stays. */
+  readonly keepNeurons?: number;
+  /** `global`: that share of all layers' together, each as many as the logits ask for. */
+  readonly keepScope?: "layer" | "global";
+  readonly threshold?: number;
+  /** Layers by number; of an encoder–decoder `encoder.3`, `decoder.7`. */
+  readonly skip?: readonly LayerName[];
+  readonly gateThreshold?: number;
+  readonly count?: number;
+  /** A plan's file. */
+  readonly plan?: string;
+  readonly quantize?: "none" | "int8" | "q4" | "qdq";
+  /** What makes up for neurons that go. Default: `refit`, on a pruned base `mean`. */
+  readonly compensation?: "refit" | "mean";
+  readonly calibrationExamples?: number;
+  readonly recoverySteps?: number;
+  /** With `recoverySteps`: default the run's own. */
+  readonly recoveryMethod?: "lora" | "full";
+  /** With `recoverySteps`: peak learning rate. Default: the run's own, of `full` 5e-5. */
+  readonly recoveryRate?: number;
+  /** With `recoverySteps`: share of the loss that asks for the dense model's logits, in [0, 1]. Default: 0.5 for tasks of labels. */
+  readonly recoveryDistillation?: number;
+  /** Points of score that decoding by the rows of active neurons may cost; for models that write. */
+  readonly decodingBudget?: number;
+  readonly threads?: number;
+  readonly onProgress?: (event: CompressEvent) => void;
+  /** The compressed model's folder, a new one. Default: `compressed` in the run's. */
+  readonly output?: string;
+}
+
+/** A compressed model in its folder. */
+export interface CompressedModel extends Scorable {
+  readonly folder: string;
+  /** What was removed, and what it costs. */
+  readonly compression: Compression;
+  /** Writes a folder that Transformers.js loads. Errors as `deft export`. */
+  export(
+    output: string,
+    options?: { readonly format?: "onnx"; readonly precisions?: OnnxExportOptions["precisions"] },
+  ): Promise<OnnxExport>;
+}
+
+/** Compresses the run in `source`. Errors as `deft compress`. */
+export async function compressTuned(
+  environment: Environment,
+  source: string,
+  { data, signal, threads, onProgress, output = joinPath(source, "compressed"), ...rules }: CompressRequest,
+): Promise<CompressedModel> {
+  const flags = Object.fromEntries(
+    Object.entries(rules).map(([key, value]) => [key.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`), value]),
+  );
+  const overrides = resolvePartial({
+    flags: { ...(data === undefined ? {} : dataInput(data)), ...(threads === undefined ? {} : { threads }) },
+  });
+  const stoppable = signal === undefined ? {} : { signal };
+  const target: RunTarget = { kind: "run", folder: source };
+  const run = compressRun(environment, target, compressOptions({ ...flags, output }), overrides, stoppable);
+  for await (const event of run) onProgress?.(event);
+  const compression = await run.result;
+  const compressed: RunTarget = { kind: "run", folder: output };
+  return {
+    folder: output,
+    compression,
+    export: (folder, { precisions } = {}) =>
+      exportOnnx(environment, compressed, { output: folder, ...(precisions === undefined ? {} : { precisions }) }),
+    ...scorable(environment, compressed),
+  };
+}
