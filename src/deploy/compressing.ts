@@ -3,7 +3,9 @@ import {
   applyPlan,
   keptCount,
   type LayerFacts,
+  type LayerPlan,
   type NeuronStatistics,
+  type PlainModel,
   type Plan,
   type SearchStep,
   unchanged,
@@ -19,6 +21,9 @@ import {
   COMPRESSION_FILE,
   type Compression,
   DECODING_FILE,
+  PRUNING_FILE,
+  type Pruning,
+  pruningText,
   running,
   type StoredDecoding,
 } from "../workflow/index.ts";
@@ -31,6 +36,7 @@ import { type Choice, checkRule, chooseLayers, compensationFor, needsMoments } f
 import { calibrate, layerFacts, statedScores } from "./compress-scoring.ts";
 import { type FrozenModel, openFrozen, writeBeside, writePlainModel } from "./frozen-model.ts";
 import { readPlan, writePlan } from "./plan-files.ts";
+import { zerosKept } from "./pruned-model.ts";
 import { type RecoveryEvent, recover } from "./recovering.ts";
 import { recoveryChosen, recoveryFor } from "./recovery.ts";
 
@@ -181,11 +187,25 @@ async function* compressEvents(
     versions: environment.versions,
   };
   await writePlainModel(files, options.output, smaller, frozen.opened.base.folder);
+  const pruning = await pruningOf(frozen, smaller, plan.layers);
+  if (pruning !== null) await files.write(joinPath(options.output, PRUNING_FILE), pruningText(pruning));
   if (smaller.beside) await writeBeside(environment, options.output, smaller.beside, frozen);
   await writePlan(files, options.output, plan);
   if (decoding !== null) await files.write(joinPath(options.output, DECODING_FILE), jsonText({ ...decoding }));
   await files.write(joinPath(options.output, COMPRESSION_FILE), jsonText({ ...compression }));
   return compression;
+}
+
+/** A pruned base's record for the smaller model; null for other bases, and where zeros were filled. */
+async function pruningOf(
+  { config, opened: { base } }: FrozenModel,
+  smaller: PlainModel,
+  layers: readonly LayerPlan[],
+): Promise<Pruning | null> {
+  if (base.pruning === null) return null;
+  const cut = layers.map(({ out: _out, ...layer }) => ({ ...layer, gate: 1, constant: null }));
+  const { weights } = applyPlan({ config, weights: base.weights }, mlpSites(base.model), cut);
+  return (await zerosKept(base.pruning, weights, smaller.weights)).pruning;
 }
 
 const stage = (name: Extract<CompressEvent, { type: "stage" }>["stage"], text: string): CompressEvent => ({

@@ -5,7 +5,6 @@ import type { StoredFormat } from "../graph/index.ts";
 import { type Adapter, writeAdapter } from "../hub/index.ts";
 import { mlpSites } from "../models/index.ts";
 import { isHead, type MethodSettings } from "../peft/index.ts";
-import { prunableWeights, zeroCount } from "../prune/index.ts";
 import type { Weights } from "../tensor/index.ts";
 import type { Environment, RunOverrides, RunTarget } from "../workflow/index.ts";
 import {
@@ -19,6 +18,7 @@ import {
 import { writeRequantized } from "./exporting-quantized.ts";
 import { type FrozenModel, frozen } from "./frozen-model.ts";
 import { checkNewFolder, writeModelFolder, writeWhole } from "./model-folder.ts";
+import { zerosKept } from "./pruned-model.ts";
 
 /** Folders that can be written. */
 export const EXPORT_FORMATS = ["peft", "adapters", "merged"] as const;
@@ -187,17 +187,10 @@ async function prunedAgain(
   { base }: OpenedTarget,
   weights: Weights,
 ): Promise<{ pruning: Pruning | null; notes: string[] }> {
-  const { pruning } = base;
-  if (pruning === null) return { pruning: null, notes: [] };
-  const layers: Pruning["layers"][number][] = [];
-  for (const name of prunableWeights(weights)) {
-    const known = pruning.layers.find((layer) => layer.name === name);
-    if (known) layers.push({ ...known, zeros: zeroCount(await weights.get(name)!.read()) });
-  }
-  const total = (of: readonly { readonly zeros: number }[]) => of.reduce((sum, { zeros }) => sum + zeros, 0);
-  const lost = total(pruning.layers) - total(layers);
-  if (lost <= 0) return { pruning: { ...pruning, layers }, notes: [] };
-  const share = ((100 * lost) / total(pruning.layers)).toFixed(1);
+  if (base.pruning === null) return { pruning: null, notes: [] };
+  const { pruning, lost } = await zerosKept(base.pruning, base.weights, weights);
+  if (lost === 0) return { pruning, notes: [] };
+  const share = (100 * lost).toFixed(1);
   return {
     pruning: null,
     notes: [`${share} % of the base's zeros are filled by the update; train with --mask-safe to keep them`],

@@ -5,7 +5,7 @@ import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { compressOptions, compressRun } from "../../src/deploy/index.ts";
 import { openCheckpoint } from "../../src/hub/index.ts";
 import { compress, nodeEnvironment, nodeFiles } from "../../src/node.ts";
-import type { RunRecord } from "../../src/workflow/index.ts";
+import type { Pruning, RunRecord } from "../../src/workflow/index.ts";
 import { deft } from "../support/command.ts";
 import { type TinyRun, tinyRun } from "./support.ts";
 import { argv, done } from "./t5-support.ts";
@@ -84,8 +84,32 @@ describe("on a pruned base", () => {
       await compressed("refitted", { ...cut, compensation: "refit" });
       expect(existsSync(join(folder("refitted"), "plan.safetensors"))).toBe(true);
       expect(await zeroShare(folder("refitted"))).toBeLessThan(usual);
+      // the record travels while it is true
+      const { recipe, sparsity } = JSON.parse(
+        readFileSync(join(folder("usual"), "deft-pruning.json"), "utf8"),
+      ) as Pruning;
+      expect(recipe).toBe("wanda:0.5");
+      expect(sparsity).toBeCloseTo(usual, 6);
+      expect(existsSync(join(folder("refitted"), "deft-pruning.json"))).toBe(false);
     },
   );
+
+  test("a run on the smaller model keeps its zeros by itself, and so does what is made of it", async () => {
+    const at = (name: string) => join(pruned.root, name);
+    await done("compress", pruned.run, ...argv({ output: at("half"), threads: 1, "keep-neurons": 0.5, skip: 1 }));
+    const where = { model: at("half"), task: "sst2", data: pruned.data, output: at("again") };
+    const how = { method: "lora", targets: "all-linear", "max-steps": 4, "learning-rate": 1e-2, threads: 1 };
+    await done("train", ...argv({ ...where, ...how }), "-q");
+    await done("export", at("again"), "--format", "merged", "--output", at("merged"), "-q");
+    expect(await zeroShare(at("merged"))).toBeGreaterThan(0.45);
+    await done("compress", at("again"), ...argv({ output: at("smaller"), threads: 1, "keep-neurons": 0.5 }));
+    const names = ["half", "smaller"].map((name) => {
+      const { layers } = JSON.parse(readFileSync(join(at(name), "deft-pruning.json"), "utf8")) as Pruning;
+      return layers.map((layer) => layer.name);
+    });
+    expect(names[0]!.some((name) => name.includes("layer.1.intermediate"))).toBe(false);
+    expect(names[1]).toEqual(names[0]);
+  });
 });
 
 test("what is trained, and how fast, goes into the plan and the record", async () => {
