@@ -167,13 +167,18 @@ export function curvePoints(variants: readonly string[]): Point[] {
   );
 }
 
-/** The final recipe: the dense run and the small model of each task and seed. */
+/** The final recipe: the dense run and the small model of each task and seed; of SST-2 also all neurons, trained on as the small one is. */
 export function finalPoints(): Point[] {
   return SEEDS.flatMap((seed) =>
     (Object.keys(TASKS) as CurveTask[]).flatMap((task): Point[] => [
       { task, variant: "final", removal: "none", share: 1, seed },
       { task, variant: "final", removal: "post hoc", share: FINAL_SHARE, seed },
-      ...(task === "sst2" ? [{ task, variant: "final", removal: "gradual", share: GRADUAL_SHARE, seed } as const] : []),
+      ...(task === "sst2"
+        ? ([
+            { task, variant: "final", removal: "post hoc", share: 1, seed },
+            { task, variant: "final", removal: "gradual", share: GRADUAL_SHARE, seed },
+          ] as const)
+        : []),
     ]),
   );
 }

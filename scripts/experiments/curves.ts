@@ -125,7 +125,9 @@ function wanted(): { point: Point; precision: "fp32" | "int8" }[] {
       point,
       precision: "fp32" as const,
     })),
-    ...final.filter(({ removal }) => removal !== "none").map((point) => ({ point, precision: "int8" as const })),
+    ...final
+      .filter(({ removal, share }) => removal !== "none" && share < 1)
+      .map((point) => ({ point, precision: "int8" as const })),
   ];
   const names = new Set<string>();
   return all.filter(({ point, precision }) => {

@@ -13,7 +13,7 @@ export function eventDisplay(terminal: Terminal, label = ""): (event: TrainEvent
       if (event.type === "warning") terminal.note(terminal.style("yellow", prefix + line));
       else terminal.note(prefix + (event.type === "start" ? terminal.style("dim", line) : line));
     }
-    if (event.type !== "step") return;
+    if (event.type !== "step" && event.type !== "teacher") return;
     terminal.live(
       (width) => prefix + progressRegion(progress, width - prefix.length),
       () => prefix + progressLine(progress),

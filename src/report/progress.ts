@@ -1,5 +1,5 @@
 // Events as progress: a small state, and the lines that show it. Pure: a face decides where lines go.
-import type { EvalEvent, StartEvent, StepEvent, TrainEvent } from "../train/index.ts";
+import type { EvalEvent, StartEvent, StepEvent, TeacherEvent, TrainEvent } from "../train/index.ts";
 import { densityBy, HEADLINE_DEFINITION } from "../workflow/index.ts";
 import {
   clock,
@@ -20,15 +20,19 @@ export interface Progress {
   /** Times and steps of the latest steps, for the rate; oldest first. */
   readonly recent: readonly { readonly time: number; readonly step: number }[];
   readonly lastEval: EvalEvent | null;
+  /** A teacher that is being asked. */
+  readonly teacher: TeacherEvent | null;
 }
 
-export const NO_PROGRESS: Progress = { start: null, last: null, recent: [], lastEval: null };
+export const NO_PROGRESS: Progress = { start: null, last: null, recent: [], lastEval: null, teacher: null };
 
 const WINDOW = 50;
 
 /** The state after an event. */
 export function advance(progress: Progress, event: TrainEvent): Progress {
   switch (event.type) {
+    case "teacher":
+      return { ...progress, teacher: event };
     case "start":
       return { ...NO_PROGRESS, start: event, recent: [{ time: event.time, step: event.fromStep }] };
     case "step":
@@ -61,7 +65,7 @@ export function timeLeftMs(progress: Progress): number | null {
 /** One plain line, for logs: `step 120/600  20 %  2.1 steps/s  loss 0.412  density 0.93  left 3:48`. */
 export function progressLine(progress: Progress): string {
   const { start, last } = progress;
-  if (start === null || last === null) return "starting";
+  if (start === null || last === null) return beginning(progress);
   return [`step ${last.step}/${start.totalSteps}`, percent(last.step / start.totalSteps, 0), ...facts(progress)].join(
     "  ",
   );
@@ -70,13 +74,18 @@ export function progressLine(progress: Progress): string {
 /** The live region for a terminal `width` columns wide: one line with a bar. */
 export function progressRegion(progress: Progress, width: number): string {
   const { start, last } = progress;
-  if (start === null) return "starting";
+  if (start === null) return beginning(progress);
   const share = last === null ? 0 : Math.min(1, last.step / Math.max(1, start.totalSteps));
   const tail = [`${last?.step ?? start.fromStep}/${start.totalSteps}`, percent(share, 0), ...facts(progress)].join(
     "  ",
   );
   const room = Math.min(28, width - tail.length - 3);
   return room < 6 ? tail : `${bar(share, room)}  ${tail}`;
+}
+
+function beginning({ teacher }: Progress): string {
+  if (teacher === null) return "starting";
+  return `asking the teacher ${teacher.teacher}  ${count(teacher.done)}/${count(teacher.examples)} examples`;
 }
 
 function facts(progress: Progress): string[] {

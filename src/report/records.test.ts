@@ -54,6 +54,10 @@ describe("progress", () => {
 
   test("one plain line, and a region no wider than asked", () => {
     expect(progressLine(NO_PROGRESS)).toBe("starting");
+    const asked = { type: "teacher", time: 0, teacher: "runs/large", done: 1200, examples: 24000 } as const;
+    const asking = advance(NO_PROGRESS, asked);
+    expect(progressLine(asking)).toBe("asking the teacher runs/large  1,200/24,000 examples");
+    expect(progressRegion(asking, 100)).toBe(progressLine(asking));
     expect(progressLine(stateAfter(101))).toMatchInlineSnapshot(
       `"step 100/400  25 %  8.3 steps/s  loss 0.435  density loss 0.601  left 0:36"`,
     );

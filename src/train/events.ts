@@ -22,6 +22,17 @@ export interface StartEvent {
   readonly threads: number;
 }
 
+/** A teacher is asked before the first step; not in the run's file, which a refused run does not have. */
+export interface TeacherEvent {
+  readonly type: "teacher";
+  readonly time: number;
+  /** As the settings name it. */
+  readonly teacher: string;
+  /** Training examples that it was asked about so far, and all that it will be. */
+  readonly done: number;
+  readonly examples: number;
+}
+
 export interface StepEvent {
   readonly type: "step";
   readonly time: number;
@@ -94,4 +105,4 @@ export interface EndEvent {
   readonly durationMs: number;
 }
 
-export type TrainEvent = StartEvent | StepEvent | EvalEvent | CheckpointEvent | WarningEvent | EndEvent;
+export type TrainEvent = TeacherEvent | StartEvent | StepEvent | EvalEvent | CheckpointEvent | WarningEvent | EndEvent;

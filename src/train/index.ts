@@ -8,6 +8,7 @@ export type {
   EvalEvent,
   StartEvent,
   StepEvent,
+  TeacherEvent,
   TrainEvent,
   WarningEvent,
 } from "./events.ts";

@@ -36,14 +36,17 @@ function parseLine(line: string): TrainEvent | null {
   }
 }
 
+/** Whether a run that goes on from `step` keeps an event. */
+export function isUpTo(event: TrainEvent, step: number): boolean {
+  return event.type === "start" || ("step" in event && event.type !== "end" && event.step <= step);
+}
+
 /** The events of the run as it stands: steps that a resume took back and did again appear once. */
 export function effectiveEvents(events: readonly TrainEvent[]): TrainEvent[] {
   let kept: TrainEvent[] = [];
   for (const event of events) {
     if (event.type === "start") {
-      kept = kept.filter(
-        (before) => before.type === "start" || (before.type !== "end" && before.step <= event.fromStep),
-      );
+      kept = kept.filter((before) => isUpTo(before, event.fromStep));
     }
     kept.push(event);
   }

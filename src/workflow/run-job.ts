@@ -28,10 +28,10 @@ export interface TrainOptions extends Stoppable {
 }
 
 /** A run as it was prepared. */
-export type Job = Awaited<ReturnType<typeof prepareLesson>>["job"];
+export type Job = Omit<Awaited<ReturnType<typeof prepare>>, "teacher">;
 
 /** All that can be known and refused before a step; the teacher is asked last, and not kept. */
-export async function prepareLesson(
+export async function* prepareLesson(
   environment: Environment,
   settings: Settings,
   { reference, teacher: open, signal }: TrainOptions,
@@ -39,7 +39,7 @@ export async function prepareLesson(
 ) {
   const { teacher, ...job } = await prepare(environment, settings, open);
   const plain = await referenceLosses(environment.files, settings, job.totalSteps, reference);
-  const lesson = await learnedFrom(teacher, { ...job, steps: Math.min(steps, job.totalSteps), signal });
+  const lesson = yield* learnedFrom(teacher, { ...job, steps: Math.min(steps, job.totalSteps), signal });
   return { job, plain, lesson };
 }
 

@@ -3,7 +3,7 @@ import { ConfigError, type ConfigIssue } from "../errors.ts";
 import { jsonText } from "../hub/index.ts";
 import { type Files, joinPath } from "../tensor/index.ts";
 import { checkpointFolder, removeLeftovers, type StartEvent, type TrainEvent, writeFolder } from "../train/index.ts";
-import { effectiveEvents, parseEvents } from "./history.ts";
+import { effectiveEvents, isUpTo, parseEvents } from "./history.ts";
 import { checkFree } from "./output.ts";
 import { readRun } from "./run-folder.ts";
 import type { RunRecord } from "./run-record.ts";
@@ -89,7 +89,7 @@ export class RunWriter {
     const path = joinPath(this.folder, "events.jsonl");
     if ((await this.#files.stat(path)) === null) return;
     const past = fromStep === 0 ? [] : await this.history();
-    const kept = past.filter((event) => event.type === "start" || (event.type !== "end" && event.step <= fromStep));
+    const kept = past.filter((event) => isUpTo(event, fromStep));
     // the process may have been killed between a checkpoint and the event that tells of it
     if (fromStep > 0 && !kept.some((event) => event.type === "checkpoint" && event.step === fromStep)) {
       kept.push({ type: "checkpoint", time, step: fromStep, folder: checkpointFolder(this.checkpoints, fromStep) });

@@ -6,7 +6,7 @@ import { type HeadKind, type ModelBatch, numLogits, openScorer } from "../infer/
 import type { Backend } from "../runtime/index.ts";
 import type { DistillationSettings, Settings } from "../settings/index.ts";
 import { float32, joinPath, memoryWeights } from "../tensor/index.ts";
-import type { BatchSource } from "../train/index.ts";
+import type { BatchSource, TeacherEvent } from "../train/index.ts";
 import type { RunTarget } from "./api.ts";
 import { COMPRESSION_FILE } from "./compression.ts";
 import type { Environment } from "./environment.ts";
@@ -17,6 +17,8 @@ import { encodeSplit } from "./task-data.ts";
 
 /** A teacher that fits the task. */
 export interface Teacher {
+  /** As the settings name it. */
+  readonly name: string;
   readonly opened: OpenedTarget;
   /** SHA-256 over its trained tensors, or over a bare model's weights. */
   readonly fingerprint: string;
@@ -48,7 +50,7 @@ export async function openTeacher(
     throw new ConfigError(issues, { hint: "A teacher is a run of the same task on data with the same labels." });
   const print =
     opened.trained.size === 0 ? opened.base.fingerprint : await fingerprint(files, memoryWeights(opened.trained));
-  return { opened, fingerprint: print, weight: distillation.weight };
+  return { name: distillation.teacher, opened, fingerprint: print, weight: distillation.weight };
 }
 
 async function targetOf({ files }: Environment, { teacher }: DistillationSettings): Promise<RunTarget> {
@@ -97,12 +99,15 @@ export interface LessonOptions {
  * Asks the teacher for its logits of every example that the run will meet, once, and frees its program: batches then have
  * `teacherLogits` `[B, C]`. Null when `signal` was aborted meanwhile. Errors as `Backend.compile`.
  */
-export async function learnedFrom(teacher: Teacher | null, options: LessonOptions): Promise<Lesson | null> {
+export async function* learnedFrom(
+  teacher: Teacher | null,
+  options: LessonOptions,
+): AsyncGenerator<TeacherEvent, Lesson | null> {
   const { task, trainExamples, batches, steps, settings } = options;
   // a teacher of weight 0 says nothing
   if (teacher === null || teacher.weight === 0) return { batches, chanceLoss: chanceLoss(trainExamples, task) };
   const met = metExamples(batches, steps * settings.optim.accumulate);
-  const logits = await teacherLogits(teacher, met, options);
+  const logits = yield* teacherLogits(teacher, met, options);
   if (logits === null) return null;
   const width = numLogits(teacher.opened.head);
   const rowOf = new Map(met.map((index, row) => [index, row]));
@@ -140,11 +145,11 @@ function metExamples(batches: PlannedBatches, microBatches: number): number[] {
 }
 
 /** `[met examples, C]`, as the teacher's own tokenizer and length have them; null when stopped. */
-async function teacherLogits(
-  { opened }: Teacher,
+async function* teacherLogits(
+  { name, opened }: Teacher,
   met: readonly number[],
   { task, dataset, settings, backend, signal }: LessonOptions,
-): Promise<Float32Array | null> {
+): AsyncGenerator<TeacherEvent, Float32Array | null> {
   const { base, method, head, alsoTrains, trained } = opened;
   const maxLength = maxLengthOf(opened, opened.settings ? {} : { "max-length": settings.data.maxLength });
   const split = onlyExamples(splitOf(dataset, task.trainSplit), new Set(met));
@@ -159,15 +164,27 @@ async function teacherLogits(
     backend,
     density: false,
   });
-  function* untilStopped() {
-    for (const batch of scoringBatches(examples, task, padding, SCORING_BATCH)) {
-      if (signal?.aborted) return;
-      yield batch;
-    }
-  }
+  const width = numLogits(head);
+  const logits = new Float32Array(examples.count * width);
+  const event = (done: number): TeacherEvent => ({
+    type: "teacher",
+    time: Date.now(),
+    teacher: name,
+    done,
+    examples: examples.count,
+  });
+  let done = 0;
   try {
-    const { logits } = await scorer.score(trained, untilStopped(), examples.count);
-    return signal?.aborted ? null : logits;
+    yield event(0);
+    for (const batch of scoringBatches(examples, task, padding, SCORING_BATCH)) {
+      if (signal?.aborted) return null;
+      const rows = (await scorer.run(trained, batch)).logits!.data as Float32Array;
+      for (let row = 0; row < batch.indices.length; row++)
+        logits.set(rows.subarray(row * width, (row + 1) * width), batch.indices[row]! * width);
+      done += batch.indices.length;
+      yield event(done);
+    }
+    return logits;
   } finally {
     await scorer.dispose();
   }

@@ -43,7 +43,7 @@ async function* trainEvents(
   settings: Settings,
   options: TrainOptions,
 ): AsyncGenerator<TrainEvent, TrainedRun> {
-  const { job, plain, lesson } = await prepareLesson(environment, settings, options);
+  const { job, plain, lesson } = yield* prepareLesson(environment, settings, options);
   const { files } = environment;
   const { signal } = options;
   const record: RunRecord = { ...job.record, result: null };
@@ -129,7 +129,7 @@ async function* trainEvents(
 
 /** What `--dry-run` says: everything is opened and checked, nothing trained or written. */
 export async function estimateRun(environment: Environment, settings: Settings): Promise<TrainEstimate> {
-  const { job, lesson } = await prepareLesson(environment, settings, {}, TIMED_STEPS);
+  const { job, lesson } = await running(prepareLesson(environment, settings, {}, TIMED_STEPS)).result;
   const optimizer = await openStepper(job);
   try {
     const started = performance.now();

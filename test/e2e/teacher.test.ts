@@ -120,6 +120,22 @@ test("stopped while the teacher is asked, a run has not begun: nothing is writte
   expect(await environment.files.stat(at("unbegun"))).toBeNull();
 });
 
+test("the teacher's examples are counted while it is asked, and its events are not kept", async () => {
+  const flags = { model: at("model"), data: at("data"), ...SHARED, teacher: at("teacher"), output: at("told") };
+  const running = workflow(environment).train(await openSettings(environment.files, { flags }));
+  const types: string[] = [];
+  const done: number[] = [];
+  for await (const event of running) {
+    if (types.at(-1) !== event.type) types.push(event.type);
+    if (event.type === "teacher") done.push(event.done / event.examples);
+  }
+  expect(types.slice(0, 3)).toEqual(["teacher", "start", "step"]);
+  expect(done[0]).toBe(0);
+  expect(done.at(-1)).toBe(1);
+  expect(done).toEqual([...done].sort((a, b) => a - b));
+  expect(await readFile(at("told", "events.jsonl"), "utf8")).not.toContain('"teacher"');
+});
+
 test("--dry-run opens the teacher too", async () => {
   const flags = { model: at("model"), data: at("data"), ...SHARED, teacher: at("teacher"), output: at("dry") };
   const settings = await openSettings(environment.files, { flags });
