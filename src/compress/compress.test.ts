@@ -234,6 +234,31 @@ describe("the search", () => {
     expect(found.latency).toBeLessThanOrEqual(0.6);
     expect(found.latency).toBeGreaterThan(0.45);
     expect(await run({ neurons: [40, 40], measure, budget: budget(0.1) })).toMatchObject({ met: false });
+    // the last move is taken back as far as the budget allows, with some time to spare
+    expect(found.latency).toBeGreaterThan(0.58 - 0.8 / 80);
+    expect(found.latency).toBeLessThanOrEqual(0.97 * 0.6);
+  });
+
+  test("under a latency budget a neuron is worth the time that it takes", async () => {
+    // layer 1 counts double, but takes no time
+    const latency = (sizes: Sizes) => Promise.resolve(0.2 + (0.8 * sizes[0]!) / 40 + 1e-4 * sizes[1]!);
+    const options = { neurons: [40, 40], measure, budget: { kind: "latency", ratio: 0.6, latency } } as const;
+    const found = await run({ ...options, alike: [[0], [1]] });
+    expect(found.met).toBe(true);
+    expect(found.sizes[1]).toBe(40);
+    // were layer 0 the dearer one, a search that does not know of time would begin with layer 1
+    const dearer = (sizes: Sizes) => Promise.resolve((2 * (40 - sizes[0]!) + 40 - sizes[1]!) ** 2);
+    const sizesOf = async (alike?: number[][]) => {
+      const steps = search({ ...options, diverge: dearer, ...(alike ? { alike } : {}) });
+      for (let next = await steps.next(); ; next = await steps.next()) if (next.done) return next.value.sizes;
+    };
+    expect((await sizesOf([[0], [1]]))[1]).toBe(40);
+    expect((await sizesOf())[1]).toBeLessThan(40);
+  });
+
+  test("all neurons are found without a measurement of layers", async () => {
+    const found = await run({ neurons: [40, 40], measure, budget: { kind: "neurons", keep: 80 } });
+    expect(found).toMatchObject({ sizes: [40, 40], met: true });
   });
 });
 

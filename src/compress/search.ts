@@ -23,6 +23,8 @@ export interface SearchOptions {
     /** How many neurons stay of all layers together. */
     | { readonly kind: "neurons"; readonly keep: number }
     | { readonly kind: "latency"; readonly ratio: number; readonly latency: (sizes: Sizes) => Promise<number> };
+  /** Layers whose neurons take alike long, by number: under a latency budget what a neuron saves is measured for each. Absent: all do. */
+  readonly alike?: readonly (readonly number[])[];
 }
 
 /** One step of a search, for progress and reports. */
@@ -72,12 +74,14 @@ function nearestSize(neurons: number, share: number): number {
  * Searches the smallest model within a score budget, or the best one within a latency budget or of so many neurons.
  *
  * Each layer is first measured alone at every level. Moves are then taken in the order of divergence added for each neuron
- * saved, as if layers added up; that order is bisected with real measurements, and the place found is refined layer by layer.
- * A number of neurons is a place in that order, and needs none.
+ * saved, or for the time that it saves, as if layers added up; that order is bisected with real measurements, and the place found is
+ * refined: layer by layer, under a latency budget by taking back a part of the last move. A number of neurons is a place in that order, and needs none.
  */
 export async function* search(options: SearchOptions): AsyncGenerator<SearchStep, SearchResult> {
-  const { neurons, diverge, measure, budget } = options;
+  const { neurons, diverge, measure, budget, alike = [] } = options;
   const dense = await measure(neurons);
+  if (budget.kind === "neurons" && budget.keep >= totalOf(neurons))
+    return { sizes: neurons, measured: dense, dense, latency: null, met: true };
   const levels = neurons.map(levelsOf);
   const alone: number[][] = levels.map(() => [0]);
   const total = levels.reduce((sum, of) => sum + of.length - 1, 0);
@@ -90,7 +94,8 @@ export async function* search(options: SearchOptions): AsyncGenerator<SearchStep
       yield { phase: "layers", sizes, measured: null, divergence, latency: null, done: ++done, total };
     }
   }
-  const path = orderedPath(levels, alone);
+  const worth = budget.kind === "latency" ? await timeOfNeurons(neurons, alike, budget.latency) : neurons.map(() => 1);
+  const path = orderedPath(levels, alone, worth);
   if (budget.kind === "neurons") {
     const sizes = placeOf(path, budget.keep);
     return { sizes, measured: await measure(sizes), dense, latency: null, met: totalOf(sizes) <= budget.keep };
@@ -135,12 +140,78 @@ export async function* search(options: SearchOptions): AsyncGenerator<SearchStep
       };
     }
   }
+  if (budget.kind === "latency" && low > 0) {
+    for await (const step of takenBack(path[low - 1]!, path[low]!, budget)) {
+      if (step.fits) sizes = step.sizes;
+      yield {
+        phase: "refine",
+        sizes: step.sizes,
+        measured: null,
+        divergence: null,
+        latency: step.latency,
+        done: ++done,
+        total,
+      };
+    }
+  }
   const { fits, latency } = await holds(sizes);
   return { sizes, measured: await measure(sizes), dense, latency, met: fits };
 }
 
-/** From all neurons to the fewest, one layer's level at a time, the cheapest divergence a neuron first. One neuron stays. */
-export function orderedPath(levels: readonly (readonly number[])[], alone: readonly (readonly number[])[]): Sizes[] {
+/** A measured saving below this share of another layer's is no more than noise. */
+const LEAST_WORTH = 0.01;
+
+/** What a neuron of each layer takes of the dense model's time, by models without half of a group's; 1 for all where there is one group. */
+async function timeOfNeurons(
+  neurons: Sizes,
+  alike: readonly (readonly number[])[],
+  latency: (sizes: Sizes) => Promise<number>,
+): Promise<number[]> {
+  const worth = neurons.map(() => 1);
+  if (alike.length < 2) return worth;
+  for (const group of alike) {
+    const half = neurons.map((size, layer) => (group.includes(layer) ? sizeOfShare(size, 0.5) : size));
+    const saved = totalOf(neurons) - totalOf(half);
+    const each = saved === 0 ? 0 : Math.max(0, 1 - (await latency(half))) / saved;
+    for (const layer of group) worth[layer] = each;
+  }
+  const most = Math.max(...worth);
+  return most === 0 ? neurons.map(() => 1) : worth.map((each) => Math.max(each / most, LEAST_WORTH));
+}
+
+/** What a latency aimed at leaves for the next measurement to be worse. */
+const SPARE_TIME = 0.97;
+
+/** Between two places of the path, of which the second holds: as much of the move taken back as the budget allows, by halves. */
+async function* takenBack(
+  before: Sizes,
+  after: Sizes,
+  { ratio, latency }: Extract<SearchOptions["budget"], { kind: "latency" }>,
+): AsyncGenerator<{ sizes: Sizes; fits: boolean; latency: number }> {
+  const layer = after.findIndex((size, i) => size !== before[i]);
+  const step = stepOf(before[layer]!);
+  let [least, most] = [after[layer]!, before[layer]!];
+  while (most - least > step) {
+    const size = least + Math.floor((most - least) / 2 / step) * step;
+    if (size === least) return;
+    const sizes = after.with(layer, size);
+    const share = await latency(sizes);
+    const fits = share <= SPARE_TIME * ratio;
+    yield { sizes, fits, latency: share };
+    if (fits) least = size;
+    else most = size;
+  }
+}
+
+/**
+ * From all neurons to the fewest, one layer's level at a time, the cheapest divergence for what its neurons are worth first. One neuron
+ * stays.
+ */
+export function orderedPath(
+  levels: readonly (readonly number[])[],
+  alone: readonly (readonly number[])[],
+  worth: readonly number[] = levels.map(() => 1),
+): Sizes[] {
   const at = levels.map(() => 0);
   const path: Sizes[] = [levels.map((of) => of[0]!)];
   for (;;) {
@@ -149,7 +220,8 @@ export function orderedPath(levels: readonly (readonly number[])[], alone: reado
       for (let level = at[layer]! + 1; level < of.length; level++) {
         const last = path.at(-1)!;
         if (of[level] === 0 && last.every((size, i) => i === layer || size === 0)) continue;
-        const price = (alone[layer]![level]! - alone[layer]![at[layer]!]!) / (of[at[layer]!]! - of[level]!);
+        const saved = worth[layer]! * (of[at[layer]!]! - of[level]!);
+        const price = (alone[layer]![level]! - alone[layer]![at[layer]!]!) / saved;
         if (best === null || price < best.price) best = { layer, level, price };
       }
     }

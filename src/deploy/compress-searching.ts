@@ -10,6 +10,7 @@ import {
 } from "../compress/index.ts";
 import type { EncodedExamples } from "../data/index.ts";
 import { ConfigError } from "../errors.ts";
+import { mlpSites } from "../models/index.ts";
 import { exampleCount, examplesFrom } from "./compress-examples.ts";
 import { meanTargetTokens, openLatency } from "./compress-latency.ts";
 import { SearchMemory } from "./compress-memory.ts";
@@ -61,7 +62,7 @@ export async function* bySearch(
       if (rule.kind === "latency") return { kind: "latency", ratio: rule.budget, latency };
       return { kind: "neurons", keep: Math.max(1, Math.round(rule.budget * neurons.reduce((a, b) => a + b, 0))) };
     };
-    const steps = search({ neurons, diverge, measure, budget: budgetOf() });
+    const steps = search({ neurons, diverge, measure, budget: budgetOf(), alike: alikeLayers(frozen) });
     for (let next = await steps.next(); ; next = await steps.next()) {
       if (next.done) {
         const { sizes, met, measured, latency: share } = next.value;
@@ -91,6 +92,15 @@ export async function* bySearch(
     await masked.dispose();
     await timing?.dispose();
   }
+}
+
+/** Layers whose neurons take alike long: a classifier's last block computes one position, and a decoder runs token by token. */
+function alikeLayers({ model, opened: { head } }: RuleContext["frozen"]): number[][] {
+  const sites = mlpSites(model);
+  const layers = all(sites.length);
+  if (model.architecture === "encoder-decoder")
+    return (["encoder", "decoder"] as const).map((stack) => layers.filter((i) => sites[i]!.stack === stack));
+  return head.kind === "span" ? [layers] : [layers.slice(0, -1), layers.slice(-1)];
 }
 
 function outOfReach(asked: number, floor: number): ConfigError {
