@@ -2,9 +2,11 @@
 
     distillation.py --out DIR
 
-Written as encoders.py writes them, checkpoints included, with `batch/<i>/teacher_logits` [B, C] and `distillation.weight` besides.
+Written as encoders.py writes them, checkpoints included, with `batch/<i>/teacher_logits` [B, C], of spans [B, S, 2], and `distillation.weight`
+besides.
 `taskLoss` is `(1 - weight) * task + weight * soft`; soft is torch's kl_div by batchmean for classes, binary cross entropy with
-the teacher's sigmoid for several labels, the squared error to the teacher's score for a regression.
+the teacher's sigmoid for several labels, the squared error to the teacher's score for a regression, and of spans the mean of kl_div over the
+positions for the start and for the end.
 """
 
 import argparse
@@ -17,7 +19,7 @@ from torch.nn import functional
 import encoders
 import reference
 
-CASES = ("bert-3-labels.lora-qv", "bert-regression.full", "roberta-regression.lora-qv", "roberta-multi-label.adapter-pfeiffer")
+CASES = ("bert-3-labels.lora-qv", "bert-regression.full", "roberta-regression.lora-qv", "roberta-multi-label.adapter-pfeiffer", "bert-span.lora-qv", "roberta-span.head")
 WEIGHT = 0.3
 
 
@@ -31,6 +33,9 @@ class Distilled(reference.Run):
         return logits, (1 - WEIGHT) * task + WEIGHT * self.soft(logits, teacher)
 
     def soft(self, logits, teacher):
+        if encoders.is_span(self.model.config):
+            halves = [functional.kl_div(logits[..., i].log_softmax(-1), teacher[..., i].softmax(-1), reduction="batchmean") for i in (0, 1)]
+            return sum(halves) / 2
         problem = reference.problem_of(self.model.config, {})
         if problem == "regression":
             return functional.mse_loss(logits, teacher)
@@ -40,7 +45,7 @@ class Distilled(reference.Run):
 
 
 def taught(name: str, config, batch: dict[str, torch.Tensor], index: int) -> dict[str, torch.Tensor]:
-    shape = (len(batch["input_ids"]), config.num_labels)
+    shape = (*batch["input_ids"].shape, 2) if encoders.is_span(config) else (len(batch["input_ids"]), config.num_labels)
     return batch | {"teacher_logits": torch.randn(shape, generator=reference.seeded(f"{name}/teacher/{index}")) * 2}
 
 

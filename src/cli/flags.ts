@@ -223,7 +223,11 @@ export const COMPRESS_FLAGS: readonly Flag[] = [
   compression("recovery-steps", "N", "steps of fine-tuning after removal", { default: "0" }),
   compression("recovery-method", "lora|full", "what they train, instead of the run's own method"),
   compression("recovery-rate", "X", "their learning rate, instead of the run's own (full: 5e-5)"),
-  compression("recovery-distillation", "X", "share of their loss that the dense model teaches (tasks of labels: 0.5)"),
+  compression(
+    "recovery-distillation",
+    "X",
+    "share of their loss that the dense model teaches (0.5; models that write: 0)",
+  ),
   compression("decoding-budget", "X", "T5: decode by rows of active neurons, at thresholds that cost at most X points"),
   output("output", "DIR", "the compressed model's folder"),
 ];

@@ -13,7 +13,7 @@ export interface RecoveryRequest {
   readonly method: (typeof RECOVERY_METHODS)[number] | null;
   /** Peak learning rate; null: the run's own, or one that suits another method. */
   readonly rate: number | null;
-  /** Share of the loss that asks for the dense model's logits, in [0, 1]; null: a half, where the run is of labels. */
+  /** Share of the loss that asks for the dense model's logits, in [0, 1]; null: a half, but 0 for what writes. */
   readonly distillation: number | null;
 }
 
@@ -47,10 +47,10 @@ export function recoveryFor({ opened, beside }: FrozenModel, request: RecoveryRe
     const got = `one of ${method.settings.kind}`;
     issues.push({ path: "--recovery-steps", expected: "a run of lora, head or full", got });
   }
-  const isOfLabels = head.kind !== "span" && head.kind !== "language-model";
-  const distillation = request.distillation ?? (isOfLabels ? DEFAULTS["distillation-weight"] : 0);
-  if (distillation > 0 && !isOfLabels) {
-    const expected = "0 for a model whose answers are no labels";
+  const writes = head.kind === "language-model";
+  const distillation = request.distillation ?? (writes ? 0 : DEFAULTS["distillation-weight"]);
+  if (distillation > 0 && writes) {
+    const expected = "0 for a model that writes";
     issues.push({ path: "--recovery-distillation", expected, got: String(distillation) });
   }
   if (settings === null || issues.length > 0) throw new ConfigError(issues);

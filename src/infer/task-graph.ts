@@ -49,9 +49,10 @@ export interface TaskGraph {
 /**
  * Builds the forward pass once. Feeds: `tokenIds`, `attentionMask` `[B, S]`, for encoders `typeIds` `[B, S]`; labels as the head
  * has them: `labels` `[B]`, `startPositions` and `endPositions` `[B]`, or `labels` `[B, T]` with −100 where there is
- * none, which shifted right are the decoder's input too; in training `dropoutSeed`, and with a teacher `teacherLogits` `[B, C]`.
+ * none, which shifted right are the decoder's input too; in training `dropoutSeed`, and with a teacher `teacherLogits` `[B, C]`, of places
+ * `[B, S, 2]`.
  * @throws {UnsupportedError} when the model cannot carry such a head.
- * @throws {ConfigError} when answers that are places or texts are to be distilled.
+ * @throws {ConfigError} when texts are to be distilled.
  */
 export function buildTaskGraph(options: TaskGraphOptions): TaskGraph {
   const { model, method, head, alsoTrains, training = false, distillation = null } = options;
@@ -86,7 +87,7 @@ function encoderTask(model: EncoderModel, root: Scope, head: HeadKind, distillat
   const attended = { encoder: text.attentionMask };
   if (head.kind === "span") {
     const outputs = encoderSpans(model, root, text);
-    const { labels, losses } = spanLosses(outputs.startLogits, outputs.endLogits);
+    const { labels, losses } = spanLosses(outputs.startLogits, outputs.endLogits, distillation);
     return { inputs: { ...text, ...labels }, outputs, losses, attended };
   }
   const logits = encoderLogits(model, root, text, numLogits(head));
@@ -109,11 +110,11 @@ function textTask(model: EncoderDecoderModel, root: Scope, head: HeadKind): Task
   };
 }
 
-/** @throws {ConfigError} when the head has no logits of one width for all texts. */
+/** @throws {ConfigError} for a head whose logits are a vocabulary's. */
 function checkDistillation({ kind }: HeadKind): void {
-  if (kind !== "span" && kind !== "language-model") return;
-  const got = kind === "span" ? "one that points at answers" : "one that writes texts";
-  throw new ConfigError([{ path: "--teacher", expected: "a task of labels, whose logits it gives", got }]);
+  if (kind !== "language-model") return;
+  const expected = "a task of labels, or of answers that an encoder points at";
+  throw new ConfigError([{ path: "--teacher", expected, got: "one that writes texts" }]);
 }
 
 const unsupported = ({ config }: Model, head: HeadKind, supported: readonly string[]) =>

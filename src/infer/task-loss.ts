@@ -1,6 +1,6 @@
 // The loss of each head, as sums over examples with what they are divided by: micro-batches add up to the large batch.
 import { InternalError } from "../errors.ts";
-import { add, type Graph, max, mul, reduceSum, reshape, sigmoid, type Value } from "../graph/index.ts";
+import { add, type Graph, max, mul, reduceSum, reshape, select, sigmoid, type Value } from "../graph/index.ts";
 import {
   binaryCrossEntropy,
   crossEntropy,
@@ -83,21 +83,28 @@ function teacherLoss(head: SequenceHead, logits: Value, teacherLogits: Value): V
 
 /**
  * Half the cross entropy of the start and half that of the end, over logits `[B, S]`. A position from S up counts
- * nowhere: its example's answer lies outside the text.
+ * nowhere: its example's answer lies outside the text. With a teacher `(1 − weight) · that`, and `weight` times the mean
+ * over all examples of half of either's KL(teacher ‖ student) over the positions; its logits are fed as `teacherLogits` `[B, S, 2]` float32.
  * @see transformers `BertForQuestionAnswering`
  */
-export function spanLosses(startLogits: Value, endLogits: Value): TaskLoss {
+export function spanLosses(startLogits: Value, endLogits: Value, distillation: Distillation | null = null): TaskLoss {
   const { graph } = startLogits;
   const startPositions = graph.input("startPositions", "int64", ["B"]);
   const endPositions = graph.input("endPositions", "int64", ["B"]);
+  const weight = distillation?.weight ?? 0;
   // a label that no logit stands for gives a loss of 0
-  const half = (logits: Value, positions: Value) => mul(crossEntropy(logits, max(positions, 0)), 0.5);
+  const half = (logits: Value, positions: Value) => mul(crossEntropy(logits, max(positions, 0)), (1 - weight) / 2);
+  const losses: LossTerm[] = [
+    { scale: "startScale", values: half(startLogits, startPositions) },
+    { scale: "endScale", values: half(endLogits, endPositions) },
+  ];
+  if (weight === 0) return { labels: { startPositions, endPositions }, losses };
+  const teacherLogits = graph.input("teacherLogits", "float32", [...startLogits.shape, 2]);
+  const apart = (logits: Value, which: 0 | 1) => teacherDivergence(logits, select(teacherLogits, 2, which));
+  const soft = mul(add(apart(startLogits, 0), apart(endLogits, 1)), weight / 2);
   return {
-    labels: { startPositions, endPositions },
-    losses: [
-      { scale: "startScale", values: half(startLogits, startPositions) },
-      { scale: "endScale", values: half(endLogits, endPositions) },
-    ],
+    labels: { startPositions, endPositions, teacherLogits },
+    losses: [...losses, { scale: "exampleScale", values: soft }],
   };
 }
 

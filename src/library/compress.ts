@@ -41,7 +41,7 @@ export interface CompressRequest extends Stoppable {
   readonly recoveryMethod?: "lora" | "full";
   /** With `recoverySteps`: peak learning rate. Default: the run's own, of `full` 5e-5. */
   readonly recoveryRate?: number;
-  /** With `recoverySteps`: share of the loss that asks for the dense model's logits, in [0, 1]. Default: 0.5 for tasks of labels. */
+  /** With `recoverySteps`: share of the loss that asks for the dense model's logits, in [0, 1]. Default: 0.5, but 0 for models that write. */
   readonly recoveryDistillation?: number;
   /** Points of score that decoding by the rows of active neurons may cost; for models that write. */
   readonly decodingBudget?: number;

@@ -39,7 +39,8 @@ function foreignKeys(task: SettingsInput["task"]): { readonly key: SettingsKey; 
     ...of(SQUAD_KEYS, "--task squad", task !== "squad"),
     ...of(SEQ2SEQ_KEYS, "--task seq2seq", task !== "seq2seq"),
     ...of(WRITING_KEYS, "--task squad or seq2seq", !writes),
-    ...of(["text-column", "pair-column", "label-column", ...TEACHER_KEYS], "a task of labels", writes),
+    ...of(["text-column", "pair-column", "label-column"], "a task of labels", writes),
+    ...of(TEACHER_KEYS, "a task of labels or squad", task === "seq2seq"),
   ];
 }
 

@@ -1,6 +1,6 @@
 // The loss of guessing under a teacher: no constant answer does better, and one does as well.
 import { expect, test } from "vitest";
-import { taughtChance } from "./teacher.ts";
+import { taughtChance } from "./teacher-logits.ts";
 
 const WEIGHT = 0.3;
 const grid = Array.from({ length: 9999 }, (_, i) => (i + 1) / 10_000);

@@ -129,7 +129,7 @@ describe.each(CASES)("%s", (_, data) => {
       "--recovery-method",
       "full",
     );
-    expect(recovered.chosen).toMatchObject({ recoverySteps: 20, recoveryDistillation: 0 });
+    expect(recovered.chosen).toMatchObject({ recoverySteps: 20, recoveryDistillation: 0.5 });
     const timed = await compress("timed", "--latency-budget", "0.99x");
     expect(timed.budget).toMatchObject({ kind: "latency", asked: 0.99 });
     const { metrics } = JSON.parse(await done("eval", at("shared"), "--threads", "1", "--json")) as { metrics: object };

@@ -235,7 +235,7 @@ describe("after training that removes or gates", () => {
     expect((await evaluated(tiny.at("recovered"))).examples).toBe(40);
     const flags = ["--recovery-steps", "5", "--recovery-distillation", "0.5"];
     const refused = await deft("compress", answers, "--output", tiny.at("x"), "--threads", "1", ...flags);
-    expect(refused.err).toMatch(/--recovery-distillation: expected 0 for a model whose answers are no labels, got 0.5/);
+    expect(refused.err).toMatch(/--recovery-distillation: expected 0 for a model that writes, got 0.5/);
     expect(refused.code).toBe(2);
   });
 });

@@ -7,6 +7,8 @@ import { ConfigError } from "../../src/errors.ts";
 import { workflow } from "../../src/library/index.ts";
 import { fineTune, full, loadModel, nodeEnvironment, table } from "../../src/node.ts";
 import { openSettings, readRun } from "../../src/workflow/index.ts";
+import { deft } from "../support/command.ts";
+import { tinySquad } from "../support/tiny-answers.ts";
 import { tinyExamples, writeFiles, writeTinyModel, writeTinySst2, writeTinyStsb } from "../support/tiny-model.ts";
 import { essence, steps, stored, trainEvents } from "./resumable.ts";
 
@@ -50,6 +52,48 @@ describe("a model that begins as its own teacher has nothing to learn from it", 
     const [both] = steps(await trained({ ...flags, "max-steps": 1 }));
     expect(labelsAlone!.taskLoss).toBeGreaterThan(0.1);
     expect(both!.taskLoss).toBeCloseTo(labelsAlone!.taskLoss / 2, 5);
+  });
+});
+
+describe("an encoder that points at answers", () => {
+  const squad = { task: "squad", "max-length": 12, "doc-stride": 2, "max-steps": 4 };
+  beforeAll(async () => {
+    const still = { numLayers: 2, config: STILL };
+    await writeTinyModel(at("still"), still);
+    await writeFiles(at("squad"), { "train-v1.1.json": tinySquad(40, 1), "dev-v1.1.json": tinySquad(8, 2) });
+    const flags = { ...squad, model: at("still"), data: at("squad"), method: "full", "max-steps": 30 };
+    await trained({ ...flags, output: at("span teacher") });
+    const { code, err } = await deft("export", at("span teacher"), "--format", "merged", "--output", at("span model"));
+    expect({ code, err }).toMatchObject({ code: 0 });
+  });
+
+  test("that begins as its teacher has nothing to learn from it: every window gets its own logits", async () => {
+    const same = { ...squad, model: at("span model"), data: at("squad"), method: "full", "learning-rate": 1e-12 };
+    const flags = { ...same, teacher: at("span model"), accumulate: 2 };
+    const events = await trained({ ...flags, "distillation-weight": 1 });
+    for (const { taskLoss } of steps(events)) expect(Math.abs(taskLoss)).toBeLessThan(1e-5);
+    const [labelsAlone] = steps(await trained({ ...flags, "distillation-weight": 0, "max-steps": 1 }));
+    const [both] = steps(await trained({ ...flags, "max-steps": 1 }));
+    expect(labelsAlone!.taskLoss).toBeGreaterThan(0.1);
+    expect(both!.taskLoss).toBeCloseTo(labelsAlone!.taskLoss / 2, 5);
+    // one window's logits at another would not be its own
+    const other = steps(await trained({ ...flags, model: at("still"), "distillation-weight": 1, "max-steps": 1 }));
+    expect(other[0]!.taskLoss).toBeGreaterThan(0.01);
+  });
+
+  test("resumes to the bit, and is refused a teacher that reads other tokens", async () => {
+    const flags = { ...squad, model: at("still"), data: at("squad"), teacher: at("span teacher"), "max-steps": 8 };
+    const whole = await trained({ ...flags, output: at("span whole") });
+    const first = await trained({ ...flags, output: at("span cut") }, 5);
+    const second = await trained({ output: at("span cut"), resume: true });
+    expect([...essence(first), ...essence(second)]).toEqual(essence(whole));
+    const adapter = async (name: string) =>
+      Object.entries(await stored(at(name))).filter(([path]) => path.startsWith("adapter/"));
+    expect(await adapter("span cut")).toEqual(await adapter("span whole"));
+    await writeTinyModel(at("byte level"), { modelType: "roberta", config: STILL });
+    const odd = { ...flags, "max-length": 60, model: at("byte level"), output: at("refused") };
+    await expect(trained(odd)).rejects.toThrow(/expected a model with the same tokenizer, whose tokens it points at/);
+    expect(await environment.files.stat(at("refused"))).toBeNull();
   });
 });
 
