@@ -92,7 +92,9 @@ function curveRows(answered: readonly Answered[], statedOf: StatedOf): CurveRow[
 }
 
 function finalRows(answered: readonly Answered[], statedOf: StatedOf): FinalRow[] {
-  return grouped(answered.filter(({ removal }) => removal !== "none")).flatMap((own): FinalRow[] => {
+  // what a loss changes stands in the table of curves
+  const shown = answered.filter(({ removal, variant }) => removal !== "none" && /^(final|plain)$/.test(variant));
+  return grouped(shown).flatMap((own): FinalRow[] => {
     const pairs = own.flatMap((to) => {
       const dense: Point = { ...to, removal: "none", share: 1 };
       const from = answered.find((other) => other.precision === "fp32" && nameOf(other) === nameOf(dense));
@@ -159,14 +161,26 @@ function changeOf(
   part: Part,
 ): Change {
   const own = indicesOf(stated, part);
-  const changesOn = (indices: readonly number[]) =>
-    pairs.map(({ from, to }) => scoreOf(to, stated, indices) - scoreOf(from, stated, indices));
+  const of = (all: readonly number[]) => Float64Array.from(own, (i) => all[i]!);
+  const labels = of(stated.labels);
+  const says = pairs.map(({ from, to }) => ({ task: to.task, from: of(from.answers), to: of(to.answers) }));
+  // filled anew for each resample: they are many
+  const [said, right] = [new Float64Array(own.length), new Float64Array(own.length)];
+  const scoreOn = (task: CurveTask, answers: Float64Array, places: ArrayLike<number>) => {
+    for (let k = 0; k < places.length; k++) {
+      said[k] = answers[places[k]!]!;
+      right[k] = labels[places[k]!]!;
+    }
+    const { metric } = TASKS[task];
+    return glueMetrics([metric], said, right)[metric]!;
+  };
+  const changesOn = (places: ArrayLike<number>) =>
+    says.map(({ task, from, to }) => scoreOn(task, to, places) - scoreOn(task, from, places));
   const random = randomStream(0, "curves");
-  const drawn = Array.from({ length: RESAMPLES }, () =>
-    mean(changesOn(own.map(() => own[random.integer(own.length)]!))),
-  );
+  const places = new Int32Array(own.length);
+  const drawn = Array.from({ length: RESAMPLES }, () => mean(changesOn(places.map(() => random.integer(own.length)))));
   drawn.sort((a, b) => a - b);
-  const bySeed = changesOn(own);
+  const bySeed = changesOn(own.map((_, k) => k));
   return { mean: mean(bySeed), low: drawn[RESAMPLES * 0.025]!, high: drawn[RESAMPLES * 0.975 - 1]!, bySeed };
 }
 
@@ -219,23 +233,20 @@ export function curvesTables({ curves, finals }: CurvesReport): string {
         "95 % interval",
         "by seed",
       ],
-      // what a loss changes stands in the table above
-      finals
-        .filter(({ variant }) => variant === "final" || variant === "plain")
-        .map(({ task, variant, removal, precision, kept, parameterShare, dev, dense, small, change }) => [
-          task,
-          variant,
-          removal,
-          precision,
-          percent(kept, 0),
-          `${parameterShare.toFixed(3)}×`,
-          ...(dev === null
-            ? ["", "", "", ""]
-            : [percent(dev.dense), percent(dev.small), ...changeCells(dev.change).slice(0, 2)]),
-          percent(dense),
-          percent(small),
-          ...changeCells(change),
-        ]),
+      finals.map(({ task, variant, removal, precision, kept, parameterShare, dev, dense, small, change }) => [
+        task,
+        variant,
+        removal,
+        precision,
+        percent(kept, 0),
+        `${parameterShare.toFixed(3)}×`,
+        ...(dev === null
+          ? ["", "", "", ""]
+          : [percent(dev.dense), percent(dev.small), ...changeCells(dev.change).slice(0, 2)]),
+        percent(dense),
+        percent(small),
+        ...changeCells(change),
+      ]),
     ),
   ].join("\n\n");
 }
