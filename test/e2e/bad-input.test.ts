@@ -107,7 +107,11 @@ describe("a teacher", () => {
       ],
     ],
     ["without a head", () => ({ teacher: at("good") }), ["good: expected a model with a classification head"]],
-    ["for answers", () => ({ teacher: at("run"), task: "squad" }), ["--teacher: expected a task of labels"]],
+    [
+      "for written texts",
+      () => ({ teacher: at("run"), task: "seq2seq" }),
+      ["--teacher: expected a task of labels or squad"],
+    ],
     ["of no share", () => ({ "distillation-weight": 0.3 }), ["--distillation-weight: expected --teacher RUN"]],
     [
       "of too much",
