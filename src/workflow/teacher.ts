@@ -44,6 +44,10 @@ export async function openTeacher(
 ): Promise<Teacher | null> {
   const { distillation } = settings;
   if (!distillation) return null;
+  if (student.head.kind === "language-model") {
+    const expected = "a model that answers by labels or by pointing, whose logits are learned";
+    throw new ConfigError([{ path: `--teacher ${distillation.teacher}`, expected, got: "one that writes texts" }]);
+  }
   const { files } = environment;
   const opened = open ?? (await openTarget(environment, await targetOf(environment, distillation), {}));
   const issues = misfits(opened, student, `--teacher ${distillation.teacher}`);

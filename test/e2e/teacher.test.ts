@@ -8,7 +8,7 @@ import { workflow } from "../../src/library/index.ts";
 import { fineTune, full, loadModel, nodeEnvironment, table } from "../../src/node.ts";
 import { openSettings, readRun } from "../../src/workflow/index.ts";
 import { deft } from "../support/command.ts";
-import { tinySquad } from "../support/tiny-answers.ts";
+import { tinySquad, writeTinyT5 } from "../support/tiny-answers.ts";
 import { tinyExamples, writeFiles, writeTinyModel, writeTinySst2, writeTinyStsb } from "../support/tiny-model.ts";
 import { essence, steps, stored, trainEvents } from "./resumable.ts";
 
@@ -53,6 +53,16 @@ describe("a model that begins as its own teacher has nothing to learn from it", 
     expect(labelsAlone!.taskLoss).toBeGreaterThan(0.1);
     expect(both!.taskLoss).toBeCloseTo(labelsAlone!.taskLoss / 2, 5);
   });
+});
+
+test("a model that writes its answers is refused a teacher before it is asked", async () => {
+  await writeTinyT5(at("t5"));
+  await writeFiles(at("questions"), { "train-v1.1.json": tinySquad(20, 1), "dev-v1.1.json": tinySquad(4, 2) });
+  const flags = { model: at("t5"), data: at("questions"), task: "squad", teacher: at("t5"), output: at("written") };
+  await expect(trained(flags)).rejects.toThrow(
+    /--teacher .*: expected a model that answers by labels or by pointing, whose logits are learned, got one that writes/,
+  );
+  expect(await environment.files.stat(at("written"))).toBeNull();
 });
 
 describe("an encoder that points at answers", () => {
