@@ -43,7 +43,7 @@ export async function* bySearch(
       // of many candidates some are lucky: the error keeps a search from paying with luck
       return { score: said.score, lost: lost + standardError };
     });
-  const sample = examplesFrom(data.search, 0, DIVERGENCE_EXAMPLES);
+  const sample = examplesFrom(data.search, 0, divergenceExamples(data.search));
   const diverge = (sizes: Sizes) => memory.divergence(sizes, () => masked.divergence(sample, keptOf(sizes)));
   const latency = (sizes: Sizes) =>
     memory.latency(sizes, () =>
@@ -122,7 +122,12 @@ function latencyFacts(memory: SearchMemory, sizes: Sizes, examples: EncodedExamp
   return parts === undefined ? {} : { latencyParts: parts, textTokens: meanTargetTokens(examples) };
 }
 
-/** Examples of the search that divergence is measured on. */
-const DIVERGENCE_EXAMPLES = 128;
+/** Examples of the search that divergence is measured on: of long texts fewer do, as each has its logits or its tokens'. */
+const [LEAST_EXAMPLES, MOST_EXAMPLES, DIVERGENCE_TOKENS] = [16, 128, 8192];
+
+function divergenceExamples(examples: EncodedExamples): number {
+  const tokens = examples.totalTokens / exampleCount(examples);
+  return Math.max(LEAST_EXAMPLES, Math.min(MOST_EXAMPLES, Math.floor(DIVERGENCE_TOKENS / tokens)));
+}
 
 const all = (size: number) => Array.from({ length: size }, (_, f) => f);

@@ -239,7 +239,7 @@ function searchKey(
   const counts = [data.calibration.totalTokens, data.search.totalTokens, data.search.count];
   const { generation } = data;
   return JSON.stringify([
-    1,
+    2,
     target.base.fingerprint,
     target.adapter?.fingerprint,
     data.task.name,
