@@ -86,12 +86,22 @@ export async function* search(options: SearchOptions): AsyncGenerator<SearchStep
   const alone: number[][] = levels.map(() => [0]);
   const total = levels.reduce((sum, of) => sum + of.length - 1, 0);
   let done = 0;
+  const step = (phase: SearchStep["phase"], sizes: Sizes, found: Partial<SearchStep>): SearchStep => ({
+    phase,
+    sizes,
+    measured: null,
+    divergence: null,
+    latency: null,
+    ...found,
+    done: ++done,
+    total,
+  });
   for (const [layer, of] of levels.entries()) {
     for (const size of of.slice(1)) {
       const sizes = neurons.with(layer, size);
       const divergence = await diverge(sizes);
       alone[layer]!.push(divergence);
-      yield { phase: "layers", sizes, measured: null, divergence, latency: null, done: ++done, total };
+      yield step("layers", sizes, { divergence });
     }
   }
   const worth = budget.kind === "latency" ? await timeOfNeurons(neurons, alike, budget.latency) : neurons.map(() => 1);
@@ -111,15 +121,7 @@ export async function* search(options: SearchOptions): AsyncGenerator<SearchStep
   while (low < high) {
     const middle = wanted ? Math.ceil((low + high) / 2) : Math.floor((low + high) / 2);
     const { fits, latency } = await holds(path[middle]!);
-    yield {
-      phase: "path",
-      sizes: path[middle]!,
-      measured: wanted ? await measure(path[middle]!) : null,
-      divergence: null,
-      latency,
-      done: ++done,
-      total,
-    };
+    yield step("path", path[middle]!, { measured: wanted ? await measure(path[middle]!) : null, latency });
     if (wanted && fits) low = middle;
     else if (wanted) high = middle - 1;
     else if (fits) high = middle;
@@ -127,31 +129,15 @@ export async function* search(options: SearchOptions): AsyncGenerator<SearchStep
   }
   let sizes = path[low]!;
   if (wanted) {
-    for await (const step of refine(sizes, levels, alone, holds)) {
-      sizes = step.sizes;
-      yield {
-        phase: "refine",
-        sizes,
-        measured: await measure(sizes),
-        divergence: null,
-        latency: null,
-        done: ++done,
-        total,
-      };
+    for await (const refined of refine(sizes, levels, alone, holds)) {
+      sizes = refined.sizes;
+      yield step("refine", sizes, { measured: await measure(sizes) });
     }
   }
   if (budget.kind === "latency" && low > 0) {
-    for await (const step of takenBack(path[low - 1]!, path[low]!, budget)) {
-      if (step.fits) sizes = step.sizes;
-      yield {
-        phase: "refine",
-        sizes: step.sizes,
-        measured: null,
-        divergence: null,
-        latency: step.latency,
-        done: ++done,
-        total,
-      };
+    for await (const tried of takenBack(path[low - 1]!, path[low]!, budget)) {
+      if (tried.fits) sizes = tried.sizes;
+      yield step("refine", tried.sizes, { latency: tried.latency });
     }
   }
   const { fits, latency } = await holds(sizes);
