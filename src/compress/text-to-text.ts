@@ -47,8 +47,8 @@ export function textDecoderGraph(
     own: past(`${layer}.decoder`, WRITTEN_BEFORE),
     cross: past(`${layer}.encoder`, READ_BEFORE),
   }));
-  const virtual = expand(graph.scalar(1, "int64"), [BATCH, subtractDims(read, READ)]);
-  const attended = read === READ ? mask : concat([virtual, mask], 1);
+  const virtual = (size: Dim) => expand(graph.scalar(1, "int64"), [BATCH, size]);
+  const attended = read === READ ? mask : concat([virtual(subtractDims(read, READ)), mask], 1);
   const unseen = { states: sliceFrom(states, 1, READ_BEFORE), mask: additiveMask(attended) };
   const outputs: Record<string, Value> = {};
   const present = (name: string, { key, value }: CachedKeys) =>

@@ -93,7 +93,7 @@ async function maskedEncoder(
     const scored = scoringBatches(examples, data.task, "longest", SCORING_BATCH);
     const fed = new Map([...(beside?.tensors ?? []), ...switchFeeds(facts, kept)]);
     const rows = new LogitRows(examples);
-    await scorer.score(fed, scored, examples.count, (outputs, { indices }) => rows.add(outputs, indices));
+    for (const batch of scored) rows.add(await scorer.run(fed, batch), batch.indices);
     return rows.logits;
   };
   const dense = new WeakMap<EncodedExamples, Float32Array>();
