@@ -2,8 +2,7 @@
 import { batches, type EncodedExamples, type EncodedSpans, evaluationPlan, isSpans } from "../data/index.ts";
 import type { WindowLogits } from "../infer/index.ts";
 import type { Outputs, Program } from "../runtime/index.ts";
-import type { Tensor } from "../tensor/index.ts";
-import { SCORING_BATCH } from "../workflow/index.ts";
+import { SCORING_BATCH, windowsIn } from "../workflow/index.ts";
 import { inferenceFeeds } from "./frozen-model.ts";
 
 /** Batches for inference, longest examples first. */
@@ -43,8 +42,11 @@ export class LogitRows {
   /** Outputs of one batch, by the name of a scorer or of a plain program; `indices` are its examples. */
   add(outputs: Outputs, indices: ArrayLike<number>): void {
     if (this.#places !== null) {
-      const [start, end] = [outputs.startLogits ?? outputs.start_logits, outputs.endLogits ?? outputs.end_logits];
-      this.#addWindows(this.#places, start!, end!, indices);
+      const [starts, ends] = [outputs.startLogits ?? outputs.start_logits, outputs.endLogits ?? outputs.end_logits];
+      for (const { index, start, end } of windowsIn(starts!, ends!, indices, this.#examples)) {
+        this.#logits.set(start, this.#places[index]!);
+        this.#logits.set(end, this.#places[index]! + start.length);
+      }
       return;
     }
     const given = outputs.logits!.data as Float32Array;
@@ -52,17 +54,6 @@ export class LogitRows {
     if (this.#logits.length === 0) this.#logits = new Float32Array(this.#examples.count * width);
     for (let row = 0; row < indices.length; row++)
       this.#logits.set(given.subarray(row * width, (row + 1) * width), indices[row]! * width);
-  }
-
-  #addWindows(places: Int32Array, start: Tensor, end: Tensor, indices: ArrayLike<number>): void {
-    const width = start.shape[1]!;
-    for (let row = 0; row < indices.length; row++) {
-      const index = indices[row]!;
-      const length = this.#examples.lengths[index]!;
-      const ofTokens = ({ data }: Tensor) => (data as Float32Array).subarray(row * width, row * width + length);
-      this.#logits.set(ofTokens(start), places[index]!);
-      this.#logits.set(ofTokens(end), places[index]! + length);
-    }
   }
 }
 

@@ -54,7 +54,7 @@ export { readRun, type StoredRun } from "./run-folder.ts";
 export { isExtra, withExtras } from "./run-method.ts";
 export type { RunRecord } from "./run-record.ts";
 export { running } from "./running.ts";
-export { bestSpans } from "./span-answers.ts";
+export { bestSpans, windowsIn } from "./span-answers.ts";
 export { DECODING_FILE, readDecoding, type StoredDecoding } from "./stored-decoding.ts";
 export { readGates, type StoredGate } from "./stored-gates.ts";
 export { type MissingData, type TargetData, targetData } from "./target-data.ts";

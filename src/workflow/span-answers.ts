@@ -25,17 +25,26 @@ export async function pointedAnswers(
   batches: Iterable<ModelBatch>,
   options: SpanOptions,
 ): Promise<PointedAnswers> {
-  const logits: (WindowLogits | undefined)[] = Array.from({ length: spans.count });
-  const scores = await scorer.score(trained, batches, spans.count, ({ startLogits, endLogits }, batch) => {
-    const width = startLogits!.shape[1]!;
-    for (let row = 0; row < batch.indices.length; row++) {
-      const index = batch.indices[row]!;
-      const ofTokens = (all: Tensor) =>
-        (all.data as Float32Array).slice(row * width, row * width + spans.lengths[index]!);
-      logits[index] = { start: ofTokens(startLogits!), end: ofTokens(endLogits!), offsets: spans.offsets(index) };
-    }
+  const logits: WindowLogits[] = Array.from({ length: spans.count });
+  const scores = await scorer.score(trained, batches, spans.count, ({ startLogits, endLogits }, { indices }) => {
+    for (const { index, start, end } of windowsIn(startLogits!, endLogits!, indices, spans))
+      logits[index] = { start: start.slice(), end: end.slice(), offsets: spans.offsets(index) };
   });
-  return { predictions: bestSpans(spans, logits as WindowLogits[], options), scores };
+  return { predictions: bestSpans(spans, logits, options), scores };
+}
+
+/** The logits of each window of a batch, start and end `[B, S]`, without its padding; views. */
+export function windowsIn(
+  start: Tensor,
+  end: Tensor,
+  indices: ArrayLike<number>,
+  { lengths }: Pick<EncodedSpans, "lengths">,
+): { readonly index: number; readonly start: Float32Array; readonly end: Float32Array }[] {
+  const width = start.shape[1]!;
+  return Array.from(indices, (index, row) => {
+    const ofTokens = ({ data }: Tensor) => (data as Float32Array).subarray(row * width, row * width + lengths[index]!);
+    return { index, start: ofTokens(start), end: ofTokens(end) };
+  });
 }
 
 /** The best answer of each question, from the logits of all windows. */

@@ -8,6 +8,7 @@ import type { Outputs } from "../runtime/index.ts";
 import { float32, type Tensor } from "../tensor/index.ts";
 import type { TeacherEvent } from "../train/index.ts";
 import { maxLengthOf, SCORING_BATCH } from "./opened-target.ts";
+import { windowsIn } from "./span-answers.ts";
 import { batchOf, scoringBatches } from "./task-batches.ts";
 import { encodeSplit } from "./task-data.ts";
 import type { LessonOptions, Teacher } from "./teacher.ts";
@@ -84,12 +85,9 @@ async function* toldPlaces(
     met.length,
     options,
     ({ startLogits, endLogits }, { indices }) => {
-      const width = startLogits!.shape[1]!;
-      for (let row = 0; row < indices.length; row++) {
-        const index = indices[row]!;
-        const [from, to] = [row * width, row * width + spans.lengths[index]!];
-        starts.set(index, (startLogits!.data as Float32Array).slice(from, to));
-        ends.set(index, (endLogits!.data as Float32Array).slice(from, to));
+      for (const { index, start, end } of windowsIn(startLogits!, endLogits!, indices, spans)) {
+        starts.set(index, start.slice());
+        ends.set(index, end.slice());
       }
     },
   );
