@@ -53,7 +53,7 @@ async function worker(count: number): Promise<void> {
   const weightBytes = parameters.reduce((sum, { shape }) => sum + 4 * sizeOf(shape.map(Number)), 0);
   const steps: number[] = [];
   const observe = { outputs: () => ({}), step: () => void steps.push(performance.now()) };
-  const backend = nodeBackend({ threads: Number(values.threads) });
+  const backend = nodeBackend({ threads: Number(values.threads), restThreads: true });
   const generator = await openGenerator({ model, method: FROZEN, weights, backend, observe });
   const [length, tokens] = [Number(values.length), Number(values.tokens)];
   const ids = Array.from({ length }, (_, i) => 5 + ((i * 7919) % 900));

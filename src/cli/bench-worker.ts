@@ -3,6 +3,7 @@ import { readFileSync } from "node:fs";
 import { basename, dirname } from "node:path";
 import { createInterface } from "node:readline";
 import type { BenchBatch, BenchJob } from "../deploy/index.ts";
+import { timedSession } from "./bench-session.ts";
 import { openOnnxWriter, openTransformersJsWriter, type Padded, type Run } from "./bench-writing.ts";
 
 /** What the worker is asked. */
@@ -11,8 +12,7 @@ export type BenchRequest = { readonly do: "run"; readonly batch: BenchBatch } | 
 async function openOnnxRuntime({ path, threads }: BenchJob): Promise<Run> {
   const { InferenceSession, Tensor } = await import("onnxruntime-node");
   const session = await InferenceSession.create(path, {
-    intraOpNumThreads: threads,
-    interOpNumThreads: 1,
+    ...timedSession(threads),
     graphOptimizationLevel: "all",
     logSeverityLevel: 4,
   });
@@ -49,7 +49,7 @@ async function openTransformersJs({ path, precision, threads }: BenchJob): Promi
   const model = await AutoModelForSequenceClassification.from_pretrained(basename(path), {
     dtype: precision === "int8" ? "q8" : precision,
     device: "cpu",
-    session_options: { intraOpNumThreads: threads, interOpNumThreads: 1 },
+    session_options: timedSession(threads),
   });
   return timed(({ shape, ids, mask, types }) =>
     model({

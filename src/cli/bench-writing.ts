@@ -2,6 +2,7 @@
 import { basename, dirname } from "node:path";
 import type { InferenceSession, Tensor as OnnxTensor } from "onnxruntime-node";
 import type { BenchJob, ByPhase, WritingJob } from "../deploy/index.ts";
+import { timedSession } from "./bench-session.ts";
 
 /** A batch as tensors hold it, padded on the right. */
 export interface Padded {
@@ -44,8 +45,7 @@ export async function openOnnxWriter(
   const { InferenceSession, Tensor } = await import("onnxruntime-node");
   const open = (file: string) =>
     InferenceSession.create(file, {
-      intraOpNumThreads: threads,
-      interOpNumThreads: 1,
+      ...timedSession(threads),
       graphOptimizationLevel: "all",
       logSeverityLevel: 4,
     });
@@ -140,7 +140,7 @@ export async function openTransformersJsWriter(
   const model = await AutoModelForSeq2SeqLM.from_pretrained(basename(path), {
     dtype: precision === "int8" ? "q8" : precision,
     device: "cpu",
-    session_options: { intraOpNumThreads: threads, interOpNumThreads: 1 },
+    session_options: timedSession(threads),
   });
   let watch = new Stopwatch();
   const { model: encoder, decoder_model_merged: decoder } = model.sessions;

@@ -64,13 +64,16 @@ async function encoderLatency(backend: Backend, frozen: FrozenModel, examples: E
   };
 }
 
+/** Two models are timed side by side: neither's threads may spin beside the other. */
+const IN_TURN = { restThreads: true } as const;
+
 /** One ONNX file holds two gigabytes. */
 const MOST_PARAMETERS = 4.5e8;
 
 /** As its export will be, attention fused; what is too large for one file as it is run here. */
 async function openExported(backend: Backend, model: PlainModel): Promise<Program> {
-  if (parameterCount(model.weights) > MOST_PARAMETERS) return compilePlain(backend, model);
-  return openDeployed(backend, model, "fp32");
+  if (parameterCount(model.weights) > MOST_PARAMETERS) return compilePlain(backend, model, IN_TURN);
+  return openDeployed(backend, model, "fp32", IN_TURN);
 }
 
 type Runs = Pick<Program, "run">;
@@ -85,7 +88,7 @@ interface ReaderWriter {
 async function openReaderWriter(backend: Backend, written: WritingModel): Promise<ReaderWriter> {
   const { model, weights, fed } = written;
   const options = { model, method: writingMethod(written) };
-  const compile = { weights, mapWeights: false };
+  const compile = { ...IN_TURN, weights, mapWeights: false };
   const reading = buildReading(options);
   const reader = await backend.compile(reading.outputs, compile);
   const writer = await backend.compile(buildWriting(options, reading, { reorders: false }).outputs, compile);

@@ -49,7 +49,7 @@ export async function quantizedMetrics(backend: Backend, quantizing: Quantizing)
   }
   const ranges =
     precision === "qdq" ? staticRanges(await calibrateActivations(backend, smaller, data.calibration)) : undefined;
-  const program = await openDeployed(backend, smaller, precision, ranges);
+  const program = await openDeployed(backend, smaller, precision, { ranges });
   try {
     return { ...saidLogits(await logitsOf(program, stated), stated, data).metrics };
   } finally {

@@ -7,8 +7,8 @@ export function fewBits(backend: Backend, precision: "int8" | "q4"): Backend {
   return {
     name: backend.name,
     threads: backend.threads,
-    compile: async (outputs, { weights = new Map() } = {}) =>
-      backend.open(openable(outputs, await readStored(deployGraph(outputs, weights, precision)))),
-    open: (model) => backend.open(model),
+    compile: async (outputs, { weights = new Map(), ...options } = {}) =>
+      backend.open(openable(outputs, await readStored(deployGraph(outputs, weights, precision))), options),
+    open: (model, options) => backend.open(model, options),
   };
 }

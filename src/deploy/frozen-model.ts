@@ -17,7 +17,7 @@ import { buildTaskGraph } from "../infer/index.ts";
 import { anyModel, type EncoderModel, encoderModel, type MlpSite, type Model, mlpSites } from "../models/index.ts";
 import { externalWeights } from "../onnx/index.ts";
 import { mergedWeights, methodOf, untrained } from "../peft/index.ts";
-import type { Backend, Program } from "../runtime/index.ts";
+import type { Backend, CompileOptions, Program } from "../runtime/index.ts";
 import { type Files, joinPath, memoryWeights, type Tensor, type Weights } from "../tensor/index.ts";
 import type { Environment, RunOverrides, RunTarget } from "../workflow/index.ts";
 import {
@@ -187,9 +187,13 @@ export function inferenceOf(config: JsonObject, beside?: BesideMethod): Inferenc
 }
 
 /** A plain model compiled for inference: packed weights, the last block at the first token. Errors as `Backend.compile`. */
-export function compilePlain(backend: Backend, { config, weights, beside }: PlainModel): Promise<Program> {
+export function compilePlain(
+  backend: Backend,
+  { config, weights, beside }: PlainModel,
+  options: Pick<CompileOptions, "restThreads"> = {},
+): Promise<Program> {
   const { outputs } = inferenceGraph(inferenceOf(config, beside));
-  return backend.compile(outputs, { weights, mapWeights: false });
+  return backend.compile(outputs, { ...options, weights, mapWeights: false });
 }
 
 /** A plain encoder opened as its export will be: attention fused, in fewer bits where asked. Errors as `Backend.open`. */
@@ -197,10 +201,10 @@ export async function openDeployed(
   backend: Backend,
   { config, weights, beside }: PlainModel,
   precision: Precision,
-  ranges?: StaticRanges,
+  { ranges, ...options }: { readonly ranges?: StaticRanges | undefined } & Pick<CompileOptions, "restThreads"> = {},
 ): Promise<Program> {
   const inference = inferenceOf(config, beside);
-  return backend.open(deployedProgram(inference, await deploy(inference, weights, precision, ranges)));
+  return backend.open(deployedProgram(inference, await deploy(inference, weights, precision, ranges)), options);
 }
 
 /** Feeds of `inferenceGraph` from a batch. */

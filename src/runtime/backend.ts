@@ -16,7 +16,10 @@ export interface CompileOptions {
   readonly memoryPattern?: boolean;
   /** Keep freed memory for the next run. */
   readonly memoryArena?: boolean;
-  /** This program's threads rest as soon as a run ends: for many programs that run in turn, whose threads would spin beside the next one's. */
+  /**
+   * This program's threads rest as soon as a run ends. Otherwise they look for work for about 37 ms more, beside what runs next: for
+   * programs that run or are timed in turn.
+   */
   readonly restThreads?: boolean;
   /** Write ONNX Runtime's profile to `<prefix>_<time>.json`. */
   readonly profilePrefix?: string;
@@ -48,5 +51,5 @@ export interface Backend {
    */
   compile(outputs: Readonly<Record<string, Value>>, options?: CompileOptions): Promise<Program>;
   /** A program over a model that was emitted and maybe rewritten; its weights are in it. @throws {BackendError} as `compile`. */
-  open(model: EmittedModel): Promise<Program>;
+  open(model: EmittedModel, options?: Omit<CompileOptions, "weights" | "mapWeights">): Promise<Program>;
 }

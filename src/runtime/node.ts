@@ -10,6 +10,8 @@ export interface NodeBackendOptions {
   readonly device?: "cpu" | "webgpu" | "cuda";
   /** Threads inside one op; all cores by default. */
   readonly threads?: number;
+  /** `CompileOptions.restThreads` of every program: for processes that are timed in turn. */
+  readonly restThreads?: boolean;
 }
 
 const DEVICES = ["cpu", "webgpu", "cuda"];
@@ -18,7 +20,11 @@ const DEVICES = ["cpu", "webgpu", "cuda"];
  * The backend for Node.
  * @throws {UnsupportedError} when the device is not one that onnxruntime-node knows.
  */
-export function nodeBackend({ device = "cpu", threads = availableParallelism() }: NodeBackendOptions = {}): Backend {
+export function nodeBackend({
+  device = "cpu",
+  threads = availableParallelism(),
+  restThreads = false,
+}: NodeBackendOptions = {}): Backend {
   if (!DEVICES.includes(device)) throw new UnsupportedError(`backend ${device}`, DEVICES);
   return {
     name: device,
@@ -29,15 +35,15 @@ export function nodeBackend({ device = "cpu", threads = availableParallelism() }
         ort as unknown as Ort,
         device,
         prepared,
-        sessionOptions(device, threads, prepared.folder, options),
+        sessionOptions(device, threads, prepared.folder, { restThreads, ...options }),
       );
     },
-    open: (model) =>
+    open: (model, options = {}) =>
       openProgram(
         ort as unknown as Ort,
         device,
         { model, folder: undefined },
-        sessionOptions(device, threads, undefined, { mapWeights: false }),
+        sessionOptions(device, threads, undefined, { restThreads, ...options, mapWeights: false }),
       ),
   };
 }
