@@ -211,9 +211,14 @@ export const COMPRESS_FLAGS: readonly Flag[] = [
   compression("latency-budget", "0.5x", "reach this share of the latency, measured here, at the least cost in score"),
   compression("plan", "FILE", "apply a plan made before"),
   compression("quantize", "none|int8|q4|qdq", "weights of the exported model", { default: "none" }),
-  compression("calibration-examples", "N", "training examples to take statistics from (--prune: 128)", {
-    default: "512",
-  }),
+  compression(
+    "calibration-examples",
+    "N",
+    "training examples to take statistics from (512, of long texts fewer; --prune: 128)",
+    {
+      default: "512",
+    },
+  ),
   compression(
     "compensation",
     "refit|mean",

@@ -19,7 +19,6 @@ import type { Environment, RunOverrides, RunTarget } from "../workflow/index.ts"
 import { backendOf, readCompression } from "../workflow/index.ts";
 import { openCompressData } from "./compress-data.ts";
 import { examplesFrom } from "./compress-examples.ts";
-import { CALIBRATION_EXAMPLES } from "./compress-options.ts";
 import { inferenceBatches } from "./encoder-logits.ts";
 import { type FrozenModel, inferenceFeeds, inferenceOf, requireEncoder } from "./frozen-model.ts";
 
@@ -109,8 +108,7 @@ export async function taskRanges(
 ): Promise<StaticRanges> {
   requireEncoder(frozen, "qdq");
   const compression = target.kind === "run" ? await readCompression(environment.files, target.folder) : null;
-  const count = compression?.calibration.examples ?? CALIBRATION_EXAMPLES;
-  const opened = openCompressData(environment, frozen, overrides, count);
+  const opened = openCompressData(environment, frozen, overrides, compression?.calibration.examples ?? null);
   const { calibration } = await opened.catch((error: unknown) => {
     if (!(error instanceof ConfigError)) throw error;
     throw new ConfigError(error.issues, {

@@ -5,7 +5,7 @@ import type { GenerationOptions, HeadKind, SpanOptions } from "../infer/index.ts
 import { answersFor, DEFAULTS, generationOptions, spanOptions, type TaskName } from "../settings/index.ts";
 import type { Environment, RunOverrides } from "../workflow/index.ts";
 import { encodeSplit, maxLengthOf, openData, targetData } from "../workflow/index.ts";
-import { exampleCount, examplesFrom, halves, joined, targetTokens } from "./compress-examples.ts";
+import { exampleCount, examplesFrom, halves, joined, sampleCount, targetTokens } from "./compress-examples.ts";
 import type { FrozenModel } from "./frozen-model.ts";
 
 /** Examples for each purpose; none is in two of `search` and `stated`. */
@@ -29,19 +29,20 @@ export interface CompressData {
 }
 
 /**
- * Opens a target's data for compression.
+ * Opens a target's data for compression. Statistics are taken from `calibrationExamples`; null: from as many as usual.
  * @throws {ConfigError} when task or data are not known, or nothing is left to measure on.
  */
 export async function openCompressData(
   { files }: Environment,
   { opened }: FrozenModel,
   overrides: RunOverrides,
-  calibrationExamples: number,
+  calibrationExamples: number | null,
 ): Promise<CompressData> {
   const { settings, labels, isRegression, base } = opened;
   const { task, data: path, ...columns } = targetData(opened, overrides);
   checkTask(task, opened);
   const { answers, data: textData } = answersFor(task, settings, overrides);
+  const mostCalibration = calibrationExamples ?? CALIBRATION_SAMPLE.most;
   const searchExamples = SEARCH_EXAMPLES[base.model.architecture];
   const data = {
     ...textData,
@@ -51,7 +52,7 @@ export async function openCompressData(
     labelColumn: columns.labelColumn ?? null,
     maxLength: maxLengthOf(opened, overrides),
     padding: overrides.padding ?? settings?.data.padding ?? DEFAULTS.padding,
-    limitTrain: calibrationExamples + searchExamples,
+    limitTrain: mostCalibration + searchExamples,
     limitEval: overrides["limit-eval"] ?? settings?.data.limitEval ?? null,
   };
   const names = isRegression || labels.length === 0 ? {} : { labels };
@@ -77,8 +78,8 @@ export async function openCompressData(
   const [half, stated] = halves(evaluation);
   const trainName = dataset.task.trainSplit;
   const train = whole?.splits.has(trainName) ? await encode(trainName) : null;
-  const calibration = train === null ? half : examplesFrom(train, 0, calibrationExamples);
-  const more = train === null ? null : examplesFrom(train, calibrationExamples, exampleCount(train));
+  const calibration = examplesFrom(train ?? half, 0, calibrationExamples ?? usualCalibration(train ?? half));
+  const more = train === null ? null : examplesFrom(train, mostCalibration, exampleCount(train));
   const searchTrain = more === null ? 0 : exampleCount(more);
   if (calibration.count === 0 || calibration.totalTokens === 0)
     throw new ConfigError([{ path: "--data", expected: "examples to take statistics from", got: "none" }]);
@@ -97,6 +98,14 @@ export async function openCompressData(
     pointing: spanOptions(answers, dataset.task.unanswerable ?? false),
     generation: generationOptions(answers, data.maxTargetLength, overrides.seed ?? settings?.seed ?? DEFAULTS.seed),
   };
+}
+
+/** Examples to take statistics from, unless told otherwise: the products of every two neurons are counted for each token. */
+const CALIBRATION_SAMPLE = { least: 64, most: 512, tokens: 32_768 } as const;
+
+/** Of models that write all: what is written is much less than what is read. */
+function usualCalibration(examples: EncodedExamples): number {
+  return isTargets(examples) ? CALIBRATION_SAMPLE.most : sampleCount(examples, CALIBRATION_SAMPLE);
 }
 
 /** Training examples that a search looks at besides its half of the evaluation split; fewer where each is to be written. */

@@ -7,6 +7,20 @@ export function exampleCount(examples: EncodedExamples): number {
   return isWindows(examples) ? examples.questions.length : examples.count;
 }
 
+/** How many examples are looked at: of long texts fewer do, since each token counts. */
+export interface SampleSize {
+  readonly least: number;
+  readonly most: number;
+  /** As many examples as have about so many tokens. */
+  readonly tokens: number;
+}
+
+/** How many of the examples a sample of this size has, by their mean length. */
+export function sampleCount(examples: EncodedExamples, { least, most, tokens }: SampleSize): number {
+  const meanTokens = examples.totalTokens / exampleCount(examples);
+  return Math.max(least, Math.min(most, Math.floor(tokens / meanTokens)));
+}
+
 /** Tokens that are to be written; 0 where nothing is. */
 export function targetTokens(examples: EncodedExamples): number {
   return isTargets(examples) ? examples.targetLengths.reduce((sum, length) => sum + length, 0) : 0;

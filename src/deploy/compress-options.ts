@@ -39,7 +39,8 @@ export interface CompressOptions {
   /** What makes up for neurons that go, where they were not silent; null: a refit, but on a pruned base, whose zeros it would fill. */
   readonly compensation: Exclude<Compensation, "none"> | null;
   /** Training examples that statistics are taken from. */
-  readonly calibrationExamples: number;
+  /** null: 512, of long texts fewer. */
+  readonly calibrationExamples: number | null;
   /** Fine-tuning after removal; null: none. */
   readonly recovery: RecoveryRequest | null;
   /** Score that decoding by the rows of active neurons may cost, a fraction; null: whole matrices. */
@@ -108,9 +109,6 @@ function isLayerPath(value: unknown): boolean {
 /** Names of the flags that are compress's own; the others lie over the run's settings. */
 export const COMPRESS_KEYS = Object.keys(SHAPE) as (keyof typeof SHAPE)[];
 
-/** Examples to take statistics from, unless told otherwise. */
-export const CALIBRATION_EXAMPLES = 512;
-
 type Given = { readonly [K in keyof typeof SHAPE]?: z.infer<(typeof SHAPE)[K]> | undefined };
 
 /**
@@ -139,7 +137,7 @@ export function compressOptions(flags: Readonly<Record<string, unknown>>): Compr
     rule: ruleOf(given),
     quantization: given.quantize ?? "none",
     compensation: given.compensation ?? null,
-    calibrationExamples: given["calibration-examples"] ?? CALIBRATION_EXAMPLES,
+    calibrationExamples: given["calibration-examples"] ?? null,
     recovery: recoveryOf(given),
     decodingBudget: given["decoding-budget"] === undefined ? null : given["decoding-budget"] / 100,
   };

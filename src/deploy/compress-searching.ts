@@ -11,7 +11,7 @@ import {
 import type { EncodedExamples } from "../data/index.ts";
 import { ConfigError } from "../errors.ts";
 import { mlpSites } from "../models/index.ts";
-import { exampleCount, examplesFrom } from "./compress-examples.ts";
+import { exampleCount, examplesFrom, sampleCount } from "./compress-examples.ts";
 import { meanTargetTokens, openLatency } from "./compress-latency.ts";
 import { SearchMemory } from "./compress-memory.ts";
 import type { CompressRule } from "./compress-options.ts";
@@ -43,7 +43,7 @@ export async function* bySearch(
       // of many candidates some are lucky: the error keeps a search from paying with luck
       return { score: said.score, lost: lost + standardError };
     });
-  const sample = examplesFrom(data.search, 0, divergenceExamples(data.search));
+  const sample = examplesFrom(data.search, 0, sampleCount(data.search, DIVERGENCE_SAMPLE));
   const diverge = (sizes: Sizes) => memory.divergence(sizes, () => masked.divergence(sample, keptOf(sizes)));
   const latency = (sizes: Sizes) =>
     memory.latency(sizes, () =>
@@ -122,12 +122,7 @@ function latencyFacts(memory: SearchMemory, sizes: Sizes, examples: EncodedExamp
   return parts === undefined ? {} : { latencyParts: parts, textTokens: meanTargetTokens(examples) };
 }
 
-/** Examples of the search that divergence is measured on: of long texts fewer do, as each has its logits or its tokens'. */
-const [LEAST_EXAMPLES, MOST_EXAMPLES, DIVERGENCE_TOKENS] = [16, 128, 8192];
-
-function divergenceExamples(examples: EncodedExamples): number {
-  const tokens = examples.totalTokens / exampleCount(examples);
-  return Math.max(LEAST_EXAMPLES, Math.min(MOST_EXAMPLES, Math.floor(DIVERGENCE_TOKENS / tokens)));
-}
+/** Examples of the search that divergence is measured on. */
+const DIVERGENCE_SAMPLE = { least: 16, most: 128, tokens: 8192 } as const;
 
 const all = (size: number) => Array.from({ length: size }, (_, f) => f);

@@ -40,7 +40,7 @@ export interface LoadedModel extends Scorable {
 
 /** How a checkpoint is opened. */
 export interface LoadOptions {
-  /** The one task built so far; named so that code says what it wants. */
+  /** For code that says what it wants: the head follows from the data. */
   readonly task?: "sequence-classification";
   readonly labels?: readonly string[];
   /** An adapter folder, of peft, AdapterHub or a run. */
