@@ -15,6 +15,7 @@ import { ConfigError, type ConfigIssue } from "../errors.ts";
 import { jsonText } from "../hub/index.ts";
 import { mlpSites } from "../models/index.ts";
 import { joinPath } from "../tensor/index.ts";
+import type { TeacherEvent } from "../train/index.ts";
 import type { Environment, Running, RunOverrides, RunTarget, Stoppable } from "../workflow/index.ts";
 import {
   backendOf,
@@ -53,7 +54,8 @@ export type CompressEvent =
       readonly text: string;
     }
   | ({ readonly type: "candidate" } & SearchStep)
-  | RecoveryEvent;
+  | RecoveryEvent
+  | TeacherEvent;
 
 /** Compresses a target into `options.output`, a folder that `--model` opens. Errors as `chooseLayers` and `openFrozen`. */
 export function compressRun(

@@ -4,6 +4,7 @@ import { ConfigError } from "../errors.ts";
 import { jsonText } from "../hub/index.ts";
 import { type Settings, settingsInput } from "../settings/index.ts";
 import { joinPath } from "../tensor/index.ts";
+import type { TeacherEvent } from "../train/index.ts";
 import type { Environment, RunRecord, RunTarget } from "../workflow/index.ts";
 import { openBaseModel, readRun, trainRun } from "../workflow/index.ts";
 import { type FrozenModel, openFrozen, writePlainModel } from "./frozen-model.ts";
@@ -29,7 +30,7 @@ export async function* recover(
   smaller: PlainModel,
   recovery: Recovery,
   { source, folder, signal }: RecoverOptions,
-): AsyncGenerator<RecoveryEvent, PlainModel> {
+): AsyncGenerator<RecoveryEvent | TeacherEvent, PlainModel> {
   const [base, run] = [joinPath(folder, "base"), joinPath(folder, "run")];
   await writePlainModel(environment.files, base, smaller, opened.base.folder);
   const wanted = recoverySettings(recovery, source, base, run);
@@ -38,7 +39,8 @@ export async function* recover(
     const options = { teacher: opened, ...(signal === undefined ? {} : { signal }) };
     const training = trainRun(environment, { ...wanted, resume: begun !== null }, options);
     for await (const event of training)
-      if (event.type === "step")
+      if (event.type === "teacher") yield event;
+      else if (event.type === "step")
         yield { type: "recovery", step: event.step, totalSteps: recovery.steps, loss: event.loss };
     if ((await training.result).interrupted) signal?.throwIfAborted();
   }

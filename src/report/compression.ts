@@ -15,6 +15,7 @@ import {
   significant,
 } from "./format.ts";
 import { ranksOf } from "./pareto.ts";
+import { teacherLine } from "./progress.ts";
 import type { Table } from "./table.ts";
 
 /** Before and after, side by side. */
@@ -98,6 +99,7 @@ function budgetSentence({ kind, asked, reached, met, interval }: NonNullable<Com
 /** One line of a compression's progress. */
 export function compressionLine(event: CompressEvent): string {
   if (event.type === "stage") return `${event.stage}: ${event.text}`;
+  if (event.type === "teacher") return `recover: ${teacherLine(event)}`;
   if (event.type === "recovery")
     return `recover: step ${event.step}/${event.totalSteps}, loss ${event.loss.toFixed(4)}`;
   const { phase, sizes, measured, divergence, latency, done, total } = event;

@@ -83,9 +83,13 @@ export function progressRegion(progress: Progress, width: number): string {
   return room < 6 ? tail : `${bar(share, room)}  ${tail}`;
 }
 
+/** A teacher that is being asked, before the first step. */
+export function teacherLine({ teacher, done, examples }: TeacherEvent): string {
+  return `asking the teacher ${teacher}  ${count(done)}/${count(examples)} examples`;
+}
+
 function beginning({ teacher }: Progress): string {
-  if (teacher === null) return "starting";
-  return `asking the teacher ${teacher.teacher}  ${count(teacher.done)}/${count(teacher.examples)} examples`;
+  return teacher === null ? "starting" : teacherLine(teacher);
 }
 
 function facts(progress: Progress): string[] {
