@@ -152,6 +152,7 @@ async function* benchEvents(
         yield { text: `batch ${batch}`, done: Math.max(0, round), total: rounds };
         for (let turn = 0; turn < workers.length; turn++) {
           const which = (turn + round + warmup) % workers.length;
+          await new Promise((resolve) => setTimeout(resolve, SETTLE_MS));
           const taken = await workers[which]!.worker.run(inputs[(round + rounds) % rounds]!);
           if (round >= 0) times[which]!.push(taken);
         }
@@ -173,6 +174,9 @@ async function* benchEvents(
     await environment.files.remove(folder);
   }
 }
+
+/** OpenMP's threads look for work for 9 ms behind a run of PyTorch: whoever comes next must not pay for it. */
+const SETTLE_MS = 15;
 
 const nameOf = ({ run, job }: Entry) => `${run} (${job.engine}, ${job.precision})`;
 
