@@ -214,7 +214,7 @@ export const COMPRESS_FLAGS: readonly Flag[] = [
   compression(
     "calibration-examples",
     "N",
-    "training examples to take statistics from (512, of long texts fewer; --prune: 128)",
+    "training examples to take statistics from (long texts: fewer; --prune: 128)",
     {
       default: "512",
     },

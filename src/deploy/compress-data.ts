@@ -78,7 +78,8 @@ export async function openCompressData(
   const [half, stated] = halves(evaluation);
   const trainName = dataset.task.trainSplit;
   const train = whole?.splits.has(trainName) ? await encode(trainName) : null;
-  const calibration = examplesFrom(train ?? half, 0, calibrationExamples ?? usualCalibration(train ?? half));
+  const known = train ?? half;
+  const calibration = examplesFrom(known, 0, calibrationExamples ?? usualCalibration(known));
   const more = train === null ? null : examplesFrom(train, mostCalibration, exampleCount(train));
   const searchTrain = more === null ? 0 : exampleCount(more);
   if (calibration.count === 0 || calibration.totalTokens === 0)

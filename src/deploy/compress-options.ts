@@ -38,8 +38,7 @@ export interface CompressOptions {
   readonly quantization: Quantization;
   /** What makes up for neurons that go, where they were not silent; null: a refit, but on a pruned base, whose zeros it would fill. */
   readonly compensation: Exclude<Compensation, "none"> | null;
-  /** Training examples that statistics are taken from. */
-  /** null: 512, of long texts fewer. */
+  /** Training examples that statistics are taken from; null: 512, of long texts fewer. */
   readonly calibrationExamples: number | null;
   /** Fine-tuning after removal; null: none. */
   readonly recovery: RecoveryRequest | null;

@@ -2,11 +2,10 @@
 import { existsSync, readFileSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { compressOptions, compressRun } from "../../src/deploy/index.ts";
+import { type CompressEvent, compressOptions, compressRun } from "../../src/deploy/index.ts";
 import { openCheckpoint } from "../../src/hub/index.ts";
 import { compress, nodeEnvironment, nodeFiles } from "../../src/node.ts";
 import { compressionLine } from "../../src/report/index.ts";
-import type { TeacherEvent } from "../../src/train/index.ts";
 import type { Pruning, RunRecord } from "../../src/workflow/index.ts";
 import { deft } from "../support/command.ts";
 import { type TinyRun, tinyRun } from "./support.ts";
@@ -30,27 +29,27 @@ async function compressed(name: string, flags: Flags, run = tiny.run) {
   return JSON.parse(out) as { readonly chosen: Readonly<Record<string, unknown>>; readonly after: { neurons: number } };
 }
 
-/** What the last recovery said of its teacher. */
-let asked: TeacherEvent[] = [];
-
-/** The losses of a recovery's steps. */
-async function losses(name: string, flags: Flags, run = tiny.run): Promise<number[]> {
+async function events(name: string, flags: Flags, run = tiny.run): Promise<CompressEvent[]> {
   const options = compressOptions({ output: at(name), ...flags });
-  const seen: number[] = [];
-  asked = [];
-  for await (const event of compressRun(nodeEnvironment(), { kind: "run", folder: run }, options, { threads: 1 })) {
-    if (event.type === "recovery") seen.push(event.loss);
-    if (event.type === "teacher") asked.push(event);
-  }
+  const seen: CompressEvent[] = [];
+  for await (const event of compressRun(nodeEnvironment(), { kind: "run", folder: run }, options, { threads: 1 }))
+    seen.push(event);
   return seen;
 }
 
+/** The losses of a recovery's steps. */
+const lossesOf = (seen: readonly CompressEvent[]) =>
+  seen.flatMap((event) => (event.type === "recovery" ? [event.loss] : []));
+const losses = async (...of: Parameters<typeof events>) => lossesOf(await events(...of));
+
 test("the dense model teaches: nothing at all where nothing was cut, and half of the loss unless told otherwise", async () => {
   const uncut = { "keep-neurons": 1, "recovery-steps": 3, "recovery-method": "full", "recovery-rate": 1e-12 };
-  const taught = await losses("taught", { ...uncut, "recovery-distillation": 1 });
+  const seen = await events("taught", { ...uncut, "recovery-distillation": 1 });
+  const taught = lossesOf(seen);
   expect(taught).toHaveLength(3);
-  expect(asked.at(-1)).toMatchObject({ teacher: tiny.run, done: asked.at(-1)!.examples });
-  expect(compressionLine(asked.at(-1)!)).toMatch(/^recover: asking the teacher .* (\d+)\/\1 examples$/);
+  const asked = seen.filter((event) => event.type === "teacher").at(-1)!;
+  expect(asked).toMatchObject({ teacher: tiny.run, done: asked.examples });
+  expect(compressionLine(asked)).toMatch(/^recover: asking the teacher .* (\d+)\/\1 examples$/);
   for (const loss of taught) expect(Math.abs(loss)).toBeLessThan(1e-5);
   const labels = await losses("labels", { ...uncut, "recovery-distillation": 0 });
   const both = await losses("both", uncut);
