@@ -1,10 +1,9 @@
 // What a model said on examples, as the task scores it, and what one model may have lost of another's score.
 import { type EncodedExamples, isSpans, type Task } from "../data/index.ts";
 import { InternalError } from "../errors.ts";
-import { glueMetrics, METRIC_NAMES, predictionsOf } from "../infer/index.ts";
+import { glueMetrics, METRIC_NAMES, predictionsOf, type SpanOptions } from "../infer/index.ts";
 import { randomStream } from "../tensor/index.ts";
 import { answerScores, bestSpans, type TextScores, writtenScores } from "../workflow/index.ts";
-import type { CompressData } from "./compress-data.ts";
 import { windowLogits } from "./encoder-logits.ts";
 
 /** A model's answers to some examples. */
@@ -41,7 +40,7 @@ export function saidLabels(logits: Float32Array, { labels, count }: EncodedExamp
 export function saidLogits(
   logits: Float32Array,
   examples: EncodedExamples,
-  { task, pointing }: Pick<CompressData, "task" | "pointing">,
+  { task, pointing }: { readonly task: Task; readonly pointing: SpanOptions },
 ): Said {
   if (!isSpans(examples)) return saidLabels(logits, examples, task);
   return saidOf(answerScores(task, examples, bestSpans(examples, windowLogits(logits, examples), pointing)), task);

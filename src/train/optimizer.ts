@@ -1,9 +1,11 @@
 // Runs steps: owns the compiled programs and two sets of buffers, so that no step allocates its results.
+
 import type { ModelBatch } from "../infer/index.ts";
 import { biasCorrections } from "../optim/index.ts";
 import type { Backend, CompileOptions, Feeds, Program } from "../runtime/index.ts";
 import { scalarOf, streamSeed, type Tensor, type Weights, zeros } from "../tensor/index.ts";
 import { initialParameters } from "./parameters.ts";
+import type { Energies } from "./removal.ts";
 import { stepScales } from "./scales.ts";
 import { buildStep, type StepGraph, type StepOptions } from "./step.ts";
 
@@ -23,9 +25,6 @@ export interface StepResult {
   /** Share of |a| > 0.01 at the step's attended positions; absent unless asked for. */
   readonly density?: number;
 }
-
-/** Mean a² of each neuron over the step's attended positions, by activation site; empty unless asked for. */
-export type Energies = ReadonlyMap<string, Float32Array>;
 
 /** Parameters and AdamW's state, by parameter name; buffers are among the parameters. */
 export interface OptimizerState {

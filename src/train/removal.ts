@@ -13,7 +13,9 @@ import type { MlpSite } from "../models/index.ts";
 import { keptShareAt } from "../optim/index.ts";
 import { type MethodSettings, mergedWeights } from "../peft/index.ts";
 import type { Tensor, Weights } from "../tensor/index.ts";
-import type { Energies } from "./optimizer.ts";
+
+/** Mean a² of each neuron over the step's attended positions, by activation site; empty unless asked for. */
+export type Energies = ReadonlyMap<string, Float32Array>;
 
 /** Removal of neurons between two points of a run. */
 export interface RemovalOptions {

@@ -8,7 +8,6 @@ import { biasCorrections } from "../optim/index.ts";
 import type { Program } from "../runtime/index.ts";
 import { streamSeed, type Tensor, zeros } from "../tensor/index.ts";
 import {
-  type Energies,
   energiesOf,
   meanOf,
   type OptimizerOptions,
@@ -19,6 +18,7 @@ import {
   sumOf,
 } from "./optimizer.ts";
 import { initialParameters } from "./parameters.ts";
+import type { Energies } from "./removal.ts";
 import { stepScales } from "./scales.ts";
 import { blockTap, cutStages, type Kept } from "./staged-cut.ts";
 import { differentiateStages } from "./staged-graph.ts";

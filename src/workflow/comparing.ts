@@ -4,7 +4,6 @@ import type { Evaluation } from "../infer/index.ts";
 import { type ComparisonCell, resolveComparison, type Settings, settingsInput } from "../settings/index.ts";
 import { type Files, joinPath } from "../tensor/index.ts";
 import type { TrainEvent } from "../train/index.ts";
-import type { CompareEvent, DemoResult, Running, Stoppable } from "./api.ts";
 import {
   type Comparison,
   type ComparisonRow,
@@ -17,8 +16,36 @@ import { readOutcomes } from "./outcomes.ts";
 import { checkUnchanged } from "./output.ts";
 import { readRun } from "./run-folder.ts";
 import type { RunRecord } from "./run-record.ts";
-import { running } from "./running.ts";
+import { type Running, running, type Stoppable } from "./running.ts";
 import { trainRun } from "./training.ts";
+
+/** A comparison's progress: a training event of one of its runs, or a finished row. */
+export type CompareEvent =
+  | {
+      readonly type: "run";
+      readonly method: string;
+      readonly seed: number;
+      readonly variant: "peft" | "deft";
+      /** Runs before this one, and in all. */
+      readonly index: number;
+      readonly total: number;
+      readonly event: TrainEvent;
+    }
+  | { readonly type: "row"; readonly row: ComparisonRow };
+
+/** The demo's outcome: a comparison with the facts a reader needs to judge it. */
+export interface DemoResult {
+  readonly comparison: Comparison;
+  /** One sentence each: what the model and the data are, and their licences. */
+  readonly model: string;
+  readonly data: string;
+  readonly durationMs: number;
+  readonly runs: readonly {
+    readonly name: string;
+    readonly record: RunRecord;
+    readonly events: readonly TrainEvent[];
+  }[];
+}
 
 /** Runs every cell; finished runs are read back instead of run again when the settings say resume. */
 export function compareRuns(

@@ -20,8 +20,8 @@ import type { Tensor } from "../tensor/index.ts";
 import type { BaseModel } from "./base-model.ts";
 import { pointedAnswers } from "./span-answers.ts";
 import { openWriter } from "./sparse-decoding.ts";
+import { headOf } from "./target-head.ts";
 import { scoringBatches } from "./task-batches.ts";
-import { headOf } from "./task-data.ts";
 import { needsScore, writtenTexts } from "./written-answers.ts";
 import { answerScores, writtenScores } from "./written-scores.ts";
 

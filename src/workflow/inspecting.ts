@@ -10,10 +10,10 @@ import {
   type Task,
   tableTask,
 } from "../data/index.ts";
+import type { DensityReport } from "../density/index.ts";
 import { ConfigError } from "../errors.ts";
 import type { Evaluation, HeadKind } from "../infer/index.ts";
 import { answersFor, DEFAULTS, type TaskName } from "../settings/index.ts";
-import type { Profile, RunOverrides, RunTarget } from "./api.ts";
 import type { Environment } from "./environment.ts";
 import { openEvaluator } from "./evaluator.ts";
 import {
@@ -25,9 +25,21 @@ import {
   SCORING_BATCH,
 } from "./opened-target.ts";
 import { checkSparseDecoding } from "./sparse-decoding.ts";
+import type { RunOverrides, RunTarget } from "./target.ts";
 import { targetData } from "./target-data.ts";
+import { headOf } from "./target-head.ts";
 import { scoringBatches } from "./task-batches.ts";
-import { encodeSplit, headOf } from "./task-data.ts";
+import { encodeSplit } from "./task-data.ts";
+
+/** A density measurement without labels. */
+export interface Profile {
+  readonly model: string;
+  readonly examples: number;
+  /** Attended tokens measured. */
+  readonly tokens: number;
+  readonly density: DensityReport;
+  readonly timing: Evaluation["timing"];
+}
 
 /** Score and density on a split. */
 export async function evaluateRun(

@@ -10,13 +10,13 @@ import {
   type TaskName,
   type TextDataSettings,
 } from "../settings/index.ts";
-import type { Prediction, RunOverrides } from "./api.ts";
 import { usableLength } from "./base-model.ts";
 import type { Environment } from "./environment.ts";
 import { backendOf, maxLengthOf, type OpenedTarget, openTargetScorer } from "./opened-target.ts";
-import type { GroupPredictor } from "./predicting.ts";
+import type { GroupPredictor, Prediction } from "./prediction.ts";
 import { pointedAnswers } from "./span-answers.ts";
 import { openWriter } from "./sparse-decoding.ts";
+import type { RunOverrides } from "./target.ts";
 import { scoringBatches } from "./task-batches.ts";
 import { bestTexts, writtenTexts } from "./written-answers.ts";
 

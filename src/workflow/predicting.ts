@@ -2,26 +2,19 @@
 import { type EncodedExamples, type Example, encodeExamples } from "../data/index.ts";
 import { DataError } from "../errors.ts";
 import type { Scorer } from "../infer/index.ts";
-import type { PredictInput, Prediction, RunOverrides, RunTarget } from "./api.ts";
 import { usableLength } from "./base-model.ts";
 import type { Environment } from "./environment.ts";
 import { maxLengthOf, type OpenedTarget, openTarget, openTargetScorer, SCORING_BATCH } from "./opened-target.ts";
 import { openAnswering } from "./predicting-answers.ts";
+import type { GroupPredictor, PredictInput, Prediction } from "./prediction.ts";
 import { checkSparseDecoding } from "./sparse-decoding.ts";
+import type { RunOverrides, RunTarget } from "./target.ts";
 import { batchOf } from "./task-batches.ts";
 
 /** An open program that answers for texts. Dispose it to free its session. */
 export interface Predictor {
   /** Predictions in the order of the inputs, a batch at a time. @throws {DataError} for an input of the wrong kind. */
   predict(inputs: AsyncIterable<PredictInput> | Iterable<PredictInput>): AsyncGenerator<Prediction>;
-  dispose(): Promise<void>;
-}
-
-/** What answers a group of examples at once. */
-export interface GroupPredictor {
-  /** Whether each example is a question with its context. */
-  readonly asksQuestions: boolean;
-  predict(group: readonly Example[]): Promise<readonly Prediction[]>;
   dispose(): Promise<void>;
 }
 

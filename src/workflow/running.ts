@@ -1,6 +1,15 @@
 // A generator with a return value, as events to iterate and a result to await.
 import { DeftError } from "../errors.ts";
-import type { Running } from "./api.ts";
+
+/** Work that can be stopped: when `signal` aborts, the step under way is finished and saved. */
+export interface Stoppable {
+  readonly signal?: AbortSignal;
+}
+
+/** Events while it runs, a result when it has ended; the result fails with what the iteration threw. */
+export interface Running<Event, Result> extends AsyncIterable<Event> {
+  readonly result: Promise<Result>;
+}
 
 /**
  * Runs `source` once: iterate for its events, await `result` for its return value; awaiting the result alone runs it through.

@@ -1,9 +1,9 @@
 // Which head an opened run or model has: by its task, or by what it holds.
-import { seq2seqTask, squadTask } from "../data/index.ts";
+import { seq2seqTask, squadTask, type Task } from "../data/index.ts";
+import { ConfigError } from "../errors.ts";
 import type { HeadKind } from "../infer/index.ts";
 import { TASKS, type TaskName } from "../settings/index.ts";
 import type { BaseModel } from "./base-model.ts";
-import { headOf } from "./task-data.ts";
 
 /** What is known of an opened model that bears on its head. */
 export interface HeadFacts {
@@ -13,6 +13,32 @@ export interface HeadFacts {
   readonly isRegression: boolean;
   /** It has the parameters that point into a text. */
   readonly points: boolean;
+}
+
+/**
+ * The head a task needs of a model: a question is answered by pointing where the model is an encoder, by writing where it is an
+ * encoder–decoder.
+ * @throws {ConfigError} when such a model cannot do the task.
+ */
+export function headOf(
+  task: Pick<Task, "name" | "kind" | "labels">,
+  base: Pick<BaseModel, "name" | "model">,
+): HeadKind {
+  const { architecture, config } = base.model;
+  const writes = architecture === "encoder-decoder";
+  if (task.kind === "question-answering") return { kind: writes ? "language-model" : "span" };
+  if ((task.kind === "seq2seq") !== writes) {
+    const [expected, others] = writes
+      ? ["an encoder (bert, roberta)", "squad and seq2seq"]
+      : ["an encoder–decoder (t5)", "other tasks"];
+    throw new ConfigError([{ path: `--task ${task.name}`, expected, got: `${base.name} (${config.modelType})` }], {
+      hint: `Such a model does ${others}.`,
+    });
+  }
+  if (writes) return { kind: "language-model" };
+  return task.kind === "regression"
+    ? { kind: "regression" }
+    : { kind: "classification", numLabels: task.labels.length };
 }
 
 /** The head of an opened model. @throws {ConfigError} when the model cannot do the task. */

@@ -10,8 +10,6 @@ import {
   type Split,
   type Task,
 } from "../data/index.ts";
-import { ConfigError } from "../errors.ts";
-import type { HeadKind } from "../infer/index.ts";
 import { type DataSettings, DEFAULTS, type Settings, type TextDataSettings } from "../settings/index.ts";
 import type { Files } from "../tensor/index.ts";
 import { type BaseModel, usableLength } from "./base-model.ts";
@@ -42,32 +40,6 @@ export function openData(
     limitEval: data.limitEval ?? undefined,
     ...options,
   });
-}
-
-/**
- * The head a task needs of a model: a question is answered by pointing where the model is an encoder, by writing where it is an
- * encoder–decoder.
- * @throws {ConfigError} when such a model cannot do the task.
- */
-export function headOf(
-  task: Pick<Task, "name" | "kind" | "labels">,
-  base: Pick<BaseModel, "name" | "model">,
-): HeadKind {
-  const { architecture, config } = base.model;
-  const writes = architecture === "encoder-decoder";
-  if (task.kind === "question-answering") return { kind: writes ? "language-model" : "span" };
-  if ((task.kind === "seq2seq") !== writes) {
-    const [expected, others] = writes
-      ? ["an encoder (bert, roberta)", "squad and seq2seq"]
-      : ["an encoder–decoder (t5)", "other tasks"];
-    throw new ConfigError([{ path: `--task ${task.name}`, expected, got: `${base.name} (${config.modelType})` }], {
-      hint: `Such a model does ${others}.`,
-    });
-  }
-  if (writes) return { kind: "language-model" };
-  return task.kind === "regression"
-    ? { kind: "regression" }
-    : { kind: "classification", numLabels: task.labels.length };
 }
 
 /** A split as token ids: windows of questions, texts with targets, or texts with labels. */

@@ -3,7 +3,6 @@ import type { Evaluation, Outcome } from "../infer/index.ts";
 import type { Settings } from "../settings/index.ts";
 import type { Tensor } from "../tensor/index.ts";
 import { type EvalEvent, type TrainEvent, train } from "../train/index.ts";
-import type { Running, TrainEstimate, TrainedRun } from "./api.ts";
 import type { Environment } from "./environment.ts";
 import { openEvaluator } from "./evaluator.ts";
 import { writeOutcomes } from "./outcomes.ts";
@@ -18,7 +17,7 @@ import {
 } from "./run-job.ts";
 import type { RunRecord } from "./run-record.ts";
 import { RunWriter } from "./run-writer.ts";
-import { running } from "./running.ts";
+import { type Running, running } from "./running.ts";
 import { gateValues } from "./train-extras.ts";
 import { writeTrainedPart } from "./trained-part.ts";
 
@@ -28,6 +27,28 @@ const KEPT_CHECKPOINTS = 2;
 const EVAL_BATCH = 32;
 /** Steps that an estimate is made from. */
 const TIMED_STEPS = 2;
+
+/** A finished or interrupted training run. */
+export interface TrainedRun {
+  readonly record: RunRecord;
+  /** The run's folder; null when nothing was written. */
+  readonly folder: string | null;
+  readonly interrupted: boolean;
+}
+
+/** `--dry-run`: sizes and an estimate; nothing is trained or written. */
+export interface TrainEstimate {
+  readonly trainableParameters: number;
+  readonly totalParameters: number;
+  readonly trainExamples: number;
+  readonly evalExamples: number;
+  readonly totalSteps: number;
+  readonly weightBytes: number;
+  /** Null where it was not estimated. */
+  readonly peakRssBytes: number | null;
+  /** From a few timed steps; null where none was run. */
+  readonly durationMs: number | null;
+}
 
 /** Trains by `settings`; events are also written to the run's folder when there is one. */
 export function trainRun(
