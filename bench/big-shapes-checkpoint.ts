@@ -5,11 +5,11 @@ import { parseArgs } from "node:util";
 import { NF4_LEVELS } from "../src/graph/index.ts";
 import { nodeFiles } from "../src/hub/files-node.ts";
 import { writeSafetensors } from "../src/hub/index.ts";
-import { buildTaskGraph } from "../src/infer/index.ts";
 import { anyModel } from "../src/models/index.ts";
 import { full } from "../src/peft/index.ts";
 import { isBlockMatrix } from "../src/quant/index.ts";
 import { NESTED_BLOCK, NESTED_LEVELS } from "../src/quant/nested.ts";
+import { buildTaskGraph } from "../src/tasks/index.ts";
 import { float32, randomStream, sizeOf, type Tensor, tensor, type Weight } from "../src/tensor/index.ts";
 
 const FLAN = {

@@ -7,10 +7,11 @@ import { readFileSync } from "node:fs";
 import { parseArgs } from "node:util";
 import { nodeFiles } from "../src/hub/files-node.ts";
 import { openCheckpoint } from "../src/hub/index.ts";
-import { buildTaskGraph, openGenerator } from "../src/infer/index.ts";
+import { openGenerator } from "../src/infer/index.ts";
 import { mlpSites, sanitize, t5Model } from "../src/models/index.ts";
 import { headOnly, type Method } from "../src/peft/index.ts";
 import { nodeBackend } from "../src/runtime/node.ts";
+import { buildTaskGraph } from "../src/tasks/index.ts";
 import { int64, sizeOf } from "../src/tensor/index.ts";
 import { bigCheckpoint } from "./big-shapes-checkpoint.ts";
 

@@ -3,11 +3,11 @@
 import { parseArgs } from "node:util";
 import { nodeFiles } from "../src/hub/files-node.ts";
 import { openCheckpoint } from "../src/hub/index.ts";
-import type { ModelBatch } from "../src/infer/index.ts";
 import { encoderModel, sanitize } from "../src/models/index.ts";
 import { lora } from "../src/peft/index.ts";
 import { magnitudeMask, maskedWeight, prunableWeights } from "../src/prune/index.ts";
 import { nodeBackend } from "../src/runtime/node.ts";
+import type { ModelBatch } from "../src/tasks/index.ts";
 import { int64, type Weights } from "../src/tensor/index.ts";
 import { Optimizer } from "../src/train/index.ts";
 

@@ -8,7 +8,6 @@ import { backward } from "../src/autodiff/index.ts";
 import { Graph, matmul, mul, reduceSum, type StoredFormat } from "../src/graph/index.ts";
 import { nodeFiles } from "../src/hub/files-node.ts";
 import { openCheckpoint, openSafetensors, writeSafetensors } from "../src/hub/index.ts";
-import type { ModelBatch } from "../src/infer/index.ts";
 import { encoderModel, sanitize } from "../src/models/index.ts";
 import { compose } from "../src/nn/index.ts";
 import { lora } from "../src/peft/index.ts";
@@ -20,6 +19,7 @@ import {
   quantizeMatrix,
 } from "../src/quant/index.ts";
 import { nodeBackend } from "../src/runtime/node.ts";
+import type { ModelBatch } from "../src/tasks/index.ts";
 import { float32, int64, memoryWeights, type Tensor, type Weights } from "../src/tensor/index.ts";
 import { Optimizer } from "../src/train/index.ts";
 

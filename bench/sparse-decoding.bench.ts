@@ -10,20 +10,20 @@ import { parseArgs } from "node:util";
 import { Graph, mul, type Value } from "../src/graph/index.ts";
 import { nodeFiles } from "../src/hub/files-node.ts";
 import { openSafetensors, safetensorsBytes } from "../src/hub/index.ts";
+import { gatheredProjection } from "../src/infer/generation/sparse-mlp.ts";
 import {
-  buildTaskGraph,
   calibrateSparseMlp,
   type Generator,
   openGenerator,
   planSparseMlp,
   type SparseMlpPlan,
 } from "../src/infer/index.ts";
-import { gatheredProjection } from "../src/infer/sparse-mlp.ts";
 import { mlpSites, t5Model } from "../src/models/index.ts";
 import { linear, rmsNorm, Scope } from "../src/nn/index.ts";
 import { headOnly, type Method } from "../src/peft/index.ts";
 import type { Program } from "../src/runtime/index.ts";
 import { nodeBackend } from "../src/runtime/node.ts";
+import { buildTaskGraph } from "../src/tasks/index.ts";
 import { float32, int64, memoryWeights, type Random, randomStream, type Tensor } from "../src/tensor/index.ts";
 
 const { values } = parseArgs({

@@ -4,11 +4,11 @@ import { readFileSync } from "node:fs";
 import { createInterface } from "node:readline";
 import { nodeFiles } from "../src/hub/files-node.ts";
 import { openCheckpoint } from "../src/hub/index.ts";
-import type { HeadKind, ModelBatch } from "../src/infer/index.ts";
 import { openScorer, type Scorer } from "../src/infer/index.ts";
 import { anyModel, sanitize } from "../src/models/index.ts";
 import { lora } from "../src/peft/index.ts";
 import { nodeBackend } from "../src/runtime/node.ts";
+import type { HeadKind, ModelBatch } from "../src/tasks/index.ts";
 import { int64 } from "../src/tensor/index.ts";
 import { initialParameters, Optimizer } from "../src/train/index.ts";
 

@@ -5,8 +5,8 @@ import { fileURLToPath } from "node:url";
 import { nodeFiles } from "./hub/files-node.ts";
 import { deftCacheFolder, resolveModel } from "./hub/hub-node.ts";
 import { type Library, library } from "./library/index.ts";
+import type { Environment } from "./runs/index.ts";
 import { nodeBackend } from "./runtime/node.ts";
-import type { Environment } from "./workflow/index.ts";
 
 export { missingHint, nodeFiles } from "./hub/files-node.ts";
 export { deftCacheFolder, type ResolvedModel, type ResolveOptions, resolveModel } from "./hub/hub-node.ts";

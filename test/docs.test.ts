@@ -110,3 +110,7 @@ test("the README's example is the example that runs", () => {
     example.replace(/^\/\/.*\n/, "").replaceAll("../src/node.ts", "deft-tune/node"),
   );
 });
+
+test("the rooms' pages list the files there are", () => {
+  execFileSync(process.execPath, ["--import", "tsx", "scripts/rooms.ts", "--check"], { cwd: ROOT, stdio: "pipe" });
+});

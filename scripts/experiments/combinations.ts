@@ -5,15 +5,15 @@ import { spawnSync } from "node:child_process";
 import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
-import { INPUT_NAMES, type Precision } from "../../src/compress/index.ts";
 import { encodeExamples, openDataset, splitOf } from "../../src/data/index.ts";
-import { saidLabels } from "../../src/deploy/compress-said.ts";
-import { logitsOf } from "../../src/deploy/encoder-logits.ts";
-import type { BenchReport } from "../../src/deploy/index.ts";
-import { onnxFile } from "../../src/deploy/onnx-files.ts";
+import { logitsOf } from "../../src/evaluate/encoder-logits.ts";
+import { saidLabels } from "../../src/evaluate/task-scores.ts";
+import { INPUT_NAMES, type Precision } from "../../src/export/index.ts";
+import { onnxFile } from "../../src/jobs/export/onnx-files.ts";
+import type { BenchReport } from "../../src/jobs/index.ts";
+import { maxLengthOf, openTarget, usableLength } from "../../src/load/index.ts";
 import { nodeEnvironment } from "../../src/node.ts";
 import { nodeBackend } from "../../src/runtime/node.ts";
-import { maxLengthOf, openTarget, usableLength } from "../../src/workflow/index.ts";
 
 const { values } = parseArgs({
   options: {

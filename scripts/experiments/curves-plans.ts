@@ -1,5 +1,5 @@
 // What the curves are made of: runs, and models compressed from them, each with the flags that make it.
-import type { MetricName } from "../../src/infer/index.ts";
+import type { MetricName } from "../../src/tasks/index.ts";
 import type { CurveSizes, CurveTask } from "./curves-data.ts";
 
 /**

@@ -1,5 +1,5 @@
 // Answers of runs and of models compressed from them as curves: score against the share of neurons kept, JSON and Markdown.
-import { glueMetrics } from "../../src/infer/index.ts";
+import { glueMetrics } from "../../src/tasks/index.ts";
 import { randomStream } from "../../src/tensor/index.ts";
 import type { CurveTask, StatedExamples } from "./curves-data.ts";
 import { nameOf, type Point, type Removal, TASKS } from "./curves-plans.ts";

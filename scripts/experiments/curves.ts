@@ -5,7 +5,7 @@
 import { existsSync, mkdirSync, readFileSync, renameSync, writeFileSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { parseArgs } from "node:util";
-import type { Compression } from "../../src/workflow/index.ts";
+import type { Compression } from "../../src/runs/index.ts";
 import { type CurveTask, statedExamples, writeCurveData } from "./curves-data.ts";
 import { type AskedText, onnxLogits } from "./curves-onnx.ts";
 import {

@@ -1,14 +1,9 @@
 // Finished runs as the table of methods: JSON, and Markdown of it.
 import type { DensityReport } from "../../src/density/index.ts";
-import type { Outcome } from "../../src/infer/index.ts";
+import { densityBy, densityDefinitions, HEADLINE_DEFINITION, pairedOverSeeds } from "../../src/jobs/index.ts";
+import type { RunRecord } from "../../src/runs/index.ts";
+import type { Outcome } from "../../src/tasks/index.ts";
 import type { TrainEvent } from "../../src/train/index.ts";
-import {
-  densityBy,
-  densityDefinitions,
-  HEADLINE_DEFINITION,
-  pairedOverSeeds,
-  type RunRecord,
-} from "../../src/workflow/index.ts";
 import { markdown, mean, percent, signed } from "./markdown.ts";
 
 /** A row of the table. */

@@ -1,4 +1,4 @@
-// Writes src/data/unicode-tables.ts: the character classes Hugging Face's Rust tokenizers use, read off that library.
+// Writes src/data/tokenizer/unicode-tables.ts: the character classes Hugging Face's Rust tokenizers use, read off that library.
 // Run: npx tsx scripts/golden/unicode-tables.ts. JavaScript's \p{…} follows the engine's Unicode version, which differs.
 import { writeFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
@@ -54,4 +54,7 @@ for (const [name, members] of Object.entries(classes)) {
   lines.push("", `/** Characters of the class ${name}, as ranges. */`, `export const ${name} =`);
   lines.push(`  ${JSON.stringify(encode(members))};`);
 }
-writeFileSync(fileURLToPath(new URL("../../src/data/unicode-tables.ts", import.meta.url)), `${lines.join("\n")}\n`);
+writeFileSync(
+  fileURLToPath(new URL("../../src/data/tokenizer/unicode-tables.ts", import.meta.url)),
+  `${lines.join("\n")}\n`,
+);

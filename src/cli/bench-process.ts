@@ -3,8 +3,8 @@ import { type ChildProcessWithoutNullStreams, spawn } from "node:child_process";
 import { existsSync } from "node:fs";
 import { createInterface } from "node:readline";
 import { fileURLToPath } from "node:url";
-import type { BenchJob, BenchWorker, ByPhase, StartWorker } from "../deploy/index.ts";
 import { BackendError } from "../errors.ts";
+import type { BenchJob, BenchWorker, ByPhase, StartWorker } from "../jobs/index.ts";
 import type { BenchRequest } from "./bench-worker.ts";
 
 interface Answer {

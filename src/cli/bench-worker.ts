@@ -2,7 +2,7 @@
 import { readFileSync } from "node:fs";
 import { basename, dirname } from "node:path";
 import { createInterface } from "node:readline";
-import type { BenchBatch, BenchJob } from "../deploy/index.ts";
+import type { BenchBatch, BenchJob } from "../jobs/index.ts";
 import { timedSession } from "./bench-session.ts";
 import { openOnnxWriter, openTransformersJsWriter, type Padded, type Run } from "./bench-writing.ts";
 

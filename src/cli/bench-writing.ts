@@ -1,7 +1,7 @@
 // Texts of a fixed length, as ONNX Runtime and Transformers.js write them, with the times of their phases.
 import { basename, dirname } from "node:path";
 import type { InferenceSession, Tensor as OnnxTensor } from "onnxruntime-node";
-import type { BenchJob, ByPhase, WritingJob } from "../deploy/index.ts";
+import type { BenchJob, ByPhase, WritingJob } from "../jobs/index.ts";
 import { timedSession } from "./bench-session.ts";
 
 /** A batch as tensors hold it, padded on the right. */

@@ -1,5 +1,5 @@
 // A comparison on the terminal: one display a run, each labelled with its method, seed and variant.
-import type { CompareEvent } from "../workflow/index.ts";
+import type { CompareEvent } from "../jobs/index.ts";
 import { eventDisplay } from "./follow.ts";
 import type { Terminal } from "./terminal.ts";
 

@@ -1,5 +1,5 @@
 // A compression on the terminal: a line for each stage, and one that moves while a search goes on.
-import type { CompressEvent } from "../deploy/index.ts";
+import type { CompressEvent } from "../jobs/index.ts";
 import { compressionLine } from "../report/index.ts";
 import type { Terminal } from "./terminal.ts";
 

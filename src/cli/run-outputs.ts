@@ -1,8 +1,9 @@
 // What a run's folder gets beside its records: TensorBoard files while it runs, page and card at its end.
-import type { Evaluation } from "../infer/index.ts";
+
 import { runFiles, tensorBoardFileName, tensorBoardHeader, tensorBoardRecords } from "../report/index.ts";
+import { readRun, type StoredRun } from "../runs/index.ts";
+import type { Evaluation } from "../tasks/index.ts";
 import { type Files, joinPath } from "../tensor/index.ts";
-import { readRun, type StoredRun } from "../workflow/index.ts";
 import type { EventSink } from "./follow.ts";
 
 const FLUSH_STEPS = 50;

@@ -1,7 +1,7 @@
 // What eval, predict and profile open: a RUN argument, or --model with an optional --adapter.
 import { ConfigError } from "../errors.ts";
+import type { RunOverrides, RunTarget } from "../load/index.ts";
 import { resolvePartial } from "../settings/index.ts";
-import type { RunOverrides, RunTarget } from "../workflow/index.ts";
 import type { Call } from "./command.ts";
 
 /**

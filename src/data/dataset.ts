@@ -1,14 +1,14 @@
 // A data set: the splits of a task, checked when opened, read as streams.
 import { ConfigError, DataError, nearest } from "../errors.ts";
 import type { Files } from "../tensor/index.ts";
-import { type ColumnWish, pickColumns, USUAL_LABEL, USUAL_PAIR, USUAL_TEXT } from "./columns.ts";
 import { type Example, type ExampleSource, readExamples, readIdPairs, type Scan, scanExamples } from "./examples.ts";
 import { fileDigest, textDigest } from "./fingerprint.ts";
 import { heldOut, textKey } from "./held-out.ts";
-import { discoverLabels, labelReader } from "./labels.ts";
-import { locate, type Source, unknownSplit } from "./sources.ts";
 import type { Dataset, DatasetOptions, Split } from "./split.ts";
-import { cellText, openTable, plural, type Table, tableFormat } from "./table.ts";
+import { type ColumnWish, pickColumns, USUAL_LABEL, USUAL_PAIR, USUAL_TEXT } from "./tables/columns.ts";
+import { discoverLabels, labelReader } from "./tables/labels.ts";
+import { locate, type Source, unknownSplit } from "./tables/sources.ts";
+import { cellText, openTable, plural, type Table, tableFormat } from "./tables/table.ts";
 import { type Task, tableTask } from "./task.ts";
 import { GLUE_TASKS, type GlueTask, glueTask, isGlueTask } from "./tasks/glue.ts";
 import { seq2seqTask, seq2seqWishes } from "./tasks/seq2seq.ts";

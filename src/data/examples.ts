@@ -1,10 +1,10 @@
 // Examples of one file, streamed: rows turned into texts and labels, faults collected.
 import { DataError, type DataIssue } from "../errors.ts";
 import type { Files } from "../tensor/index.ts";
-import type { Columns } from "./columns.ts";
-import { type CellFault, type LabelReader, quoted } from "./labels.ts";
-import { type Cell, cellText, type Table, type TableRow } from "./table.ts";
-import { textLines } from "./text-blocks.ts";
+import type { Columns } from "./tables/columns.ts";
+import { type CellFault, type LabelReader, quoted } from "./tables/labels.ts";
+import { type Cell, cellText, type Table, type TableRow } from "./tables/table.ts";
+import { textLines } from "./tables/text-blocks.ts";
 
 /** One text or pair and its label: a class index or a score, null where the file has none. */
 export interface Example {

@@ -1,13 +1,12 @@
 // Data: text files to examples, examples to token ids, token ids to batches.
 // Takes files, a task and a tokenizer; gives examples, encoded examples and `Batch`es in an order fixed by the seed.
 // Never: pads to anything but what it is told; guesses a label; loads a file whole that can stream.
-export { type Batch, type BatchOptions, batches, labelsRequired, makeBatch } from "./batch.ts";
-export { type BatchPlan, evaluationPlan, type TrainingPlanOptions, trainingPlan } from "./batch-plan.ts";
-export { openDataset, TASK_NAMES } from "./dataset.ts";
-export { type EncodedExamples, type EncodeExamplesOptions, encodeExamples } from "./encode.ts";
+
+export { type Batch, batches, labelsRequired, makeBatch } from "./batch.ts";
+export { evaluationPlan, trainingPlan } from "./batch-plan.ts";
+export { openDataset } from "./dataset.ts";
+export { type EncodedExamples, encodeExamples } from "./encode.ts";
 export {
-  type AnswerOptions,
-  type EncodedAnswers,
   type EncodedSpans,
   type EncodedWindows,
   encodeAnswers,
@@ -16,41 +15,15 @@ export {
   isWindows,
   type WindowOffsets,
 } from "./encode-questions.ts";
-export {
-  type EncodedTargets,
-  type EncodedTexts,
-  type EncodeTextsOptions,
-  encodeTexts,
-  isTargets,
-  isTexts,
-} from "./encode-targets.ts";
-export type { Answer, Example, Question } from "./examples.ts";
-export { fileDigest } from "./fingerprint.ts";
-export { heldOut } from "./held-out.ts";
-export type { TokenSpans } from "./offsets.ts";
+export { type EncodedTargets, encodeTexts, isTargets, isTexts } from "./encode-targets.ts";
+export type { Example } from "./examples.ts";
 export { type Dataset, type DatasetOptions, type Split, splitOf } from "./split.ts";
-export {
-  type Cell,
-  openTable,
-  TABLE_FORMATS,
-  type Table,
-  type TableFormat,
-  type TableRow,
-  tableFormat,
-} from "./table.ts";
-export { type Task, type TaskKind, type TaskMetric, tableTask } from "./task.ts";
-export { GLUE_TASKS, type GlueTask, type GlueTaskName, glueTask, isGlueTask } from "./tasks/glue.ts";
+export { openTable } from "./tables/table.ts";
+export { textLines } from "./tables/text-blocks.ts";
+export { type Task, tableTask } from "./task.ts";
+export { GLUE_TASKS, type GlueTaskName, glueTask, isGlueTask } from "./tasks/glue.ts";
 export { seq2seqTask } from "./tasks/seq2seq.ts";
 export { squadTask } from "./tasks/squad.ts";
-export type { Truncation } from "./template.ts";
-export { type TextLine, textLines } from "./text-blocks.ts";
-export {
-  createTokenizer,
-  type EncodeOptions,
-  type Encoding,
-  type SpecialIds,
-  type Tokenizer,
-  type TokenizerConfigJson,
-  type TokenizerJson,
-} from "./tokenizer.ts";
-export { loadTokenizer, readTokenizerFiles } from "./tokenizer-files.ts";
+export type { Truncation } from "./tokenizer/template.ts";
+export type { Tokenizer, TokenizerConfigJson, TokenizerJson } from "./tokenizer/tokenizer.ts";
+export { loadTokenizer, readTokenizerFiles } from "./tokenizer/tokenizer-files.ts";

@@ -1,6 +1,6 @@
 // What a data set is: a task and its splits, and what is asked of the one who opens it.
 import type { Example } from "./examples.ts";
-import { unknownSplit } from "./sources.ts";
+import { unknownSplit } from "./tables/sources.ts";
 import type { Task } from "./task.ts";
 
 export interface DatasetOptions {

@@ -2,8 +2,8 @@
 // Source: transformers' run_qa.py (prepare_train_features, prepare_validation_features) with a fast tokenizer.
 import { ConfigError } from "../errors.ts";
 import type { Answer, Example } from "./examples.ts";
-import { type TokenSpans, windowsOf } from "./offsets.ts";
-import type { Tokenizer } from "./tokenizer.ts";
+import { type TokenSpans, windowsOf } from "./tokenizer/offsets.ts";
+import type { Tokenizer } from "./tokenizer/tokenizer.ts";
 
 /** One window of one question's context, as a model reads it. */
 export interface Window {

@@ -1,30 +1,15 @@
 // Activation density: the loss that lowers it and the instrument that measures it.
 // Takes activation taps, gives a loss value or a report. Never: decides the task loss.
-
 export { gateName, gateOf, isGate, meanGate, mlpGates } from "./gates.ts";
-export { type DensityLossKind, type DensityLossOptions, densityLoss } from "./loss.ts";
+export { type DensityLossOptions, densityLoss } from "./loss.ts";
 export { activeShare, DensityMeter, densityCounts, type TapShape, tapShapes } from "./measure.ts";
+export { type Density, type DensityReport, type LayerDensity, type StackName, THRESHOLDS } from "./report.ts";
 export {
-  columnEnergies,
-  isNeuronMask,
-  isNeuronShift,
-  type LayerNeurons,
-  maskName,
-  meanName,
-  neuronMasks,
-  neuronMoments,
-  neuronShifts,
-  removeLowest,
-  rowEnergies,
-  shiftName,
-  weightedColumns,
-} from "./neurons.ts";
-export {
-  DEAD_THRESHOLD,
-  type Density,
-  type DensityReport,
-  type LayerDensity,
-  type StackName,
-  THRESHOLDS,
-} from "./report.ts";
-export { activationTap, attendedPositions, numVirtualTokens, type StackMasks, type Tap } from "./tap.ts";
+  activationTap,
+  attendedPositions,
+  numVirtualTokens,
+  type StackMasks,
+  sumOfSquares,
+  sumOver,
+  type Tap,
+} from "./tap.ts";

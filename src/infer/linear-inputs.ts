@@ -4,9 +4,9 @@ import { InternalError } from "../errors.ts";
 import { cast, type Dim, matmul, multiplyDims, reshape, square, type Value } from "../graph/index.ts";
 import { compose, type Hooks } from "../nn/index.ts";
 import type { Backend, CompileOptions } from "../runtime/index.ts";
+import type { ModelBatch } from "../tasks/index.ts";
+import { buildTaskGraph, type TaskGraphOptions } from "../tasks/index.ts";
 import type { Tensor, Weights } from "../tensor/index.ts";
-import type { ModelBatch } from "./model-batch.ts";
-import { buildTaskGraph, type TaskGraphOptions } from "./task-graph.ts";
 
 export interface InputSquaresOptions extends Omit<TaskGraphOptions, "training"> {
   readonly weights: Weights;

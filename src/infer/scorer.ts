@@ -2,10 +2,16 @@
 import { DensityMeter, type DensityReport, densityCounts, tapShapes } from "../density/index.ts";
 import type { ParameterSpec } from "../nn/index.ts";
 import type { Backend, CompileOptions, Outputs, Program } from "../runtime/index.ts";
+import {
+  buildTaskGraph,
+  type LossScale,
+  lossCount,
+  type ModelBatch,
+  numLogits,
+  stackPositions,
+  type TaskGraphOptions,
+} from "../tasks/index.ts";
 import type { Tensor, Weights } from "../tensor/index.ts";
-import { numLogits } from "./head.ts";
-import { type LossScale, lossCount, type ModelBatch, stackPositions } from "./model-batch.ts";
-import { buildTaskGraph, type TaskGraphOptions } from "./task-graph.ts";
 
 export interface ScorerOptions extends Omit<TaskGraphOptions, "training" | "distillation"> {
   /** Everything the graph needs that `score` is not given: the frozen base. */

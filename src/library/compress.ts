@@ -7,10 +7,11 @@ import {
   type LayerName,
   type OnnxExport,
   type OnnxExportOptions,
-} from "../deploy/index.ts";
+} from "../jobs/index.ts";
+import type { RunTarget } from "../load/index.ts";
+import type { Compression, Environment, Stoppable } from "../runs/index.ts";
 import { type DataSource, dataInput, resolvePartial } from "../settings/index.ts";
 import { joinPath } from "../tensor/index.ts";
-import type { Compression, Environment, RunTarget, Stoppable } from "../workflow/index.ts";
 import { type Scorable, scorable } from "./scorable.ts";
 
 /** Rules and budgets of `deft compress` in camel case; one of them, or none for what is proven silent. */

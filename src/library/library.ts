@@ -1,9 +1,13 @@
 // The library as a user writes it: a model, data, a fine-tuning run, and the tuned model that comes out.
 import { ConfigError, FileError } from "../errors.ts";
+import { openData } from "../evaluate/index.ts";
 import type { HubEvent } from "../hub/index.ts";
-import type { Evaluation } from "../infer/index.ts";
+import { trainRun } from "../jobs/index.ts";
+import { openBaseModel } from "../load/index.ts";
 import type { Hooks } from "../nn/index.ts";
 import { lora, type Method } from "../peft/index.ts";
+import type { Environment, Running, RunRecord, Stoppable } from "../runs/index.ts";
+import { openSettings, readRun, running } from "../runs/index.ts";
 import {
   type DataSource,
   type DensityOptions,
@@ -15,10 +19,9 @@ import {
   type Settings,
   type TaskName,
 } from "../settings/index.ts";
+import type { Evaluation } from "../tasks/index.ts";
 import { type Files, parameterCount } from "../tensor/index.ts";
 import type { TrainEvent } from "../train/index.ts";
-import type { Environment, Running, RunRecord, Stoppable } from "../workflow/index.ts";
-import { openBaseModel, openData, openSettings, readRun, running, trainRun } from "../workflow/index.ts";
 import { type CompressedModel, type CompressRequest, compressTuned } from "./compress.ts";
 import { type Scorable, scorable } from "./scorable.ts";
 

@@ -1,8 +1,11 @@
 // What a model on a machine can be asked: predictions, scores, density.
-import type { Evaluation } from "../infer/index.ts";
+
+import type { PredictInput, Prediction, Profile } from "../jobs/index.ts";
+import { evaluateRun, openPredictor, type Predictor, profileRun } from "../jobs/index.ts";
+import type { RunTarget } from "../load/index.ts";
+import type { Environment } from "../runs/index.ts";
 import { resolvePartial, type ScoreOptions, scoreInput } from "../settings/index.ts";
-import type { Environment, PredictInput, Prediction, Profile, RunTarget } from "../workflow/index.ts";
-import { evaluateRun, openPredictor, type Predictor, profileRun } from "../workflow/index.ts";
+import type { Evaluation } from "../tasks/index.ts";
 
 /** One text, a pair of texts, or several of either. */
 export type PredictText = string | PredictInput | readonly (string | PredictInput)[];

@@ -1,44 +1,46 @@
 // The workflow bound to one machine.
 
-import type { CompressOptions } from "../deploy/index.ts";
+import type {
+  CompareEvent,
+  Comparison,
+  CompressOptions,
+  DemoResult,
+  PredictInput,
+  Prediction,
+  Profile,
+  TrainEstimate,
+  TrainedRun,
+} from "../jobs/index.ts";
 import {
   type BenchEvent,
   type BenchOptions,
   type BenchReport,
   benchRuns,
   type CompressEvent,
+  compareRuns,
   compressRun,
+  demoRun,
   type Exported,
   type ExportOptions,
+  estimateRun,
+  evaluateRun,
   exportOnnx,
   exportRun,
   type OnnxExport,
   type OnnxExportOptions,
   type PrunedModel,
   type PruneOptions,
+  predictRun,
+  profileRun,
   pruneModel,
   type StartWorker,
-} from "../deploy/index.ts";
-import type { Evaluation } from "../infer/index.ts";
+  trainRun,
+} from "../jobs/index.ts";
+import type { RunOverrides, RunTarget } from "../load/index.ts";
+import type { Compression, Environment, Running, Stoppable } from "../runs/index.ts";
 import type { ComparisonCell, Settings } from "../settings/index.ts";
+import type { Evaluation } from "../tasks/index.ts";
 import type { TrainEvent } from "../train/index.ts";
-import type {
-  CompareEvent,
-  Comparison,
-  Compression,
-  DemoResult,
-  Environment,
-  PredictInput,
-  Prediction,
-  Profile,
-  Running,
-  RunOverrides,
-  RunTarget,
-  Stoppable,
-  TrainEstimate,
-  TrainedRun,
-} from "../workflow/index.ts";
-import { compareRuns, demoRun, estimateRun, evaluateRun, predictRun, profileRun, trainRun } from "../workflow/index.ts";
 
 /** The workflow as the faces see it, already bound to files, backend and hub. */
 export interface Workflow {

@@ -1,9 +1,51 @@
-// Pruning: which weights become exact zeros, and how they stay zeros.
-// Takes `Weights`, norms of calibration inputs and a recipe; gives masks and weights with zeros, and a hook that trains around them.
-// Never: runs a session, reads a file, knows a task.
-export { keepZeros } from "./keep-zeros.ts";
-export { blockOf, prunableWeights } from "./layers.ts";
-export { globalMagnitudeMasks, magnitudeMask } from "./magnitude.ts";
-export { type PrunePattern, type PruneRecipe, parsePruneRecipe, pruneRecipeText } from "./recipe.ts";
-export { wandaMask } from "./wanda.ts";
-export { maskedWeight, ZeroMask, zeroCount } from "./zero-mask.ts";
+// Smaller models: which weights become exact zeros, which neurons and MLPs go, and what takes their place.
+// Takes weights, statistics and recipes, gives masks, plans and weights. Never: runs a session, reads a file, trains.
+export { applyPlan, type BesideMethod, hasAdapter, type PlainModel } from "./neurons/apply.ts";
+export {
+  addedTap,
+  CalibrationMeter,
+  calibrationOutputs,
+  type NeuronStatistics,
+  outputReadTap,
+} from "./neurons/calibration.ts";
+export { type Compensation, keepNeurons, type LayerFacts, neuronsToKeep } from "./neurons/choose.ts";
+export {
+  isNeuronMask,
+  isNeuronShift,
+  maskName,
+  meanName,
+  neuronMasks,
+  neuronMoments,
+  neuronShifts,
+  shiftName,
+} from "./neurons/neuron-masks.ts";
+export { type PaddedModel, padded } from "./neurons/pad.ts";
+export {
+  type Exactness,
+  keptCount,
+  type LayerPlan,
+  type Plan,
+  type PlanTarget,
+  parsePlan,
+  QUANTIZATIONS,
+  type Quantization,
+  type StoredLayerPlan,
+  unchanged,
+} from "./neurons/plan.ts";
+export { provenSilent } from "./neurons/proof.ts";
+export { type Energies, NeuronRemoval, type RemovalOptions } from "./neurons/removal.ts";
+export {
+  type Measured,
+  type SearchOptions,
+  type SearchStep,
+  type Sizes,
+  search,
+  sizeOfShare,
+} from "./neurons/search.ts";
+export { neuronSwitches, switchFeeds } from "./neurons/switches.ts";
+export { keepZeros } from "./weights/keep-zeros.ts";
+export { blockOf, prunableWeights } from "./weights/layers.ts";
+export { globalMagnitudeMasks, magnitudeMask } from "./weights/magnitude.ts";
+export { type PruneRecipe, parsePruneRecipe, pruneRecipeText } from "./weights/recipe.ts";
+export { wandaMask } from "./weights/wanda.ts";
+export { maskedWeight, ZeroMask, zeroCount } from "./weights/zero-mask.ts";

@@ -2,11 +2,11 @@ import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { ConfigError } from "../errors.ts";
 import { float32, memoryWeight, memoryWeights, tensor } from "../tensor/index.ts";
-import { blockOf, prunableWeights } from "./layers.ts";
-import { globalMagnitudeMasks, magnitudeMask } from "./magnitude.ts";
-import { type PrunePattern, parsePruneRecipe, pruneRecipeText } from "./recipe.ts";
-import { wandaMask } from "./wanda.ts";
-import { maskedWeight, ZeroMask, zeroCount } from "./zero-mask.ts";
+import { blockOf, prunableWeights } from "./weights/layers.ts";
+import { globalMagnitudeMasks, magnitudeMask } from "./weights/magnitude.ts";
+import { type PrunePattern, parsePruneRecipe, pruneRecipeText } from "./weights/recipe.ts";
+import { wandaMask } from "./weights/wanda.ts";
+import { maskedWeight, ZeroMask, zeroCount } from "./weights/zero-mask.ts";
 
 const half = { kind: "ratio", ratio: 0.5 } as const;
 const twoOfFour = { kind: "n-of-m", kept: 2, of: 4 } as const;

@@ -1,7 +1,7 @@
 // A compression's measurements as figures and tables take them: shares of neurons, changes in score, layers on their own.
-import type { BenchReport, BenchRow } from "../deploy/index.ts";
-import type { Candidate, Compression } from "../workflow/index.ts";
-import { isWriting } from "./bench.ts";
+import type { BenchReport, BenchRow } from "../jobs/index.ts";
+import type { Candidate, Compression } from "../runs/index.ts";
+import { isWriting } from "./tables/bench.ts";
 
 /** A compressed model's record as a report needs it. */
 export interface CompressionReport {

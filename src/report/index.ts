@@ -1,58 +1,15 @@
 // Records as people read them: tables, figures, pages, model cards, and the files other tools read.
 // Takes events, evaluations, comparisons and run records, gives text and bytes. Never: runs or measures anything.
-export { arithmeticTable, benchTable, ENERGY_CAVEAT } from "./bench.ts";
 export type { CompressionReport } from "./candidates.ts";
-export { type Figure, standaloneSvg } from "./chart.ts";
-export { compressionLine, compressionNotes, compressionsTable, compressionTable } from "./compression.ts";
-export {
-  densityOverStepsFigure,
-  layerFigure,
-  learningRateFigure,
-  lossFigure,
-  pairedFigure,
-  scoreFigure,
-  thresholdFigure,
-  tradeOffFigure,
-} from "./figures.ts";
-export {
-  bytes,
-  clock,
-  count,
-  decimal,
-  definitionLabel,
-  duration,
-  metricLabel,
-  percent,
-  points,
-  score,
-  scoreChange,
-  signedPercent,
-  significant,
-} from "./format.ts";
-export { profileHtml, type ReportContent, type RunReport, reportHtml } from "./html.ts";
-export { type CardOptions, markdownTable, modelCard } from "./model-card.ts";
-export { shellLine } from "./page.ts";
+export { bytes, count, duration, percent } from "./format.ts";
+export { profileHtml, type RunReport, reportHtml } from "./page/html.ts";
+export { shellLine } from "./page/page.ts";
 export { pairRuns } from "./pairing.ts";
-export { PAPER_CAVEAT, PAPER_FIGURES, type PaperFigure } from "./paper.ts";
-export {
-  advance,
-  eventLines,
-  NO_PROGRESS,
-  type Progress,
-  progressLine,
-  progressRegion,
-  stepRate,
-  timeLeftMs,
-} from "./progress.ts";
-export { comparisonJson, evaluationJson, type Json, profileJson, toJson, trainerResults } from "./results.ts";
-export { type RunFile, runFiles } from "./run-files.ts";
-export { clipText, displayWidth, pad, renderTable, type Table } from "./table.ts";
-export {
-  comparisonSentences,
-  comparisonTable,
-  definitionsTable,
-  evaluationFacts,
-  layersTable,
-  runsTable,
-} from "./tables.ts";
+export { advance, eventLines, NO_PROGRESS, progressLine, progressRegion } from "./progress.ts";
+export { comparisonJson, evaluationJson, profileJson, toJson } from "./results.ts";
+export { runFiles } from "./run-files.ts";
+export { arithmeticTable, benchTable, ENERGY_CAVEAT } from "./tables/bench.ts";
+export { compressionLine, compressionNotes, compressionsTable, compressionTable } from "./tables/compression.ts";
+export { renderTable } from "./tables/table.ts";
+export { comparisonSentences, comparisonTable, evaluationFacts, layersTable, runsTable } from "./tables/tables.ts";
 export { tensorBoardFileName, tensorBoardHeader, tensorBoardRecords } from "./tensorboard.ts";

@@ -1,12 +1,13 @@
 // The model card: `README.md` of a run, with the front matter the Hugging Face hub reads.
 import { stringify } from "yaml";
-import type { Evaluation } from "../infer/index.ts";
+import { comparisonRow, densityBy, HEADLINE_DEFINITION } from "../jobs/index.ts";
+import type { RunRecord } from "../runs/index.ts";
 import { settingsInput, settingText, trainCommand } from "../settings/index.ts";
-import { comparisonRow, densityBy, HEADLINE_DEFINITION, type RunRecord } from "../workflow/index.ts";
+import type { Evaluation } from "../tasks/index.ts";
 import { definitionLabel, metricLabel, percent, score, scoreChange } from "./format.ts";
-import { shellLine } from "./page.ts";
-import type { Table } from "./table.ts";
-import { comparisonTable, evaluationFacts, layersTable } from "./tables.ts";
+import { shellLine } from "./page/page.ts";
+import type { Table } from "./tables/table.ts";
+import { comparisonTable, evaluationFacts, layersTable } from "./tables/tables.ts";
 
 /** What a card may say beyond the record. */
 export interface CardOptions {

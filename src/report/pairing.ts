@@ -1,7 +1,8 @@
 // Finds PEFT and DEFT among finished runs: equal in everything but the density loss.
 
+import { type Comparison, type ComparisonRow, comparisonRow } from "../jobs/index.ts";
+import type { RunRecord } from "../runs/index.ts";
 import { methodName } from "../settings/index.ts";
-import { type Comparison, type ComparisonRow, comparisonRow, type RunRecord } from "../workflow/index.ts";
 
 /** The comparison that a set of runs holds; null when no two of them are a pair. */
 export function pairRuns(records: readonly RunRecord[]): Comparison | null {

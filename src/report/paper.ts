@@ -1,9 +1,9 @@
 // The paper's numbers, to stand beside ours: arXiv 2402.01911 (AAAI 2025).
-import type { BenchReport } from "../deploy/index.ts";
-import { type Comparison, densityBy, HEADLINE_DEFINITION } from "../workflow/index.ts";
+import type { BenchReport } from "../jobs/index.ts";
+import { type Comparison, densityBy, HEADLINE_DEFINITION } from "../jobs/index.ts";
 import { benchedScores, type CompressionReport } from "./candidates.ts";
 import { definitionLabel, percent } from "./format.ts";
-import type { Table } from "./table.ts";
+import type { Table } from "./tables/table.ts";
 
 /** One number of the paper; `value` is a fraction, `where` says which experiment. */
 export interface PaperFigure {

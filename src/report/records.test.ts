@@ -2,8 +2,8 @@
 import { describe, expect, test } from "vitest";
 import { sampleComparison, sampleEvaluation, sampleEvents, sampleRecord } from "../../test/support/records.ts";
 import { DataError } from "../errors.ts";
+import { effectiveEvents, parseEvents } from "../runs/index.ts";
 import type { TrainEvent } from "../train/index.ts";
-import { effectiveEvents, parseEvents } from "../workflow/index.ts";
 import { pairRuns } from "./pairing.ts";
 import {
   advance,

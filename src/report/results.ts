@@ -1,8 +1,8 @@
 // Results as JSON: our own contract, and the file names and keys of the transformers Trainer.
 import type { Density, DensityReport, LayerDensity } from "../density/index.ts";
-import type { Evaluation } from "../infer/index.ts";
+import { type Comparison, densityBy, HEADLINE_DEFINITION, type Profile } from "../jobs/index.ts";
+import type { Evaluation } from "../tasks/index.ts";
 import type { TrainEvent } from "../train/index.ts";
-import { type Comparison, densityBy, HEADLINE_DEFINITION, type Profile } from "../workflow/index.ts";
 
 /** A JSON value; numbers that are not finite have become null. */
 export type Json = null | boolean | number | string | readonly Json[] | { readonly [key: string]: Json };

@@ -1,10 +1,11 @@
 // The files a finished run's folder gets from its records; a face writes them.
-import type { Evaluation } from "../infer/index.ts";
-import { effectiveEvents } from "../workflow/index.ts";
-import { standaloneSvg } from "./chart.ts";
-import { layerFigure } from "./figures.ts";
-import { type RunReport, reportHtml } from "./html.ts";
+
+import { effectiveEvents } from "../runs/index.ts";
+import type { Evaluation } from "../tasks/index.ts";
+import { standaloneSvg } from "./figures/chart.ts";
+import { layerFigure } from "./figures/figures.ts";
 import { modelCard } from "./model-card.ts";
+import { type RunReport, reportHtml } from "./page/html.ts";
 import { trainerResults } from "./results.ts";
 
 /** A file by its path inside the run's folder. */

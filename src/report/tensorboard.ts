@@ -1,6 +1,7 @@
 // TensorBoard event files: TFRecord framing around `Event` messages that hold scalars.
+
+import { densityBy, HEADLINE_DEFINITION } from "../jobs/index.ts";
 import type { TrainEvent } from "../train/index.ts";
-import { densityBy, HEADLINE_DEFINITION } from "../workflow/index.ts";
 
 /** The bytes of an event file's first record: its format version. */
 export function tensorBoardHeader(timeMs: number): Uint8Array {

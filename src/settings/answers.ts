@@ -1,5 +1,6 @@
 // The settings of tasks that answer with text: what is read and written, how texts are chosen.
-import type { GenerationOptions, SpanOptions } from "../infer/index.ts";
+import type { GenerationOptions } from "../infer/index.ts";
+import type { SpanOptions } from "../tasks/index.ts";
 import { DEFAULTS, TASK_DEFAULTS } from "./defaults.ts";
 import type { SettingsInput, SettingsKey } from "./schema.ts";
 import type { Settings, TaskName } from "./settings.ts";

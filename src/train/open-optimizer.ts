@@ -1,9 +1,9 @@
 // Which optimiser a run gets: the whole step in one program, or stage by stage.
 import { isOp, reachable } from "../graph/index.ts";
-import { buildTaskGraph, type TaskGraphOptions } from "../infer/index.ts";
+import { buildTaskGraph, type TaskGraphOptions } from "../tasks/index.ts";
 import { elementBytes, sizeOf } from "../tensor/index.ts";
 import { Optimizer, type OptimizerOptions } from "./optimizer.ts";
-import { StagedOptimizer } from "./staged.ts";
+import { StagedOptimizer } from "./staged/staged.ts";
 
 /** What the trainer asks of an optimiser; which of them it drives it cannot tell. */
 export type Stepper = Pick<Optimizer, "graph" | "state" | "energies" | "restore" | "step" | "dispose">;

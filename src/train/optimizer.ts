@@ -1,11 +1,11 @@
 // Runs steps: owns the compiled programs and two sets of buffers, so that no step allocates its results.
 
-import type { ModelBatch } from "../infer/index.ts";
 import { biasCorrections } from "../optim/index.ts";
+import type { Energies } from "../prune/index.ts";
 import type { Backend, CompileOptions, Feeds, Program } from "../runtime/index.ts";
+import type { ModelBatch } from "../tasks/index.ts";
 import { scalarOf, streamSeed, type Tensor, type Weights, zeros } from "../tensor/index.ts";
 import { initialParameters } from "./parameters.ts";
-import type { Energies } from "./removal.ts";
 import { stepScales } from "./scales.ts";
 import { buildStep, type StepGraph, type StepOptions } from "./step.ts";
 

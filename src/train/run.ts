@@ -1,8 +1,9 @@
 // One process's part of a training run: where it stands, and the next thing to do.
 import { gateOf, isGate } from "../density/index.ts";
 import { ConfigError, DeftError, FileError, TrainingError } from "../errors.ts";
-import type { ModelBatch } from "../infer/index.ts";
 import { annealedAt, learningRateAt, rampAt } from "../optim/index.ts";
+import { NeuronRemoval } from "../prune/index.ts";
+import type { ModelBatch } from "../tasks/index.ts";
 import type { Tensor } from "../tensor/index.ts";
 import {
   checkpointFolder,
@@ -17,7 +18,6 @@ import {
 import type { EvalEvent, StepEvent, WarningEvent } from "./events.ts";
 import type { StepRates } from "./optimizer.ts";
 import { Progress } from "./progress.ts";
-import { NeuronRemoval } from "./removal.ts";
 import type { EpochBatches, TrainerOptions } from "./trainer.ts";
 import { WeightControl } from "./weight-control.ts";
 

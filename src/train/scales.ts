@@ -1,5 +1,5 @@
 // What the sums of a step are divided by, counted over all its micro-batches.
-import { lossCount, type ModelBatch, stackPositions } from "../infer/index.ts";
+import { lossCount, type ModelBatch, stackPositions } from "../tasks/index.ts";
 import { densityScale, type ScalarFeed, type StepGraph } from "./step.ts";
 
 /**

@@ -6,16 +6,16 @@ import {
   densityLoss,
   isGate,
   meanGate,
-  neuronMoments,
   numVirtualTokens,
   type StackName,
 } from "../density/index.ts";
 import { ConfigError } from "../errors.ts";
 import { add, mul, reduceSum, sigmoid, type Value } from "../graph/index.ts";
-import { buildTaskGraph, type LossScale, type TaskGraph, type TaskGraphOptions } from "../infer/index.ts";
 import type { ParameterSpec } from "../nn/index.ts";
 import { adamw, clipByGlobalNorm, globalNorm, isDecayed } from "../optim/index.ts";
 import { isHead } from "../peft/index.ts";
+import { neuronMoments } from "../prune/index.ts";
+import { buildTaskGraph, type LossScale, type TaskGraph, type TaskGraphOptions } from "../tasks/index.ts";
 import { sizeOf } from "../tensor/index.ts";
 
 export interface StepOptions extends TaskGraphOptions {

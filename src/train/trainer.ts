@@ -1,10 +1,11 @@
 // The loop: steps, evaluations, checkpoints, early stopping. It yields events and draws nothing.
-import type { ModelBatch } from "../infer/index.ts";
+
 import type { Schedule } from "../optim/index.ts";
+import type { RemovalOptions } from "../prune/index.ts";
+import type { ModelBatch } from "../tasks/index.ts";
 import type { Files, Tensor } from "../tensor/index.ts";
 import type { EvalEvent, TrainEvent } from "./events.ts";
 import type { Stepper } from "./open-optimizer.ts";
-import type { RemovalOptions } from "./removal.ts";
 import { Run } from "./run.ts";
 import type { WeightControlOptions } from "./weight-control.ts";
 

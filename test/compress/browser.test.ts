@@ -7,7 +7,7 @@ import { fileURLToPath } from "node:url";
 import { env, pipeline } from "@huggingface/transformers";
 import { chromium } from "playwright-core";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { exportOnnx } from "../../src/deploy/exporting-onnx.ts";
+import { exportOnnx } from "../../src/jobs/export/export-onnx.ts";
 import { nodeEnvironment } from "../../src/node.ts";
 import { deft } from "../support/command.ts";
 import { tinyExamples } from "../support/tiny-model.ts";

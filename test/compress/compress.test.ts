@@ -2,9 +2,9 @@
 import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { COMPRESS_KEYS, compressOptions, compressRun } from "../../src/deploy/index.ts";
+import { COMPRESS_KEYS, compressOptions, compressRun } from "../../src/jobs/index.ts";
 import { type CompressRequest, compress as compressModel, loadRun, nodeEnvironment } from "../../src/node.ts";
-import type { BudgetOutcome, Candidate } from "../../src/workflow/index.ts";
+import type { BudgetOutcome, Candidate } from "../../src/runs/index.ts";
 import { deft } from "../support/command.ts";
 import { type TinyRun, tinyRun } from "./support.ts";
 

@@ -3,7 +3,7 @@ import { readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { AutoModelForSeq2SeqLM, AutoTokenizer, env } from "@huggingface/transformers";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import type { Compression, StoredDecoding } from "../../src/workflow/index.ts";
+import type { Compression, StoredDecoding } from "../../src/runs/index.ts";
 import { deft } from "../support/command.ts";
 import { done, learns, type TinyTexts, tinyTexts } from "./t5-support.ts";
 

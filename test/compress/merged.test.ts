@@ -2,8 +2,8 @@
 import { readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { compilePlain } from "../../src/deploy/frozen-model.ts";
 import { openCheckpoint } from "../../src/hub/index.ts";
+import { compilePlain } from "../../src/load/merged-model.ts";
 import { nodeFiles } from "../../src/node.ts";
 import { nodeBackend } from "../../src/runtime/node.ts";
 import { int64, randomStream } from "../../src/tensor/index.ts";

@@ -2,10 +2,10 @@
 import { existsSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { deploy, deployedProgram } from "../../src/compress/deploy.ts";
-import { taskRanges } from "../../src/deploy/calibrating.ts";
-import { exportOnnx } from "../../src/deploy/exporting-onnx.ts";
-import { inferenceOf, openFrozen } from "../../src/deploy/frozen-model.ts";
+import { deploy, deployedProgram } from "../../src/export/optimize.ts";
+import { taskRanges } from "../../src/jobs/compress/calibrate.ts";
+import { exportOnnx } from "../../src/jobs/export/export-onnx.ts";
+import { inferenceOf, openFrozen } from "../../src/load/merged-model.ts";
 import { nodeEnvironment } from "../../src/node.ts";
 import { nodeBackend } from "../../src/runtime/node.ts";
 import { deft } from "../support/command.ts";

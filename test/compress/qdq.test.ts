@@ -3,25 +3,25 @@ import { readFileSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import * as ort from "onnxruntime-node";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { ActivationHistogram, type ActivationRange } from "../../src/compress/activation-range.ts";
-import { deploy, deployEncoder, deployedProgram } from "../../src/compress/deploy.ts";
-import { quantizeModel } from "../../src/compress/quantize.ts";
-import { multiplied, quantizeStatic } from "../../src/compress/quantize-static.ts";
-import { bytesOf, deployedFiles, readStored, type StoredModel } from "../../src/compress/stored-model.ts";
+import { logitsOf } from "../../src/evaluate/encoder-logits.ts";
+import { deploy, deployEncoder, deployedProgram } from "../../src/export/optimize.ts";
+import { Graph } from "../../src/graph/index.ts";
 import {
   type ActivationNoise,
   calibrateActivations,
   chosenRange,
   staticRanges,
   taskRanges,
-} from "../../src/deploy/calibrating.ts";
-import { openCompressData } from "../../src/deploy/compress-data.ts";
-import { logitsOf } from "../../src/deploy/encoder-logits.ts";
-import { type FrozenModel, inferenceOf, openFrozen } from "../../src/deploy/frozen-model.ts";
-import { Graph } from "../../src/graph/index.ts";
+} from "../../src/jobs/compress/calibrate.ts";
+import { openCompressData } from "../../src/jobs/compress/data.ts";
+import { type FrozenModel, inferenceOf, openFrozen } from "../../src/load/merged-model.ts";
 import { linear, Scope } from "../../src/nn/index.ts";
 import { nodeEnvironment } from "../../src/node.ts";
 import { type EmittedModel, emit, type OnnxModel, readModel, writeModel } from "../../src/onnx/index.ts";
+import { ActivationHistogram, type ActivationRange } from "../../src/onnx/passes/activation-range.ts";
+import { bytesOf, deployedFiles, readStored, type StoredModel } from "../../src/onnx/passes/external-data.ts";
+import { multiplied, quantizeStatic } from "../../src/onnx/passes/quantize-static.ts";
+import { quantizeModel } from "../../src/onnx/passes/quantize-weights.ts";
 import type { Backend } from "../../src/runtime/index.ts";
 import { nodeBackend } from "../../src/runtime/node.ts";
 import { float32, randomStream } from "../../src/tensor/index.ts";

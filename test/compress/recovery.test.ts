@@ -2,11 +2,11 @@
 import { existsSync, readFileSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { type CompressEvent, compressOptions, compressRun } from "../../src/deploy/index.ts";
 import { openCheckpoint } from "../../src/hub/index.ts";
+import { type CompressEvent, compressOptions, compressRun } from "../../src/jobs/index.ts";
 import { compress, nodeEnvironment, nodeFiles } from "../../src/node.ts";
 import { compressionLine } from "../../src/report/index.ts";
-import type { Pruning, RunRecord } from "../../src/workflow/index.ts";
+import type { Pruning, RunRecord } from "../../src/runs/index.ts";
 import { deft } from "../support/command.ts";
 import { type TinyRun, tinyRun } from "./support.ts";
 import { argv, done } from "./t5-support.ts";

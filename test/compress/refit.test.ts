@@ -3,13 +3,13 @@ import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "no
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { keepNeurons, neuronsToKeep } from "../../src/compress/index.ts";
-import { openCompressData } from "../../src/deploy/compress-data.ts";
-import { needsMoments } from "../../src/deploy/compress-rules.ts";
-import { calibrate, layerFacts } from "../../src/deploy/compress-scoring.ts";
-import { openFrozen } from "../../src/deploy/frozen-model.ts";
+import { openCompressData } from "../../src/jobs/compress/data.ts";
+import { needsMoments } from "../../src/jobs/compress/rules.ts";
+import { calibrate, layerFacts } from "../../src/jobs/compress/scoring.ts";
+import { openFrozen } from "../../src/load/merged-model.ts";
 import { mlpSites } from "../../src/models/index.ts";
 import { nodeEnvironment } from "../../src/node.ts";
+import { keepNeurons, neuronsToKeep } from "../../src/prune/index.ts";
 import { nodeBackend } from "../../src/runtime/node.ts";
 import { randomStream } from "../../src/tensor/index.ts";
 import { deft } from "../support/command.ts";

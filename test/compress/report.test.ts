@@ -3,7 +3,7 @@ import { existsSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { parseHTML } from "linkedom";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import type { Compression } from "../../src/workflow/index.ts";
+import type { Compression } from "../../src/runs/index.ts";
 import { deft } from "../support/command.ts";
 import { sampleBench } from "../support/compressions.ts";
 import { type TinyRun, tinyRun } from "./support.ts";

@@ -1,17 +1,17 @@
 // `deft compress` of encoders that point at answers: scores of questions over all their windows, searches, eight bits, recovery.
 import { rmSync } from "node:fs";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { applyPlan, keepNeurons } from "../../src/compress/index.ts";
 import { isSpans } from "../../src/data/index.ts";
-import { type CompressData, openCompressData } from "../../src/deploy/compress-data.ts";
-import { calibrate, layerFacts, openMasked, statedScores } from "../../src/deploy/compress-scoring.ts";
-import { logitsOf } from "../../src/deploy/encoder-logits.ts";
-import { compilePlain, type FrozenModel, openFrozen } from "../../src/deploy/frozen-model.ts";
+import { logitsOf } from "../../src/evaluate/encoder-logits.ts";
 import { nodeFiles } from "../../src/hub/files-node.ts";
+import { type CompressData, openCompressData } from "../../src/jobs/compress/data.ts";
+import { calibrate, layerFacts, openMasked, statedScores } from "../../src/jobs/compress/scoring.ts";
+import { compilePlain, type FrozenModel, openFrozen } from "../../src/load/merged-model.ts";
 import { mlpSites } from "../../src/models/index.ts";
 import { nodeEnvironment } from "../../src/node.ts";
+import { applyPlan, keepNeurons } from "../../src/prune/index.ts";
+import { type Compression, readOutcomes } from "../../src/runs/index.ts";
 import { nodeBackend } from "../../src/runtime/node.ts";
-import { type Compression, readOutcomes } from "../../src/workflow/index.ts";
 import { deft } from "../support/command.ts";
 import { tinySquad } from "../support/tiny-answers.ts";
 import { writeFiles, writeTinyModel } from "../support/tiny-model.ts";

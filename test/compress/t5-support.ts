@@ -2,10 +2,10 @@
 import { mkdtempSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import type { PlainModel } from "../../src/compress/index.ts";
 import { openGenerator, openScorer } from "../../src/infer/index.ts";
 import { t5Model } from "../../src/models/index.ts";
 import { untrained } from "../../src/peft/index.ts";
+import type { PlainModel } from "../../src/prune/index.ts";
 import { nodeBackend } from "../../src/runtime/node.ts";
 import { int64, randomStream, type Tensor } from "../../src/tensor/index.ts";
 import { deft } from "../support/command.ts";

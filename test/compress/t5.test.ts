@@ -2,8 +2,8 @@
 import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import type { Plan } from "../../src/compress/index.ts";
-import type { Compression } from "../../src/workflow/index.ts";
+import type { Plan } from "../../src/prune/index.ts";
+import type { Compression } from "../../src/runs/index.ts";
 import { deft } from "../support/command.ts";
 import { writeFiles } from "../support/tiny-model.ts";
 import { type argv, done, learns, type TinyTexts, tinyTexts } from "./t5-support.ts";

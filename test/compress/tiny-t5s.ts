@@ -1,6 +1,7 @@
 // Tiny T5s for the tests of export and bench, and what our own programs say of them.
-import { openFrozen } from "../../src/deploy/frozen-model.ts";
+
 import { openGenerator } from "../../src/infer/index.ts";
+import { openFrozen } from "../../src/load/merged-model.ts";
 import type { EncoderDecoderModel } from "../../src/models/index.ts";
 import { nodeEnvironment } from "../../src/node.ts";
 import { untrained } from "../../src/peft/index.ts";

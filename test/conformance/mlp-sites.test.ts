@@ -1,19 +1,12 @@
 // `mlpSites` names what hooks see and what the graph reads, on every architecture.
 import { readFileSync } from "node:fs";
 import { expect, test } from "vitest";
-import {
-  gateName,
-  maskName,
-  meanName,
-  mlpGates,
-  neuronMasks,
-  neuronShifts,
-  shiftName,
-} from "../../src/density/index.ts";
-import { buildTaskGraph } from "../../src/infer/index.ts";
+import { gateName, mlpGates } from "../../src/density/index.ts";
 import { anyModel, mlpSites } from "../../src/models/index.ts";
 import { compose } from "../../src/nn/index.ts";
 import { headOnly } from "../../src/peft/index.ts";
+import { maskName, meanName, neuronMasks, neuronShifts, shiftName } from "../../src/prune/index.ts";
+import { buildTaskGraph } from "../../src/tasks/index.ts";
 import { buildStep } from "../../src/train/index.ts";
 
 const MODELS = [

@@ -5,8 +5,8 @@ import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { openSafetensors } from "../../src/hub/index.ts";
 import { nodeFiles } from "../../src/node.ts";
+import { parseEvents, type RunRecord } from "../../src/runs/index.ts";
 import type { EvalEvent, TrainEvent } from "../../src/train/index.ts";
-import { parseEvents, type RunRecord } from "../../src/workflow/index.ts";
 import { deft, filesBelow, outcomeOf, startScript } from "../support/command.ts";
 import { tinyExamples, writeTinyModel, writeTinyRte, writeTinySst2, writeTinyStsb } from "../support/tiny-model.ts";
 

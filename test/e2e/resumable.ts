@@ -1,8 +1,8 @@
 // Runs in this process that stop where they are told, and what of them must come out the same after a resume.
 import { workflow } from "../../src/library/index.ts";
 import { nodeEnvironment } from "../../src/node.ts";
+import { openSettings } from "../../src/runs/index.ts";
 import type { StepEvent, TrainEvent } from "../../src/train/index.ts";
-import { openSettings } from "../../src/workflow/index.ts";
 import { filesBelow } from "../support/command.ts";
 
 type Flags = Readonly<Record<string, unknown>>;

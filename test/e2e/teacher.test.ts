@@ -6,7 +6,7 @@ import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { ConfigError } from "../../src/errors.ts";
 import { workflow } from "../../src/library/index.ts";
 import { fineTune, full, loadModel, nodeEnvironment, table } from "../../src/node.ts";
-import { openSettings, readRun } from "../../src/workflow/index.ts";
+import { openSettings, readRun } from "../../src/runs/index.ts";
 import { deft } from "../support/command.ts";
 import { tinySquad, writeTinyT5 } from "../support/tiny-answers.ts";
 import { tinyExamples, writeFiles, writeTinyModel, writeTinySst2, writeTinyStsb } from "../support/tiny-model.ts";
@@ -155,7 +155,7 @@ test("a run that was taught teaches in turn, gates and all; so does what it was 
   const small = at("small");
   const gated = { ada: true, "keep-neurons": 0.5, targets: "all-linear", output: at("gated") };
   await trained({ teacher: at("teacher"), ...gated });
-  const { compressOptions, compressRun } = await import("../../src/deploy/index.ts");
+  const { compressOptions, compressRun } = await import("../../src/jobs/index.ts");
   const target = { kind: "run", folder: at("gated") } as const;
   await compressRun(environment, target, compressOptions({ output: small }), { threads: 1 }).result;
   const losses: number[][] = [];

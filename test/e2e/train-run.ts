@@ -2,7 +2,7 @@
 
 import { workflow } from "../../src/library/index.ts";
 import { nodeEnvironment } from "../../src/node.ts";
-import { openSettings } from "../../src/workflow/index.ts";
+import { openSettings } from "../../src/runs/index.ts";
 
 const flags = JSON.parse(process.argv[2] ?? "{}") as { readonly output: string };
 const environment = nodeEnvironment();

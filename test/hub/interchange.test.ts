@@ -5,17 +5,15 @@ import { join } from "node:path";
 import { afterAll, beforeAll, expect, it, vi } from "vitest";
 import { nodeFiles } from "../../src/hub/files-node.ts";
 import {
-  type BottleneckAdapter,
   fingerprint,
   float32Checkpoint,
   openCheckpoint,
   openSafetensors,
   openTorchFile,
-  readAdapter,
   safetensorsBytes,
   toFloat32,
-  writeAdapter,
 } from "../../src/hub/index.ts";
+import { type BottleneckAdapter, readAdapter, writeAdapter } from "../../src/peft/index.ts";
 import { type DType, float32, type Tensor, tensor } from "../../src/tensor/index.ts";
 import { describeWithAdapters, describeWithPython } from "../support/python.ts";
 import { python } from "./python.ts";

@@ -2,11 +2,11 @@
 import { writeFile } from "node:fs/promises";
 import { beforeAll, expect, test, vi } from "vitest";
 import { openScorer } from "../../src/infer/index.ts";
+import type { RunTarget } from "../../src/load/index.ts";
+import { openTarget } from "../../src/load/opened-target.ts";
 import { nodeEnvironment } from "../../src/node.ts";
 import { nodeBackend } from "../../src/runtime/node.ts";
 import { int64 } from "../../src/tensor/index.ts";
-import type { RunTarget } from "../../src/workflow/index.ts";
-import { openTarget } from "../../src/workflow/opened-target.ts";
 import { describeWithAdapters, describeWithPython } from "../support/python.ts";
 import { tinySeq2seq, writeTinyT5 } from "../support/tiny-answers.ts";
 import { writeFiles } from "../support/tiny-model.ts";

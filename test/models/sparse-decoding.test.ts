@@ -2,7 +2,6 @@
 import { describe, expect, test } from "vitest";
 import { abs, less, where } from "../../src/graph/index.ts";
 import {
-  buildTaskGraph,
   calibrateSparseMlp,
   type GenerationOptions,
   type GeneratorOptions,
@@ -15,6 +14,7 @@ import { mlpSites, t5Model } from "../../src/models/index.ts";
 import { full, headOnly, lora, type Method } from "../../src/peft/index.ts";
 import { nodeBackend } from "../../src/runtime/node.ts";
 import { webBackend } from "../../src/runtime/web.ts";
+import { buildTaskGraph } from "../../src/tasks/index.ts";
 import { int64, memoryWeights, randomStream, type Tensor, zeros } from "../../src/tensor/index.ts";
 import { initialParameters } from "../../src/train/index.ts";
 

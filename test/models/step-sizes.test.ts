@@ -4,11 +4,11 @@ import { fromBinary } from "@bufbuild/protobuf";
 import { expect, test } from "vitest";
 import { nodeFiles } from "../../src/hub/files-node.ts";
 import { openCheckpoint } from "../../src/hub/index.ts";
-import type { HeadKind } from "../../src/infer/index.ts";
 import { anyModel } from "../../src/models/index.ts";
 import { ModelProtoSchema } from "../../src/onnx/generated/onnx_pb.js";
 import { emit } from "../../src/onnx/index.ts";
 import { lora } from "../../src/peft/index.ts";
+import type { HeadKind } from "../../src/tasks/index.ts";
 import { sizeOf } from "../../src/tensor/index.ts";
 import { buildStep } from "../../src/train/index.ts";
 

@@ -3,12 +3,12 @@ import { expect, test } from "vitest";
 import { ConfigError, UnsupportedError } from "../../src/errors.ts";
 import { nodeFiles } from "../../src/hub/files-node.ts";
 import { openCheckpoint } from "../../src/hub/index.ts";
-import { buildTaskGraph, type HeadKind } from "../../src/infer/index.ts";
+import { missingHead } from "../../src/load/base-model.ts";
 import { anyModel, sanitize } from "../../src/models/index.ts";
 import { headOnly, lora } from "../../src/peft/index.ts";
+import { buildTaskGraph, type HeadKind } from "../../src/tasks/index.ts";
 import { memoryWeight, zeros } from "../../src/tensor/index.ts";
 import { buildStep } from "../../src/train/index.ts";
-import { missingHead } from "../../src/workflow/base-model.ts";
 
 const HEAD: HeadKind = { kind: "language-model" };
 

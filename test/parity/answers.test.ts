@@ -10,7 +10,7 @@ import {
   scoreAnswer,
   textMetrics,
   type WindowLogits,
-} from "../../src/infer/index.ts";
+} from "../../src/tasks/index.ts";
 
 const read = (name: string): unknown =>
   JSON.parse(readFileSync(fileURLToPath(new URL(`../golden/${name}`, import.meta.url)), "utf8"));

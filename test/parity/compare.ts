@@ -1,8 +1,10 @@
 // Runs one case of a record through our own rooms and compares everything that the record holds.
-import { buildTaskGraph, type ModelBatch, openScorer, stackPositions } from "../../src/infer/index.ts";
+
+import { openScorer } from "../../src/infer/index.ts";
 import { isDecayed, learningRateAt } from "../../src/optim/index.ts";
 import type { Method } from "../../src/peft/index.ts";
 import type { Backend } from "../../src/runtime/index.ts";
+import { buildTaskGraph, type ModelBatch, stackPositions } from "../../src/tasks/index.ts";
 import { float32, scalarOf, type Tensor, zeros } from "../../src/tensor/index.ts";
 import {
   buildStep,

@@ -5,18 +5,13 @@ import { join } from "node:path";
 import { afterAll, expect, test } from "vitest";
 import { nodeFiles } from "../../src/hub/files-node.ts";
 import { openCheckpoint } from "../../src/hub/index.ts";
-import { warp } from "../../src/infer/decoding.ts";
-import {
-  buildTaskGraph,
-  type GenerationOptions,
-  type Generator,
-  type GeneratorOptions,
-  openGenerator,
-} from "../../src/infer/index.ts";
+import { warp } from "../../src/infer/generation/decoding.ts";
+import { type GenerationOptions, type Generator, type GeneratorOptions, openGenerator } from "../../src/infer/index.ts";
 import { sanitize, t5Model } from "../../src/models/index.ts";
 import { full, headOnly, lora } from "../../src/peft/index.ts";
 import { nodeBackend } from "../../src/runtime/node.ts";
 import { webBackend } from "../../src/runtime/web.ts";
+import { buildTaskGraph } from "../../src/tasks/index.ts";
 import { int64, type Tensor } from "../../src/tensor/index.ts";
 import { initialParameters } from "../../src/train/index.ts";
 import { describeWithPython, runPython } from "../support/python.ts";

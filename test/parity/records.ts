@@ -2,10 +2,10 @@
 
 import { nodeFiles } from "../../src/hub/files-node.ts";
 import { float32Checkpoint, openCheckpoint, openSafetensors } from "../../src/hub/index.ts";
-import type { Distillation, HeadKind, ModelBatch } from "../../src/infer/index.ts";
 import { anyModel, type Model, sanitize } from "../../src/models/index.ts";
 import { compose, type Hooks } from "../../src/nn/index.ts";
 import { adapter, full, headOnly, lora, type Method, prefix, prompt } from "../../src/peft/index.ts";
+import type { Distillation, HeadKind, ModelBatch } from "../../src/tasks/index.ts";
 import { memoryWeight, type Tensor, type Weights } from "../../src/tensor/index.ts";
 
 export interface Objective {

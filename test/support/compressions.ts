@@ -1,8 +1,8 @@
 // Invented records of compressed models and of a benchmark: shaped like real ones, measured nowhere.
 
-import type { BenchReport, BenchRow } from "../../src/deploy/index.ts";
+import type { BenchReport, BenchRow } from "../../src/jobs/index.ts";
 import type { CompressionReport } from "../../src/report/index.ts";
-import type { Candidate, Compression } from "../../src/workflow/index.ts";
+import type { Candidate, Compression } from "../../src/runs/index.ts";
 import { START_TIME } from "./records.ts";
 
 const NEURONS = 1536;

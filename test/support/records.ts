@@ -1,10 +1,11 @@
 // Invented records for tests of reports: shaped like a real run, measured nowhere.
 import type { Density, DensityReport } from "../../src/density/index.ts";
-import type { Evaluation } from "../../src/infer/index.ts";
+import { type Comparison, comparisonRow } from "../../src/jobs/index.ts";
 import type { RunReport } from "../../src/report/index.ts";
+import type { RunRecord } from "../../src/runs/index.ts";
 import { resolveSettings } from "../../src/settings/index.ts";
+import type { Evaluation } from "../../src/tasks/index.ts";
 import type { TrainEvent } from "../../src/train/index.ts";
-import { type Comparison, comparisonRow, type RunRecord } from "../../src/workflow/index.ts";
 
 export const START_TIME = Date.UTC(2026, 0, 2, 3, 4, 5);
 

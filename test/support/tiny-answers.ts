@@ -1,8 +1,8 @@
 // A tiny random T5, and small data sets whose answers stand in the text, written into a folder by our own code alone.
 import { safetensorsBytes } from "../../src/hub/index.ts";
-import { buildTaskGraph } from "../../src/infer/index.ts";
 import { t5Model } from "../../src/models/index.ts";
 import { headOnly } from "../../src/peft/index.ts";
+import { buildTaskGraph } from "../../src/tasks/index.ts";
 import { randomStream, zeros } from "../../src/tensor/index.ts";
 import { tinyExamples, writeFiles } from "./tiny-model.ts";
 

@@ -2,9 +2,9 @@
 import { mkdir, writeFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { safetensorsBytes } from "../../src/hub/index.ts";
-import { buildTaskGraph } from "../../src/infer/index.ts";
 import { encoderModel } from "../../src/models/index.ts";
 import { headOnly, isHead } from "../../src/peft/index.ts";
+import { buildTaskGraph } from "../../src/tasks/index.ts";
 import { randomStream, type Tensor, zeros } from "../../src/tensor/index.ts";
 
 export interface TinyModelOptions {

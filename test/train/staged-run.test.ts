@@ -5,8 +5,8 @@ import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { workflow } from "../../src/library/index.ts";
 import { nodeEnvironment } from "../../src/node.ts";
+import { openSettings } from "../../src/runs/index.ts";
 import type { TrainEvent } from "../../src/train/index.ts";
-import { openSettings } from "../../src/workflow/index.ts";
 import { writeTinyModel, writeTinySst2 } from "../support/tiny-model.ts";
 
 let folder: string;

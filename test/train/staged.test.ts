@@ -1,12 +1,12 @@
 // A step stage by stage is the step of one graph: every gradient by name, the losses, the parameters after some steps.
 import { describe, expect, it } from "vitest";
-import type { HeadKind, ModelBatch } from "../../src/infer/index.ts";
-import { buildTaskGraph } from "../../src/infer/index.ts";
 import { anyModel } from "../../src/models/index.ts";
 import { compose } from "../../src/nn/index.ts";
 import { adapter, full, headOnly, lora, type Method, prefix, prompt } from "../../src/peft/index.ts";
 import { isBlockMatrix, openQuantized, quantizedCheckpoint, quantizedHooks } from "../../src/quant/index.ts";
 import { nodeBackend } from "../../src/runtime/node.ts";
+import type { HeadKind, ModelBatch } from "../../src/tasks/index.ts";
+import { buildTaskGraph } from "../../src/tasks/index.ts";
 import {
   int64,
   memoryWeights,
@@ -25,7 +25,7 @@ import {
   StagedOptimizer,
   stepScales,
 } from "../../src/train/index.ts";
-import { blockTap, cutStages, type Kept } from "../../src/train/staged-cut.ts";
+import { blockTap, cutStages, type Kept } from "../../src/train/staged/staged-cut.ts";
 
 const backend = nodeBackend({ threads: 1 });
 

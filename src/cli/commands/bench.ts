@@ -1,7 +1,7 @@
 // `deft bench`: latency, throughput, load time, memory and size of several models, interleaved.
 
-import { type BenchOptions, ONNX_DTYPES } from "../../deploy/index.ts";
 import { ConfigError, type ConfigIssue } from "../../errors.ts";
+import { type BenchOptions, ONNX_DTYPES } from "../../jobs/index.ts";
 import { arithmeticTable, benchTable, ENERGY_CAVEAT, renderTable, toJson } from "../../report/index.ts";
 import { resolvePartial } from "../../settings/index.ts";
 import { startWorker } from "../bench-process.ts";

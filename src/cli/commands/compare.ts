@@ -1,8 +1,10 @@
 // `deft compare`: PEFT against DEFT for each method and seed, one table.
+
+import type { Comparison } from "../../jobs/index.ts";
 import { comparisonJson, comparisonSentences, comparisonTable, renderTable, reportHtml } from "../../report/index.ts";
+import { checkFree, type StoredRun } from "../../runs/index.ts";
 import { type ComparisonCell, resolveComparison } from "../../settings/index.ts";
 import { type Files, joinPath } from "../../tensor/index.ts";
-import { type Comparison, checkFree, type StoredRun } from "../../workflow/index.ts";
 import type { Body } from "../command.ts";
 import { comparisonDisplay } from "../comparison-display.ts";
 import { INTERRUPTED, interruptible } from "../interrupt.ts";

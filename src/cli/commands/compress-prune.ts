@@ -1,7 +1,8 @@
 // `deft compress --prune`: a model with exact zeros, chosen by magnitude or Wanda.
 
-import { COMPRESS_KEYS, PRUNE_CALIBRATION_EXAMPLES, parsePruneRecipe } from "../../deploy/index.ts";
 import { ConfigError, type ConfigIssue } from "../../errors.ts";
+import { COMPRESS_KEYS, PRUNE_CALIBRATION_EXAMPLES } from "../../jobs/index.ts";
+import { parsePruneRecipe } from "../../prune/index.ts";
 import { percent, renderTable, shellLine, toJson } from "../../report/index.ts";
 import type { Body } from "../command.ts";
 import { collected } from "../own-flags.ts";

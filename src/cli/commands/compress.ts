@@ -1,6 +1,6 @@
 // `deft compress`: a smaller model by rule or under a measured budget, and what it costs.
 
-import { COMPRESS_KEYS, compressOptions } from "../../deploy/index.ts";
+import { COMPRESS_KEYS, compressOptions } from "../../jobs/index.ts";
 import { compressionNotes, compressionTable, renderTable, shellLine, toJson } from "../../report/index.ts";
 import type { Body } from "../command.ts";
 import { compressionDisplay } from "../compression-display.ts";

@@ -1,5 +1,5 @@
 // `deft demo`: the main job on what ships with the package, off line: without and with the density loss, then compressed.
-import { compressOptions } from "../../deploy/index.ts";
+import { compressOptions } from "../../jobs/index.ts";
 import {
   comparisonJson,
   comparisonSentences,

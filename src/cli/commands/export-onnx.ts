@@ -1,7 +1,7 @@
 // `deft export --format onnx`: a folder for Transformers.js.
 
-import { ONNX_DTYPES, type OnnxExportOptions } from "../../deploy/index.ts";
 import { ConfigError, type ConfigIssue } from "../../errors.ts";
+import { ONNX_DTYPES, type OnnxExportOptions } from "../../jobs/index.ts";
 import { bytes, renderTable, toJson } from "../../report/index.ts";
 import type { Body } from "../command.ts";
 import { readTarget } from "../target.ts";

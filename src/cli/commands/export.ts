@@ -1,7 +1,7 @@
 // `deft export`: a run as a folder that peft, AdapterHub's adapters, transformers or Transformers.js load.
 
-import { EXPORT_FORMATS, type ExportFormat } from "../../deploy/index.ts";
 import { type ConfigIssue, nearest } from "../../errors.ts";
+import { EXPORT_FORMATS, type ExportFormat } from "../../jobs/index.ts";
 import { shellLine, toJson } from "../../report/index.ts";
 import { STORED_FORMATS } from "../../settings/index.ts";
 import type { Body } from "../command.ts";

@@ -2,8 +2,8 @@
 import { accessSync, constants, createReadStream } from "node:fs";
 import { textLines } from "../../data/index.ts";
 import { ConfigError, type ConfigIssue, DataError, DeftError, FileError } from "../../errors.ts";
+import type { PredictInput } from "../../jobs/index.ts";
 import { toJson } from "../../report/index.ts";
-import type { PredictInput } from "../../workflow/index.ts";
 import type { Body } from "../command.ts";
 import { readTarget } from "../target.ts";
 import { openWorkflow } from "../workflow.ts";

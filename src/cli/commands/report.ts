@@ -1,8 +1,8 @@
 // `deft report`: one page of one or more runs and of models compressed from them.
 
-import type { BenchReport } from "../../deploy/index.ts";
 import { ConfigError } from "../../errors.ts";
 import { parseJson } from "../../hub/index.ts";
+import type { BenchReport } from "../../jobs/index.ts";
 import {
   type CompressionReport,
   comparisonSentences,
@@ -14,8 +14,8 @@ import {
   runsTable,
   toJson,
 } from "../../report/index.ts";
+import { readCompression, readGates, readRun, type StoredRun } from "../../runs/index.ts";
 import { type Files, joinPath } from "../../tensor/index.ts";
-import { readCompression, readGates, readRun, type StoredRun } from "../../workflow/index.ts";
 import type { Body } from "../command.ts";
 import { openFiles } from "../workflow.ts";
 

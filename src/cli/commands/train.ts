@@ -1,5 +1,6 @@
 // `deft train`: fine-tunes, shows it, and leaves a whole run folder behind.
 import { FileError } from "../../errors.ts";
+import type { TrainEstimate } from "../../jobs/index.ts";
 import {
   bytes,
   count,
@@ -11,8 +12,8 @@ import {
   shellLine,
   toJson,
 } from "../../report/index.ts";
+import { openSettings, type RunRecord } from "../../runs/index.ts";
 import { joinPath } from "../../tensor/index.ts";
-import { openSettings, type RunRecord, type TrainEstimate } from "../../workflow/index.ts";
 import type { Body } from "../command.ts";
 import { eventDisplay, follow } from "../follow.ts";
 import { INTERRUPTED, interruptible } from "../interrupt.ts";

@@ -1,6 +1,7 @@
 // Text to text over a table of the user's own: one column to read, one to write.
-import type { ColumnWish } from "../columns.ts";
+
 import type { DatasetOptions } from "../split.ts";
+import type { ColumnWish } from "../tables/columns.ts";
 import type { Task } from "../task.ts";
 
 const USUAL_SOURCE = ["source", "input", "text", "document", "article", "dialogue", "question", "prompt"];

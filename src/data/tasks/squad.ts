@@ -2,11 +2,11 @@
 import { DataError, type DataIssue } from "../../errors.ts";
 import type { Files } from "../../tensor/index.ts";
 import type { Answer, Example } from "../examples.ts";
-import { type CellFault, quoted } from "../labels.ts";
-import { cellText, openTable } from "../table.ts";
+import { type CellFault, quoted } from "../tables/labels.ts";
+import { cellText, openTable } from "../tables/table.ts";
+import { textBlocks } from "../tables/text-blocks.ts";
 import type { Task } from "../task.ts";
-import { textBlocks } from "../text-blocks.ts";
-import { wellFormed } from "../unicode.ts";
+import { wellFormed } from "../tokenizer/unicode.ts";
 
 /** The questions of a file, in its order. */
 export interface SquadFile {

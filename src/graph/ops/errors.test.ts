@@ -1,8 +1,9 @@
 // What each op says when it meets shapes or dtypes it cannot take.
 import { describe, expect, it } from "vitest";
 import { ShapeError, UnsupportedError } from "../../errors.ts";
+import { Graph } from "../graph.ts";
 import * as ops from "../index.ts";
-import { Graph, type Value } from "../index.ts";
+import type { Value } from "../value.ts";
 
 const graph = new Graph();
 const f = (...shape: ops.Dim[]): Value => graph.input(`f${shape.join("_")}`, "float32", shape);

@@ -1,0 +1,113 @@
+// Special tokens around one text or a pair, and truncation before they are added, as in the Rust tokenizers.
+import { ConfigError, UnsupportedError } from "../../errors.ts";
+
+/** Which end of which text gives way: `longest_first` is what transformers calls `truncation=True`. */
+export type Truncation = "longest_first" | "only_first" | "only_second" | "none";
+
+/** One part of an encoded input: a text, or special tokens; `typeId` is its segment. */
+export type Piece =
+  | { readonly kind: "text"; readonly which: "A" | "B"; readonly typeId: number }
+  | { readonly kind: "special"; readonly ids: readonly number[]; readonly typeId: number };
+
+export interface Template {
+  readonly single: readonly Piece[];
+  readonly pair: readonly Piece[];
+}
+
+const A: Piece = { kind: "text", which: "A", typeId: 0 };
+const B: Piece = { kind: "text", which: "B", typeId: 1 };
+
+/**
+ * The template of a `post_processor` of tokenizer.json.
+ * @throws {UnsupportedError} when its type is not known.
+ */
+export function templateOf(processor: unknown): Template {
+  const json = (processor ?? { type: "ByteLevel" }) as ProcessorJson;
+  switch (json.type) {
+    case "TemplateProcessing":
+      return { single: pieces(json.single, json), pair: pieces(json.pair, json) };
+    case "BertProcessing": {
+      const [cls, sep, sepB] = [special(json.cls, 0), special(json.sep, 0), special(json.sep, 1)];
+      return { single: [cls, A, sep], pair: [cls, A, sep, B, sepB] };
+    }
+    case "RobertaProcessing": {
+      const [cls, sep] = [special(json.cls, 0), special(json.sep, 0)];
+      return { single: [cls, A, sep], pair: [cls, A, sep, sep, { ...B, typeId: 0 }, sep] };
+    }
+    case "ByteLevel":
+      return { single: [A], pair: [A, B] };
+    case "Sequence":
+      return templateOf(json.processors?.findLast((p) => p.type !== "ByteLevel") ?? null);
+    default:
+      throw new UnsupportedError(`tokenizer post-processor ${String(json.type)}`, SUPPORTED);
+  }
+}
+
+const SUPPORTED = ["TemplateProcessing", "BertProcessing", "RobertaProcessing", "ByteLevel", "Sequence"];
+
+type TemplateItem =
+  | { readonly Sequence: { readonly id: "A" | "B"; readonly type_id: number } }
+  | { readonly SpecialToken: { readonly id: string; readonly type_id: number } };
+
+interface ProcessorJson {
+  readonly type: string;
+  readonly single?: readonly TemplateItem[];
+  readonly pair?: readonly TemplateItem[];
+  readonly special_tokens?: Readonly<Record<string, { readonly ids: readonly number[] }>>;
+  readonly cls?: readonly [string, number];
+  readonly sep?: readonly [string, number];
+  readonly processors?: readonly ProcessorJson[];
+}
+
+function pieces(items: readonly TemplateItem[] = [], json: ProcessorJson): Piece[] {
+  return items.map((item) =>
+    "Sequence" in item
+      ? { kind: "text", which: item.Sequence.id, typeId: item.Sequence.type_id }
+      : {
+          kind: "special",
+          ids: json.special_tokens?.[item.SpecialToken.id]?.ids ?? [],
+          typeId: item.SpecialToken.type_id,
+        },
+  );
+}
+
+function special(token: readonly [string, number] | undefined, typeId: number): Piece {
+  return { kind: "special", ids: token === undefined ? [] : [token[1]], typeId };
+}
+
+/** Number of special tokens a template adds. */
+export function addedTokens(template: readonly Piece[]): number {
+  return template.reduce((sum, piece) => sum + (piece.kind === "special" ? piece.ids.length : 0), 0);
+}
+
+/**
+ * How many tokens of each text stay, so that together they are at most `room`.
+ *
+ * @throws {ConfigError} when `only_first` or `only_second` would have to remove the whole text.
+ * @see huggingface/tokenizers `utils/truncation.rs`, `truncate_encodings`; ties leave the second text the odd token.
+ */
+export function keptLengths(
+  first: number,
+  second: number | null,
+  room: number,
+  truncation: Truncation,
+): readonly [number, number] {
+  const total = first + (second ?? 0);
+  if (truncation === "none" || total <= room) return [first, second ?? 0];
+  if (truncation === "longest_first") return second === null ? [room, 0] : longestFirst(first, second, room);
+  const excess = total - room;
+  const [kept, of] = truncation === "only_first" ? [first - excess, first] : [(second ?? 0) - excess, second ?? 0];
+  if (kept <= 0) {
+    throw new ConfigError([
+      { path: "maxLength", expected: `room for at least one token with truncation ${truncation}`, got: `${of} tokens` },
+    ]);
+  }
+  return truncation === "only_first" ? [kept, second ?? 0] : [first, kept];
+}
+
+function longestFirst(first: number, second: number, room: number): readonly [number, number] {
+  const shorter = Math.min(first, second);
+  let kept: readonly [number, number] = [shorter, shorter > room ? shorter : Math.max(shorter, room - shorter)];
+  if (kept[0] + kept[1] > room) kept = [Math.floor(room / 2), Math.floor(room / 2) + (room % 2)];
+  return first > second ? [kept[1], kept[0]] : kept;
+}

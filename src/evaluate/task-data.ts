@@ -1,0 +1,69 @@
+// A task's splits encoded for a model, and the head it needs.
+import {
+  type Dataset,
+  type EncodedExamples,
+  encodeAnswers,
+  encodeExamples,
+  encodeSpans,
+  encodeTexts,
+  openDataset,
+  type Split,
+  type Task,
+} from "../data/index.ts";
+import { type BaseModel, usableLength } from "../load/index.ts";
+import { type DataSettings, DEFAULTS, type Settings, type TextDataSettings } from "../settings/index.ts";
+import type { Files } from "../tensor/index.ts";
+
+/** Where data is; what texts are made of besides may be left out for tasks of labels. */
+export type OpenDataSettings = Omit<DataSettings, keyof TextDataSettings> & Partial<TextDataSettings>;
+
+/** The data set behind the settings. Errors as `openDataset`. */
+export function openData(
+  files: Files,
+  { task, data }: Pick<Settings, "task"> & { readonly data: OpenDataSettings },
+  options: {
+    readonly splits?: readonly string[];
+    readonly labels?: readonly string[];
+    readonly labelsRequired?: boolean;
+    readonly heldOutShare?: number | null;
+  } = {},
+): Promise<Dataset> {
+  return openDataset(files, {
+    task,
+    data: data.path,
+    textColumn: data.textColumn ?? undefined,
+    pairColumn: data.pairColumn ?? undefined,
+    labelColumn: data.labelColumn ?? undefined,
+    sourceColumn: data.sourceColumn ?? undefined,
+    targetColumn: data.targetColumn ?? undefined,
+    limitTrain: data.limitTrain ?? undefined,
+    limitEval: data.limitEval ?? undefined,
+    ...options,
+  });
+}
+
+/** A split as token ids: windows of questions, texts with targets, or texts with labels. */
+export async function encodeSplit(
+  split: Split,
+  base: BaseModel,
+  data: Pick<DataSettings, "maxLength"> & Partial<TextDataSettings>,
+  task: Pick<Task, "kind" | "unanswerable"> = { kind: "classification" },
+  { forTraining = false }: { readonly forTraining?: boolean } = {},
+): Promise<EncodedExamples> {
+  const maxLength = usableLength(base, data.maxLength);
+  const maxTargetLength = data.maxTargetLength ?? DEFAULTS["max-target-length"];
+  const stride = data.docStride ?? DEFAULTS["doc-stride"];
+  const examples = split.examples();
+  switch (task.kind) {
+    case "seq2seq":
+      return encodeTexts(examples, base.tokenizer, { maxLength, maxTargetLength, prefix: data.sourcePrefix ?? "" });
+    case "question-answering": {
+      if (base.model.architecture === "encoder") return encodeSpans(examples, base.tokenizer, { maxLength, stride });
+      const { unanswerable = false } = task;
+      const options = { maxLength, stride, maxTargetLength, unanswerable, targetsOnly: forTraining };
+      return encodeAnswers(examples, base.tokenizer, options);
+    }
+    default:
+      return encodeExamples(examples, base.tokenizer, { maxLength });
+  }
+}

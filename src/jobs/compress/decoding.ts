@@ -1,0 +1,52 @@
+// Thresholds for decoding by rows: raised while the score that they may cost stays within a budget, measured here.
+
+import { lostScore, scoringBatches } from "../../evaluate/index.ts";
+import { calibrateSparseMlp, chooseSparseMlp, type SparseMlpPlan } from "../../infer/index.ts";
+import type { FrozenModel } from "../../load/index.ts";
+import { untrained } from "../../peft/index.ts";
+import type { PlainModel } from "../../prune/index.ts";
+import type { StoredDecoding } from "../../runs/index.ts";
+import type { Backend } from "../../runtime/index.ts";
+import type { CompressData } from "./data.ts";
+import { examplesFrom } from "./examples.ts";
+import { openWriting, plainWriting } from "./writing.ts";
+
+/** Texts that activations are watched on while they are written, one at a time. */
+const CALIBRATION_TEXTS = 64;
+
+/**
+ * Decides which MLPs of a smaller model's decoder are read by the rows of active neurons, and above which magnitude a neuron counts as
+ * active: as much as a loss of `budget` allows, one standard error included, on the examples of the choice. Errors as `Backend.compile`.
+ */
+export async function chooseDecoding(
+  backend: Backend,
+  frozen: Pick<FrozenModel, "opened">,
+  smaller: PlainModel,
+  data: CompressData,
+  budget: number,
+): Promise<StoredDecoding> {
+  const written = plainWriting(smaller);
+  const options = { model: written.model, method: untrained(), weights: written.weights, backend };
+  const texts = examplesFrom(data.calibration, 0, CALIBRATION_TEXTS);
+  const calibration = await calibrateSparseMlp(
+    options,
+    new Map(),
+    scoringBatches(texts, data.task, "longest", 1),
+    data.generation,
+  );
+  const said = async (plan: SparseMlpPlan | null) => {
+    const writing = await openWriting(backend, { ...written, decoding: plan }, frozen, data);
+    return writing.said(data.search).finally(() => writing.dispose());
+  };
+  const dense = await said(null);
+  const { plan, score, keepActive } = await chooseSparseMlp(calibration, {
+    backend,
+    budget,
+    async score(of) {
+      if (of === null) return 0;
+      const { lost, standardError } = lostScore(dense, await said(of));
+      return -(lost + standardError);
+    },
+  });
+  return { schema: 1, plan, budget, lost: -score.sparse, keepActive };
+}

@@ -1,0 +1,134 @@
+// Parts of encoded examples: halves, subsets and sums, with their targets; a question keeps its windows together.
+import { type EncodedExamples, isSpans, isTargets, isTexts, isWindows } from "../../data/index.ts";
+import { randomStream } from "../../tensor/index.ts";
+
+/** Examples as scores count them: questions, not windows. */
+export function exampleCount(examples: EncodedExamples): number {
+  return isWindows(examples) ? examples.questions.length : examples.count;
+}
+
+/** How many examples are looked at: of long texts fewer do, since each token counts. */
+export interface SampleSize {
+  readonly least: number;
+  readonly most: number;
+  /** As many examples as have about so many tokens. */
+  readonly tokens: number;
+}
+
+/** How many of the examples a sample of this size has, by their mean length. */
+export function sampleCount(examples: EncodedExamples, { least, most, tokens }: SampleSize): number {
+  const meanTokens = examples.totalTokens / exampleCount(examples);
+  return Math.max(least, Math.min(most, Math.floor(tokens / meanTokens)));
+}
+
+/** Tokens that are to be written; 0 where nothing is. */
+export function targetTokens(examples: EncodedExamples): number {
+  return isTargets(examples) ? examples.targetLengths.reduce((sum, length) => sum + length, 0) : 0;
+}
+
+/** Two halves by a fixed shuffle: the same for every run, model and machine. */
+export function halves(examples: EncodedExamples): readonly [EncodedExamples, EncodedExamples] {
+  const order = randomStream(0, "halves").shuffle(upTo(0, exampleCount(examples)));
+  const middle = Math.ceil(order.length / 2);
+  const part = (indices: number[]) =>
+    examplesAt(
+      examples,
+      indices.sort((a, b) => a - b),
+    );
+  return [part(order.slice(0, middle)), part(order.slice(middle))];
+}
+
+/** The examples from number `from` up to `to`, a question with all its windows. */
+export function examplesFrom(examples: EncodedExamples, from: number, to: number): EncodedExamples {
+  return examplesAt(examples, upTo(from, Math.min(to, exampleCount(examples))));
+}
+
+const upTo = (from: number, to: number) => Array.from({ length: Math.max(0, to - from) }, (_, i) => from + i);
+
+/** The examples at ascending `indices`. */
+function examplesAt(examples: EncodedExamples, indices: readonly number[]): EncodedExamples {
+  if (!isWindows(examples)) return rowsAt(examples, indices);
+  const place = new Map(indices.map((index, i) => [index, i]));
+  const rows = upTo(0, examples.count).filter((row) => place.has(examples.owners[row]!));
+  const part = {
+    ...rowsAt(examples, rows),
+    questions: indices.map((index) => examples.questions[index]!),
+    owners: Int32Array.from(rows, (row) => place.get(examples.owners[row]!)!),
+  };
+  return part;
+}
+
+/** The rows at `indices`, in this order; windows lose nothing but their neighbours. */
+function rowsAt(examples: EncodedExamples, indices: readonly number[]): EncodedExamples {
+  const pick = <A extends Int32Array | Float64Array>(array: A, make: (length: number) => A): A => {
+    const out = make(indices.length);
+    indices.forEach((index, i) => {
+      out[i] = array[index]!;
+    });
+    return out;
+  };
+  const whole = (array: Int32Array) => pick(array, (n) => new Int32Array(n));
+  const lengths = whole(examples.lengths);
+  const spans = isSpans(examples)
+    ? {
+        startPositions: whole(examples.startPositions),
+        endPositions: whole(examples.endPositions),
+        offsets: (window: number) => examples.offsets(indices[window]!),
+      }
+    : {};
+  return {
+    ...examples,
+    count: indices.length,
+    lengths,
+    lines: whole(examples.lines),
+    labels: pick(examples.labels, (n) => new Float64Array(n)),
+    totalTokens: lengths.reduce((sum, length) => sum + length, 0),
+    tokens: (index) => examples.tokens(indices[index]!),
+    segmentStart: (index) => examples.segmentStart(indices[index]!),
+    ...spans,
+    ...(isTargets(examples)
+      ? {
+          targetLengths: whole(examples.targetLengths),
+          target: (index: number) => examples.target(indices[index]!),
+        }
+      : {}),
+    ...(isTexts(examples) ? { targetTexts: indices.map((index) => examples.targetTexts[index]!) } : {}),
+  };
+}
+
+/** The examples of both, one after the other; they must be of one kind. */
+export function joined(a: EncodedExamples, b: EncodedExamples): EncodedExamples {
+  const at = <E extends EncodedExamples, T>(first: E, second: E, index: number, of: (one: E, own: number) => T): T =>
+    index < first.count ? of(first, index) : of(second, index - first.count);
+  return {
+    ...a,
+    count: a.count + b.count,
+    lengths: Int32Array.of(...a.lengths, ...b.lengths),
+    lines: Int32Array.of(...a.lines, ...b.lines),
+    labels: Float64Array.of(...a.labels, ...b.labels),
+    totalTokens: a.totalTokens + b.totalTokens,
+    truncatedCount: a.truncatedCount + b.truncatedCount,
+    tokens: (index) => at(a, b, index, (of, own) => of.tokens(own)),
+    segmentStart: (index) => at(a, b, index, (of, own) => of.segmentStart(own)),
+    ...(isTargets(a) && isTargets(b)
+      ? {
+          targetLengths: Int32Array.of(...a.targetLengths, ...b.targetLengths),
+          target: (index: number) => at(a, b, index, (of, own) => of.target(own)),
+        }
+      : {}),
+    ...(isTexts(a) && isTexts(b) ? { targetTexts: [...a.targetTexts, ...b.targetTexts] } : {}),
+    ...(isSpans(a) && isSpans(b)
+      ? {
+          startPositions: Int32Array.of(...a.startPositions, ...b.startPositions),
+          endPositions: Int32Array.of(...a.endPositions, ...b.endPositions),
+          offsets: (window: number) => at(a, b, window, (of, own) => of.offsets(own)),
+        }
+      : {}),
+    ...(isWindows(a) && isWindows(b)
+      ? {
+          questions: [...a.questions, ...b.questions],
+          owners: Int32Array.of(...a.owners, ...b.owners.map((owner) => owner + a.questions.length)),
+        }
+      : {}),
+  };
+}

@@ -1,0 +1,104 @@
+// What a compression came to: sizes, scores of quantised weights, latency, and whether a budget holds.
+
+import { logitsOf, lostScore, type Said, saidLogits } from "../../evaluate/index.ts";
+import type { SparseMlpPlan } from "../../infer/index.ts";
+import { type FrozenModel, openDeployed } from "../../load/index.ts";
+import { keptCount, type LayerPlan, type PlainModel, type Quantization } from "../../prune/index.ts";
+import type { BudgetOutcome, Compression, ModelSize, StoredDecoding } from "../../runs/index.ts";
+import type { Backend } from "../../runtime/index.ts";
+import { parameterCount } from "../../tensor/index.ts";
+import { fewBits } from "../export/quantized-backend.ts";
+import { calibrateActivations, staticRanges } from "./calibrate.ts";
+import type { CompressData } from "./data.ts";
+import { openLatency } from "./latency-budget.ts";
+import type { CompressOptions } from "./options.ts";
+import { openWriting, plainWriting } from "./writing.ts";
+
+/** What was decided about decoding by rows. */
+export function decodingFacts({
+  plan: { exactness, layers },
+  lost,
+  keepActive,
+}: StoredDecoding): NonNullable<Compression["decoding"]> {
+  const gathered = layers.filter(({ isGathered }) => isGathered).length;
+  return { exactness, gathered, of: layers.length, lost, keepActive };
+}
+
+/** A compressed model to be measured in fewer bits. */
+export interface Quantizing {
+  readonly frozen: FrozenModel;
+  readonly smaller: PlainModel;
+  readonly data: CompressData;
+  readonly precision: Exclude<Quantization, "none">;
+  readonly decoding: SparseMlpPlan | null;
+}
+
+/** The metrics of what an export in these weights will be. */
+export async function quantizedMetrics(backend: Backend, quantizing: Quantizing): Promise<Record<string, number>> {
+  const { frozen, smaller, data, precision, decoding } = quantizing;
+  const { stated } = data;
+  if (precision !== "qdq" && frozen.model.architecture === "encoder-decoder") {
+    const writing = await openWriting(
+      fewBits(backend, precision),
+      { ...plainWriting(smaller), decoding },
+      frozen,
+      data,
+    );
+    const said = await writing.said(stated).finally(() => writing.dispose());
+    return { ...said.metrics };
+  }
+  const ranges =
+    precision === "qdq" ? staticRanges(await calibrateActivations(backend, smaller, data.calibration)) : undefined;
+  const program = await openDeployed(backend, smaller, precision, { ranges });
+  try {
+    return { ...saidLogits(await logitsOf(program, stated), stated, data).metrics };
+  } finally {
+    await program.dispose();
+  }
+}
+
+/** Neurons, MLPs and parameters of a model that the plan of its layers describes. */
+export function sizeOf({ weights }: PlainModel, layers: readonly LayerPlan[]): ModelSize {
+  const sizes = layers.map(keptCount);
+  return {
+    neurons: sizes.reduce((sum, size) => sum + size, 0),
+    mlps: sizes.filter((size) => size > 0).length,
+    parameters: parameterCount(weights),
+  };
+}
+
+/** The share of the dense model's time on texts that no choice was timed on. */
+export async function statedLatency(
+  backend: Backend,
+  frozen: FrozenModel,
+  smaller: PlainModel,
+  { stated }: CompressData,
+): Promise<number> {
+  const meter = await openLatency(backend, frozen, stated);
+  try {
+    return (await meter.share(smaller)).latency;
+  } finally {
+    await meter.dispose();
+  }
+}
+
+/** Whether the budget holds on the examples that no choice has seen; null without one. */
+export function budgetOutcome(
+  { rule }: CompressOptions,
+  latency: number | null,
+  before: Said,
+  after: Said,
+): BudgetOutcome | null {
+  if (rule.kind === "score") {
+    const { lost, low, high } = lostScore(before, after);
+    const met = lost <= rule.budget + 1e-12;
+    return { kind: "score", asked: rule.budget, reached: lost, met, interval: { low, high } };
+  }
+  if (rule.kind !== "latency" || latency === null) return null;
+  return { kind: "latency", asked: rule.budget, reached: latency, met: latency <= rule.budget };
+}
+
+/** What a report and later commands know of the run behind the model. */
+export function runFacts({ opened: { settings, labels } }: FrozenModel, { task }: CompressData): Compression["run"] {
+  return settings === null ? null : { settings, labels, metricName: task.mainMetric };
+}

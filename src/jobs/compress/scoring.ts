@@ -1,0 +1,187 @@
+// Scoring without rebuilding: one program whose neurons are switched by what it is fed, and plain models beside it.
+
+import type { EncodedExamples, Task } from "../../data/index.ts";
+import { divergenceOf, LogitRows, logitsOf, type Said, saidLogits, scoringBatches } from "../../evaluate/index.ts";
+import { openScorer, type SparseMlpPlan } from "../../infer/index.ts";
+import { compilePlain, type FrozenModel, SCORING_BATCH } from "../../load/index.ts";
+import { type MlpSite, mlpSites } from "../../models/index.ts";
+import { compose, none } from "../../nn/index.ts";
+import { untrained } from "../../peft/index.ts";
+import {
+  addedTap,
+  CalibrationMeter,
+  calibrationOutputs,
+  hasAdapter,
+  type LayerFacts,
+  type NeuronStatistics,
+  neuronSwitches,
+  outputReadTap,
+  type PlainModel,
+  switchFeeds,
+} from "../../prune/index.ts";
+import type { Backend } from "../../runtime/index.ts";
+import { buildTaskGraph } from "../../tasks/index.ts";
+import type { CompressData } from "./data.ts";
+import { openDivergence, openWriting, plainWriting, writtenDifference } from "./writing.ts";
+
+/**
+ * What the neurons did on `examples`; a decoder's while it is told what to write. With `moments` also what every two of a layer did
+ * together, F² numbers each. Errors as `Backend.compile`.
+ */
+export async function calibrate(
+  backend: Backend,
+  { opened, model, weights, beside }: FrozenModel,
+  examples: EncodedExamples,
+  task: Task,
+  { moments = false } = {},
+): Promise<NeuronStatistics[]> {
+  const sites = mlpSites(model);
+  const [output, whole] = [outputReadTap(sites), addedTap(sites.filter((site) => hasAdapter(weights, site)))];
+  const method = { ...untrained(), hooks: compose(beside?.method.hooks ?? none, output.hooks, whole.hooks) };
+  const { taps, attended } = buildTaskGraph({ model, method, head: opened.head });
+  const outputs = calibrationOutputs(taps, { read: output.read, added: whole.added, moments }, attended);
+  const program = await backend.compile(outputs, { weights });
+  const fed = Object.fromEntries(beside?.tensors ?? []);
+  const meter = new CalibrationMeter(taps);
+  try {
+    for (const { inputs } of scoringBatches(examples, task, "longest", SCORING_BATCH))
+      meter.add(await program.run({ ...fed, ...inputs }));
+  } finally {
+    await program.dispose();
+  }
+  return meter.statistics();
+}
+
+/** Neurons that each layer keeps; null keeps all. */
+export type KeptNeurons = readonly (readonly number[] | null)[];
+
+/** A model whose neurons are switched for each run: what a removal will do, without making it. */
+export interface MaskedModel {
+  said(examples: EncodedExamples, kept: KeptNeurons): Promise<Said>;
+  /** Mean squared distance of the logits from those of all neurons: over examples, or over the tokens that are to be written. */
+  divergence(examples: EncodedExamples, kept: KeptNeurons): Promise<number>;
+  dispose(): Promise<void>;
+}
+
+/** Compiles the switchable model; what stands for removed neurons is as a plan with `refit` has it. Errors as `Backend.compile`. */
+export function openMasked(
+  backend: Backend,
+  frozen: FrozenModel,
+  facts: readonly LayerFacts[],
+  data: CompressData,
+): Promise<MaskedModel> {
+  const hooks = neuronSwitches(facts);
+  return frozen.model.architecture === "encoder"
+    ? maskedEncoder(backend, frozen, hooks, facts, data)
+    : maskedWriter(backend, frozen, hooks, facts, data);
+}
+
+type Switches = ReturnType<typeof neuronSwitches>;
+
+async function maskedEncoder(
+  backend: Backend,
+  { model, weights, opened, beside }: FrozenModel,
+  switches: Switches,
+  facts: readonly LayerFacts[],
+  data: CompressData,
+): Promise<MaskedModel> {
+  const method = { ...untrained(), hooks: compose(beside?.method.hooks ?? none, switches) };
+  const { head } = opened;
+  const compile = { mapWeights: false };
+  const scorer = await openScorer({ model, method, head, weights, backend, density: false, compile });
+  const logits = async (examples: EncodedExamples, kept: KeptNeurons) => {
+    const scored = scoringBatches(examples, data.task, "longest", SCORING_BATCH);
+    const fed = new Map([...(beside?.tensors ?? []), ...switchFeeds(facts, kept)]);
+    const rows = new LogitRows(examples);
+    for (const batch of scored) rows.add(await scorer.run(fed, batch), batch.indices);
+    return rows.logits;
+  };
+  const dense = new WeakMap<EncodedExamples, Float32Array>();
+  return {
+    said: async (examples, kept) => saidLogits(await logits(examples, kept), examples, data),
+    async divergence(examples, kept) {
+      const from = dense.get(examples) ?? (await logits(examples, noneSwitched(facts)));
+      dense.set(examples, from);
+      return divergenceOf(await logits(examples, kept), from, examples);
+    },
+    dispose: () => scorer.dispose(),
+  };
+}
+
+async function maskedWriter(
+  backend: Backend,
+  frozen: FrozenModel,
+  hooks: Switches,
+  facts: readonly LayerFacts[],
+  data: CompressData,
+): Promise<MaskedModel> {
+  const written = plainWriting(frozen, hooks);
+  const writing = await openWriting(backend, written, frozen, data);
+  const teacher = await openDivergence(backend, written);
+  const dense = switchFeeds(facts, noneSwitched(facts));
+  return {
+    said: (examples, kept) => writing.said(examples, switchFeeds(facts, kept)),
+    divergence: (examples, kept) => teacher.divergence(examples, switchFeeds(facts, kept), dense),
+    async dispose() {
+      await writing.dispose();
+      await teacher.dispose();
+    },
+  };
+}
+
+/** Keeps every neuron. */
+export const noneSwitched = (facts: readonly LayerFacts[]): KeptNeurons => facts.map(() => null);
+
+/** What two models said of the same examples, and how far apart their logits are at most. */
+export interface StatedScores {
+  readonly before: Said;
+  readonly after: Said;
+  readonly logitsDifference: number;
+}
+
+/** Scores the model as it was and the smaller one, which may decode by rows, on the examples that no choice has seen. Errors as `Backend.compile`. */
+export async function statedScores(
+  backend: Backend,
+  frozen: FrozenModel,
+  smaller: PlainModel,
+  data: CompressData,
+  decoding: SparseMlpPlan | null = null,
+): Promise<StatedScores> {
+  const { stated } = data;
+  if (frozen.model.architecture === "encoder-decoder") {
+    const models = [plainWriting(frozen), { ...plainWriting(smaller), decoding }] as const;
+    const said = async (which: 0 | 1) => {
+      const writing = await openWriting(backend, models[which], frozen, data);
+      return writing.said(stated).finally(() => writing.dispose());
+    };
+    const [before, after] = [await said(0), await said(1)];
+    return { before, after, logitsDifference: await writtenDifference(backend, models, stated) };
+  }
+  const logits = async (model: PlainModel) => {
+    const program = await compilePlain(backend, model);
+    return logitsOf(program, stated).finally(() => program.dispose());
+  };
+  const [first, second] = [await logits(frozen), await logits(smaller)];
+  return {
+    before: saidLogits(first, stated, data),
+    after: saidLogits(second, stated, data),
+    logitsDifference: first.reduce((most, value, i) => Math.max(most, Math.abs(value - second[i]!)), 0),
+  };
+}
+
+/** Reads what the rules need of each MLP. */
+export async function layerFacts(
+  { weights }: FrozenModel,
+  sites: readonly MlpSite[],
+  statistics: readonly NeuronStatistics[],
+): Promise<LayerFacts[]> {
+  const read = async (name: string) => ((await weights.get(name)?.read())?.data as Float32Array | undefined) ?? null;
+  return Promise.all(
+    sites.map(async (site) => ({
+      site,
+      outWeight: (site.neurons === 0 ? null : await read(`${site.out}.weight`)) ?? new Float32Array(0),
+      outBias: site.neurons === 0 ? null : await read(`${site.out}.bias`),
+      statistics: statistics.find((of) => of.site === site.activation) ?? null,
+    })),
+  );
+}

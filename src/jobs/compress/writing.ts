@@ -1,0 +1,190 @@
+// Models that write, as compression measures them: texts for their score, logits over given texts for how far they moved.
+
+import { type EncodedExamples, isWindows } from "../../data/index.ts";
+import { InternalError } from "../../errors.ts";
+import { needsScore, type Said, saidTexts, scoringBatches, writtenTexts } from "../../evaluate/index.ts";
+import { cast, matmul, mul, reduceSum, reshape, square, sub, type Value } from "../../graph/index.ts";
+import {
+  type GenerationOptions,
+  openGenerator,
+  openScorer,
+  type Scorer,
+  type SparseMlpPlan,
+} from "../../infer/index.ts";
+import type { FrozenModel } from "../../load/index.ts";
+import { SCORING_BATCH } from "../../load/index.ts";
+import { anyModel, type EncoderDecoderModel } from "../../models/index.ts";
+import { compose, flattenRows, type Hooks, none } from "../../nn/index.ts";
+import { type Method, untrained } from "../../peft/index.ts";
+import type { PlainModel } from "../../prune/index.ts";
+import type { Backend } from "../../runtime/index.ts";
+import { buildTaskGraph, IGNORED_LABEL, type ModelBatch } from "../../tasks/index.ts";
+import { type Tensor, type Weights, zeros } from "../../tensor/index.ts";
+import type { CompressData } from "./data.ts";
+
+/** A model that writes, with its weights and what is put around its layers. */
+export interface WritingModel {
+  readonly model: EncoderDecoderModel;
+  readonly weights: Weights;
+  readonly hooks: Hooks;
+  /** What the method beside it is fed with. */
+  readonly fed: ReadonlyMap<string, Tensor>;
+  /** Which MLPs of the decoder are read by rows while it writes; null: none. */
+  readonly decoding: SparseMlpPlan | null;
+}
+
+/** A plain model that writes, with the method beside it; `hooks` are put behind the method's. */
+export function plainWriting({ config, weights, beside }: PlainModel, hooks: Hooks = none): WritingModel {
+  const model = anyModel(config, undefined, weights);
+  if (model.architecture !== "encoder-decoder") throw new InternalError(`${model.config.modelType} writes nothing`);
+  const own = beside?.method.hooks ?? none;
+  return { model, weights, hooks: compose(own, hooks), fed: beside?.tensors ?? new Map(), decoding: null };
+}
+
+/** The hooks as a method, of which nothing of the model itself is trained. */
+export const writingMethod = ({ hooks }: WritingModel): Method => ({ ...untrained(), hooks });
+
+const HEAD = { kind: "language-model" } as const;
+/** The vocabulary's logits are wide: few texts at a time. */
+const LOGITS_BATCH = 8;
+
+/** Texts with `fed` beside what they are made from, as the task scores them. */
+export interface OpenWriting {
+  said(examples: EncodedExamples, fed?: ReadonlyMap<string, Tensor>): Promise<Said>;
+  dispose(): Promise<void>;
+}
+
+/** Opens the programs that write; several are open at once, so weights stay where they lie. Errors as `Backend.compile`. */
+export async function openWriting(
+  backend: Backend,
+  written: WritingModel,
+  { opened: { base } }: Pick<FrozenModel, "opened">,
+  { task, generation }: { readonly task: CompressData["task"]; readonly generation: GenerationOptions },
+): Promise<OpenWriting> {
+  const { model, weights } = written;
+  const options = { model, method: writingMethod(written), weights, backend };
+  const generator = await openGenerator({ ...options, sparseMlp: written.decoding });
+  // only a question of several windows asks how likely its texts are
+  let scorer: Promise<Scorer> | null = null;
+  return {
+    async said(examples, fed = new Map()) {
+      const scored = isWindows(examples) ? needsScore(examples) : () => false;
+      const isScored = isWindows(examples) && Array.from(examples.owners.keys()).some(scored);
+      if (isScored) scorer ??= openScorer({ ...options, head: HEAD, density: false });
+      const writing = { generator, scorer: isScored ? await scorer : null, tokenizer: base.tokenizer, generation };
+      const batches = scoringBatches(examples, task, "longest", SCORING_BATCH);
+      const all = new Map([...written.fed, ...fed]);
+      return saidTexts(await writtenTexts(writing, all, batches, examples.count, scored), examples, task);
+    },
+    async dispose() {
+      await generator.dispose();
+      await (await scorer)?.dispose();
+    },
+  };
+}
+
+/** Logits over the texts that are to be written, against those of the same program fed otherwise. */
+export interface OpenDivergence {
+  /** Mean over label tokens of the squared distance of the logits with `fed` from those with `dense`; 0 without label tokens. */
+  divergence(
+    examples: EncodedExamples,
+    fed: ReadonlyMap<string, Tensor>,
+    dense: ReadonlyMap<string, Tensor>,
+  ): Promise<number>;
+  dispose(): Promise<void>;
+}
+
+/**
+ * Opens the teacher-forced program. What is kept of the dense model is the head's input `[B, T, D]`, not its logits: the head is linear,
+ * so the distance of logits is what it makes of the distance of its inputs. Errors as `Backend.compile`.
+ */
+export async function openDivergence(backend: Backend, written: WritingModel): Promise<OpenDivergence> {
+  const { model, weights, hooks } = written;
+  const tapped: Value[] = [];
+  const headTap: Hooks = {
+    linear(site, x, y) {
+      if (site.path === "lm_head") tapped.push(x);
+      return y;
+    },
+  };
+  const method = { ...untrained(), hooks: compose(hooks, headTap) };
+  const { graph, attended } = buildTaskGraph({ model, method, head: HEAD });
+  const [read] = tapped;
+  if (read === undefined) throw new InternalError("a head without a linear layer");
+  const { vocabSize, hiddenSize, tiedHead } = model.config;
+  const moved = sub(read, graph.input("reference", "float32", read.shape));
+  const table = graph.parameter(tiedHead ? "shared.weight" : "lm_head.weight", [vocabSize, hiddenSize]);
+  const squares = reduceSum(square(matmul(flattenRows(moved), table, { transB: true })), { axes: [1] });
+  const counted = cast(attended.decoder!, "float32");
+  const distance = reduceSum(mul(squares, reshape(counted, squares.shape)));
+  const program = await backend.compile({ states: read, distance, tokens: reduceSum(counted) }, { weights });
+  const kept = new WeakMap<EncodedExamples, Tensor[]>();
+  const run = ({ inputs }: ModelBatch, fed: ReadonlyMap<string, Tensor>, reference: Tensor) =>
+    program.run({ ...inputs, ...Object.fromEntries(written.fed), ...Object.fromEntries(fed), reference });
+  const batchesOf = (examples: EncodedExamples) =>
+    scoringBatches(examples, { kind: "seq2seq" }, "longest", LOGITS_BATCH);
+  const referencesOf = async (examples: EncodedExamples, dense: ReadonlyMap<string, Tensor>) => {
+    const references: Tensor[] = [];
+    for (const batch of batchesOf(examples)) {
+      const [rows, length] = batch.inputs.labels!.shape as readonly [number, number];
+      references.push((await run(batch, dense, zeros("float32", [rows, length, hiddenSize]))).states!);
+    }
+    return references;
+  };
+  return {
+    async divergence(examples, fed, dense) {
+      const references = kept.get(examples) ?? (await referencesOf(examples, dense));
+      kept.set(examples, references);
+      let [sum, tokens, at] = [0, 0, 0];
+      for (const batch of batchesOf(examples)) {
+        const outputs = await run(batch, fed, references[at++]!);
+        sum += Number(outputs.distance!.data[0]);
+        tokens += Number(outputs.tokens!.data[0]);
+      }
+      return tokens === 0 ? 0 : sum / tokens;
+    },
+    dispose: () => program.dispose(),
+  };
+}
+
+/** The largest difference of two models' logits over the texts that are to be written, at label positions. */
+export async function writtenDifference(
+  backend: Backend,
+  models: readonly [WritingModel, WritingModel],
+  examples: EncodedExamples,
+): Promise<number> {
+  const open = (written: WritingModel) =>
+    openScorer({
+      model: written.model,
+      method: writingMethod(written),
+      head: HEAD,
+      weights: written.weights,
+      backend,
+      density: false,
+      fetch: true,
+    });
+  const first = await open(models[0]);
+  const second = await open(models[1]);
+  let worst = 0;
+  try {
+    for (const batch of scoringBatches(examples, { kind: "seq2seq" }, "longest", LOGITS_BATCH)) {
+      const [a, b] = [await first.run(models[0].fed, batch), await second.run(models[1].fed, batch)];
+      worst = Math.max(worst, largestDifference(a.logits!, b.logits!, batch.inputs.labels!));
+    }
+  } finally {
+    await first.dispose();
+    await second.dispose();
+  }
+  return worst;
+}
+
+function largestDifference(a: Tensor, b: Tensor, labels: Tensor): number {
+  const width = a.shape.at(-1)!;
+  let worst = 0;
+  labels.data.forEach((label: number | bigint, position: number) => {
+    if (Number(label) === IGNORED_LABEL) return;
+    for (let v = position * width; v < (position + 1) * width; v++)
+      worst = Math.max(worst, Math.abs(Number(a.data[v]) - Number(b.data[v])));
+  });
+  return worst;
+}

@@ -1,0 +1,200 @@
+// `deft export`: a run, or a model with an adapter, as other tools load it: peft's folder, AdapterHub's, or a merged checkpoint.
+
+import { ConfigError, UnsupportedError } from "../../errors.ts";
+import type { StoredFormat } from "../../graph/index.ts";
+import type { RunOverrides, RunTarget } from "../../load/index.ts";
+import {
+  checkNewFolder,
+  type FrozenModel,
+  frozen,
+  type OpenedTarget,
+  openTarget,
+  publicAdapter,
+  writeModelFolder,
+  writeWhole,
+} from "../../load/index.ts";
+import { mlpSites } from "../../models/index.ts";
+import { type Adapter, isHead, type MethodSettings, writeAdapter } from "../../peft/index.ts";
+import { type PaddedModel, padded } from "../../prune/index.ts";
+import type { Environment } from "../../runs/index.ts";
+import { PRUNING_FILE, type Pruning, pruningText } from "../../runs/index.ts";
+import type { Weights } from "../../tensor/index.ts";
+import { zerosKept } from "../prune/pruned-model.ts";
+import { writeRequantized } from "./export-quantized.ts";
+
+/** Folders that can be written. */
+export const EXPORT_FORMATS = ["peft", "adapters", "merged"] as const;
+export type ExportFormat = (typeof EXPORT_FORMATS)[number];
+
+/** What `deft export` is told. */
+export interface ExportOptions {
+  readonly format: ExportFormat;
+  /** A new folder. */
+  readonly output: string;
+  /** With `merged`: the block matrices of the merged model in few bits. */
+  readonly quantize?: StoredFormat;
+}
+
+/** What was written, and what a person should know of it. */
+export interface Exported {
+  readonly output: string;
+  readonly format: ExportFormat;
+  /** How Python loads it. */
+  readonly loads: string;
+  readonly notes: readonly string[];
+}
+
+/**
+ * Writes the folder, whole or not at all.
+ * @throws {ConfigError} when the folder is taken, or the method has no such form; errors as `openTarget`.
+ */
+export async function exportRun(
+  environment: Environment,
+  target: RunTarget,
+  { format, output, quantize }: ExportOptions,
+  overrides: RunOverrides = {},
+): Promise<Exported> {
+  if (quantize !== undefined && format !== "merged") {
+    throw new ConfigError([{ path: "--quantize", expected: "--format merged", got: `--format ${format}` }], {
+      hint: "An adapter keeps its base in few bits as it is, and loses nothing.",
+    });
+  }
+  await checkNewFolder(environment.files, output);
+  const opened = await openTarget(environment, target, overrides);
+  if (quantize !== undefined)
+    return exportRequantized(environment, opened, { target, output, format: quantize }, overrides);
+  return format === "merged"
+    ? exportMerged(environment, opened, output)
+    : exportAdapter(environment, opened, format, output);
+}
+
+async function exportAdapter(
+  { files }: Environment,
+  { base, method, trained, labels }: OpenedTarget,
+  format: Exclude<ExportFormat, "merged">,
+  output: string,
+): Promise<Exported> {
+  const adapter = publicAdapter(method.settings, trained, base, labels);
+  if (adapter === null || formatOf(adapter) !== format) throw noSuchForm(format, method.settings, adapter);
+  await writeWhole(files, output, (folder) => writeAdapter(files, folder, adapter));
+  const loads =
+    format === "peft"
+      ? `peft.PeftModel.from_pretrained(base, "${output}")`
+      : [`model.load_adapter("${output}"${AS_SAFETENSORS}, set_active=True)`, ...headLoads(adapter, output)].join("; ");
+  return { output, format, loads, notes: [] };
+}
+
+/** AdapterHub looks for its pickle files unless it is told. */
+const AS_SAFETENSORS = ", use_safetensors=True";
+
+function headLoads({ tensors }: Adapter, output: string): string[] {
+  return [...tensors.keys()].some((name) => isHead(name)) ? [`model.load_head("${output}"${AS_SAFETENSORS})`] : [];
+}
+
+function formatOf(adapter: Adapter): ExportFormat {
+  return adapter.method === "adapter" ? "adapters" : "peft";
+}
+
+function noSuchForm(format: ExportFormat, settings: MethodSettings, adapter: Adapter | null): ConfigError {
+  if (settings.kind === "prefix" && adapter === null) {
+    const got = "a prefix in every attention of an encoder–decoder, of which peft has the decoder's own alone";
+    return new ConfigError([{ path: `--format ${format}`, expected: "a run that another tool can load", got }], {
+      hint: "Only deft reads it: keep the run's folder. For peft, train with --method prompt or lora.",
+    });
+  }
+  const isMaskSafe = settings.kind === "lora" && settings.maskSafe === true;
+  const got = isMaskSafe ? "a mask-safe LoRA, whose update no adapter format can express" : `a run of ${settings.kind}`;
+  const other = adapter === null ? "merged" : formatOf(adapter);
+  const expected =
+    format === "peft" ? "a run that peft has a type for (lora, prompt, prefix)" : "a run of bottleneck adapters";
+  return new ConfigError([{ path: `--format ${format}`, expected, got }], {
+    hint: `Export it with --format ${other}.`,
+  });
+}
+
+async function exportMerged(environment: Environment, opened: OpenedTarget, output: string): Promise<Exported> {
+  const { base, head } = opened;
+  const { config, model, weights: merged } = await mergedOrRefused(environment, opened);
+  const { weights, ...plain } = await padded({ config, weights: merged }, mlpSites(model));
+  const { pruning, notes } = await prunedAgain(opened, weights);
+  await writeModelFolder(environment.files, output, {
+    source: base.folder,
+    config: plain.config,
+    weights,
+    also: pruning ? { [PRUNING_FILE]: pruningText(pruning) } : {},
+  });
+  const loads = `${AUTO_CLASSES[head.kind]}.from_pretrained("${output}")`;
+  return { output, format: "merged", loads, notes: [...paddingNotes(plain), ...notes] };
+}
+
+/** What a compressed model is in other hands. */
+function paddingNotes({ isPadded, lostBiases }: Pick<PaddedModel, "isPadded" | "lostBiases">): string[] {
+  const zeros =
+    "what was removed is zeros here, as transformers knows one size for all layers: right, not faster than the largest layer";
+  const lost = `left out: the biases that stand for removed neurons in ${lostBiases.length} MLPs, which transformers' T5 has no place for, so that its outputs differ from this model's; deft eval measures the folder without them`;
+  return [...(isPadded ? [zeros] : []), ...(lostBiases.length > 0 ? [lost] : [])];
+}
+
+async function exportRequantized(
+  environment: Environment,
+  opened: OpenedTarget,
+  place: { readonly target: RunTarget; readonly output: string; readonly format: StoredFormat },
+  overrides: RunOverrides,
+): Promise<Exported> {
+  const { output, format } = place;
+  const scores = await writeRequantized(
+    environment,
+    opened,
+    (await mergedOrRefused(environment, opened)).weights,
+    place,
+    overrides,
+  );
+  const loads = format === "nf4" ? `${AUTO_CLASSES[opened.head.kind]}.from_pretrained("${output}")` : "no library";
+  if (scores === null) return { output, format: "merged", loads, notes: [] };
+  const [metric, apart] = Object.entries(scores.apart.metrics)[0] ?? ["loss", scores.apart.loss];
+  const merged = scores.merged.metrics[metric] ?? scores.merged.loss;
+  const note = `merging into ${format} changes ${metric} from ${apart?.toFixed(4)} to ${merged.toFixed(4)}, and loss from ${scores.apart.loss.toFixed(4)} to ${scores.merged.loss.toFixed(4)}`;
+  return { output, format: "merged", loads, notes: [`${note}; the run itself, base and update apart, loses nothing`] };
+}
+
+const AUTO_CLASSES = {
+  classification: "AutoModelForSequenceClassification",
+  "multi-label": "AutoModelForSequenceClassification",
+  regression: "AutoModelForSequenceClassification",
+  span: "AutoModelForQuestionAnswering",
+  "language-model": "AutoModelForSeq2SeqLM",
+} as const;
+
+async function mergedOrRefused({ files }: Environment, opened: OpenedTarget): Promise<FrozenModel> {
+  try {
+    return await frozen(files, opened);
+  } catch (cause) {
+    if (!(cause instanceof UnsupportedError)) throw cause;
+    const { kind } = opened.method.settings;
+    throw new ConfigError(
+      [
+        {
+          path: "--format merged",
+          expected: "a run of lora, head or full",
+          got: `${kind}, which is no change of the weights`,
+        },
+      ],
+      { hint: `Export it with --format ${kind === "adapter" ? "adapters" : "peft"}, or train with --method lora.` },
+    );
+  }
+}
+
+/** A pruned base's file for the merged model, with its zeros counted again; none when zeros were lost, which is said. */
+async function prunedAgain(
+  { base }: OpenedTarget,
+  weights: Weights,
+): Promise<{ pruning: Pruning | null; notes: string[] }> {
+  if (base.pruning === null) return { pruning: null, notes: [] };
+  const { pruning, lost } = await zerosKept(base.pruning, base.weights, weights);
+  if (lost === 0) return { pruning, notes: [] };
+  const share = (100 * lost).toFixed(1);
+  return {
+    pruning: null,
+    notes: [`${share} % of the base's zeros are filled by the update; train with --mask-safe to keep them`],
+  };
+}

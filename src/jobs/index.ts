@@ -1,0 +1,36 @@
+// Jobs: training, comparing, evaluating, predicting, pruning, compressing, exporting and benchmarking.
+// Takes settings and an environment (files, backend, hub), gives events and records. Never: prints.
+export {
+  type BenchBatch,
+  type BenchEvent,
+  type BenchJob,
+  type BenchOptions,
+  type BenchReport,
+  type BenchRow,
+  type BenchWorker,
+  type ByPhase,
+  benchRuns,
+  type StartWorker,
+  type WritingJob,
+} from "./bench/bench.ts";
+export { type CompareEvent, compareRuns, type DemoResult, demoRun } from "./compare/compare.ts";
+export {
+  type Comparison,
+  type ComparisonRow,
+  comparisonRow,
+  densityBy,
+  densityDefinitions,
+  HEADLINE_DEFINITION,
+  pairedOverSeeds,
+  type ScoreInterval,
+} from "./compare/comparison.ts";
+export { type CompressEvent, compressRun } from "./compress/compress.ts";
+export { COMPRESS_KEYS, type CompressOptions, compressOptions, type LayerName } from "./compress/options.ts";
+export { evaluateRun, type Profile, profileRun } from "./evaluate/evaluate.ts";
+export { EXPORT_FORMATS, type Exported, type ExportFormat, type ExportOptions, exportRun } from "./export/export.ts";
+export { exportOnnx, type OnnxExport, type OnnxExportOptions } from "./export/export-onnx.ts";
+export { ONNX_DTYPES } from "./export/onnx-files.ts";
+export { openPredictor, type Predictor, predictRun } from "./predict/predict.ts";
+export type { PredictInput, Prediction } from "./predict/prediction.ts";
+export { PRUNE_CALIBRATION_EXAMPLES, type PrunedModel, type PruneOptions, pruneModel } from "./prune/prune.ts";
+export { estimateRun, type TrainEstimate, type TrainedRun, trainRun } from "./train/train.ts";

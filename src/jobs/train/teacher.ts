@@ -1,0 +1,139 @@
+// A teacher: a model trained before, whose logits for the training examples are learned from beside the labels.
+import type { Dataset, EncodedExamples, Task } from "../../data/index.ts";
+import { ConfigError, type ConfigIssue } from "../../errors.ts";
+import { chanceLoss, type PlannedBatches } from "../../evaluate/index.ts";
+import { fingerprint } from "../../hub/index.ts";
+import type { BaseModel, RunTarget } from "../../load/index.ts";
+import { HEAD_NAMES, type OpenedTarget, openTarget } from "../../load/index.ts";
+import type { Environment } from "../../runs/index.ts";
+import { COMPRESSION_FILE } from "../../runs/index.ts";
+import type { Backend } from "../../runtime/index.ts";
+import type { DistillationSettings, Settings } from "../../settings/index.ts";
+import type { HeadKind, ModelBatch } from "../../tasks/index.ts";
+import { joinPath, memoryWeights } from "../../tensor/index.ts";
+import type { BatchSource, TeacherEvent } from "../../train/index.ts";
+import { toldByTeacher } from "./teacher-logits.ts";
+
+/** A teacher that fits the task. */
+export interface Teacher {
+  /** As the settings name it. */
+  readonly name: string;
+  readonly opened: OpenedTarget;
+  /** SHA-256 over its trained tensors, or over a bare model's weights. */
+  readonly fingerprint: string;
+  readonly weight: number;
+}
+
+/** What a run learns from: its batches, and the loss of the best constant answer to them. */
+export interface Lesson {
+  readonly batches: BatchSource;
+  readonly chanceLoss: number;
+}
+
+/**
+ * Opens the teacher that the settings name, or takes one that is open already; null where they name none.
+ * @throws {ConfigError} with every reason why it cannot teach this task: another task, other labels, another head; errors as `openTarget`.
+ */
+export async function openTeacher(
+  environment: Environment,
+  settings: Pick<Settings, "distillation" | "data">,
+  student: { readonly task: Task; readonly head: HeadKind },
+  open?: OpenedTarget,
+): Promise<Teacher | null> {
+  const { distillation } = settings;
+  if (!distillation) return null;
+  if (student.head.kind === "language-model") {
+    const expected = "a model that answers by labels or by pointing, whose logits are learned";
+    throw new ConfigError([{ path: `--teacher ${distillation.teacher}`, expected, got: "one that writes texts" }]);
+  }
+  const { files } = environment;
+  const opened = open ?? (await openTarget(environment, await targetOf(environment, distillation), {}));
+  const issues = misfits(opened, student, `--teacher ${distillation.teacher}`);
+  if (issues.length > 0)
+    throw new ConfigError(issues, { hint: "A teacher is a run of the same task on data with the same labels." });
+  const print =
+    opened.trained.size === 0 ? opened.base.fingerprint : await fingerprint(files, memoryWeights(opened.trained));
+  return { name: distillation.teacher, opened, fingerprint: print, weight: distillation.weight };
+}
+
+async function targetOf({ files }: Environment, { teacher }: DistillationSettings): Promise<RunTarget> {
+  for (const file of ["run.json", COMPRESSION_FILE])
+    if ((await files.stat(joinPath(teacher, file))) !== null) return { kind: "run", folder: teacher };
+  return { kind: "model", model: teacher, adapter: null };
+}
+
+function misfits(
+  { task: taught, head: has, labels }: OpenedTarget,
+  { task, head }: { readonly task: Task; readonly head: HeadKind },
+  path: string,
+): ConfigIssue[] {
+  const issues: ConfigIssue[] = [];
+  if (taught !== null && taught !== task.name)
+    issues.push({ path, expected: `a run of --task ${task.name}`, got: `one of ${taught}` });
+  if (has.kind !== head.kind) issues.push({ path, expected: HEAD_NAMES[head.kind], got: HEAD_NAMES[has.kind] });
+  else if (head.kind !== "span" && !isSameLabels(labels, task.labels)) {
+    const expected = `the labels of the data in their order, ${JSON.stringify(task.labels)}`;
+    issues.push({ path, expected, got: JSON.stringify(labels) });
+  }
+  return issues;
+}
+
+/** A model's own names may be written otherwise, or be none: `LABEL_0`. A regression's only logit needs no name. */
+function isSameLabels(got: readonly string[], wanted: readonly string[]): boolean {
+  if (wanted.length === 0) return got.length <= 1;
+  const fits = (label: string, i: number) => [wanted[i]!.toLowerCase(), `label_${i}`].includes(label.toLowerCase());
+  return got.length === wanted.length && got.every(fits);
+}
+
+/** What of a run its teacher is asked about. */
+export interface LessonOptions {
+  readonly base: BaseModel;
+  readonly task: Task;
+  readonly dataset: Dataset;
+  readonly trainExamples: EncodedExamples;
+  readonly batches: PlannedBatches;
+  readonly settings: Pick<Settings, "data" | "optim">;
+  readonly backend: Backend;
+  /** Steps that will be taken, from the first on. */
+  readonly steps: number;
+  readonly signal?: AbortSignal | undefined;
+}
+
+/**
+ * Asks the teacher for its logits of every example that the run will meet, once, and frees its program: batches then have
+ * `teacherLogits` `[B, C]`, or of places `[B, S, 2]`. Null when `signal` was aborted meanwhile.
+ * @throws {ConfigError} when it is to point into texts that it reads as other tokens; errors as `Backend.compile`.
+ */
+export async function* learnedFrom(
+  teacher: Teacher | null,
+  options: LessonOptions,
+): AsyncGenerator<TeacherEvent, Lesson | null> {
+  const { task, trainExamples, batches, steps, settings } = options;
+  // a teacher of weight 0 says nothing
+  if (teacher === null || teacher.weight === 0) return { batches, chanceLoss: chanceLoss(trainExamples, task) };
+  const met = metExamples(batches, steps * settings.optim.accumulate);
+  const told = yield* toldByTeacher(teacher, met, options);
+  if (told === null) return null;
+  const taught = (batch: ModelBatch): ModelBatch => ({
+    ...batch,
+    inputs: { ...batch.inputs, teacherLogits: told.of(batch) },
+  });
+  return {
+    batches: {
+      batchesPerEpoch: batches.batchesPerEpoch,
+      epoch(number) {
+        const epoch = batches.epoch(number);
+        return { batch: (index) => taught(epoch.batch(index)), describe: (index) => epoch.describe(index) };
+      },
+    },
+    chanceLoss: told.chanceLoss,
+  };
+}
+
+/** The examples of the first `microBatches` batches, ascending: an epoch meets all of them. */
+function metExamples(batches: PlannedBatches, microBatches: number): number[] {
+  const first = batches.epoch(0);
+  const count = Math.min(microBatches, batches.batchesPerEpoch);
+  const indices = Array.from({ length: count }, (_, batch) => Array.from(first.indices(batch))).flat();
+  return indices.sort((a, b) => a - b);
+}

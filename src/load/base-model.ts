@@ -1,0 +1,141 @@
+// A base model opened for work: configuration, mapped float32 weights, tokenizer, and who it is.
+import { loadTokenizer, type Tokenizer } from "../data/index.ts";
+import { CheckpointError, type CheckpointIssue, UnsupportedError } from "../errors.ts";
+import type { StoredFormat } from "../graph/index.ts";
+import { fingerprint, type HubEvent, type JsonObject, openCheckpoint } from "../hub/index.ts";
+import { anyModel, type EncoderModel, type Model, maxSequenceLength, sanitize } from "../models/index.ts";
+import { headOnly, isHead } from "../peft/index.ts";
+import type { Environment } from "../runs/index.ts";
+import { type Pruning, readPruning } from "../runs/index.ts";
+import { buildTaskGraph, type HeadKind } from "../tasks/index.ts";
+import { joinPath, type Weights } from "../tensor/index.ts";
+import { openBaseWeights, type Quantization } from "./quantized-base.ts";
+
+export interface BaseModel {
+  /** As the person named it. */
+  readonly name: string;
+  readonly folder: string;
+  readonly commit: string | null;
+  readonly config: JsonObject;
+  readonly model: Model;
+  /** Float32, in our names, mapped from files. */
+  readonly weights: Weights;
+  readonly tokenizer: Tokenizer;
+  readonly fingerprint: string;
+  /** How its zeros came about; null for a model that was not pruned here. */
+  readonly pruning: Pruning | null;
+  /** How its block matrices are stored; null: in float32. */
+  readonly quantization: Quantization | null;
+}
+
+/**
+ * Opens a model by folder or hub id; weights in 16 bits are converted, and block matrices quantised, once into the cache.
+ * @throws the errors of `openCheckpoint`, `anyModel`, `sanitize`, `loadTokenizer` and `openBaseWeights`.
+ */
+export async function openBaseModel(
+  environment: Environment,
+  name: string,
+  onProgress: (event: HubEvent) => void = () => {},
+  quantize: StoredFormat | null = null,
+): Promise<BaseModel> {
+  const { files } = environment;
+  const { folder, commit } = await environment.findModel(name, onProgress);
+  const checkpoint = await openCheckpoint(files, folder);
+  const model = anyModel(checkpoint.config, joinPath(folder, "config.json"), checkpoint.weights);
+  const stored = sanitize(model.config, checkpoint.weights, folder);
+  const tokenizer = await loadTokenizer(files, folder);
+  const issues = vocabularyIssues(tokenizer, model);
+  if (issues.length > 0) throw new CheckpointError(folder, issues);
+  const { weights, quantization } = await openBaseWeights(environment, folder, stored, quantize, (named) =>
+    linearSites({ model, weights: named }),
+  );
+  return {
+    name,
+    folder,
+    commit,
+    config: checkpoint.config,
+    model,
+    weights,
+    tokenizer,
+    fingerprint: await fingerprint(files, stored),
+    pruning: await readPruning(files, folder),
+    quantization,
+  };
+}
+
+/** The most tokens an example may have: what was asked for, or less where the model takes no more. */
+export function usableLength({ model, tokenizer }: BaseModel, wanted: number): number {
+  return Math.min(wanted, maxSequenceLength(model.config), tokenizer.maxLength ?? Number.POSITIVE_INFINITY);
+}
+
+/**
+ * The model as an encoder, for work that is built for encoders only.
+ * @throws {UnsupportedError} naming that work.
+ */
+export function encoderOf({ model, name }: Pick<BaseModel, "model" | "name">, work: string): EncoderModel {
+  if (model.architecture === "encoder") return model;
+  throw new UnsupportedError(`${work} of ${name} (${model.config.modelType})`, ["bert", "roberta"]);
+}
+
+/**
+ * Parts of the head that the checkpoint lacks, or has for another number of classes: they are trained from scratch.
+ * @throws {CheckpointError} naming every other parameter that is missing or misshapen, and every tensor of a T5 that has
+ * no place in it.
+ */
+export function missingHead(
+  { model, weights, folder }: Pick<BaseModel, "model" | "weights" | "folder">,
+  head: HeadKind,
+): ReadonlySet<string> {
+  // the bare model: what a method adds is no part of a checkpoint
+  const { parameters } = buildTaskGraph({ model, method: headOnly(), head });
+  const missing = new Set<string>();
+  const issues: CheckpointIssue[] = [];
+  for (const { name, shape, init } of parameters) {
+    const stored = weights.get(name);
+    if (stored && stored.shape.join() === shape.join()) continue;
+    if (init && (!stored || isHead(name))) missing.add(name);
+    else
+      issues.push({
+        name,
+        expected: `float32[${shape.join(", ")}]`,
+        got: stored ? `${stored.dtype}[${stored.shape.join(", ")}]` : "nothing",
+      });
+  }
+  // an encoder's checkpoint may carry heads of other tasks; a stored form may have parts (`….weight.scales`)
+  const known = new Set(parameters.map(({ name }) => name));
+  const isPart = (name: string) =>
+    known.has(name) || (name.includes(".") && known.has(name.slice(0, name.lastIndexOf("."))));
+  for (const [name, { dtype, shape }] of model.architecture === "encoder" ? [] : weights)
+    if (!isPart(name)) issues.push({ name, expected: "nothing of this name", got: `${dtype}[${shape.join(", ")}]` });
+  if (issues.length > 0)
+    throw new CheckpointError(folder, issues, {
+      hint: "config.json and the weights do not belong together, or the download is incomplete.",
+    });
+  return missing;
+}
+
+/** Every linear layer outside the head, by path. */
+export function linearSites({ model, weights }: Pick<BaseModel, "model" | "weights">): string[] {
+  const prefixes = model.architecture === "encoder" ? [`${model.config.modelType}.`] : ["encoder.", "decoder."];
+  return [...weights].flatMap(([name, { shape }]) =>
+    prefixes.some((prefix) => name.startsWith(prefix)) &&
+    name.endsWith(".weight") &&
+    shape.length === 2 &&
+    !isTable(name)
+      ? [name.slice(0, -".weight".length)]
+      : [],
+  );
+}
+
+const isTable = (name: string): boolean => name.includes(".embeddings.") || name.includes(".relative_attention_bias.");
+
+function vocabularyIssues(tokenizer: Tokenizer, { config }: Model): CheckpointIssue[] {
+  if (tokenizer.vocabSize <= config.vocabSize) return [];
+  return [
+    {
+      name: "vocab_size",
+      expected: `at least ${tokenizer.vocabSize}, the tokenizer's vocabulary`,
+      got: String(config.vocabSize),
+    },
+  ];
+}

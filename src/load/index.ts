@@ -1,0 +1,32 @@
+// From a name to a model that runs: base models, adapters, runs, and models merged for export.
+// Takes a name or a run's folder, gives a model with its method, weights and head. Never: trains, prints.
+export { type BaseModel, linearSites, missingHead, openBaseModel, usableLength } from "./base-model.ts";
+export {
+  compilePlain,
+  type FrozenModel,
+  frozen,
+  inferenceFeeds,
+  inferenceOf,
+  openDeployed,
+  openFrozen,
+  requireEncoder,
+  writeBeside,
+  writePlainModel,
+} from "./merged-model.ts";
+export { checkNewFolder, configWithHead, writeModelFolder, writeWhole } from "./model-folder.ts";
+export {
+  backendOf,
+  maxLengthOf,
+  type OpenedTarget,
+  openTarget,
+  openTargetScorer,
+  SCORING_BATCH,
+} from "./opened-target.ts";
+export { publicAdapter } from "./public-adapter.ts";
+export { methodOver } from "./quantized-base.ts";
+export { isExtra, methodOnBase, runExtras, usualTargets, withExtras } from "./run-method.ts";
+export type { RunOverrides, RunTarget } from "./target.ts";
+export { targetData } from "./target-data.ts";
+export { HEAD_NAMES, headOf } from "./target-head.ts";
+export { writeTrainedPart } from "./trained-part.ts";
+export { checkPositions, initTokenIds } from "./virtual-tokens.ts";

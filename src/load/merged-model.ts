@@ -1,0 +1,266 @@
+// A run or model made plain: adapter merged, everything frozen, ready to be cut, exported or timed.
+
+import { gateOf, isGate } from "../density/index.ts";
+import { UnsupportedError } from "../errors.ts";
+import {
+  deploy,
+  deployedProgram,
+  INPUT_NAMES,
+  type InferenceModel,
+  inferenceGraph,
+  type Precision,
+} from "../export/index.ts";
+import { fingerprint, type JsonObject, jsonText, writeSafetensors } from "../hub/index.ts";
+import { anyModel, type EncoderModel, encoderModel, type MlpSite, type Model, mlpSites } from "../models/index.ts";
+import type { StaticRanges } from "../onnx/index.ts";
+import { externalWeights } from "../onnx/index.ts";
+import { mergedWeights, methodOf, untrained } from "../peft/index.ts";
+import type { BesideMethod, PlainModel } from "../prune/index.ts";
+import { isNeuronMask, isNeuronShift } from "../prune/index.ts";
+import type { Environment } from "../runs/index.ts";
+import type { Backend, CompileOptions, Program } from "../runtime/index.ts";
+import { buildTaskGraph } from "../tasks/index.ts";
+import { type Files, joinPath, memoryWeights, type Tensor, type Weights } from "../tensor/index.ts";
+import { openBaseModel } from "./base-model.ts";
+import { configWithHead, copySmallFiles } from "./model-folder.ts";
+import { ADAPTER_FOLDER, type OpenedTarget, openTarget } from "./opened-target.ts";
+import { isExtra, withExtras } from "./run-method.ts";
+import type { RunOverrides, RunTarget } from "./target.ts";
+import { writeTrainedPart } from "./trained-part.ts";
+
+/** A model as config.json and weights alone, with where it came from. */
+export interface FrozenModel extends PlainModel {
+  readonly opened: OpenedTarget;
+  readonly model: Model;
+  /** SHA-256 over the trained tensors; null for a bare model. */
+  readonly adapterFingerprint: string | null;
+  /** Neurons kept by training's masks, 1 or 0, by activation site; the others' weights are zeros here. */
+  readonly masks: ReadonlyMap<string, Float32Array>;
+  /** Gates that training gave the MLPs, by sublayer; folded into the weights here. */
+  readonly gates: ReadonlyMap<string, number>;
+}
+
+/**
+ * Opens a target and merges what was trained into its weights.
+ * @throws {UnsupportedError} when the method cannot be merged; errors as `openTarget`.
+ */
+export async function openFrozen(
+  environment: Environment,
+  target: RunTarget,
+  overrides: RunOverrides,
+  options: FreezeOptions = {},
+): Promise<FrozenModel> {
+  return frozen(environment.files, await openTarget(environment, target, overrides), options);
+}
+
+export interface FreezeOptions {
+  /** Leave a method that cannot be merged beside the weights, instead of refusing it. */
+  readonly keepsMethod?: boolean;
+}
+
+/** What was trained in an opened target, merged into its weights. @throws {UnsupportedError} as `openFrozen`. */
+export async function frozen(
+  files: Files,
+  opened: OpenedTarget,
+  { keepsMethod = false }: FreezeOptions = {},
+): Promise<FrozenModel> {
+  const { base, method, labels, head } = opened;
+  const trained = new Map([...opened.trained].filter(([name]) => !isExtra(name)));
+  const bySite = (is: (name: string) => boolean) =>
+    new Map(
+      [...opened.trained].filter(([name]) => is(name)).map(([name, { data }]) => [siteOf(name), data as Float32Array]),
+    );
+  const masks = bySite(isNeuronMask);
+  const gates = new Map(
+    [...opened.trained]
+      .filter(([name]) => isGate(name))
+      .map(([name, { data }]) => [siteOf(name), gateOf(Number(data[0]))]),
+  );
+  const config = configWithHead(base.config, head, labels);
+  const model = anyModel(config, undefined, base.weights);
+  const sites = mlpSites(model);
+  const beside = keepsMethod ? besideMethod(opened, trained, sites, gates) : null;
+  const laid = beside
+    ? new Map([...base.weights, ...memoryWeights(beside.tensors)])
+    : mergedWeights(base.weights, trained, method.settings);
+  return {
+    opened,
+    config,
+    model,
+    weights: withFolded(laid, sites, {
+      masks,
+      shifts: bySite(isNeuronShift),
+      gates: beside !== null && keepsGates(beside) ? new Map() : gates,
+    }),
+    beside: beside ?? undefined,
+    adapterFingerprint: trained.size === 0 ? null : await adapterPrint(files, opened.trained),
+    masks,
+    gates,
+  };
+}
+
+const siteOf = (name: string): string => name.slice(0, name.lastIndexOf("."));
+
+/** Whether gates stay scalars of the graph. */
+const keepsGates = ({ tensors }: BesideMethod): boolean => [...tensors.keys()].some(isGate);
+
+/**
+ * A method that no merge can replace, with what the gates leave of it; null for methods that can be merged.
+ *
+ * An adapter of the MLP's output alone, `h + U·act(D·h + d) + u` (Houlsby's), takes a gate g in as `D/g`, `g·U`, `g·u` behind `g·h`. One that
+ * reads the sum with the residual (Pfeiffer's) cannot: its gates stay beside it.
+ */
+function besideMethod(
+  { method: { settings }, trained: all }: OpenedTarget,
+  trained: ReadonlyMap<string, Tensor>,
+  sites: readonly MlpSite[],
+  gates: ReadonlyMap<string, number>,
+): BesideMethod | null {
+  if (settings.kind === "lora" || settings.kind === "head" || settings.kind === "full") return null;
+  const method = methodOf(settings);
+  const tensors = new Map(trained);
+  if (settings.kind !== "adapter" || gates.size === 0) return { method, tensors };
+  if (settings.style === "pfeiffer") {
+    for (const [name, value] of all) if (isGate(name)) tensors.set(name, value);
+    return { method: withExtras(method, { masks: false, shifts: false, gates: true }), tensors };
+  }
+  const scale = (name: string, factor: number) => {
+    const stored = tensors.get(name);
+    if (stored) tensors.set(name, { ...stored, data: (stored.data as Float32Array).map((value) => value * factor) });
+  };
+  for (const { sublayer } of sites) {
+    const gate = gates.get(sublayer) ?? 1;
+    scale(`${sublayer}.adapter_down.weight`, 1 / gate);
+    scale(`${sublayer}.adapter_up.weight`, gate);
+    scale(`${sublayer}.adapter_up.bias`, gate);
+  }
+  return { method, tensors };
+}
+
+/** What training left at the MLPs: masks by activation site, the rest by sublayer. */
+interface Extras {
+  readonly masks: ReadonlyMap<string, Float32Array>;
+  readonly shifts: ReadonlyMap<string, Float32Array>;
+  readonly gates: ReadonlyMap<string, number>;
+}
+
+/**
+ * Columns of masked neurons become zeros, what stands for them a part of the bias, and gates factors of what an MLP gives:
+ * the same function without any of them.
+ */
+function withFolded(weights: Weights, sites: readonly MlpSite[], { masks, shifts, gates }: Extras): Weights {
+  const folded = new Map(weights);
+  const change = (name: string, changed: (w: number, at: number) => number) => {
+    const stored = weights.get(name);
+    if (stored === undefined) return;
+    const read = async () => {
+      const { data, ...rest } = await stored.read();
+      return { ...rest, data: (data as Float32Array).map(changed) };
+    };
+    folded.set(name, { dtype: stored.dtype, shape: stored.shape, read });
+  };
+  for (const { activation, sublayer, out } of sites) {
+    const mask = masks.get(activation);
+    const gate = gates.get(sublayer) ?? 1;
+    const shift = shifts.get(sublayer);
+    if (mask !== undefined || gate !== 1)
+      change(`${out}.weight`, (w, at) => w * gate * (mask === undefined ? 1 : mask[at % mask.length]!));
+    if (shift !== undefined || gate !== 1) change(`${out}.bias`, (b, d) => gate * (b + (shift?.[d] ?? 0)));
+  }
+  return folded;
+}
+
+function adapterPrint(files: Files, trained: ReadonlyMap<string, Tensor>): Promise<string> {
+  return fingerprint(files, memoryWeights(trained));
+}
+
+/** The graph of a plain model; with what stays beside it. */
+export function inferenceOf(config: JsonObject, beside?: BesideMethod): InferenceModel {
+  const model = encoderModel(config);
+  const [architecture] = Array.isArray(config.architectures) ? config.architectures : [];
+  const isSpan = String(architecture).endsWith("ForQuestionAnswering");
+  const hooks = beside?.method.hooks;
+  return { model, numLogits: isSpan ? "span" : model.config.labels.length, ...(hooks ? { hooks } : {}) };
+}
+
+/** A plain model compiled for inference: packed weights, the last block at the first token. Errors as `Backend.compile`. */
+export function compilePlain(
+  backend: Backend,
+  { config, weights, beside }: PlainModel,
+  options: Pick<CompileOptions, "restThreads"> = {},
+): Promise<Program> {
+  const { outputs } = inferenceGraph(inferenceOf(config, beside));
+  return backend.compile(outputs, { ...options, weights, mapWeights: false });
+}
+
+/** A plain encoder opened as its export will be: attention fused, in fewer bits where asked. Errors as `Backend.open`. */
+export async function openDeployed(
+  backend: Backend,
+  { config, weights, beside }: PlainModel,
+  precision: Precision,
+  { ranges, ...options }: { readonly ranges?: StaticRanges | undefined } & Pick<CompileOptions, "restThreads"> = {},
+): Promise<Program> {
+  const inference = inferenceOf(config, beside);
+  return backend.open(deployedProgram(inference, await deploy(inference, weights, precision, ranges)), options);
+}
+
+/** Feeds of `inferenceGraph` from a batch. */
+export function inferenceFeeds(batch: {
+  readonly tokenIds: Tensor;
+  readonly attentionMask: Tensor;
+  readonly tokenTypeIds: Tensor;
+}): Record<string, Tensor> {
+  const [ids, mask, types] = INPUT_NAMES;
+  return { [ids]: batch.tokenIds, [mask]: batch.attentionMask, [types]: batch.tokenTypeIds };
+}
+
+/** Writes a plain model as a folder that `--model` opens: config.json, model.safetensors and the tokenizer; without what stays beside it. */
+export async function writePlainModel(
+  files: Files,
+  folder: string,
+  { config, weights }: PlainModel,
+  tokenizerFolder: string,
+): Promise<void> {
+  await copySmallFiles(files, tokenizerFolder, folder);
+  await files.write(joinPath(folder, "model.safetensors"), writeSafetensors(neededWeights(config, weights)));
+  await files.write(joinPath(folder, "config.json"), jsonText(config));
+}
+
+/** Writes what stays beside a smaller base into `adapter/` of its folder, where `openTarget` finds it. */
+export async function writeBeside(
+  environment: Environment,
+  folder: string,
+  { method, tensors }: BesideMethod,
+  { opened: { labels, task, unanswerable } }: Pick<FrozenModel, "opened">,
+): Promise<void> {
+  const values = [...tensors]
+    .filter(([name]) => isGate(name))
+    .map(([name, { data }]) => [siteOf(name), gateOf(Number(data[0]))]);
+  await writeTrainedPart(environment.files, joinPath(folder, ADAPTER_FOLDER), tensors, {
+    method,
+    base: await openBaseModel(environment, folder),
+    labels,
+    toolVersion: environment.versions["deft-tune"] ?? "0",
+    density: null,
+    removal: null,
+    gates: values.length === 0 ? null : { values: Object.fromEntries(values) as JsonObject },
+    report: null,
+    data: { task, ...(unanswerable ? { unanswerable: true } : {}) },
+  });
+}
+
+/** The weights that the model's graph reads, and no others. */
+function neededWeights(config: JsonObject, weights: Weights): Weights {
+  const model = anyModel(config, undefined, weights);
+  const names =
+    model.architecture === "encoder"
+      ? externalWeights(inferenceGraph(inferenceOf(config)).outputs)
+      : buildTaskGraph({ model, method: untrained(), head: { kind: "language-model" } }).parameters;
+  return new Map(names.map(({ name }) => [name, weights.get(name)!]));
+}
+
+/** The encoder that a frozen model is. @throws {UnsupportedError} when it is none. */
+export function requireEncoder({ model }: FrozenModel, what: string): EncoderModel {
+  if (model.architecture === "encoder") return model;
+  throw new UnsupportedError(`${what} of ${model.config.modelType}`, ["bert", "roberta"]);
+}

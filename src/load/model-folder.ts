@@ -1,0 +1,91 @@
+// A model's folder as transformers writes it: config.json, one weight file, the tokenizer; there whole or not at all.
+import { ConfigError } from "../errors.ts";
+import { type JsonObject, jsonText, writeSafetensors } from "../hub/index.ts";
+import type { HeadKind } from "../tasks/index.ts";
+import { type Files, joinPath, type Weights } from "../tensor/index.ts";
+import { writeFolder } from "../train/index.ts";
+
+export interface ModelFolder {
+  /** The folder whose tokenizer and other small files are copied. */
+  readonly source: string;
+  readonly config: JsonObject;
+  /** By the names of the checkpoint; read one after the other while they are written. */
+  readonly weights: Weights;
+  /** Further files by name. */
+  readonly also?: Readonly<Record<string, string>>;
+}
+
+/** What travels with a model besides config.json and weights: its tokenizer, and how it writes. */
+const SMALL_FILES =
+  /^(tokenizer[\w.-]*|vocab\.(txt|json)|merges\.txt|special_tokens_map\.json|added_tokens\.json|spiece\.model|sentencepiece\.bpe\.model|generation_config\.json)$/;
+
+/** Copies a model's tokenizer and settings of generation from one folder to another; gives the files' names. */
+export async function copySmallFiles(files: Files, from: string, to: string): Promise<string[]> {
+  const names = (await files.list(from)).filter((name) => SMALL_FILES.test(name)).sort();
+  for (const name of names) await files.write(joinPath(to, name), await files.read(joinPath(from, name)));
+  return names;
+}
+
+/**
+ * Writes the folder beside its place, then renames it.
+ * @throws {FileError} when the disk is full or refuses; nothing is left then.
+ */
+export async function writeModelFolder(
+  files: Files,
+  output: string,
+  { source, config, weights, also = {} }: ModelFolder,
+): Promise<void> {
+  await writeWhole(files, output, async (folder) => {
+    await copySmallFiles(files, source, folder);
+    for (const [name, text] of Object.entries(also)) await files.write(joinPath(folder, name), text);
+    await files.write(joinPath(folder, "model.safetensors"), writeSafetensors(weights));
+    await files.write(joinPath(folder, "config.json"), jsonText(config));
+  });
+}
+
+/** A folder that is there whole or not at all. */
+export async function writeWhole(
+  files: Files,
+  output: string,
+  write: (folder: string) => Promise<void>,
+): Promise<void> {
+  const path = output.replace(/\/+$/, "");
+  const at = path.lastIndexOf("/") + 1;
+  await writeFolder(files, `${path.slice(0, at)}.${path.slice(at)}.partial`, path, write);
+}
+
+/** @throws {ConfigError} when `--output` is missing, a file, or a folder with something in it. */
+export async function checkNewFolder(files: Files, output: string): Promise<void> {
+  const stat = await files.stat(output);
+  if (stat === null) return;
+  const content = stat.isFolder ? await files.list(output) : [];
+  if (stat.isFolder && content.length === 0) return;
+  const got = stat.isFolder ? `${output}, which holds ${content.slice(0, 3).join(", ")}` : `a file, ${output}`;
+  throw new ConfigError([{ path: "--output", expected: "a new folder", got }]);
+}
+
+const PREFIX: Readonly<Record<string, string>> = { bert: "Bert", roberta: "Roberta", t5: "T5" };
+
+/** config.json of a model with this head: the base's, with the class that transformers loads it by and the classes' names. */
+export function configWithHead(config: JsonObject, head: HeadKind, labels: readonly string[]): JsonObject {
+  const prefix = PREFIX[String(config.model_type)] ?? "";
+  // merged weights are float32, whatever the base was stored in
+  const { dtype: _dtype, torch_dtype: _old, quantization_config: _quantized, ...rest } = config;
+  const plain = { ...rest, dtype: "float32" };
+  if (head.kind === "language-model") return { ...plain, architectures: [`${prefix}ForConditionalGeneration`] };
+  if (head.kind === "span") return { ...plain, architectures: [`${prefix}ForQuestionAnswering`] };
+  const names = head.kind === "regression" ? ["LABEL_0"] : labels;
+  return {
+    ...plain,
+    architectures: [`${prefix}ForSequenceClassification`],
+    id2label: Object.fromEntries(names.map((label, i) => [String(i), label])),
+    label2id: Object.fromEntries(names.map((label, i) => [label, i])),
+    problem_type: PROBLEMS[head.kind],
+  };
+}
+
+const PROBLEMS = {
+  classification: "single_label_classification",
+  "multi-label": "multi_label_classification",
+  regression: "regression",
+} as const;

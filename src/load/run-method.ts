@@ -1,0 +1,61 @@
+// A method with what training may add to any of them: masks of neurons, gates of MLPs.
+import { isGate, mlpGates } from "../density/index.ts";
+import { compose } from "../nn/index.ts";
+import { type Method, type MethodSettings, methodOf } from "../peft/index.ts";
+import { isNeuronMask, isNeuronShift, keepZeros, neuronMasks, neuronShifts } from "../prune/index.ts";
+import { DEFAULTS, type Settings } from "../settings/index.ts";
+import type { BaseModel } from "./base-model.ts";
+
+/** What a run adds to its method. */
+export interface MethodExtras {
+  /** Every MLP's activation times a mask of neurons. */
+  readonly masks: boolean;
+  /** To every MLP's output what masked neurons gave on average. */
+  readonly shifts: boolean;
+  /** Every MLP's output times a learned gate. */
+  readonly gates: boolean;
+}
+
+/** What a run's settings add. A T5's MLPs have no bias that a shift could be folded into. */
+export function runExtras(
+  { removal, gates }: Pick<Settings, "removal" | "gates">,
+  { architecture }: Pick<BaseModel["model"], "architecture">,
+): MethodExtras {
+  return { masks: removal !== null, shifts: removal !== null && architecture === "encoder", gates: gates !== null };
+}
+
+/** Whether a tensor belongs to what training adds to any method. */
+export function isExtra(name: string): boolean {
+  return isNeuronMask(name) || isNeuronShift(name) || isGate(name);
+}
+
+/** What was added, by the names of the tensors that were stored. */
+export function extrasOf(names: Iterable<string>): MethodExtras {
+  const all = [...names];
+  return { masks: all.some(isNeuronMask), shifts: all.some(isNeuronShift), gates: all.some(isGate) };
+}
+
+/** The method's hooks with those of the extras; shifts come first, as a bias that the method's own additions read. */
+export function withExtras(method: Method, { masks, shifts, gates }: MethodExtras): Method {
+  if (!masks && !shifts && !gates) return method;
+  const before = shifts ? [neuronShifts()] : [];
+  const behind = [...(masks ? [neuronMasks()] : []), ...(gates ? [mlpGates()] : [])];
+  return { ...method, hooks: compose(...before, method.hooks, ...behind) };
+}
+
+/**
+ * The method that settings describe; when it `keepsZeros`, one that fills no zero of the base. A method whose base is frozen is that
+ * anyway. Errors as `methodOf`.
+ */
+export function methodOnBase(settings: MethodSettings, keepsZeros: boolean, initTokenIds?: readonly number[]): Method {
+  if (!keepsZeros) return methodOf(settings, initTokenIds);
+  if (settings.kind === "lora") return methodOf({ ...settings, maskSafe: true });
+  const method = methodOf(settings, initTokenIds);
+  return settings.kind === "full" ? { ...method, hooks: compose(method.hooks, keepZeros()) } : method;
+}
+
+/** LoRA's default targets under the model's own names: what BERT calls query and value is q and v in T5, as HF PEFT has it. */
+export function usualTargets(method: MethodSettings, { model }: Pick<BaseModel, "model">): MethodSettings {
+  if (method.kind !== "lora" || model.architecture === "encoder") return method;
+  return method.targets.toString() === DEFAULTS.targets.toString() ? { ...method, targets: ["q", "v"] } : method;
+}

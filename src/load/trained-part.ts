@@ -1,0 +1,176 @@
+// The trained part of a run on disk: `adapter/` in the method's public format, with our sidecar, and back.
+import { CheckpointError, type CheckpointIssue } from "../errors.ts";
+import { issueList, type JsonObject, openSafetensors, safetensorsBytes } from "../hub/index.ts";
+import {
+  type Adapter,
+  foldProjection,
+  type Method,
+  type MethodSettings,
+  methodOf,
+  readAdapter,
+  readSidecar,
+  SIDECAR_VERSION,
+  type Sidecar,
+  writeAdapter,
+  writeSidecar,
+} from "../peft/index.ts";
+import { buildTaskGraph, type HeadKind } from "../tasks/index.ts";
+import { type Files, joinPath, type Tensor } from "../tensor/index.ts";
+import type { BaseModel } from "./base-model.ts";
+import { publicAdapter, settingsOf } from "./public-adapter.ts";
+import { extrasOf, isExtra, withExtras } from "./run-method.ts";
+import { modelTensors } from "./virtual-tokens.ts";
+
+/** What was trained, with what it needs to run again. */
+export interface TrainedPart {
+  readonly method: Method;
+  readonly tensors: ReadonlyMap<string, Tensor>;
+  readonly labels: readonly string[];
+  readonly sidecar: Sidecar | null;
+  /** What does not fit the base, or the adapter's own settings, so far; `checkTrainedPart` tells it with the rest. */
+  readonly misfits: readonly CheckpointIssue[];
+}
+
+export interface TrainedPartOptions {
+  readonly method: Method;
+  readonly base: BaseModel;
+  readonly labels: readonly string[];
+  readonly toolVersion: string;
+  readonly density: JsonObject | null;
+  readonly removal: JsonObject | null;
+  readonly gates: JsonObject | null;
+  readonly report: JsonObject | null;
+  readonly data: JsonObject | null;
+}
+
+/** Methods without a public adapter format keep their tensors here, under checkpoint names. */
+const PLAIN = "trained.safetensors";
+/** What training adds to any method and no public format has a place for: masks of neurons, gates of MLPs. */
+const EXTRAS = "deft.safetensors";
+
+/** Writes `folder`: adapter files that peft or AdapterHub load, and `deft.json`. */
+export async function writeTrainedPart(
+  files: Files,
+  folder: string,
+  tensors: ReadonlyMap<string, Tensor>,
+  options: TrainedPartOptions,
+): Promise<void> {
+  const { method, base, labels } = options;
+  const extras = new Map([...tensors].filter(([name]) => isExtra(name)));
+  const part = foldProjection(method.settings, new Map([...tensors].filter(([name]) => !isExtra(name))));
+  const own = part.tensors;
+  const adapter = publicAdapter(part.settings, own, base, labels);
+  if (adapter) await writeAdapter(files, folder, adapter);
+  else await files.write(joinPath(folder, PLAIN), safetensorsBytes(own));
+  if (extras.size > 0) await files.write(joinPath(folder, EXTRAS), safetensorsBytes(extras));
+  await writeSidecar(files, folder, {
+    schemaVersion: SIDECAR_VERSION,
+    toolVersion: options.toolVersion,
+    method: { ...part.settings },
+    density: options.density,
+    removal: options.removal,
+    gates: options.gates,
+    report: options.report,
+    base: {
+      model: base.name,
+      revision: base.commit,
+      fingerprint: base.fingerprint,
+      quantization: base.quantization?.format ?? null,
+    },
+    data: options.data,
+    labels: [...labels],
+  });
+}
+
+/**
+ * Reads an adapter folder, ours or one made by peft or AdapterHub. What does not fit the base is not yet an error: give it to
+ * `checkTrainedPart`. Errors as `readAdapter` where its settings are malformed or not supported.
+ */
+export async function readTrainedPart(files: Files, folder: string, base: BaseModel): Promise<TrainedPart> {
+  const sidecar = await readSidecar(files, folder);
+  const misfits: CheckpointIssue[] = [];
+  if (sidecar && sidecar.base.fingerprint !== base.fingerprint) {
+    misfits.push({
+      name: "base model",
+      expected: `${sidecar.base.model} (${sidecar.base.fingerprint.slice(0, 19)}…), which it was trained on`,
+      got: `${base.name} (${base.fingerprint.slice(0, 19)}…)`,
+    });
+  }
+  const part = await readMethodPart(files, folder, base, sidecar, misfits);
+  const extras = (await readTensors(files, joinPath(folder, EXTRAS))) ?? new Map<string, Tensor>();
+  return {
+    ...part,
+    method: withExtras(part.method, extrasOf(extras.keys())),
+    tensors: new Map([...part.tensors, ...extras]),
+    misfits,
+  };
+}
+
+async function readMethodPart(
+  files: Files,
+  folder: string,
+  base: BaseModel,
+  sidecar: Sidecar | null,
+  misfits: CheckpointIssue[],
+): Promise<Omit<TrainedPart, "misfits">> {
+  const tensors = sidecar && (await readTensors(files, joinPath(folder, PLAIN)));
+  if (tensors) {
+    return { method: methodOf(sidecar.method as unknown as MethodSettings), tensors, labels: sidecar.labels, sidecar };
+  }
+  const adapter = await readAdapter(files, folder, misfits);
+  const labels =
+    sidecar?.labels ?? (adapter.method === "adapter" ? adapter.config.labels : null) ?? headLabels(adapter, base);
+  const method = methodOf(settingsOf(adapter, base, folder));
+  return { method, tensors: modelTensors(folder, adapter, base, misfits), labels, sidecar };
+}
+
+/** The base's classes, or as many unnamed ones as the adapter's head has. */
+function headLabels({ tensors }: Adapter, { model }: BaseModel): readonly string[] {
+  const { labels } = model.config;
+  const rows =
+    (tensors.get("classifier.weight") ?? tensors.get("classifier.out_proj.weight"))?.shape[0] ?? labels.length;
+  return rows === labels.length ? labels : Array.from({ length: rows }, (_, i) => `LABEL_${i}`);
+}
+
+/** The tensors of a file; null when it is not there. */
+async function readTensors(files: Files, file: string): Promise<Map<string, Tensor> | null> {
+  if ((await files.stat(file)) === null) return null;
+  const tensors = new Map<string, Tensor>();
+  for (const [name, weight] of await openSafetensors(files, file)) tensors.set(name, await weight.read());
+  return tensors;
+}
+
+/**
+ * Checks a trained part against the model that is to carry it; gives the names it trains beyond the method's own.
+ * @throws {CheckpointError} listing every tensor that is missing, misshapen, of a wrong dtype or left over, at once.
+ */
+export function checkTrainedPart(
+  folder: string,
+  { method, tensors, misfits }: TrainedPart,
+  base: BaseModel,
+  head: HeadKind,
+): ReadonlySet<string> {
+  const known = buildTaskGraph({ model: base.model, method, head }).parameters;
+  const alsoTrains = new Set(
+    known.filter(({ name, trainable }) => !trainable && tensors.has(name)).map(({ name }) => name),
+  );
+  const issues = [...misfits];
+  // one fault a tensor: what is wrong in itself is not also missing
+  const told = (name: string) => misfits.some((issue) => issue.name === name || issue.name.endsWith(`.${name}`));
+  for (const { name, shape, trainable } of known) {
+    const stored = tensors.get(name);
+    const expected = `float32[${shape.join(", ")}]`;
+    if (told(name)) continue;
+    if (!stored && trainable && !base.weights.has(name)) issues.push({ name, expected, got: "nothing" });
+    if (stored && stored.shape.join() !== shape.join())
+      issues.push({ name, expected, got: `${stored.dtype}[${stored.shape.join(", ")}]` });
+  }
+  const names = new Set(known.map(({ name }) => name));
+  for (const name of tensors.keys())
+    if (!names.has(name) && !told(name))
+      issues.push({ name, expected: `a parameter of ${base.name}`, got: "a tensor the model has no place for" });
+  if (issues.length > 0) throw new CheckpointError(folder, issueList(issues), { hint: MISFIT_HINT });
+  return alsoTrains;
+}
+
+const MISFIT_HINT = "Give the base model, and the version of it, that the adapter was trained on: --model ID|DIR.";

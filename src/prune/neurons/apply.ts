@@ -1,0 +1,194 @@
+// A plan applied: the same model with smaller matrices, as plain weights and a plain config.
+import { gateName } from "../../density/index.ts";
+import { ConfigError, type ConfigIssue } from "../../errors.ts";
+import type { JsonObject } from "../../hub/index.ts";
+import type { MlpSite } from "../../models/index.ts";
+import type { Method } from "../../peft/index.ts";
+import { type Tensor, tensor, type Weight, type Weights } from "../../tensor/index.ts";
+import { keepColumns, keepRows } from "./matrix.ts";
+import { keptCount, type LayerPlan } from "./plan.ts";
+
+/** What no merge can put into weights: a method that stays beside its base, with what was trained. */
+export interface BesideMethod {
+  readonly method: Method;
+  /** Also among the model's weights. */
+  readonly tensors: ReadonlyMap<string, Tensor>;
+}
+
+/** A model as config.json and weights, adapter merged where it can be. */
+export interface PlainModel {
+  readonly config: JsonObject;
+  readonly weights: Weights;
+  /** Absent: everything is in the weights. */
+  readonly beside?: BesideMethod | undefined;
+}
+
+/** Whether a bottleneck adapter stands behind an MLP: what it gives goes when the MLP goes. */
+export function hasAdapter(weights: Weights, { sublayer }: MlpSite): boolean {
+  return weights.has(`${sublayer}.adapter_down.weight`);
+}
+
+/** Whether a tensor belongs to an MLP's sublayer and not to the model: its adapter, its gate. */
+function isBehind(name: string, { sublayer }: MlpSite): boolean {
+  return name.startsWith(`${sublayer}.adapter_`) || name === gateName(sublayer);
+}
+
+/**
+ * The model with the plan's neurons and MLPs gone and its gates folded. Weights are computed when they are read.
+ *
+ * A constant goes into the output's bias, or where no MLP is left into the bias of the norm before it. A T5 has neither: it is
+ * given a bias of the output, also where no MLP is left (`mlp_bias` of its config). An adapter behind an MLP that goes, goes with it.
+ * @throws {ConfigError} when a constant has no bias to go into, or no neuron of any layer would be left.
+ */
+export function applyPlan(
+  { config, weights, beside }: PlainModel,
+  sites: readonly MlpSite[],
+  layers: readonly LayerPlan[],
+): PlainModel {
+  const reduced = new Map(weights);
+  const issues: ConfigIssue[] = [];
+  layers.forEach((layer, i) => {
+    issues.push(...reduceLayer(reduced, sites[i]!, layer));
+  });
+  if (layers.every((layer) => keptCount(layer) === 0))
+    issues.push({ path: "layers", expected: "an MLP left in at least one layer", got: "all of them removed" });
+  if (issues.length > 0) throw new ConfigError(issues);
+  const hasBiases = sites.some(({ out, isPostNorm }) => !isPostNorm && reduced.has(`${out}.bias`));
+  if (hasBiases) {
+    for (const { out } of sites) {
+      const name = `${out}.bias`;
+      if (!reduced.has(name)) reduced.set(name, made(new Float32Array(hiddenSizeOf(config))));
+    }
+  }
+  const plain = { config: reducedConfig(config, layers, hasBiases), weights: reduced };
+  if (beside === undefined) return plain;
+  const tensors = new Map([...beside.tensors].filter(([name]) => reduced.has(name)));
+  return { ...plain, beside: { ...beside, tensors } };
+}
+
+function reduceLayer(weights: Map<string, Weight>, site: MlpSite, layer: LayerPlan): ConfigIssue[] {
+  const { kept, gate, constant } = layer;
+  if (keptCount(layer) === 0) return removeMlp(weights, site, layer);
+  const bias = weights.get(`${site.out}.bias`);
+  if (constant !== null && bias === undefined && !site.isPostNorm)
+    weights.set(`${site.out}.bias`, made(new Float32Array(constant.length)));
+  else if (constant !== null && bias === undefined)
+    return [{ path: `${layer.site}.constant`, expected: `nothing, as ${site.out} has no bias`, got: "a constant" }];
+  if (kept !== null) {
+    for (const into of site.into) {
+      replace(
+        weights,
+        `${into}.weight`,
+        ([, width]) => [kept.length, width!],
+        (data, [, width]) => keepRows(data, width!, kept),
+      );
+      replace(
+        weights,
+        `${into}.bias`,
+        () => [kept.length],
+        (data) => keepRows(data, 1, kept),
+      );
+    }
+  }
+  const { out } = layer;
+  if (out !== undefined) {
+    const shape = [out.length / keptCount(layer), keptCount(layer)];
+    weights.set(`${site.out}.weight`, {
+      dtype: "float32",
+      shape,
+      read: async () => tensor("float32", shape, gate === 1 ? out : out.map((value) => gate * value)),
+    });
+  } else if (kept !== null || gate !== 1) {
+    const columns = kept ?? Array.from({ length: layer.neurons }, (_, f) => f);
+    replace(
+      weights,
+      `${site.out}.weight`,
+      ([rows]) => [rows!, columns.length],
+      (data, [, width]) => keepColumns(data, width!, columns, gate),
+    );
+  }
+  if (gate !== 1 || constant !== null)
+    replace(
+      weights,
+      `${site.out}.bias`,
+      (shape) => shape,
+      (data) => data.map((b, d) => gate * b + (constant?.[d] ?? 0)),
+    );
+  return [];
+}
+
+function removeMlp(
+  weights: Map<string, Weight>,
+  site: MlpSite,
+  { site: path, neurons, gate, constant }: LayerPlan,
+): ConfigIssue[] {
+  const bias = `${site.out}.bias`;
+  for (const name of weights.keys()) if (isBehind(name, site)) weights.delete(name);
+  if (neurons === 0 && !site.isPostNorm && weights.has(bias)) {
+    // what stands for an MLP that is gone already goes on standing for it
+    replace(
+      weights,
+      bias,
+      (shape) => shape,
+      (data) => data.map((b, d) => gate * b + (constant?.[d] ?? 0)),
+    );
+    return [];
+  }
+  for (const linear of [...site.into, site.out])
+    for (const part of ["weight", "bias"]) weights.delete(`${linear}.${part}`);
+  if (constant === null) return [];
+  if (!site.isPostNorm) {
+    weights.set(bias, made(Float32Array.from(constant)));
+    return [];
+  }
+  const name = `${site.norm}.bias`;
+  if (!weights.has(name))
+    return [{ path: `${path}.constant`, expected: "nothing, as no bias is left to hold it", got: "a constant" }];
+  replace(
+    weights,
+    name,
+    (shape) => shape,
+    (data) => data.map((b, d) => b + constant[d]!),
+  );
+  return [];
+}
+
+/** Width of a model's hidden states, by its config.json. */
+export const hiddenSizeOf = (config: JsonObject): number =>
+  Number(config.model_type === "t5" ? config.d_model : config.hidden_size);
+
+const made = (data: Float32Array): Weight => ({
+  dtype: "float32",
+  shape: [data.length],
+  read: async () => tensor("float32", [data.length], data),
+});
+
+type Shape = readonly number[];
+
+/** Puts a computed weight in the place of a stored one; a weight that the model lacks stays away. */
+function replace(
+  weights: Map<string, Weight>,
+  name: string,
+  shapeOf: (shape: Shape) => Shape,
+  compute: (data: Float32Array, shape: Shape) => Float32Array,
+): void {
+  const stored = weights.get(name);
+  if (stored === undefined) return;
+  const shape = shapeOf(stored.shape);
+  const read = async (): Promise<Tensor> =>
+    tensor("float32", shape, compute((await stored.read()).data as Float32Array, stored.shape));
+  weights.set(name, { dtype: "float32", shape, read });
+}
+
+/** The size of all MLPs where one is left, our key `mlp_sizes` where layers differ. */
+function reducedConfig(config: JsonObject, layers: readonly LayerPlan[], hasBiases: boolean): JsonObject {
+  const sizes = layers.map(keptCount);
+  const { mlp_sizes: _, mlp_bias: _old, ...rest } = config;
+  const isUniform = sizes.every((size) => size === sizes[0]);
+  return {
+    ...rest,
+    [config.model_type === "t5" ? "d_ff" : "intermediate_size"]: Math.max(...sizes),
+    ...(isUniform ? {} : { mlp_sizes: sizes }),
+    ...(hasBiases ? { mlp_bias: true } : {}),
+  };
+}

@@ -1,0 +1,66 @@
+// A compressed model in one size for all layers, as other libraries can load it: removed neurons and MLPs as zeros.
+import type { MlpSite } from "../../models/index.ts";
+import { type Tensor, tensor, type Weight, type Weights } from "../../tensor/index.ts";
+import { hiddenSizeOf, type PlainModel } from "./apply.ts";
+
+/** The same model with equal layers, and what of it had no place. */
+export interface PaddedModel extends PlainModel {
+  /** Neurons or MLPs that are zeros now. */
+  readonly isPadded: boolean;
+  /** Biases that stood for removed neurons of a pre-norm model and are left out: its outputs differ by them. */
+  readonly lostBiases: readonly string[];
+}
+
+/**
+ * Pads every MLP with zeros to the size that the config names, which is the largest layer's, and takes our own keys out of it. Weights
+ * are computed when they are read. The same function, but for biases of a T5 that other libraries' T5 has no place for.
+ */
+export async function padded({ config, weights }: PlainModel, sites: readonly MlpSite[]): Promise<PaddedModel> {
+  const { mlp_sizes: sizes, mlp_bias: _, ...rest } = config;
+  const [width, hidden] = [
+    Number(config.model_type === "t5" ? config.d_ff : config.intermediate_size),
+    hiddenSizeOf(config),
+  ];
+  const all = new Map(weights);
+  const isPadded = sizes !== undefined && sites.some(({ neurons }) => neurons < width);
+  if (isPadded) for (const site of sites) if (site.neurons < width) padSite(all, weights, site, [width, hidden]);
+  const lostBiases: string[] = [];
+  for (const { out, isPostNorm } of sites) {
+    const bias = isPostNorm ? undefined : weights.get(`${out}.bias`);
+    if (bias === undefined) continue;
+    all.delete(`${out}.bias`);
+    if ((await bias.read()).data.some((value: number | bigint) => Number(value) !== 0)) lostBiases.push(`${out}.bias`);
+  }
+  return { config: rest, weights: all, isPadded, lostBiases };
+}
+
+function padSite(
+  all: Map<string, Weight>,
+  weights: Weights,
+  site: MlpSite,
+  [width, hidden]: readonly [number, number],
+): void {
+  const pad = (name: string, shape: readonly number[], place: (data: Float32Array, out: Float32Array) => void) => {
+    const stored = weights.get(name);
+    const read = async (): Promise<Tensor> => {
+      const out = new Float32Array(shape.reduce((size, dim) => size * dim, 1));
+      if (stored === undefined) place(new Float32Array(0), out);
+      else place((await stored.read()).data as Float32Array, out);
+      return tensor("float32", shape, out);
+    };
+    all.set(name, { dtype: "float32", shape, read });
+  };
+  const first = (data: Float32Array, out: Float32Array) => out.set(data);
+  for (const into of site.into) {
+    pad(`${into}.weight`, [width, hidden], first);
+    // layers of post-norm models have biases, those of T5 none
+    if (site.isPostNorm) pad(`${into}.bias`, [width], first);
+  }
+  pad(`${site.out}.weight`, [hidden, width], (data, out) => {
+    for (let row = 0; row < hidden; row++)
+      out.set(data.subarray(row * site.neurons, (row + 1) * site.neurons), row * width);
+  });
+  if (site.isPostNorm) pad(`${site.out}.bias`, [hidden], first);
+  // the norm before a pre-norm MLP that is gone went with it
+  else if (!weights.has(`${site.norm}.weight`)) pad(`${site.norm}.weight`, [hidden], (_, out) => out.fill(1));
+}

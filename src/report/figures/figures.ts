@@ -1,0 +1,332 @@
+// The figures of a report, each from records alone.
+import * as Plot from "@observablehq/plot";
+import type { Density, DensityReport, LayerDensity } from "../../density/index.ts";
+import {
+  type Comparison,
+  type ComparisonRow,
+  densityBy,
+  densityDefinitions,
+  HEADLINE_DEFINITION,
+} from "../../jobs/index.ts";
+import type { TrainEvent } from "../../train/index.ts";
+import { definitionLabel, isShare, metricLabel, metricWord, percent, points, significant } from "../format.ts";
+import {
+  type Curve,
+  draw,
+  drawCurves,
+  type Figure,
+  orderedColor,
+  type Point,
+  seriesColor,
+  smooth,
+  thin,
+} from "./chart.ts";
+
+/** A run's name and events, as figures take them. */
+export interface NamedEvents {
+  readonly name: string;
+  readonly events: readonly TrainEvent[];
+}
+
+// a decimal only where ticks are closer than 1 %
+const AS_PERCENT = {
+  tickFormat: (value: number) => percent(value, Math.abs(value * 100 - Math.round(value * 100)) < 1e-6 ? 0 : 1),
+};
+
+function stepAxis(runs: readonly NamedEvents[]) {
+  const last = Math.max(1, ...runs.flatMap(({ events }) => events.map((event) => ("step" in event ? event.step : 0))));
+  return {
+    label: "step",
+    domain: [0, last],
+    ticks: 6,
+    tickFormat: (value: number) => (Number.isInteger(value) ? String(value) : ""),
+  };
+}
+
+/** Loss over steps: task, density and total of one run, or the task loss of several. Null without steps. */
+export function lossFigure(runs: readonly NamedEvents[]): Figure | null {
+  const [only] = runs;
+  const one = runs.length === 1 && only !== undefined;
+  const curves = one ? lossParts(only.events) : byRun(runs, (events) => steps(events, (event) => event.taskLoss));
+  return curves.length === 0
+    ? null
+    : {
+        id: "loss",
+        title: one ? "Loss" : "Task loss",
+        caption: `${one ? "Task loss, density loss and their weighted sum" : "Task loss of each run"} over training steps; faint: each step, strong: moving average.`,
+        svg: drawCurves({
+          label: "loss over steps",
+          curves: curves.map((curve) => ({ ...curve, raw: thin(curve.points), points: smooth(thin(curve.points)) })),
+          x: stepAxis(runs),
+          y: { label: "loss", zero: true },
+        }),
+      };
+}
+
+function lossParts(events: readonly TrainEvent[]): Curve[] {
+  const dense = events.some((event) => event.type === "step" && event.densityWeight > 0);
+  const part = (name: string, index: number, of: (event: StepOf) => number) => ({
+    name,
+    color: seriesColor(index),
+    points: steps(events, of),
+  });
+  const task = part("task", 0, (event) => event.taskLoss);
+  const parts = dense
+    ? [task, part("density", 1, (event) => event.densityLoss), part("total", 7, (event) => event.loss)]
+    : [task];
+  return parts.filter((curve) => curve.points.length > 0);
+}
+
+/** The main metric at each evaluation. Null without evaluations. */
+export function scoreFigure(runs: readonly NamedEvents[], metric: string): Figure | null {
+  const curves = byRun(runs, (events) => evals(events, (event) => event.metrics[metric] ?? Number.NaN));
+  if (curves.length === 0) return null;
+  return {
+    id: "score",
+    title: metricLabel(metric),
+    caption: `${metricLabel(metric)} on the evaluation split at each evaluation.`,
+    svg: drawCurves({
+      label: `${metric} over steps`,
+      curves,
+      x: stepAxis(runs),
+      y: { label: metricWord(metric), ...(isShare(metric) ? AS_PERCENT : {}) },
+      dots: true,
+    }),
+  };
+}
+
+/** Measured density at each evaluation: several definitions of one run, or the headline of several runs. */
+export function densityOverStepsFigure(runs: readonly NamedEvents[]): Figure | null {
+  const [only] = runs;
+  const definitions = ["exact", "0.001", HEADLINE_DEFINITION, "0.1"];
+  const curves =
+    runs.length === 1 && only !== undefined
+      ? definitions.map((definition, index) => ({
+          name: definitionLabel(definition),
+          color: orderedColor(index === 0 ? 0 : index + 1),
+          points: evals(only.events, (event) => densityBy(event.density.encoder, definition)),
+        }))
+      : byRun(runs, (events) => evals(events, (event) => densityBy(event.density.encoder, HEADLINE_DEFINITION)));
+  const drawn = curves.filter((curve) => curve.points.length > 0);
+  if (drawn.length === 0) return null;
+  const what =
+    runs.length === 1 ? "by definition" : `share of activations with ${definitionLabel(HEADLINE_DEFINITION)}`;
+  return {
+    id: "density-over-steps",
+    title: "Density during training",
+    caption: `Density of MLP activations over attended tokens at each evaluation, ${what}.`,
+    svg: drawCurves({
+      label: "density over steps",
+      curves: drawn,
+      x: stepAxis(runs),
+      y: { label: "density", zero: true, ...AS_PERCENT },
+      dots: true,
+    }),
+  };
+}
+
+/** The learning rate over steps, as it was used. Null without steps. */
+export function learningRateFigure(runs: readonly NamedEvents[]): Figure | null {
+  const curves = byRun(runs, (events) => thin(steps(events, (event) => event.learningRate)));
+  if (curves.length === 0) return null;
+  return {
+    id: "learning-rate",
+    title: "Learning rate",
+    caption: "Learning rate of each step.",
+    svg: drawCurves({
+      label: "learning rate over steps",
+      curves,
+      x: stepAxis(runs),
+      y: { label: "learning rate", zero: true, tickFormat: (value: number) => significant(value, 2) },
+    }),
+  };
+}
+
+/** Density of each layer by every attended definition. */
+export function layerFigure(report: DensityReport, stack: LayerDensity["stack"] = "encoder"): Figure | null {
+  const layers = report.layers.filter((layer) => layer.stack === stack);
+  const [first] = layers;
+  if (first === undefined) return null;
+  const definitions = densityDefinitions(first).filter((definition) => definition !== "paper");
+  const curves = definitions.map((definition, index) => ({
+    name: definitionLabel(definition),
+    color: orderedColor(index),
+    points: layers.map((layer) => ({ x: layer.layer, y: densityBy(layer, definition) })),
+  }));
+  return {
+    id: `density-per-layer${stack === "encoder" ? "" : `-${stack}`}`,
+    title: `Density per layer${stack === "encoder" ? "" : ` (${stack})`}`,
+    caption:
+      "Share of MLP activations of each layer that are not zero (grey), or above each threshold, over attended tokens.",
+    svg: drawCurves({
+      label: "density per layer",
+      curves,
+      x: { ...LAYERS(layers.length) },
+      y: { label: "density", domain: [0, 1], ...AS_PERCENT },
+      dots: true,
+    }),
+  };
+}
+
+const LAYERS = (numLayers: number) => ({
+  label: "layer",
+  tickFormat: (value: number) => (Number.isInteger(value) ? String(value) : ""),
+  ticks: Math.min(numLayers, 12),
+});
+
+/** A stack's density with its name; `color` indexes the series' colours, `hollow` draws it with gaps. */
+export interface NamedDensity {
+  readonly name: string;
+  readonly density: Density;
+  readonly color?: number;
+  readonly hollow?: boolean;
+}
+
+/** P(|a| > τ) against τ, one curve a report; `exact` stands at the left end. */
+export function thresholdFigure(reports: readonly NamedDensity[]): Figure | null {
+  const [first] = reports;
+  if (first === undefined) return null;
+  const definitions = densityDefinitions(first.density).filter((definition) => definition !== "paper");
+  const names = definitions.map((definition) => (definition === "exact" ? "0" : definition));
+  const curves = reports.map(({ name, density, color, hollow = false }, index) => ({
+    name,
+    hollow,
+    color: seriesColor(color ?? index),
+    points: definitions.map((definition, at) => ({ x: at, y: densityBy(density, definition) })),
+  }));
+  return {
+    id: "threshold-curve",
+    title: "Threshold curve",
+    caption:
+      "Share of activations with |a| > τ over attended tokens, all layers together; τ = 0 is the exact count of non-zeros. Steps of τ are evenly spaced.",
+    svg: drawCurves({
+      label: "threshold curve",
+      curves,
+      x: { label: "τ", ticks: definitions.length, tickFormat: (at: number) => names[at] ?? "" },
+      y: { label: "P(|a| > τ)", domain: [0, 1], ...AS_PERCENT },
+      dots: true,
+    }),
+  };
+}
+
+const PEFT = seriesColor(7);
+const DEFT = seriesColor(0);
+
+/** PEFT against DEFT in each layer, mean over seeds, for one method: exact and headline side by side. */
+export function pairedFigure(rows: readonly ComparisonRow[], method: string): Figure | null {
+  const own = rows.filter((row) => row.method === method);
+  const layers = own[0]?.peft.density.layers.filter((layer) => layer.stack === "encoder") ?? [];
+  if (layers.length === 0) return null;
+  const pairs = ["exact", HEADLINE_DEFINITION].flatMap((definition) =>
+    layers.map(({ layer }) => ({
+      definition: definitionLabel(definition),
+      layer,
+      peft: meanLayer(
+        own.map((row) => row.peft.density),
+        layer,
+        definition,
+      ),
+      deft: meanLayer(
+        own.map((row) => row.deft.density),
+        layer,
+        definition,
+      ),
+    })),
+  );
+  const place = { y: "layer", fx: "definition" } as const;
+  return {
+    id: `paired-${method}`,
+    title: `PEFT against DEFT per layer: ${method}`,
+    caption: `Density of each layer without (hollow) and with (filled) the density loss${own.length > 1 ? `, mean of ${own.length} seeds` : ""}; a longer line to the left is a larger gain.`,
+    svg: draw({
+      label: `density per layer, PEFT against DEFT, ${method}`,
+      legend: [
+        { name: "PEFT", color: PEFT, hollow: true },
+        { name: "DEFT", color: DEFT },
+      ],
+      height: 92 + layers.length * 20,
+      marginTop: 44,
+      x: { label: "density", domain: [0, 1], grid: true, ticks: [0, 0.25, 0.5, 0.75, 1], ...AS_PERCENT },
+      y: { label: "layer", type: "point", domain: layers.map(({ layer }) => layer), padding: 0.6 },
+      fx: { label: null, domain: ["exact", HEADLINE_DEFINITION].map(definitionLabel), padding: 0.14 },
+      marks: [
+        Plot.link(pairs, {
+          ...place,
+          x1: "peft",
+          x2: "deft",
+          y1: "layer",
+          y2: "layer",
+          stroke: DEFT,
+          strokeOpacity: 0.45,
+          strokeWidth: 2,
+        }),
+        Plot.dot(pairs, { ...place, x: "peft", stroke: PEFT, strokeWidth: 2, r: 4 }),
+        Plot.dot(pairs, { ...place, x: "deft", fill: DEFT, r: 4.5 }),
+      ],
+    }),
+  };
+}
+
+function meanLayer(reports: readonly DensityReport[], layer: number, definition: string): number {
+  const values = reports.flatMap((report) =>
+    report.layers.filter((of) => of.stack === "encoder" && of.layer === layer).map((of) => densityBy(of, definition)),
+  );
+  return values.reduce((sum, value) => sum + value, 0) / values.length;
+}
+
+/** Change in score against change in density, a dot a method and seed. */
+export function tradeOffFigure({ rows, metricName }: Comparison): Figure | null {
+  const methods = [...new Set(rows.map((row) => row.method))];
+  const dots = rows
+    .map((row) => ({
+      x: row.densityChange.encoder,
+      y: row.scoreChange,
+      fill: seriesColor(methods.indexOf(row.method)),
+      seed: String(row.seed),
+    }))
+    .filter((dot) => Number.isFinite(dot.x) && Number.isFinite(dot.y));
+  if (dots.length === 0) return null;
+  const share = isShare(metricName);
+  const reach = Math.max(share ? 0.01 : 0.01, ...dots.map((dot) => Math.abs(dot.y))) * 1.25;
+  return {
+    id: "trade-off",
+    title: "What sparsity cost",
+    caption: `Change in ${metricWord(metricName)}${share ? " (points)" : ""} against the share of density removed (${definitionLabel(HEADLINE_DEFINITION)}); one dot a seed. Up and to the right is better.`,
+    svg: draw({
+      label: "score change against density change",
+      legend: methods.map((name, index) => ({ name, color: seriesColor(index) })),
+      x: { label: "density removed", ...AS_PERCENT, grid: true, domain: [Math.min(0, ...dots.map((dot) => dot.x)), 1] },
+      y: {
+        label: "score change",
+        grid: true,
+        domain: [-reach, reach],
+        tickFormat: (value: number) => (share ? points(value) : significant(value, 2)),
+      },
+      marks: [
+        Plot.ruleY([0], { stroke: "currentColor", strokeOpacity: 0.6 }),
+        Plot.dot(dots, { x: "x", y: "y", fill: "fill", r: 5, fillOpacity: 0.9 }),
+      ],
+    }),
+  };
+}
+
+type StepOf = Extract<TrainEvent, { type: "step" }>;
+type EvalOf = Extract<TrainEvent, { type: "eval" }>;
+
+function byRun(runs: readonly NamedEvents[], pointsOf: (events: readonly TrainEvent[]) => readonly Point[]): Curve[] {
+  return runs
+    .map(({ name, events }, index) => ({ name, color: seriesColor(index), points: pointsOf(events) }))
+    .filter((curve) => curve.points.length > 0);
+}
+
+function steps(events: readonly TrainEvent[], of: (event: StepOf) => number): Point[] {
+  return finite(events.flatMap((event) => (event.type === "step" ? [{ x: event.step, y: of(event) }] : [])));
+}
+
+function evals(events: readonly TrainEvent[], of: (event: EvalOf) => number): Point[] {
+  return finite(events.flatMap((event) => (event.type === "eval" ? [{ x: event.step, y: of(event) }] : [])));
+}
+
+function finite(all: readonly Point[]): Point[] {
+  return all.filter((point) => Number.isFinite(point.y));
+}

@@ -1,0 +1,169 @@
+// The tables of results, once: the terminal aligns them, the page marks them up.
+import type { Density } from "../../density/index.ts";
+import {
+  type Comparison,
+  type ComparisonRow,
+  densityBy,
+  densityDefinitions,
+  HEADLINE_DEFINITION,
+  type ScoreInterval,
+} from "../../jobs/index.ts";
+import type { Evaluation } from "../../tasks/index.ts";
+import {
+  count,
+  definitionLabel,
+  isShare,
+  metricLabel,
+  metricWord,
+  percent,
+  points,
+  score,
+  scoreChange,
+  signedPercent,
+} from "../format.ts";
+import type { Table } from "./table.ts";
+
+/** Score and density of each method and seed, without and with the density loss; means when there are seeds. */
+export function comparisonTable({ rows, metricName }: Comparison): Table {
+  const metric = metricLabel(metricName);
+  const methods = [...new Set(rows.map((row) => row.method))];
+  return {
+    head: ["method", "seed", `${metric} PEFT`, "DEFT", "change", "density PEFT", "DEFT", "removed"],
+    align: ["left", "left"],
+    rows: methods.flatMap((method) => {
+      const own = rows.filter((row) => row.method === method);
+      const each = own.map((row) => comparisonCells(method, String(row.seed), [row], metricName));
+      return own.length > 1 ? [...each, comparisonCells(method, "mean", own, metricName)] : each;
+    }),
+  };
+}
+
+function comparisonCells(method: string, seed: string, rows: readonly ComparisonRow[], metric: string): string[] {
+  const of = (value: (row: ComparisonRow) => number) => mean(rows.map(value));
+  const density = (evaluation: Evaluation) => densityBy(evaluation.density.encoder, HEADLINE_DEFINITION);
+  return [
+    method,
+    seed,
+    score(
+      metric,
+      of((row) => row.peft.metrics[metric] ?? Number.NaN),
+    ),
+    score(
+      metric,
+      of((row) => row.deft.metrics[metric] ?? Number.NaN),
+    ),
+    scoreChange(
+      metric,
+      of((row) => row.scoreChange),
+    ),
+    percent(of((row) => density(row.peft))),
+    percent(of((row) => density(row.deft))),
+    percent(of((row) => row.densityChange.encoder)),
+  ];
+}
+
+/** Every definition of density for each method, means over seeds. */
+export function definitionsTable({ rows }: Comparison): Table {
+  const methods = [...new Set(rows.map((row) => row.method))];
+  const definitions = rows[0] === undefined ? [] : densityDefinitions(rows[0].peft.density.encoder);
+  return {
+    head: ["definition", ...methods.flatMap((method) => [`${method} PEFT`, "DEFT", "removed"])],
+    rows: definitions.map((definition) => [
+      definitionLabel(definition),
+      ...methods.flatMap((method) => {
+        const own = rows.filter((row) => row.method === method);
+        return [
+          percent(mean(own.map((row) => densityBy(row.peft.density.encoder, definition)))),
+          percent(mean(own.map((row) => densityBy(row.deft.density.encoder, definition)))),
+          percent(mean(own.map((row) => row.densityChanges[definition]?.encoder ?? Number.NaN))),
+        ];
+      }),
+    ]),
+  };
+}
+
+/** Density of each layer and of the whole stack, by every definition. */
+export function layersTable({ layers, encoder, decoder, generation }: Evaluation["density"]): Table {
+  const definitions = densityDefinitions(encoder);
+  const several = decoder !== undefined || generation !== undefined;
+  const cells = (name: string, density: Density) => [
+    name,
+    ...definitions.map((definition) => percent(densityBy(density, definition))),
+    count(density.deadNeurons),
+    count(density.rareNeurons),
+    count(density.neurons),
+  ];
+  const stacks = { encoder, decoder, generation };
+  return {
+    head: ["layer", ...definitions.map(definitionLabel), "dead", "rare", "neurons"],
+    rows: [
+      ...layers.map((layer) => cells(several ? `${layer.stack} ${layer.layer}` : String(layer.layer), layer)),
+      ...Object.entries(stacks).flatMap(([stack, density]) =>
+        density === undefined ? [] : [cells(several ? `${stack}, all` : "all", density)],
+      ),
+    ],
+  };
+}
+
+/** The facts of one evaluation as pairs of a name and a value. */
+export function evaluationFacts(evaluation: Evaluation): [name: string, value: string][] {
+  const { encoder } = evaluation.density;
+  return [
+    ...Object.entries(evaluation.metrics).map(([name, value]): [string, string] => [
+      metricLabel(name),
+      score(name, value),
+    ]),
+    [`Density, ${definitionLabel(HEADLINE_DEFINITION)}`, percent(densityBy(encoder, HEADLINE_DEFINITION))],
+    [`Density, ${definitionLabel("exact")}`, percent(encoder.exact)],
+    ["Dead neurons", `${count(encoder.deadNeurons)} of ${count(encoder.neurons)}`],
+    ["Examples", `${count(evaluation.examples)} (${evaluation.split})`],
+  ];
+}
+
+/** One line a run: score and density side by side. */
+export function runsTable(runs: readonly { readonly name: string; readonly result: Evaluation | null }[]): Table {
+  const metrics = [...new Set(runs.flatMap(({ result }) => Object.keys(result?.metrics ?? {})))];
+  const definitions = ["exact", HEADLINE_DEFINITION];
+  return {
+    head: [
+      "run",
+      ...metrics.map(metricLabel),
+      ...definitions.map((d) => `density ${definitionLabel(d)}`),
+      "dead neurons",
+    ],
+    rows: runs.map(({ name, result }) => [
+      name,
+      ...metrics.map((metric) => (result === null ? "–" : score(metric, result.metrics[metric] ?? Number.NaN))),
+      ...definitions.map((d) => (result === null ? "–" : percent(densityBy(result.density.encoder, d)))),
+      result === null ? "–" : count(result.density.encoder.deadNeurons),
+    ]),
+  };
+}
+
+/** What a comparison comes down to, a sentence a method. */
+export function comparisonSentences({ rows, metricName, intervals = [] }: Comparison): string[] {
+  const methods = [...new Set(rows.map((row) => row.method))];
+  return methods.map((method) => {
+    const own = rows.filter((row) => row.method === method);
+    const removed = mean(own.map((row) => row.densityChange.encoder));
+    const change = scoreChange(metricName, mean(own.map((row) => row.scoreChange)));
+    const unit = isShare(metricName) ? " points" : "";
+    const over = own.length > 1 ? ` (mean of ${own.length} seeds)` : "";
+    const interval = intervals.find((of) => of.method === method);
+    return (
+      `With ${method}, the density loss changed density (${definitionLabel(HEADLINE_DEFINITION)}) by ${signedPercent(-removed)} ` +
+      `and ${metricWord(metricName)} by ${change}${unit}${over}.${interval === undefined ? "" : ` ${intervalSentence(interval)}`}`
+    );
+  });
+}
+
+function intervalSentence({ difference, low, high, confidence, examples }: ScoreInterval): string {
+  return (
+    `Over the same ${count(examples)} examples the share of right answers changed by ${points(difference)} points; ` +
+    `drawing other examples, ${percent(confidence, 0)} of the time by ${points(low)} to ${points(high)}.`
+  );
+}
+
+function mean(values: readonly number[]): number {
+  return values.length === 0 ? Number.NaN : values.reduce((sum, value) => sum + value, 0) / values.length;
+}

@@ -1,0 +1,26 @@
+// `run.json`: what a run was made from and what came out of it.
+
+import type { Settings } from "../settings/index.ts";
+import type { Evaluation } from "../tasks/index.ts";
+
+/** The content of `run.json`; written at the start without a result, and again at the end. */
+export interface RunRecord {
+  readonly schema: 1;
+  /** ISO 8601, UTC. */
+  readonly createdAt: string;
+  readonly settings: Settings;
+  /** Versions by name: `deft-tune`, `node`, `onnxruntime`. */
+  readonly versions: Readonly<Record<string, string>>;
+  /** SHA-256 by part, in hex: `base`, `data`, where there is one `teacher`. */
+  readonly fingerprints: Readonly<Record<string, string>>;
+  /** The main metric's name. */
+  readonly metricName: string;
+  /** Class names in the order of logits; empty for regression. */
+  readonly labels: readonly string[];
+  /** Trained on questions of which some have no answer. */
+  readonly unanswerable?: boolean;
+  /** The best checkpoint on the evaluation split; null until the run has ended. */
+  readonly result: Evaluation | null;
+  /** The base model before training, when it was measured. */
+  readonly before?: Evaluation;
+}

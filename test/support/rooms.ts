@@ -1,0 +1,33 @@
+// The rooms of src with their ranks: who may import whom. ARCHITECTURE.md shows the same table.
+
+/** Rank of each room: a file imports only from rooms of a lower rank. */
+export const RANKS: Readonly<Record<string, number>> = {
+  errors: -1,
+  tensor: 0,
+  graph: 1,
+  hub: 1,
+  data: 1,
+  nn: 2,
+  autodiff: 2,
+  onnx: 2,
+  models: 3,
+  density: 3,
+  quant: 3,
+  optim: 3,
+  runtime: 3,
+  peft: 4,
+  tasks: 5,
+  prune: 6,
+  infer: 6,
+  export: 7,
+  train: 7,
+  settings: 8,
+  runs: 9,
+  load: 10,
+  evaluate: 11,
+  jobs: 12,
+  report: 13,
+  library: 13,
+  cli: 14,
+  studio: 14,
+};
