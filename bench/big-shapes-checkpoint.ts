@@ -10,7 +10,7 @@ import { full } from "../src/peft/index.ts";
 import { isBlockMatrix } from "../src/quant/index.ts";
 import { NESTED_BLOCK, NESTED_LEVELS } from "../src/quant/nested.ts";
 import { buildTaskGraph } from "../src/tasks/index.ts";
-import { float32, randomStream, sizeOf, type Tensor, tensor, type Weight } from "../src/tensor/index.ts";
+import { elementCount, float32, randomStream, type Tensor, tensor, type Weight } from "../src/tensor/index.ts";
 
 const FLAN = {
   model_type: "t5",
@@ -51,7 +51,7 @@ function fill(words: Uint32Array, seed: number): void {
 
 /** Uniform with standard deviation `std`: as good as normal for timing. */
 function uniform(name: string, shape: readonly number[], std: number, mean = 0): Tensor {
-  const words = new Uint32Array(sizeOf(shape));
+  const words = new Uint32Array(elementCount(shape));
   fill(words, randomStream(0, name).integer(2 ** 31));
   const numbers = new Float32Array(words.buffer);
   const scale = (std * Math.sqrt(12)) / 2 ** 32;
@@ -60,9 +60,9 @@ function uniform(name: string, shape: readonly number[], std: number, mean = 0):
 }
 
 function bytes(name: string, shape: readonly number[]): Tensor {
-  const words = new Uint32Array(Math.ceil(sizeOf(shape) / 4));
+  const words = new Uint32Array(Math.ceil(elementCount(shape) / 4));
   fill(words, randomStream(1, name).integer(2 ** 31));
-  return tensor("uint8", shape, new Uint8Array(words.buffer, 0, sizeOf(shape)));
+  return tensor("uint8", shape, new Uint8Array(words.buffer, 0, elementCount(shape)));
 }
 
 /** T5's queries carry the scale of the scores. @see transformers `T5PreTrainedModel._init_weights` */
@@ -86,7 +86,7 @@ function floatWeight(name: string, shape: readonly number[]): Weight {
 
 /** A matrix as bitsandbytes stores NF4 with nested scales; every code is as likely. */
 function* nf4Weights(name: string, shape: readonly number[]): Generator<[string, Weight]> {
-  const blocks = Math.ceil(sizeOf(shape) / 64);
+  const blocks = Math.ceil(elementCount(shape) / 64);
   const level = Math.sqrt(NF4_LEVELS.reduce((sum, x) => sum + x * x, 0) / NF4_LEVELS.length);
   const scale = spread(name, shape) / level;
   const nested = Math.ceil(blocks / NESTED_BLOCK);
@@ -100,7 +100,7 @@ function* nf4Weights(name: string, shape: readonly number[]): Generator<[string,
     nested_offset: scale,
   };
   const json = new TextEncoder().encode(JSON.stringify(state).padEnd(256, " "));
-  const codes = [Math.ceil(sizeOf(shape) / 2), 1];
+  const codes = [Math.ceil(elementCount(shape) / 2), 1];
   yield [name, lazy("uint8", codes, () => bytes(name, codes))];
   yield [`${name}.absmax`, lazy("uint8", [blocks], () => bytes(`${name}.absmax`, [blocks]))];
   yield [

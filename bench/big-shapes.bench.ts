@@ -16,7 +16,7 @@ import { openQuantized, quantizedHooks } from "../src/quant/index.ts";
 import { nodeBackend } from "../src/runtime/node.ts";
 import type { ModelBatch } from "../src/tasks/index.ts";
 import { int64, type Tensor } from "../src/tensor/index.ts";
-import { openOptimizer, type Stepper } from "../src/train/index.ts";
+import { openOptimizer, type TrainStep } from "../src/train/index.ts";
 import { bigCheckpoint } from "./big-shapes-checkpoint.ts";
 
 const { values } = parseArgs({
@@ -96,7 +96,10 @@ function batchOf(seed: number): ModelBatch {
   };
 }
 
-function openStepper(way: string, { model, weights, method }: Awaited<ReturnType<typeof openModel>>): Promise<Stepper> {
+function openStepper(
+  way: string,
+  { model, weights, method }: Awaited<ReturnType<typeof openModel>>,
+): Promise<TrainStep> {
   return openOptimizer({
     staged: way === "staged",
     model,

@@ -12,7 +12,7 @@ import { mlpSites, sanitize, t5Model } from "../src/models/index.ts";
 import { headOnly, type Method } from "../src/peft/index.ts";
 import { nodeBackend } from "../src/runtime/node.ts";
 import { buildTaskGraph } from "../src/tasks/index.ts";
-import { int64, sizeOf } from "../src/tensor/index.ts";
+import { elementCount, int64 } from "../src/tensor/index.ts";
 import { bigCheckpoint } from "./big-shapes-checkpoint.ts";
 
 const { values } = parseArgs({
@@ -51,10 +51,10 @@ async function worker(count: number): Promise<void> {
   const model = t5Model({ ...config, mlp_sizes: sizes }, undefined, stored);
   const weights = sanitize(model.config, stored);
   const { parameters } = buildTaskGraph({ model, method: FROZEN, head: { kind: "language-model" } });
-  const weightBytes = parameters.reduce((sum, { shape }) => sum + 4 * sizeOf(shape.map(Number)), 0);
+  const weightBytes = parameters.reduce((sum, { shape }) => sum + 4 * elementCount(shape.map(Number)), 0);
   const steps: number[] = [];
   const observe = { outputs: () => ({}), step: () => void steps.push(performance.now()) };
-  const backend = nodeBackend({ threads: Number(values.threads), restThreads: true });
+  const backend = nodeBackend({ threads: Number(values.threads), sleepThreads: true });
   const generator = await openGenerator({ model, method: FROZEN, weights, backend, observe });
   const [length, tokens] = [Number(values.length), Number(values.tokens)];
   const ids = Array.from({ length }, (_, i) => 5 + ((i * 7919) % 900));

@@ -76,7 +76,7 @@ for (const { dropout, maskSafe } of variants) {
         "bert.pooler.dense.weight",
         "bert.pooler.dense.bias",
       ]),
-      backend: nodeBackend({ threads: Number(values.threads), restThreads: true }),
+      backend: nodeBackend({ threads: Number(values.threads), sleepThreads: true }),
       seed: 1,
       accumulate: 1,
       weightDecay: 0.01,

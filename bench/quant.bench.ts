@@ -37,7 +37,7 @@ const { values } = parseArgs({
 });
 
 const files = nodeFiles();
-const backend = nodeBackend({ threads: Number(values.threads), restThreads: true });
+const backend = nodeBackend({ threads: Number(values.threads), sleepThreads: true });
 
 /** A line of /proc: kilobytes as megabytes; 0 where there is no /proc. */
 function procMegabytes(file: string, key: string): number {

@@ -52,7 +52,7 @@ const SHAPES: Readonly<Record<string, BenchShape>> = {
 };
 /** More than a cache holds, as in a real step. */
 const BYTES = 192 * 2 ** 20;
-const backend = nodeBackend({ threads: Number(values.threads), restThreads: true });
+const backend = nodeBackend({ threads: Number(values.threads), sleepThreads: true });
 const random = randomStream(1, "sparse-decoding");
 
 function report(level: string, share: number, dense: readonly number[], sparse: readonly number[]): void {

@@ -36,7 +36,7 @@ const isT5 = model.architecture === "encoder-decoder";
 const base = sanitize(model.config, weights);
 const targets = options.targets ?? (isT5 ? ["q", "v"] : undefined);
 const method = lora({ dropout: options.dropout, ...(targets ? { targets } : {}) });
-const backend = nodeBackend({ threads: options.threads, restThreads: true });
+const backend = nodeBackend({ threads: options.threads, sleepThreads: true });
 const head: HeadKind = isT5 ? { kind: "language-model" } : { kind: "classification", numLabels: 2 };
 let optimizer: Optimizer | null = null;
 let scorer: Scorer | null = null;

@@ -7,7 +7,7 @@ import { join } from "node:path";
 import { parseArgs } from "node:util";
 import { encodeExamples, openDataset, splitOf } from "../../src/data/index.ts";
 import { logitsOf } from "../../src/evaluate/encoder-logits.ts";
-import { saidLabels } from "../../src/evaluate/task-scores.ts";
+import { scoreLabels } from "../../src/evaluate/task-scores.ts";
 import { INPUT_NAMES, type Precision } from "../../src/export/index.ts";
 import { onnxFile } from "../../src/jobs/export/onnx-files.ts";
 import type { BenchReport } from "../../src/jobs/index.ts";
@@ -153,7 +153,7 @@ async function scored(file: string, run: string): Promise<Scored> {
   const logits = await logitsOf(program, examples);
   await program.dispose();
   const result = {
-    score: saidLabels(logits, examples, task).metrics.accuracy!,
+    score: scoreLabels(logits, examples, task).metrics.accuracy!,
     examples: examples.count,
     logits: Array.from(logits),
   };

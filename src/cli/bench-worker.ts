@@ -3,13 +3,13 @@ import { readFileSync } from "node:fs";
 import { basename, dirname } from "node:path";
 import { createInterface } from "node:readline";
 import type { BenchBatch, BenchJob } from "../jobs/index.ts";
+import { openOnnxGenerator, openTransformersJsGenerator, type Padded, type TimedRun } from "./bench-generation.ts";
 import { timedSession } from "./bench-session.ts";
-import { openOnnxWriter, openTransformersJsWriter, type Padded, type Run } from "./bench-writing.ts";
 
 /** What the worker is asked. */
 export type BenchRequest = { readonly do: "run"; readonly batch: BenchBatch } | { readonly do: "memory" };
 
-async function openOnnxRuntime({ path, threads }: BenchJob): Promise<Run> {
+async function openOnnxRuntime({ path, threads }: BenchJob): Promise<TimedRun> {
   const { InferenceSession, Tensor } = await import("onnxruntime-node");
   const session = await InferenceSession.create(path, {
     ...timedSession(threads),
@@ -24,7 +24,7 @@ async function openOnnxRuntime({ path, threads }: BenchJob): Promise<Run> {
 }
 
 /** A pass as the only phase. */
-function timed(pass: (batch: Padded) => Promise<unknown>): Run {
+function timed(pass: (batch: Padded) => Promise<unknown>): TimedRun {
   return async (batch) => {
     const at = performance.now();
     await pass(batch);
@@ -40,7 +40,7 @@ interface TransformersJs {
   };
 }
 
-async function openTransformersJs({ path, precision, threads }: BenchJob): Promise<Run> {
+async function openTransformersJs({ path, precision, threads }: BenchJob): Promise<TimedRun> {
   // an optional peer: not a dependency of the package
   const name = "@huggingface/transformers";
   const { env, Tensor, AutoModelForSequenceClassification } = (await import(name)) as TransformersJs;
@@ -60,11 +60,11 @@ async function openTransformersJs({ path, precision, threads }: BenchJob): Promi
   );
 }
 
-function open(job: BenchJob): Promise<Run> {
+function open(job: BenchJob): Promise<TimedRun> {
   if (job.writing !== null)
     return job.engine === "transformers.js"
-      ? openTransformersJsWriter(job, job.writing)
-      : openOnnxWriter(job, job.writing);
+      ? openTransformersJsGenerator(job, job.writing)
+      : openOnnxGenerator(job, job.writing);
   return job.engine === "transformers.js" ? openTransformersJs(job) : openOnnxRuntime(job);
 }
 

@@ -16,8 +16,8 @@ import type { Backend } from "../runtime/index.ts";
 import { type AnswerSettings, generationOptions, type Settings, spanOptions } from "../settings/index.ts";
 import { type Evaluation, glueMetrics, isGlueMetric, type Outcome } from "../tasks/index.ts";
 import type { Tensor } from "../tensor/index.ts";
-import { pointedAnswers } from "./span-answers.ts";
-import { openWriter } from "./sparse-decoding.ts";
+import { extractiveAnswers } from "./span-answers.ts";
+import { openTextGenerator } from "./sparse-decoding.ts";
 import { scoringBatches } from "./task-batches.ts";
 import { needsScore, writtenTexts } from "./written-answers.ts";
 import { answerScores, writtenScores } from "./written-scores.ts";
@@ -73,7 +73,7 @@ export async function openEvaluator(options: EvaluatorOptions): Promise<Evaluato
   const generator =
     model.architecture === "encoder"
       ? null
-      : await openWriter(
+      : await openTextGenerator(
           { model, method, alsoTrains, weights, backend, density: true },
           { decoding: options.decoding ?? null, isSparse: options.sparseDecoding ?? false },
         );
@@ -141,7 +141,7 @@ function spanMeasure({ task, padding, batchSize, answers }: EvaluatorOptions, sc
     if (!isSpans(examples)) throw new InternalError("answers pointed at in examples without positions");
     const batches = scoringBatches(examples, task, padding, batchSize);
     const choices = spanOptions(answers, unanswerable);
-    const { predictions, scores } = await pointedAnswers(scorer, trained, examples, batches, choices);
+    const { predictions, scores } = await extractiveAnswers(scorer, trained, examples, batches, choices);
     const { metrics, outcomes } = answerScores(task, examples, predictions);
     return { scores, metrics, density: scores.density!, examples: predictions.length, outcomes };
   };

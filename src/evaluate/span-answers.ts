@@ -5,19 +5,19 @@ import { bestSpan, type ModelBatch, type SpanOptions, type SpanPrediction, type 
 import type { Tensor } from "../tensor/index.ts";
 
 /** Answers in the order of the questions, with what scoring the windows gave. */
-export interface PointedAnswers {
+export interface ExtractiveAnswers {
   readonly predictions: readonly SpanPrediction[];
   readonly scores: Scores;
 }
 
 /** Scores all windows and chooses the best answer of each question. */
-export async function pointedAnswers(
+export async function extractiveAnswers(
   scorer: Scorer,
   trained: ReadonlyMap<string, Tensor>,
   spans: EncodedSpans,
   batches: Iterable<ModelBatch>,
   options: SpanOptions,
-): Promise<PointedAnswers> {
+): Promise<ExtractiveAnswers> {
   const logits: WindowLogits[] = Array.from({ length: spans.count });
   const scores = await scorer.score(trained, batches, spans.count, ({ startLogits, endLogits }, { indices }) => {
     for (const { index, start, end } of windowsIn(startLogits!, endLogits!, indices, spans))

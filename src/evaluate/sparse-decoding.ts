@@ -28,16 +28,16 @@ export function checkSparseDecoding(
 }
 
 /** A generator of whole matrices, by a plan, or with `isSparse` one that decides at its first batch. Errors as `openGenerator`. */
-export function openWriter(
+export function openTextGenerator(
   options: GeneratorOptions,
   { decoding, isSparse }: { readonly decoding: SparseMlpPlan | null; readonly isSparse: boolean },
 ): Promise<Generator> {
   if (decoding !== null) return openGenerator({ ...options, sparseMlp: decoding });
-  return isSparse ? Promise.resolve(sparseWriter(options)) : openGenerator(options);
+  return isSparse ? Promise.resolve(sparseGenerator(options)) : openGenerator(options);
 }
 
 /** The first batch is written twice, so that density and texts come from one program alone. */
-function sparseWriter(options: GeneratorOptions): Generator {
+function sparseGenerator(options: GeneratorOptions): Generator {
   let opening: Promise<Generator> | null = null;
   const open = async (
     trained: ReadonlyMap<string, Tensor>,

@@ -9,7 +9,7 @@ import { bestSpans } from "./span-answers.ts";
 import { answerScores, type TextScores, writtenScores } from "./written-scores.ts";
 
 /** A model's answers to some examples. */
-export interface Said {
+export interface TaskScore {
   /** The task's metrics over all examples. */
   readonly metrics: Readonly<Record<string, number>>;
   /** The main one. */
@@ -21,7 +21,7 @@ export interface Said {
 }
 
 /** Logits `[examples, C]` as answers of a task of labels. */
-export function saidLabels(logits: Float32Array, { labels, count }: EncodedExamples, task: Task): Said {
+export function scoreLabels(logits: Float32Array, { labels, count }: EncodedExamples, task: Task): TaskScore {
   const names = METRIC_NAMES.filter((name) => (task.metrics as readonly string[]).includes(name));
   const main = names.find((name) => name === (task.mainMetric as string));
   if (main === undefined) throw new InternalError(`no metric ${task.mainMetric}`);
@@ -39,21 +39,25 @@ export function saidLabels(logits: Float32Array, { labels, count }: EncodedExamp
 }
 
 /** An encoder's logits, as `logitsOf` has them: labels, or answers that are pointed at. */
-export function saidLogits(
+export function scoreLogits(
   logits: Float32Array,
   examples: EncodedExamples,
   { task, pointing }: { readonly task: Task; readonly pointing: SpanOptions },
-): Said {
-  if (!isSpans(examples)) return saidLabels(logits, examples, task);
-  return saidOf(answerScores(task, examples, bestSpans(examples, windowLogits(logits, examples), pointing)), task);
+): TaskScore {
+  if (!isSpans(examples)) return scoreLabels(logits, examples, task);
+  return taskScore(answerScores(task, examples, bestSpans(examples, windowLogits(logits, examples), pointing)), task);
 }
 
 /** Texts, one for each row, as answers of a task that is written. */
-export function saidTexts(texts: Parameters<typeof writtenScores>[2], examples: EncodedExamples, task: Task): Said {
-  return saidOf(writtenScores(task, examples, texts), task);
+export function scoreTexts(
+  texts: Parameters<typeof writtenScores>[2],
+  examples: EncodedExamples,
+  task: Task,
+): TaskScore {
+  return taskScore(writtenScores(task, examples, texts), task);
 }
 
-function saidOf({ metrics, scores }: TextScores, task: Task): Said {
+function taskScore({ metrics, scores }: TextScores, task: Task): TaskScore {
   return {
     metrics,
     score: metrics[task.mainMetric]!,
@@ -65,7 +69,7 @@ function saidOf({ metrics, scores }: TextScores, task: Task): Said {
 const RESAMPLES = 200;
 
 /** What the main metric lost from one model to another, and how far that depends on the examples. */
-export interface LostScore {
+export interface ScoreDrop {
   readonly lost: number;
   /** By a paired bootstrap, as the interval of 95 %. */
   readonly standardError: number;
@@ -74,7 +78,7 @@ export interface LostScore {
 }
 
 /** What the main metric lost from `dense` to `said`. */
-export function lostScore(dense: Said, said: Said): LostScore {
+export function scoreDrop(dense: TaskScore, said: TaskScore): ScoreDrop {
   const { count } = dense;
   const random = randomStream(0, "lost score");
   const lostOn = (indices: readonly number[]) => dense.scoreOn(indices) - said.scoreOn(indices);

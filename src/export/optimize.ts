@@ -15,7 +15,7 @@ import {
   type StoredModel,
   writeModel,
 } from "../onnx/index.ts";
-import { elementBytes, sizeOf, type Weights } from "../tensor/index.ts";
+import { elementBytes, elementCount, type Weights } from "../tensor/index.ts";
 import { type InferenceModel, inferenceGraph } from "./encoder-graph.ts";
 
 /** Numbers that an exported model multiplies with; `qdq`: 8 bits, with activations' ranges known beforehand. */
@@ -33,7 +33,7 @@ export function deployGraph(
     ),
   );
   const { bytes } = emit(outputs, {
-    place: ({ dtype, shape }) => ({ name: "", byteOffset: 0, byteLength: elementBytes(dtype) * sizeOf(shape) }),
+    place: ({ dtype, shape }) => ({ name: "", byteOffset: 0, byteLength: elementBytes(dtype) * elementCount(shape) }),
   });
   const model = { ...readModel(bytes), stored };
   return precision === "fp32" ? model : quantizeModel(model, precision === "int8" ? 8 : 4);

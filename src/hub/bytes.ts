@@ -1,5 +1,5 @@
 // Byte arrays joined and seen as numbers.
-import { type DType, sizeOf, type Tensor, type TypedArray, wrap } from "../tensor/index.ts";
+import { type DType, elementCount, type Tensor, type TypedArray, wrap } from "../tensor/index.ts";
 
 /** The chunks one after another in one array. */
 export function joinBytes(chunks: readonly Uint8Array[]): Uint8Array<ArrayBuffer> {
@@ -19,7 +19,7 @@ export function hexOf(bytes: Uint8Array): string {
 
 /** The elements of `shape` over little-endian `bytes`, copied only when they are not aligned for `dtype`. */
 export function numbersOf(dtype: DType, shape: readonly number[], bytes: Uint8Array): TypedArray {
-  const length = sizeOf(shape);
+  const length = elementCount(shape);
   if (length === 0) return wrap(dtype, new ArrayBuffer(0), 0, 0);
   const aligned = bytes.byteOffset % (bytes.byteLength / length) === 0 ? bytes : bytes.slice();
   return wrap(dtype, aligned.buffer, aligned.byteOffset, length);

@@ -4,10 +4,10 @@ import {
   bfloat16ToFloat32,
   type DType,
   elementBytes,
+  elementCount,
   type Files,
   float16ToFloat32,
   joinPath,
-  sizeOf,
   type Tensor,
   type Weight,
   type Weights,
@@ -107,7 +107,7 @@ async function digest(bytes: Uint8Array): Promise<string> {
 export function conversionBytes(weights: Weights): number {
   let bytes = 0;
   for (const { dtype, shape } of weights.values()) {
-    if (CONVERTED.has(dtype)) bytes += sizeOf(shape) * elementBytes("float32");
+    if (CONVERTED.has(dtype)) bytes += elementCount(shape) * elementBytes("float32");
   }
   return bytes;
 }

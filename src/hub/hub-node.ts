@@ -8,7 +8,7 @@ import { dirname, join, relative } from "node:path";
 import { CheckpointError, DeftError, FileError } from "../errors.ts";
 import { missingHint, nodeFiles } from "./files-node.ts";
 import {
-  type Environment,
+  type EnvironmentVariables,
   type HubEvent,
   hubSettings,
   isSha256,
@@ -22,7 +22,7 @@ import { isJsonObject } from "./json-file.ts";
 
 export interface ResolveOptions {
   /** Variables in place of the process's own. */
-  readonly environment?: Environment;
+  readonly environment?: EnvironmentVariables;
   readonly onProgress?: (event: HubEvent) => void;
   /** How often in a row a download may break without any progress, and the first pause, which doubles; 0: never. */
   readonly retries?: number;
@@ -74,7 +74,7 @@ export async function resolveModel(
 }
 
 /** The folder for things this project computes and may compute again: `DEFT_CACHE`, or the user's cache folder. */
-export function deftCacheFolder(environment: Environment = process.env): string {
+export function deftCacheFolder(environment: EnvironmentVariables = process.env): string {
   return environment.DEFT_CACHE || join(environment.XDG_CACHE_HOME || join(homedir(), ".cache"), "deft");
 }
 

@@ -29,14 +29,14 @@ export interface HubSettings {
 }
 
 /** Environment variables by name. */
-export type Environment = Readonly<Record<string, string | undefined>>;
+export type EnvironmentVariables = Readonly<Record<string, string | undefined>>;
 
 /**
  * Settings as Python's huggingface_hub reads them from `HF_HOME`, `HF_HUB_CACHE`, `HF_TOKEN`, `HF_ENDPOINT`,
  * `HF_HUB_OFFLINE` and their older names.
  * @see huggingface_hub 2.4.0 `constants.py`
  */
-export function hubSettings(environment: Environment, home: string): HubSettings {
+export function hubSettings(environment: EnvironmentVariables, home: string): HubSettings {
   const first = (...names: readonly string[]) => names.map((name) => environment[name]?.trim()).find((value) => value);
   const expanded = (path: string) => (path === "~" || path.startsWith("~/") ? `${home}${path.slice(1)}` : path);
   const hfHome = expanded(first("HF_HOME") ?? `${first("XDG_CACHE_HOME") ?? `${home}/.cache`}/huggingface`);

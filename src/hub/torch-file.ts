@@ -1,6 +1,14 @@
 // State dicts saved by `torch.save` (`pytorch_model.bin`), read without running any of the Python in them.
 import { CheckpointError, type CheckpointIssue } from "../errors.ts";
-import { allocate, type DType, elementBytes, type Files, sizeOf, type Weight, type Weights } from "../tensor/index.ts";
+import {
+  allocate,
+  type DType,
+  elementBytes,
+  elementCount,
+  type Files,
+  type Weight,
+  type Weights,
+} from "../tensor/index.ts";
 import { numbersOf } from "./bytes.ts";
 import { issueList } from "./issues.ts";
 import { type PickledDict, type PickledTensor, unpickle } from "./pickle.ts";
@@ -92,7 +100,7 @@ function unfit(name: string, tensor: PickledTensor, member: ZipMember | undefine
   const last = shape.includes(0) ? -1 : shape.reduce((sum, dim, axis) => sum + (dim - 1) * strides[axis]!, offset);
   const needed = Math.max(storage.length, last + 1) * elementBytes(dtype);
   // stride 0 repeats numbers, so a shape could be far larger than its file
-  if (sizeOf(shape) > storage.length || needed > member.byteLength || last + 1 > storage.length) {
+  if (elementCount(shape) > storage.length || needed > member.byteLength || last + 1 > storage.length) {
     return { name, expected: `at least ${needed} bytes for [${shape.join(", ")}]`, got: `${member.byteLength}` };
   }
   return undefined;
@@ -105,9 +113,9 @@ function storedWeight(
 ): Weight {
   const dtype = DTYPE_OF[storage.type]!;
   const width = elementBytes(dtype);
-  const rowMajor = shape.map((_, axis) => sizeOf(shape.slice(axis + 1)));
-  if (sizeOf(shape) === 0 || shape.every((dim, axis) => dim === 1 || strides[axis] === rowMajor[axis])) {
-    const span = { byteOffset: member.byteOffset + offset * width, byteLength: sizeOf(shape) * width };
+  const rowMajor = shape.map((_, axis) => elementCount(shape.slice(axis + 1)));
+  if (elementCount(shape) === 0 || shape.every((dim, axis) => dim === 1 || strides[axis] === rowMajor[axis])) {
+    const span = { byteOffset: member.byteOffset + offset * width, byteLength: elementCount(shape) * width };
     return fileWeight(files, dtype, shape, { folder: member.folder, name: member.name, ...span });
   }
   return {
@@ -116,7 +124,7 @@ function storedWeight(
     async read() {
       const span = { ...member, byteLength: storage.length * width };
       const stored = numbersOf(dtype, [storage.length], await spanBytes(files, span));
-      const data = allocate(dtype, sizeOf(shape));
+      const data = allocate(dtype, elementCount(shape));
       for (let i = 0; i < data.length; i++) {
         let at = offset;
         for (let axis = 0, rest = i; axis < shape.length; axis++) {

@@ -50,23 +50,23 @@ export interface Workflow {
   demo(
     options: { readonly output: string; readonly seed?: number; readonly threads?: number } & Stoppable,
   ): Running<CompareEvent, DemoResult>;
-  evaluateRun(target: RunTarget, overrides?: RunOverrides): Promise<Evaluation>;
-  predictRun(
+  evaluate(target: RunTarget, overrides?: RunOverrides): Promise<Evaluation>;
+  predict(
     target: RunTarget,
     inputs: AsyncIterable<PredictInput> | Iterable<PredictInput>,
     overrides?: RunOverrides,
   ): AsyncIterable<Prediction>;
-  profileRun(target: RunTarget, overrides?: RunOverrides): Promise<Profile>;
-  pruneModel(target: RunTarget, options: PruneOptions, overrides?: RunOverrides): Promise<PrunedModel>;
-  exportRun(target: RunTarget, options: ExportOptions, overrides?: RunOverrides): Promise<Exported>;
-  compressRun(
+  profile(target: RunTarget, overrides?: RunOverrides): Promise<Profile>;
+  prune(target: RunTarget, options: PruneOptions, overrides?: RunOverrides): Promise<PrunedModel>;
+  exportModel(target: RunTarget, options: ExportOptions, overrides?: RunOverrides): Promise<Exported>;
+  compress(
     target: RunTarget,
     options: CompressOptions,
     overrides?: RunOverrides,
     stoppable?: Stoppable,
   ): Running<CompressEvent, Compression>;
   exportOnnx(target: RunTarget, options: OnnxExportOptions, overrides?: RunOverrides): Promise<OnnxExport>;
-  benchRuns(options: BenchOptions, start: StartWorker, overrides?: RunOverrides): Running<BenchEvent, BenchReport>;
+  bench(options: BenchOptions, start: StartWorker, overrides?: RunOverrides): Running<BenchEvent, BenchReport>;
 }
 
 /** Every job, on the files, hub and runtime of `environment`. */
@@ -76,14 +76,14 @@ export function workflow(environment: Environment): Workflow {
     estimate: (settings) => estimateRun(environment, settings),
     compare: (cells, options) => compareRuns(environment, cells, options),
     demo: (options) => demoRun(environment, options),
-    evaluateRun: (target, overrides) => evaluateRun(environment, target, overrides),
-    predictRun: (target, inputs, overrides) => predictRun(environment, target, inputs, overrides),
-    profileRun: (target, overrides) => profileRun(environment, target, overrides),
-    pruneModel: (target, options, overrides) => pruneModel(environment, target, options, overrides),
-    exportRun: (target, options, overrides) => exportRun(environment, target, options, overrides),
-    compressRun: (target, options, overrides, stoppable) =>
+    evaluate: (target, overrides) => evaluateRun(environment, target, overrides),
+    predict: (target, inputs, overrides) => predictRun(environment, target, inputs, overrides),
+    profile: (target, overrides) => profileRun(environment, target, overrides),
+    prune: (target, options, overrides) => pruneModel(environment, target, options, overrides),
+    exportModel: (target, options, overrides) => exportRun(environment, target, options, overrides),
+    compress: (target, options, overrides, stoppable) =>
       compressRun(environment, target, options, overrides, stoppable),
     exportOnnx: (target, options, overrides) => exportOnnx(environment, target, options, overrides),
-    benchRuns: (options, start, overrides) => benchRuns(environment, options, start, overrides),
+    bench: (options, start, overrides) => benchRuns(environment, options, start, overrides),
   };
 }

@@ -9,7 +9,7 @@ import type { Environment } from "../runs/index.ts";
 import { type Pruning, readPruning } from "../runs/index.ts";
 import { buildTaskGraph, type HeadKind } from "../tasks/index.ts";
 import { joinPath, type Weights } from "../tensor/index.ts";
-import { openBaseWeights, type Quantization } from "./quantized-base.ts";
+import { openBaseWeights, type StoredQuantization } from "./quantized-base.ts";
 
 export interface BaseModel {
   /** As the person named it. */
@@ -25,7 +25,7 @@ export interface BaseModel {
   /** How its zeros came about; null for a model that was not pruned here. */
   readonly pruning: Pruning | null;
   /** How its block matrices are stored; null: in float32. */
-  readonly quantization: Quantization | null;
+  readonly quantization: StoredQuantization | null;
 }
 
 /**

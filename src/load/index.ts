@@ -3,12 +3,12 @@
 export { type BaseModel, linearSites, missingHead, openBaseModel, usableLength } from "./base-model.ts";
 export {
   compilePlain,
-  type FrozenModel,
   frozen,
   inferenceFeeds,
   inferenceOf,
+  type MergedModel,
   openDeployed,
-  openFrozen,
+  openMergedModel,
   requireEncoder,
   writeBeside,
   writePlainModel,

@@ -16,7 +16,7 @@ import type { StaticRanges } from "../onnx/index.ts";
 import { externalWeights } from "../onnx/index.ts";
 import { mergedWeights, methodOf, untrained } from "../peft/index.ts";
 import type { BesideMethod, PlainModel } from "../prune/index.ts";
-import { isNeuronMask, isNeuronShift } from "../prune/index.ts";
+import { isCompensationBias, isNeuronMask } from "../prune/index.ts";
 import type { Environment } from "../runs/index.ts";
 import type { Backend, CompileOptions, Program } from "../runtime/index.ts";
 import { buildTaskGraph } from "../tasks/index.ts";
@@ -29,7 +29,7 @@ import type { RunOverrides, RunTarget } from "./target.ts";
 import { writeTrainedPart } from "./trained-part.ts";
 
 /** A model as config.json and weights alone, with where it came from. */
-export interface FrozenModel extends PlainModel {
+export interface MergedModel extends PlainModel {
   readonly opened: OpenedTarget;
   readonly model: Model;
   /** SHA-256 over the trained tensors; null for a bare model. */
@@ -44,12 +44,12 @@ export interface FrozenModel extends PlainModel {
  * Opens a target and merges what was trained into its weights.
  * @throws {UnsupportedError} when the method cannot be merged; errors as `openTarget`.
  */
-export async function openFrozen(
+export async function openMergedModel(
   environment: Environment,
   target: RunTarget,
   overrides: RunOverrides,
   options: FreezeOptions = {},
-): Promise<FrozenModel> {
+): Promise<MergedModel> {
   return frozen(environment.files, await openTarget(environment, target, overrides), options);
 }
 
@@ -58,12 +58,12 @@ export interface FreezeOptions {
   readonly keepsMethod?: boolean;
 }
 
-/** What was trained in an opened target, merged into its weights. @throws {UnsupportedError} as `openFrozen`. */
+/** What was trained in an opened target, merged into its weights. @throws {UnsupportedError} as `openMergedModel`. */
 export async function frozen(
   files: Files,
   opened: OpenedTarget,
   { keepsMethod = false }: FreezeOptions = {},
-): Promise<FrozenModel> {
+): Promise<MergedModel> {
   const { base, method, labels, head } = opened;
   const trained = new Map([...opened.trained].filter(([name]) => !isExtra(name)));
   const bySite = (is: (name: string) => boolean) =>
@@ -89,7 +89,7 @@ export async function frozen(
     model,
     weights: withFolded(laid, sites, {
       masks,
-      shifts: bySite(isNeuronShift),
+      shifts: bySite(isCompensationBias),
       gates: beside !== null && keepsGates(beside) ? new Map() : gates,
     }),
     beside: beside ?? undefined,
@@ -187,7 +187,7 @@ export function inferenceOf(config: JsonObject, beside?: BesideMethod): Inferenc
 export function compilePlain(
   backend: Backend,
   { config, weights, beside }: PlainModel,
-  options: Pick<CompileOptions, "restThreads"> = {},
+  options: Pick<CompileOptions, "sleepThreads"> = {},
 ): Promise<Program> {
   const { outputs } = inferenceGraph(inferenceOf(config, beside));
   return backend.compile(outputs, { ...options, weights, mapWeights: false });
@@ -198,7 +198,7 @@ export async function openDeployed(
   backend: Backend,
   { config, weights, beside }: PlainModel,
   precision: Precision,
-  { ranges, ...options }: { readonly ranges?: StaticRanges | undefined } & Pick<CompileOptions, "restThreads"> = {},
+  { ranges, ...options }: { readonly ranges?: StaticRanges | undefined } & Pick<CompileOptions, "sleepThreads"> = {},
 ): Promise<Program> {
   const inference = inferenceOf(config, beside);
   return backend.open(deployedProgram(inference, await deploy(inference, weights, precision, ranges)), options);
@@ -231,7 +231,7 @@ export async function writeBeside(
   environment: Environment,
   folder: string,
   { method, tensors }: BesideMethod,
-  { opened: { labels, task, unanswerable } }: Pick<FrozenModel, "opened">,
+  { opened: { labels, task, unanswerable } }: Pick<MergedModel, "opened">,
 ): Promise<void> {
   const values = [...tensors]
     .filter(([name]) => isGate(name))
@@ -260,7 +260,7 @@ function neededWeights(config: JsonObject, weights: Weights): Weights {
 }
 
 /** The encoder that a frozen model is. @throws {UnsupportedError} when it is none. */
-export function requireEncoder({ model }: FrozenModel, what: string): EncoderModel {
+export function requireEncoder({ model }: MergedModel, what: string): EncoderModel {
   if (model.architecture === "encoder") return model;
   throw new UnsupportedError(`${what} of ${model.config.modelType}`, ["bert", "roberta"]);
 }

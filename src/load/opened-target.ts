@@ -67,13 +67,14 @@ export async function openTarget(
   );
   const adapter = target.kind === "run" ? joinPath(target.folder, ADAPTER_FOLDER) : target.adapter;
   const hooks = target.kind === "model" ? target.hooks : undefined;
-  if (adapter === null) return withHooks(stored(await bare(base, headOptional, overrides.task ?? null)), hooks);
+  if (adapter === null)
+    return withHooks(stored(await openBareModel(base, headOptional, overrides.task ?? null)), hooks);
   if (target.kind === "run" && (await files.stat(adapter)) === null) {
     throw new ConfigError([{ path: target.folder, expected: "a finished run", got: "one that has not ended" }], {
       hint: `Finish it first: deft train --output ${target.folder} --resume`,
     });
   }
-  return withHooks(await besideBase(environment, base, adapter, run, run?.settings.task ?? overrides.task), hooks);
+  return withHooks(await openAdapter(environment, base, adapter, run, run?.settings.task ?? overrides.task), hooks);
 }
 
 /** A compressed model's folder: plain, or a smaller base with the method that stays beside it. */
@@ -89,15 +90,15 @@ async function openCompressed(
   const adapter = joinPath(folder, ADAPTER_FOLDER);
   const opened =
     (await environment.files.stat(adapter)) === null
-      ? await bare(base, headOptional, settings?.task ?? overrides.task ?? null)
-      : await besideBase(environment, base, adapter, null, settings?.task ?? overrides.task);
+      ? await openBareModel(base, headOptional, settings?.task ?? overrides.task ?? null)
+      : await openAdapter(environment, base, adapter, null, settings?.task ?? overrides.task);
   const sites = mlpSites(base.model).filter(({ stack }) => stack === "decoder");
   const decoding = await readDecoding(environment.files, folder, new Set(sites.map(({ activation }) => activation)));
   return { ...opened, settings, decoding: decoding?.plan ?? null };
 }
 
 /** A base with the trained part in `adapter`, a run's or one that says itself what it is for. */
-async function besideBase(
+async function openAdapter(
   { files }: Environment,
   base: BaseModel,
   adapter: string,
@@ -148,7 +149,7 @@ function withHooks(opened: OpenedTarget, hooks: Hooks | undefined): OpenedTarget
 }
 
 /** A model without adapter: its own head, which it must have unless only its insides are measured. */
-async function bare(base: BaseModel, headOptional: boolean, task: TaskName | null): Promise<OpenedTarget> {
+async function openBareModel(base: BaseModel, headOptional: boolean, task: TaskName | null): Promise<OpenedTarget> {
   const { labels } = base.model.config;
   const method = untrained();
   const points = hasSpanHead([...base.weights].map(([name]) => name));

@@ -15,7 +15,7 @@ import type { Environment } from "../runs/index.ts";
 import type { Weights } from "../tensor/index.ts";
 
 /** How a base's matrices are stored, by parameter name. */
-export interface Quantization {
+export interface StoredQuantization {
   readonly format: StoredFormat;
   readonly layouts: ReadonlyMap<string, MatrixLayout>;
 }
@@ -31,7 +31,7 @@ export async function openBaseWeights(
   stored: Weights,
   format: StoredFormat | null,
   sitesOf: (weights: Weights) => readonly string[],
-): Promise<{ readonly weights: Weights; readonly quantization: Quantization | null }> {
+): Promise<{ readonly weights: Weights; readonly quantization: StoredQuantization | null }> {
   const opened = await openQuantized(stored, folder);
   if (opened !== null) {
     const found = [...opened.layouts.values()][0]!.format;
@@ -65,7 +65,7 @@ export async function openBaseWeights(
 }
 
 /** The method over a base as it is stored. */
-export function methodOver(quantization: Quantization | null, method: Method): Method {
+export function methodOver(quantization: StoredQuantization | null, method: Method): Method {
   if (quantization === null) return method;
   return { ...method, hooks: compose(quantizedHooks(quantization.layouts), method.hooks) };
 }

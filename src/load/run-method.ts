@@ -2,7 +2,7 @@
 import { isGate, mlpGates } from "../density/index.ts";
 import { compose } from "../nn/index.ts";
 import { type Method, type MethodSettings, methodOf } from "../peft/index.ts";
-import { isNeuronMask, isNeuronShift, keepZeros, neuronMasks, neuronShifts } from "../prune/index.ts";
+import { compensationBiases, isCompensationBias, isNeuronMask, keepZeros, neuronMasks } from "../prune/index.ts";
 import { DEFAULTS, type Settings } from "../settings/index.ts";
 import type { BaseModel } from "./base-model.ts";
 
@@ -26,19 +26,19 @@ export function runExtras(
 
 /** Whether a tensor belongs to what training adds to any method. */
 export function isExtra(name: string): boolean {
-  return isNeuronMask(name) || isNeuronShift(name) || isGate(name);
+  return isNeuronMask(name) || isCompensationBias(name) || isGate(name);
 }
 
 /** What was added, by the names of the tensors that were stored. */
 export function extrasOf(names: Iterable<string>): MethodExtras {
   const all = [...names];
-  return { masks: all.some(isNeuronMask), shifts: all.some(isNeuronShift), gates: all.some(isGate) };
+  return { masks: all.some(isNeuronMask), shifts: all.some(isCompensationBias), gates: all.some(isGate) };
 }
 
 /** The method's hooks with those of the extras; shifts come first, as a bias that the method's own additions read. */
 export function withExtras(method: Method, { masks, shifts, gates }: MethodExtras): Method {
   if (!masks && !shifts && !gates) return method;
-  const before = shifts ? [neuronShifts()] : [];
+  const before = shifts ? [compensationBiases()] : [];
   const behind = [...(masks ? [neuronMasks()] : []), ...(gates ? [mlpGates()] : [])];
   return { ...method, hooks: compose(...before, method.hooks, ...behind) };
 }

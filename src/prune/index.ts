@@ -10,14 +10,14 @@ export {
 } from "./neurons/calibration.ts";
 export { type Compensation, keepNeurons, type LayerFacts, neuronsToKeep } from "./neurons/choose.ts";
 export {
+  compensationBiases,
+  compensationBiasName,
+  isCompensationBias,
   isNeuronMask,
-  isNeuronShift,
   maskName,
   meanName,
   neuronMasks,
   neuronMoments,
-  neuronShifts,
-  shiftName,
 } from "./neurons/neuron-masks.ts";
 export { type PaddedModel, padded } from "./neurons/pad.ts";
 export {
@@ -28,11 +28,11 @@ export {
   type PlanTarget,
   parsePlan,
   QUANTIZATIONS,
-  type Quantization,
   type StoredLayerPlan,
   unchanged,
+  type WeightQuantization,
 } from "./neurons/plan.ts";
-export { provenSilent } from "./neurons/proof.ts";
+export { provenInactive } from "./neurons/proof.ts";
 export { type Energies, NeuronRemoval, type RemovalOptions } from "./neurons/removal.ts";
 export {
   type Measured,

@@ -1,7 +1,15 @@
 // Quantised checkpoints as tensors by name: NF4 as bitsandbytes writes it, int8 and int4 as codes beside their scales.
 import { CheckpointError, type CheckpointIssue } from "../errors.ts";
 import { NF4_LEVELS, type StoredFormat } from "../graph/index.ts";
-import { float32, memoryWeight, sizeOf, type Tensor, tensor, type Weight, type Weights } from "../tensor/index.ts";
+import {
+  elementCount,
+  float32,
+  memoryWeight,
+  type Tensor,
+  tensor,
+  type Weight,
+  type Weights,
+} from "../tensor/index.ts";
 import { type MatrixLayout, type MatrixParts, partTypes, quantizeMatrix, restoreMatrix } from "./matrix.ts";
 import { NESTED_BLOCK, NESTED_LEVELS } from "./nested.ts";
 
@@ -197,7 +205,7 @@ function partWeights(
     // bitsandbytes' codes are a column
     const isColumn = layout.format === "nf4" && part === "codes" && weight?.shape[1] === 1;
     const dims = isColumn ? weight.shape.slice(0, 1) : weight?.shape;
-    if (weight?.dtype !== dtype || sizeOf(dims ?? []) !== sizeOf(shape) || dims?.length !== shape.length) {
+    if (weight?.dtype !== dtype || elementCount(dims ?? []) !== elementCount(shape) || dims?.length !== shape.length) {
       const got = weight ? `${weight.dtype}[${weight.shape.join(", ")}]` : "nothing";
       issues.push({ name: key, expected: `${dtype}[${shape.join(", ")}]`, got });
       continue;

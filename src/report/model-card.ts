@@ -6,7 +6,7 @@ import { settingsInput, settingText, trainCommand } from "../settings/index.ts";
 import type { Evaluation } from "../tasks/index.ts";
 import { definitionLabel, metricLabel, percent, score, scoreChange } from "./format.ts";
 import { shellLine } from "./page/page.ts";
-import type { Table } from "./tables/table.ts";
+import type { TextTable } from "./tables/table.ts";
 import { comparisonTable, evaluationFacts, layersTable } from "./tables/tables.ts";
 
 /** What a card may say beyond the record. */
@@ -189,7 +189,7 @@ function usage({ task, method: { kind } }: RunRecord["settings"]): string {
 }
 
 /** A table in GitHub's Markdown. */
-export function markdownTable({ head, rows, align = [] }: Table): string {
+export function markdownTable({ head, rows, align = [] }: TextTable): string {
   const cell = (text: string) => text.replaceAll("|", "\\|").replaceAll("\n", " ");
   const line = (cells: readonly string[]) => `| ${cells.map(cell).join(" | ")} |`;
   const rule = head.map((_, column) =>

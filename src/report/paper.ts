@@ -3,7 +3,7 @@ import type { BenchReport } from "../jobs/index.ts";
 import { type Comparison, densityBy, HEADLINE_DEFINITION } from "../jobs/index.ts";
 import { benchedScores, type CompressionReport } from "./candidates.ts";
 import { definitionLabel, percent } from "./format.ts";
-import type { Table } from "./tables/table.ts";
+import type { TextTable } from "./tables/table.ts";
 
 /** One number of the paper; `value` is a fraction, `where` says which experiment. */
 export interface PaperFigure {
@@ -48,7 +48,7 @@ export interface OwnFigures {
 }
 
 /** The paper's numbers with ours beside them where the page has any; ours are of this page's models, not of the paper's. */
-export function paperTable(own: OwnFigures): Table {
+export function paperTable(own: OwnFigures): TextTable {
   return {
     head: [
       "experiment",

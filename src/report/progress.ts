@@ -15,7 +15,7 @@ import {
 } from "./format.ts";
 
 /** What a progress display remembers of a run. */
-export interface Progress {
+export interface ProgressView {
   readonly start: StartEvent | null;
   readonly last: StepEvent | null;
   /** Times and steps of the latest steps, for the rate; oldest first. */
@@ -25,12 +25,12 @@ export interface Progress {
   readonly teacher: TeacherEvent | null;
 }
 
-export const NO_PROGRESS: Progress = { start: null, last: null, recent: [], lastEval: null, teacher: null };
+export const NO_PROGRESS: ProgressView = { start: null, last: null, recent: [], lastEval: null, teacher: null };
 
 const WINDOW = 50;
 
 /** The state after an event. */
-export function advance(progress: Progress, event: TrainEvent): Progress {
+export function advance(progress: ProgressView, event: TrainEvent): ProgressView {
   switch (event.type) {
     case "teacher":
       return { ...progress, teacher: event };
@@ -50,21 +50,21 @@ export function advance(progress: Progress, event: TrainEvent): Progress {
 }
 
 /** Steps a second over the latest steps; null before the second. */
-export function stepRate({ recent }: Progress): number | null {
+export function stepRate({ recent }: ProgressView): number | null {
   const [first, last] = [recent[0], recent.at(-1)];
   if (first === undefined || last === undefined || last.time <= first.time || last.step <= first.step) return null;
   return ((last.step - first.step) * 1000) / (last.time - first.time);
 }
 
 /** Milliseconds until the last step at the present rate; null while that is unknown. */
-export function timeLeftMs(progress: Progress): number | null {
+export function timeLeftMs(progress: ProgressView): number | null {
   const rate = stepRate(progress);
   if (rate === null || progress.start === null || progress.last === null) return null;
   return (Math.max(0, progress.start.totalSteps - progress.last.step) / rate) * 1000;
 }
 
 /** One plain line, for logs: `step 120/600  20 %  2.1 steps/s  loss 0.412  density 0.93  left 3:48`. */
-export function progressLine(progress: Progress): string {
+export function progressLine(progress: ProgressView): string {
   const { start, last } = progress;
   if (start === null || last === null) return beginning(progress);
   return [`step ${last.step}/${start.totalSteps}`, percent(last.step / start.totalSteps, 0), ...facts(progress)].join(
@@ -73,7 +73,7 @@ export function progressLine(progress: Progress): string {
 }
 
 /** The live region for a terminal `width` columns wide: one line with a bar. */
-export function progressRegion(progress: Progress, width: number): string {
+export function progressRegion(progress: ProgressView, width: number): string {
   const { start, last } = progress;
   if (start === null) return beginning(progress);
   const share = last === null ? 0 : Math.min(1, last.step / Math.max(1, start.totalSteps));
@@ -89,11 +89,11 @@ export function teacherLine({ teacher, done, examples }: TeacherEvent): string {
   return `asking the teacher ${teacher}  ${count(done)}/${count(examples)} examples`;
 }
 
-function beginning({ teacher }: Progress): string {
+function beginning({ teacher }: ProgressView): string {
   return teacher === null ? "starting" : teacherLine(teacher);
 }
 
-function facts(progress: Progress): string[] {
+function facts(progress: ProgressView): string[] {
   const { last } = progress;
   if (last === null) return [];
   const rate = stepRate(progress);

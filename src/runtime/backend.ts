@@ -20,7 +20,7 @@ export interface CompileOptions {
    * This program's threads rest as soon as a run ends. Otherwise they look for work for about 37 ms more, beside what runs next: for
    * programs that run or are timed in turn.
    */
-  readonly restThreads?: boolean;
+  readonly sleepThreads?: boolean;
   /** Write ONNX Runtime's profile to `<prefix>_<time>.json`. */
   readonly profilePrefix?: string;
 }

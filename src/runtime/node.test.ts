@@ -19,8 +19,8 @@ it("a program gives the same numbers whether its threads rest between runs or no
   ] as const) {
     const graph = new Graph();
     const y = matmul(graph.input("x", "float32", ["B", 256]), graph.input("w", "float32", [256, 512]));
-    const backend = nodeBackend({ threads: 2, restThreads: ofBackend });
-    const program = await backend.compile({ y }, ofProgram === undefined ? {} : { restThreads: ofProgram });
+    const backend = nodeBackend({ threads: 2, sleepThreads: ofBackend });
+    const program = await backend.compile({ y }, ofProgram === undefined ? {} : { sleepThreads: ofProgram });
     for (let run = 0; run < 2; run++) results.push((await program.run(feeds)).y!.data);
     await program.dispose();
   }

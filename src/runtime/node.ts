@@ -10,8 +10,8 @@ export interface NodeBackendOptions {
   readonly device?: "cpu" | "webgpu" | "cuda";
   /** Threads inside one op; all cores by default. */
   readonly threads?: number;
-  /** `CompileOptions.restThreads` of every program: for processes that are timed in turn. */
-  readonly restThreads?: boolean;
+  /** `CompileOptions.sleepThreads` of every program: for processes that are timed in turn. */
+  readonly sleepThreads?: boolean;
 }
 
 const DEVICES = ["cpu", "webgpu", "cuda"];
@@ -23,7 +23,7 @@ const DEVICES = ["cpu", "webgpu", "cuda"];
 export function nodeBackend({
   device = "cpu",
   threads = availableParallelism(),
-  restThreads = false,
+  sleepThreads = false,
 }: NodeBackendOptions = {}): Backend {
   if (!DEVICES.includes(device)) throw new UnsupportedError(`backend ${device}`, DEVICES);
   return {
@@ -35,7 +35,7 @@ export function nodeBackend({
         ort as unknown as Ort,
         device,
         prepared,
-        sessionOptions(device, threads, prepared.folder, { restThreads, ...options }),
+        sessionOptions(device, threads, prepared.folder, { sleepThreads, ...options }),
       );
     },
     open: (model, options = {}) =>
@@ -43,7 +43,7 @@ export function nodeBackend({
         ort as unknown as Ort,
         device,
         { model, folder: undefined },
-        sessionOptions(device, threads, undefined, { restThreads, ...options, mapWeights: false }),
+        sessionOptions(device, threads, undefined, { sleepThreads, ...options, mapWeights: false }),
       ),
   };
 }
@@ -57,7 +57,7 @@ function sessionOptions(
   const session: Record<string, string> = {};
   if (folder !== undefined) session.model_external_initializers_file_folder_path = folder;
   if (options.mapWeights ?? true) session.disable_prepacking = "1";
-  if (options.restThreads) session.force_spinning_stop = "1";
+  if (options.sleepThreads) session.force_spinning_stop = "1";
   return {
     executionProviders: device === "cpu" ? ["cpu"] : [device, "cpu"],
     intraOpNumThreads: threads,

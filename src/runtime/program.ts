@@ -6,8 +6,8 @@ import { type EmittedModel, type ExternalWeight, emit, externalWeights, type Pla
 import {
   type DType,
   elementBytes,
+  elementCount,
   findWeight,
-  sizeOf,
   type Tensor,
   type TypedArray,
   type Weights,
@@ -179,7 +179,7 @@ function commonFolder(wanted: readonly ExternalWeight[], weights: Weights): stri
   const bytes = new Map<string, number>();
   for (const { name, dtype, shape } of wanted) {
     const span = findWeight(weights, name)?.span;
-    if (span) bytes.set(span.folder, (bytes.get(span.folder) ?? 0) + sizeOf(shape) * elementBytes(dtype));
+    if (span) bytes.set(span.folder, (bytes.get(span.folder) ?? 0) + elementCount(shape) * elementBytes(dtype));
   }
   return [...bytes].sort(([, a], [, b]) => b - a)[0]?.[0];
 }

@@ -4,7 +4,7 @@ export { allocate, type DType, elementBytes, type TypedArray, wrap } from "./dty
 export { type FileStat, type Files, joinPath, parentFolder } from "./files.ts";
 export { bfloat16ToFloat32, float16ToFloat32, float32ToFloat16 } from "./float16.ts";
 export { type Random, randomStream, streamSeed } from "./random.ts";
-export { float32, int64, scalarOf, sizeOf, type Tensor, tensor, zeros } from "./tensor.ts";
+export { elementCount, float32, int64, scalarOf, type Tensor, tensor, zeros } from "./tensor.ts";
 export {
   type FileSpan,
   findWeight,

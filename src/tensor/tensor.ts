@@ -10,7 +10,7 @@ export interface Tensor {
 }
 
 /** Number of elements of a shape; 1 for a scalar. */
-export function sizeOf(shape: readonly number[]): number {
+export function elementCount(shape: readonly number[]): number {
   let size = 1;
   for (const dim of shape) size *= dim;
   return size;
@@ -21,8 +21,8 @@ export function sizeOf(shape: readonly number[]): number {
  * @throws {ShapeError} when the shape does not hold as many elements as `data`.
  */
 export function tensor(dtype: DType, shape: readonly number[], data: TypedArray): Tensor {
-  if (sizeOf(shape) !== data.length) {
-    throw new ShapeError("tensor", `${sizeOf(shape)} elements for [${shape.join(", ")}]`, [`${data.length}`]);
+  if (elementCount(shape) !== data.length) {
+    throw new ShapeError("tensor", `${elementCount(shape)} elements for [${shape.join(", ")}]`, [`${data.length}`]);
   }
   return { dtype, shape, data };
 }
@@ -39,7 +39,7 @@ export function int64(shape: readonly number[], values: ArrayLike<number>): Tens
 
 /** A tensor of zeros. */
 export function zeros(dtype: DType, shape: readonly number[]): Tensor {
-  return { dtype, shape, data: allocate(dtype, sizeOf(shape)) };
+  return { dtype, shape, data: allocate(dtype, elementCount(shape)) };
 }
 
 /** The only element of a tensor of one element, as a number. */

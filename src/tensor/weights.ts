@@ -1,6 +1,6 @@
 // Weights by checkpoint name, either in memory or still in the file they came from.
 import type { DType } from "./dtype.ts";
-import { sizeOf, type Tensor } from "./tensor.ts";
+import { elementCount, type Tensor } from "./tensor.ts";
 
 /** Where a tensor's bytes lie in a file: `folder/name`, from `byteOffset`, little endian, row-major. */
 export interface FileSpan {
@@ -45,6 +45,6 @@ export function memoryWeights(tensors: Iterable<readonly [string, Tensor]>): Wei
 /** Number of elements over all tensors. */
 export function parameterCount(weights: Weights): number {
   let count = 0;
-  for (const weight of weights.values()) count += sizeOf(weight.shape);
+  for (const weight of weights.values()) count += elementCount(weight.shape);
   return count;
 }

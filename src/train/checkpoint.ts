@@ -2,8 +2,8 @@
 import { CheckpointError, type CheckpointIssue, FileError } from "../errors.ts";
 import { jsonText, openSafetensors, parseJson, safetensorsBytes } from "../hub/index.ts";
 import { type Files, joinPath, type Tensor } from "../tensor/index.ts";
+import type { DensityWeightControllerState } from "./density-weight-controller.ts";
 import type { OptimizerState } from "./optimizer.ts";
-import type { WeightControlState } from "./weight-control.ts";
 
 /** Where a run stands after `globalStep` steps; keys as transformers' trainer_state.json where it has them. */
 export interface TrainerState {
@@ -19,7 +19,7 @@ export interface TrainerState {
   readonly meanTaskLoss: number | null;
   readonly warned: readonly string[];
   /** Of the density weight's controller, where there is one. */
-  readonly control: WeightControlState | null;
+  readonly control: DensityWeightControllerState | null;
   /** Settings that the next steps depend on; a checkpoint goes on only under the same. */
   readonly fingerprint: string;
 }
@@ -225,7 +225,7 @@ function fromJson(json: Readonly<Record<string, unknown>>): TrainerState {
   };
 }
 
-function controlIn(json: unknown): WeightControlState | null {
+function controlIn(json: unknown): DensityWeightControllerState | null {
   const { weight, excess, slowExcess, density } = (json ?? {}) as Readonly<Record<string, unknown>>;
   if (typeof weight !== "number" || typeof excess !== "number" || typeof slowExcess !== "number") return null;
   return { weight, excess, slowExcess, density: typeof density === "number" ? density : null };

@@ -1,12 +1,12 @@
 // Training: a configuration becomes a stream of events and checkpoints.
 // Takes a model, data and settings, gives events. Never: prints.
 export { checkpointFolder, removeLeftovers, writeFolder } from "./checkpoint.ts";
+export { type DensityWeightControllerOptions, FIRST_WEIGHT } from "./density-weight-controller.ts";
 export type { EvalEvent, StartEvent, StepEvent, TeacherEvent, TrainEvent, WarningEvent } from "./events.ts";
-export { openOptimizer, type Stepper } from "./open-optimizer.ts";
+export { openOptimizer, type TrainStep } from "./open-optimizer.ts";
 export { Optimizer, type OptimizerOptions, type StepRates, type StepResult } from "./optimizer.ts";
 export { initialParameters } from "./parameters.ts";
 export { stepScales } from "./scales.ts";
 export { StagedOptimizer } from "./staged/staged.ts";
 export { buildStep, type StepOptions } from "./step.ts";
 export { type BatchSource, type EpochBatches, train } from "./trainer.ts";
-export { FIRST_WEIGHT, type WeightControlOptions } from "./weight-control.ts";

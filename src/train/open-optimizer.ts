@@ -1,12 +1,12 @@
 // Which optimiser a run gets: the whole step in one program, or stage by stage.
 import { isOp, reachable } from "../graph/index.ts";
 import { buildTaskGraph, type TaskGraphOptions } from "../tasks/index.ts";
-import { elementBytes, sizeOf } from "../tensor/index.ts";
+import { elementBytes, elementCount } from "../tensor/index.ts";
 import { Optimizer, type OptimizerOptions } from "./optimizer.ts";
 import { StagedOptimizer } from "./staged/staged.ts";
 
 /** What the trainer asks of an optimiser; which of them it drives it cannot tell. */
-export type Stepper = Pick<Optimizer, "graph" | "state" | "energies" | "restore" | "step" | "dispose">;
+export type TrainStep = Pick<Optimizer, "graph" | "state" | "energies" | "restore" | "step" | "dispose">;
 
 export interface OpenOptions extends OptimizerOptions {
   /** Stage by stage; absent: where one program would take too much memory. */
@@ -14,8 +14,8 @@ export interface OpenOptions extends OptimizerOptions {
 }
 
 /** Errors as `Optimizer.open`. */
-export function openOptimizer({ staged, ...options }: OpenOptions): Promise<Stepper> {
-  return (staged ?? isTooBig(options)) ? StagedOptimizer.open(options) : Optimizer.open(options);
+export function openOptimizer({ staged, ...options }: OpenOptions): Promise<TrainStep> {
+  return (staged ?? exceedsMemory(options)) ? StagedOptimizer.open(options) : Optimizer.open(options);
 }
 
 /** From here on a step takes over 8 GiB: measured at Flan-T5-base, all of it trained, 10 GiB against 5 stage by stage. */
@@ -24,13 +24,13 @@ const LARGE_BYTES = 6e9;
 const TRAINED_BYTES = 7 * 4;
 
 /** Whether weights and training state alone would take `LARGE_BYTES` in one program: a rule that a resumed run meets again. */
-export function isTooBig(options: TaskGraphOptions): boolean {
+export function exceedsMemory(options: TaskGraphOptions): boolean {
   const { outputs } = buildTaskGraph(options);
   let bytes = 0;
   for (const node of reachable(Object.values(outputs))) {
     if (!isOp(node, "parameter")) continue;
     const { dtype, shape } = node.outputs[0]!;
-    bytes += sizeOf(shape.map(Number)) * (node.attributes.trainable ? TRAINED_BYTES : elementBytes(dtype));
+    bytes += elementCount(shape.map(Number)) * (node.attributes.trainable ? TRAINED_BYTES : elementBytes(dtype));
   }
   return bytes >= LARGE_BYTES;
 }

@@ -1,7 +1,7 @@
 // The first values of what is trained: from the checkpoint where it has them, else drawn from the seed.
 import { CheckpointError, type CheckpointIssue, InternalError } from "../errors.ts";
 import type { Init, ParameterSpec } from "../nn/index.ts";
-import { randomStream, sizeOf, type Tensor, type Weights, zeros } from "../tensor/index.ts";
+import { elementCount, randomStream, type Tensor, type Weights, zeros } from "../tensor/index.ts";
 
 /**
  * A value for each trainable parameter, independent of the order in which they are asked for.
@@ -18,7 +18,7 @@ export async function initialParameters(
     const stored = weights.get(name);
     if (stored && stored.shape.join() === shape.join()) values.set(name, copyOf(await stored.read()));
     else if (init?.kind === "rows") values.set(name, await rowsOf(weights, init, name));
-    else if (init) values.set(name, draw(init, shape, seed, name));
+    else if (init) values.set(name, drawInitial(init, shape, seed, name));
     else
       issues.push({
         name,
@@ -31,7 +31,7 @@ export async function initialParameters(
 }
 
 /** A first value by rule. */
-export function draw(init: Init, shape: readonly number[], seed: number, name: string): Tensor {
+export function drawInitial(init: Init, shape: readonly number[], seed: number, name: string): Tensor {
   const value = zeros("float32", shape);
   const data = value.data as Float32Array;
   const random = randomStream(seed, "init", name);
@@ -48,7 +48,7 @@ export function draw(init: Init, shape: readonly number[], seed: number, name: s
       for (let i = 0; i < data.length; i++) data[i] = random.normal() * init.std;
       return value;
     case "kaiming": {
-      const bound = 1 / Math.sqrt(sizeOf(shape.slice(1)));
+      const bound = 1 / Math.sqrt(elementCount(shape.slice(1)));
       for (let i = 0; i < data.length; i++) data[i] = (random.uniform() * 2 - 1) * bound;
       return value;
     }

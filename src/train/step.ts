@@ -16,7 +16,7 @@ import { adamw, clipByGlobalNorm, globalNorm, isDecayed } from "../optim/index.t
 import { isHead } from "../peft/index.ts";
 import { neuronMoments } from "../prune/index.ts";
 import { buildTaskGraph, type LossScale, type TaskGraph, type TaskGraphOptions } from "../tasks/index.ts";
-import { sizeOf } from "../tensor/index.ts";
+import { elementCount } from "../tensor/index.ts";
 
 export interface StepOptions extends TaskGraphOptions {
   /** Null: no density loss in the graph at all. */
@@ -193,5 +193,5 @@ function isModelBias(name: string): boolean {
 const LARGE_PARAMETERS = 200e6;
 
 function isLarge({ parameters }: TaskGraph): boolean {
-  return parameters.reduce((sum, { shape }) => sum + sizeOf(shape), 0) >= LARGE_PARAMETERS;
+  return parameters.reduce((sum, { shape }) => sum + elementCount(shape), 0) >= LARGE_PARAMETERS;
 }

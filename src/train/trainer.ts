@@ -4,10 +4,10 @@ import type { Schedule } from "../optim/index.ts";
 import type { RemovalOptions } from "../prune/index.ts";
 import type { ModelBatch } from "../tasks/index.ts";
 import type { Files, Tensor } from "../tensor/index.ts";
+import type { DensityWeightControllerOptions } from "./density-weight-controller.ts";
 import type { EvalEvent, TrainEvent } from "./events.ts";
-import type { Stepper } from "./open-optimizer.ts";
-import { Run } from "./run.ts";
-import type { WeightControlOptions } from "./weight-control.ts";
+import type { TrainStep } from "./open-optimizer.ts";
+import { TrainingState } from "./training-state.ts";
 
 /** Training examples in batches; the order is a pure function of the epoch, so that a resumed run meets the same. */
 export interface BatchSource {
@@ -27,7 +27,7 @@ export interface EpochBatches {
 export interface DensitySchedule {
   readonly weight: number;
   /** Finds the weight by feedback instead, from its own first one; absent: it is `weight`. */
-  readonly control?: WeightControlOptions | null;
+  readonly control?: DensityWeightControllerOptions | null;
   /** Steps over which the weight rises from 0, and ε goes from `from` to `to`. */
   readonly warmupSteps: number;
   /** Last steps over which the weight falls to 0 again, so that the task recovers what neurons gone quiet cost it. */
@@ -54,7 +54,7 @@ export interface CheckpointOptions {
 }
 
 export interface TrainerOptions {
-  readonly optimizer: Stepper;
+  readonly optimizer: TrainStep;
   readonly batches: BatchSource;
   readonly accumulate: number;
   readonly totalSteps: number;
@@ -97,7 +97,7 @@ export interface TrainResult {
  * @throws {FileError} when a checkpoint cannot be written; the older ones stay whole.
  */
 export async function* train(options: TrainerOptions): AsyncGenerator<TrainEvent, TrainResult> {
-  const run = new Run(options);
+  const run = new TrainingState(options);
   await run.begin();
   yield { type: "start", time: Date.now(), ...options.describe, totalSteps: options.totalSteps, fromStep: run.step };
   const started = performance.now();

@@ -8,7 +8,7 @@ import type { Value } from "../../src/graph/index.ts";
 import { openScorer } from "../../src/infer/index.ts";
 import { openCompressData } from "../../src/jobs/compress/data.ts";
 import { calibrate, layerFacts, openMasked, statedScores } from "../../src/jobs/compress/scoring.ts";
-import { type FrozenModel, openFrozen } from "../../src/load/merged-model.ts";
+import { type MergedModel, openMergedModel } from "../../src/load/merged-model.ts";
 import { anyModel, mlpSites } from "../../src/models/index.ts";
 import { compose, type Hooks } from "../../src/nn/index.ts";
 import { nodeEnvironment } from "../../src/node.ts";
@@ -62,7 +62,7 @@ function tensorNames(folder: string): string[] {
 /** Mean squared distance of two models' logits: over examples, or over label tokens; by programs of their own. */
 async function distanceOf(
   models: readonly [PlainModel, PlainModel],
-  { opened: { head } }: FrozenModel,
+  { opened: { head } }: MergedModel,
   examples: EncodedExamples,
   task: Task,
 ): Promise<number> {
@@ -88,7 +88,7 @@ async function distanceOf(
 
 /** Mean of what an MLP's sublayer adds to the residual at tokens that count, reckoned here from its outputs. */
 async function meanAdded(
-  { model, weights, beside, opened: { head } }: FrozenModel,
+  { model, weights, beside, opened: { head } }: MergedModel,
   sublayer: string,
   examples: EncodedExamples,
   task: Task,
@@ -167,7 +167,7 @@ describe.each(CASES)("%s with %s and gates", (name, method) => {
   test("a switched model moves as far as the one really made smaller", async () => {
     const environment = nodeEnvironment();
     const backend = nodeBackend({ threads: 1 });
-    const frozen = await openFrozen(environment, { kind: "run", folder: at("run") }, {}, { keepsMethod: true });
+    const frozen = await openMergedModel(environment, { kind: "run", folder: at("run") }, {}, { keepsMethod: true });
     const all = await openCompressData(environment, frozen, {}, 32);
     const sites = mlpSites(frozen.model);
     const facts = await layerFacts(
@@ -184,11 +184,11 @@ describe.each(CASES)("%s with %s and gates", (name, method) => {
     const layers = facts.map((of, i) => keepNeurons(of, kept[i] ?? [...Array(of.site.neurons).keys()], "refit"));
     const smaller = applyPlan(frozen, sites, layers);
     const masked = await openMasked(backend, frozen, facts, all);
-    const [said, really] = [await masked.said(all.stated, kept), await statedScores(backend, frozen, smaller, all)];
+    const [said, really] = [await masked.said(all.heldOut, kept), await statedScores(backend, frozen, smaller, all)];
     expect(said.metrics).toEqual(really.after.metrics);
     expect(really.logitsDifference).toBeGreaterThan(1e-3);
-    const distance = await distanceOf([frozen, smaller], frozen, all.stated, all.task);
-    expect((await masked.divergence(all.stated, kept)) / distance).toBeCloseTo(1, 3);
+    const distance = await distanceOf([frozen, smaller], frozen, all.heldOut, all.task);
+    expect((await masked.divergence(all.heldOut, kept)) / distance).toBeCloseTo(1, 3);
     await masked.dispose();
   });
 });

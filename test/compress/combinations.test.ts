@@ -6,7 +6,7 @@ import { logitsOf } from "../../src/evaluate/encoder-logits.ts";
 import { deployedProgram } from "../../src/export/optimize.ts";
 import { openCompressData } from "../../src/jobs/compress/data.ts";
 import { onnxFile } from "../../src/jobs/export/onnx-files.ts";
-import { inferenceOf, openFrozen } from "../../src/load/merged-model.ts";
+import { inferenceOf, openMergedModel } from "../../src/load/merged-model.ts";
 import { nodeEnvironment } from "../../src/node.ts";
 import { type OnnxModel, type OnnxTensor, readModel } from "../../src/onnx/index.ts";
 import { multiplied } from "../../src/onnx/passes/quantize-static.ts";
@@ -67,8 +67,8 @@ describe.each(["bert", "roberta"] as const)("%s", (modelType) => {
   test.each(cases)("%s in %s computes what its weights say", async (name, precision) => {
     const whole = model(name, "fp32");
     const folder = name === "pruned" ? tiny.run : join(tiny.root, "both");
-    const frozen = await openFrozen(nodeEnvironment(), { kind: "run", folder }, {});
-    const { stated } = await openCompressData(nodeEnvironment(), frozen, {}, 1);
+    const frozen = await openMergedModel(nodeEnvironment(), { kind: "run", folder }, {});
+    const { heldOut: stated } = await openCompressData(nodeEnvironment(), frozen, {}, 1);
     const tensors = new Map(whole.tensors);
     for (const weight of [...multiplied(whole).values()].flat()) {
       const { shape } = whole.tensors.get(weight)!;

@@ -5,7 +5,7 @@ import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { deploy, deployedProgram } from "../../src/export/optimize.ts";
 import { taskRanges } from "../../src/jobs/compress/calibrate.ts";
 import { exportOnnx } from "../../src/jobs/export/export-onnx.ts";
-import { inferenceOf, openFrozen } from "../../src/load/merged-model.ts";
+import { inferenceOf, openMergedModel } from "../../src/load/merged-model.ts";
 import { nodeEnvironment } from "../../src/node.ts";
 import { nodeBackend } from "../../src/runtime/node.ts";
 import { deft } from "../support/command.ts";
@@ -74,7 +74,7 @@ describe.each(["bert", "roberta"] as const)("%s", (modelType) => {
   test("int8 gives the logits that compress states a score of", async () => {
     const folder = join(tiny.root, "small");
     const environment = nodeEnvironment();
-    const frozen = await openFrozen(environment, { kind: "run", folder }, {});
+    const frozen = await openMergedModel(environment, { kind: "run", folder }, {});
     const ranges = await taskRanges(environment, { kind: "run", folder }, frozen, {});
     const inference = inferenceOf(frozen.config);
     const program = await nodeBackend({ threads: 1 }).open(

@@ -14,7 +14,7 @@ import {
   taskRanges,
 } from "../../src/jobs/compress/calibrate.ts";
 import { openCompressData } from "../../src/jobs/compress/data.ts";
-import { type FrozenModel, inferenceOf, openFrozen } from "../../src/load/merged-model.ts";
+import { inferenceOf, type MergedModel, openMergedModel } from "../../src/load/merged-model.ts";
 import { linear, Scope } from "../../src/nn/index.ts";
 import { nodeEnvironment } from "../../src/node.ts";
 import { type EmittedModel, emit, type OnnxModel, readModel, writeModel } from "../../src/onnx/index.ts";
@@ -152,14 +152,14 @@ describe("a range", () => {
 
 describe("a model", () => {
   let tiny: TinyRun;
-  let frozen: FrozenModel;
+  let frozen: MergedModel;
   let fp32: OnnxModel;
   let measured: ActivationNoise[];
   const environment = nodeEnvironment();
   const backend = nodeBackend({ threads: 1 });
   beforeAll(async () => {
     tiny = await tinyRun({ hiddenSize: 32 });
-    frozen = await openFrozen(environment, { kind: "run", folder: tiny.run }, {});
+    frozen = await openMergedModel(environment, { kind: "run", folder: tiny.run }, {});
     const { calibration } = await openCompressData(environment, frozen, {}, 64);
     measured = await calibrateActivations(backend, frozen, calibration);
     fp32 = await deploy(inferenceOf(frozen.config), frozen.weights, "fp32");

@@ -6,7 +6,7 @@ import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { openCompressData } from "../../src/jobs/compress/data.ts";
 import { needsMoments } from "../../src/jobs/compress/rules.ts";
 import { calibrate, layerFacts } from "../../src/jobs/compress/scoring.ts";
-import { openFrozen } from "../../src/load/merged-model.ts";
+import { openMergedModel } from "../../src/load/merged-model.ts";
 import { mlpSites } from "../../src/models/index.ts";
 import { nodeEnvironment } from "../../src/node.ts";
 import { keepNeurons, neuronsToKeep } from "../../src/prune/index.ts";
@@ -80,7 +80,7 @@ describeWithPython("PyTorch's least squares", (python) => {
 
 describe("plans", () => {
   test("second moments are of what the output reads, at tokens that count", async () => {
-    const frozen = await openFrozen(nodeEnvironment(), { kind: "run", folder: tiny.run }, {});
+    const frozen = await openMergedModel(nodeEnvironment(), { kind: "run", folder: tiny.run }, {});
     const data = await openCompressData(nodeEnvironment(), frozen, {}, 32);
     const backend = nodeBackend({ threads: 1 });
     const of = (moments: boolean) => calibrate(backend, frozen, data.calibration, data.task, { moments });

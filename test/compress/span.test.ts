@@ -6,7 +6,7 @@ import { logitsOf } from "../../src/evaluate/encoder-logits.ts";
 import { nodeFiles } from "../../src/hub/files-node.ts";
 import { type CompressData, openCompressData } from "../../src/jobs/compress/data.ts";
 import { calibrate, layerFacts, openMasked, statedScores } from "../../src/jobs/compress/scoring.ts";
-import { compilePlain, type FrozenModel, openFrozen } from "../../src/load/merged-model.ts";
+import { compilePlain, type MergedModel, openMergedModel } from "../../src/load/merged-model.ts";
 import { mlpSites } from "../../src/models/index.ts";
 import { nodeEnvironment } from "../../src/node.ts";
 import { applyPlan, keepNeurons } from "../../src/prune/index.ts";
@@ -47,16 +47,16 @@ describe.each(CASES)("%s", (_, data) => {
     JSON.parse(
       await done("compress", at("run"), "--output", at(part), "--threads", "1", "--json", ...more),
     ) as Compression;
-  let frozen: FrozenModel;
+  let frozen: MergedModel;
   let all: CompressData;
   beforeAll(async () => {
     const environment = nodeEnvironment();
-    frozen = await openFrozen(environment, { kind: "run", folder: at("run") }, {});
+    frozen = await openMergedModel(environment, { kind: "run", folder: at("run") }, {});
     all = await openCompressData(environment, frozen, {}, 48);
   });
 
   test("questions are halved with their windows, and keep their places in the text", async () => {
-    const { stated, search, calibration } = all;
+    const { heldOut: stated, search, calibration } = all;
     for (const part of [stated, search, calibration]) {
       if (!isSpans(part)) throw new Error("no spans");
       expect(part.startPositions).toHaveLength(part.count);
@@ -79,7 +79,7 @@ describe.each(CASES)("%s", (_, data) => {
     expect(result).toMatchObject({ exactness: "exact", metricName: "f1" });
     expect(result.logitsDifference).toBeLessThan(1e-5);
     const outcomes = (await readOutcomes(nodeFiles(), at("run")))!;
-    const { stated } = all;
+    const { heldOut: stated } = all;
     if (!isSpans(stated)) throw new Error("no spans");
     const lines = stated.questions.map(({ line }) => line);
     const own = outcomes.filter(({ line }) => lines.includes(line));
@@ -98,19 +98,19 @@ describe.each(CASES)("%s", (_, data) => {
     const layers = facts.map((of, i) => keepNeurons(of, kept[i] ?? [...Array(of.site.neurons).keys()], "refit"));
     const smaller = applyPlan(frozen, sites, layers);
     const masked = await openMasked(backend, frozen, facts, all);
-    const [said, really] = [await masked.said(all.stated, kept), await statedScores(backend, frozen, smaller, all)];
+    const [said, really] = [await masked.said(all.heldOut, kept), await statedScores(backend, frozen, smaller, all)];
     expect(Object.keys(said.metrics)).toEqual(Object.keys(really.after.metrics));
     for (const [name, value] of Object.entries(really.after.metrics)) expect(said.metrics[name]).toBeCloseTo(value, 5);
-    expect(said.count).toBe(isSpans(all.stated) ? all.stated.questions.length : 0);
+    expect(said.count).toBe(isSpans(all.heldOut) ? all.heldOut.questions.length : 0);
     expect(really.logitsDifference).toBeGreaterThan(1e-3);
     const logits: Float32Array[] = [];
     for (const model of [frozen, smaller]) {
       const program = await compilePlain(backend, model);
-      logits.push(await logitsOf(program, all.stated));
+      logits.push(await logitsOf(program, all.heldOut));
       await program.dispose();
     }
-    const distance = logits[0]!.reduce((sum, value, i) => sum + (value - logits[1]![i]!) ** 2, 0) / all.stated.count;
-    expect((await masked.divergence(all.stated, kept)) / distance).toBeCloseTo(1, 3);
+    const distance = logits[0]!.reduce((sum, value, i) => sum + (value - logits[1]![i]!) ** 2, 0) / all.heldOut.count;
+    expect((await masked.divergence(all.heldOut, kept)) / distance).toBeCloseTo(1, 3);
     await masked.dispose();
   });
 

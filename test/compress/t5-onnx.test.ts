@@ -9,7 +9,7 @@ import { isTexts } from "../../src/data/index.ts";
 import { Graph } from "../../src/graph/index.ts";
 import { openCompressData } from "../../src/jobs/compress/data.ts";
 import { exportOnnx } from "../../src/jobs/export/export-onnx.ts";
-import { openFrozen } from "../../src/load/merged-model.ts";
+import { openMergedModel } from "../../src/load/merged-model.ts";
 import { encode, languageModelLogits } from "../../src/models/index.ts";
 import { Scope } from "../../src/nn/index.ts";
 import { nodeEnvironment } from "../../src/node.ts";
@@ -435,8 +435,8 @@ describe("runs", () => {
       readdirSync(join(`${output}-onnx`, "onnx")).some((name) => name.endsWith(`_${onnxSuffix[dtype]}.onnx`)),
     ).toBe(true);
     const environment = nodeEnvironment();
-    const frozen = await openFrozen(environment, { kind: "run", folder: texts.at("run") }, {});
-    const { stated } = await openCompressData(environment, frozen, {}, 32);
+    const frozen = await openMergedModel(environment, { kind: "run", folder: texts.at("run") }, {});
+    const { heldOut: stated } = await openCompressData(environment, frozen, {}, 32);
     if (!isTexts(stated)) throw new Error("no texts");
     const lines = readFileSync(texts.at("texts", "dev.jsonl"), "utf8").split("\n");
     // a stated example's line, counted from 1

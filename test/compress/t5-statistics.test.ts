@@ -5,11 +5,11 @@ import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { type EncodedExamples, type Example, encodeAnswers, isTargets, isWindows } from "../../src/data/index.ts";
 import { scoringBatches } from "../../src/evaluate/index.ts";
-import { lostScore, type Said } from "../../src/evaluate/task-scores.ts";
+import { scoreDrop, type TaskScore } from "../../src/evaluate/task-scores.ts";
 import { type CompressData, openCompressData } from "../../src/jobs/compress/data.ts";
 import { exampleCount, examplesFrom, halves, joined, targetTokens } from "../../src/jobs/compress/examples.ts";
 import { calibrate, layerFacts, noneSwitched, openMasked } from "../../src/jobs/compress/scoring.ts";
-import { type FrozenModel, openFrozen } from "../../src/load/merged-model.ts";
+import { type MergedModel, openMergedModel } from "../../src/load/merged-model.ts";
 import { mlpSites } from "../../src/models/index.ts";
 import { nodeEnvironment } from "../../src/node.ts";
 import { untrained } from "../../src/peft/index.ts";
@@ -34,7 +34,7 @@ function batchOf(examples: EncodedExamples) {
 }
 
 describe.each(Object.keys(VARIANTS) as Variant[])("%s", (variant) => {
-  let frozen: FrozenModel;
+  let frozen: MergedModel;
   let data: CompressData;
   let facts: LayerFacts[];
   beforeAll(async () => {
@@ -43,7 +43,7 @@ describe.each(Object.keys(VARIANTS) as Variant[])("%s", (variant) => {
     await writeFiles(at("data"), { "train.jsonl": tinySeq2seq(40, 1), "dev.jsonl": tinySeq2seq(40, 2) });
     const environment = nodeEnvironment();
     const overrides = { task: "seq2seq", data: at("data") } as const;
-    frozen = await openFrozen(environment, { kind: "model", model: at("model"), adapter: null }, overrides);
+    frozen = await openMergedModel(environment, { kind: "model", model: at("model"), adapter: null }, overrides);
     data = await openCompressData(environment, frozen, overrides, 30);
     const statistics = await calibrate(backend, frozen, data.calibration, data.task, { moments: true });
     facts = await layerFacts(frozen, mlpSites(frozen.model), statistics);
@@ -119,17 +119,17 @@ describe.each(Object.keys(VARIANTS) as Variant[])("%s", (variant) => {
 });
 
 test("what was lost is the mean of the differences, with its standard error and interval", () => {
-  const said = (scores: readonly number[]): Said => ({
+  const said = (scores: readonly number[]): TaskScore => ({
     metrics: {},
     score: scores.reduce((a, b) => a + b) / scores.length,
     count: scores.length,
     scoreOn: (indices) => indices.reduce((sum, i) => sum + scores[i]!, 0) / indices.length,
   });
   const dense = Array.from({ length: 100 }, (_, i) => (i % 2 === 0 ? 1 : 0.5));
-  expect(lostScore(said(dense), said(dense))).toEqual({ lost: 0, standardError: 0, low: 0, high: 0 });
+  expect(scoreDrop(said(dense), said(dense))).toEqual({ lost: 0, standardError: 0, low: 0, high: 0 });
   // a tenth of the examples loses 0.5 each: mean 0.05, deviation 0.15, of a hundred examples 0.015
   const worse = dense.map((score, i) => (i % 10 === 0 ? score - 0.5 : score));
-  const { lost, standardError, low, high } = lostScore(said(dense), said(worse));
+  const { lost, standardError, low, high } = scoreDrop(said(dense), said(worse));
   expect(lost).toBeCloseTo(0.05, 10);
   expect(standardError).toBeCloseTo(0.015, 2);
   for (const [bound, errors] of [
@@ -137,7 +137,7 @@ test("what was lost is the mean of the differences, with its standard error and 
     [high, 1.96],
   ] as const)
     expect(bound).toBeCloseTo(0.05 + errors * 0.015, 1);
-  const back = lostScore(said(worse), said(dense));
+  const back = scoreDrop(said(worse), said(dense));
   expect(back.lost).toBeCloseTo(-0.05, 10);
   expect(back.low).toBeLessThan(back.high);
 });

@@ -1,7 +1,7 @@
 // Tiny T5s for the tests of export and bench, and what our own programs say of them.
 
 import { openGenerator } from "../../src/infer/index.ts";
-import { openFrozen } from "../../src/load/merged-model.ts";
+import { openMergedModel } from "../../src/load/merged-model.ts";
 import type { EncoderDecoderModel } from "../../src/models/index.ts";
 import { nodeEnvironment } from "../../src/node.ts";
 import { untrained } from "../../src/peft/index.ts";
@@ -33,7 +33,7 @@ export const PROMPTS: readonly string[] = tinyExamples(128, 7).map(({ text }) =>
 /** A T5 opened by our own code. */
 export async function openTiny(folder: string) {
   const environment = nodeEnvironment();
-  const frozen = await openFrozen(environment, { kind: "model", model: folder, adapter: null }, {});
+  const frozen = await openMergedModel(environment, { kind: "model", model: folder, adapter: null }, {});
   const model = frozen.model as EncoderDecoderModel;
   const { tokenizer } = frozen.opened.base;
   const ids = (texts: readonly string[]) => texts.map((text) => Array.from(tokenizer.encode(text).ids));

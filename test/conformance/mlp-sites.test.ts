@@ -5,7 +5,7 @@ import { gateName, mlpGates } from "../../src/density/index.ts";
 import { anyModel, mlpSites } from "../../src/models/index.ts";
 import { compose } from "../../src/nn/index.ts";
 import { headOnly } from "../../src/peft/index.ts";
-import { maskName, meanName, neuronMasks, neuronShifts, shiftName } from "../../src/prune/index.ts";
+import { compensationBiases, compensationBiasName, maskName, meanName, neuronMasks } from "../../src/prune/index.ts";
 import { buildTaskGraph } from "../../src/tasks/index.ts";
 import { buildStep } from "../../src/train/index.ts";
 
@@ -20,7 +20,7 @@ test.each(MODELS)("%s", (folder) => {
   const model = anyModel(JSON.parse(readFileSync(`test/golden/${folder}/config.json`, "utf8")));
   const isEncoder = model.architecture === "encoder";
   const head = isEncoder ? ({ kind: "classification", numLabels: 2 } as const) : ({ kind: "language-model" } as const);
-  const method = { ...headOnly(), hooks: compose(neuronShifts(), neuronMasks(), mlpGates()) };
+  const method = { ...headOnly(), hooks: compose(compensationBiases(), neuronMasks(), mlpGates()) };
   const { taps, parameters } = buildTaskGraph({ model, method, head });
   const sites = mlpSites(model);
   expect(sites.length).toBeGreaterThan(0);
@@ -31,7 +31,7 @@ test.each(MODELS)("%s", (folder) => {
   const { hiddenSize } = model.config;
   for (const { activation, sublayer, into, out, norm, neurons } of sites) {
     expect(shapes.get(maskName(activation))).toBe(`${neurons}`);
-    expect(shapes.get(shiftName(sublayer))).toBe(`${hiddenSize}`);
+    expect(shapes.get(compensationBiasName(sublayer))).toBe(`${hiddenSize}`);
     expect(shapes.get(gateName(sublayer))).toBe("1");
     for (const name of into) expect(shapes.get(`${name}.weight`)).toBe(`${neurons},${hiddenSize}`);
     expect(shapes.get(`${out}.weight`)).toBe(`${hiddenSize},${neurons}`);
@@ -51,7 +51,7 @@ test.each(MODELS)("%s", (folder) => {
   const gates = step.trainable.filter(({ name }) => name.endsWith(".mlp_gate")).map(({ name }) => name);
   expect(gates).toEqual(sites.map(({ sublayer }) => gateName(sublayer)));
   expect(step.buffers.map(({ name }) => name)).toEqual(
-    sites.flatMap(({ activation, sublayer }) => [maskName(activation), shiftName(sublayer)]),
+    sites.flatMap(({ activation, sublayer }) => [maskName(activation), compensationBiasName(sublayer)]),
   );
   expect(Object.keys(step.step).filter((name) => name.startsWith("energy."))).toEqual(
     sites.flatMap(({ activation }) => [`energy.${activation}`, `energy.${meanName(activation)}`]),

@@ -7,7 +7,7 @@ import { encodeExamples, makeBatch } from "../../src/data/index.ts";
 import { ConfigError } from "../../src/errors.ts";
 import { openSafetensors, safetensorsBytes } from "../../src/hub/index.ts";
 import { workflow } from "../../src/library/index.ts";
-import { compilePlain, inferenceFeeds, openFrozen } from "../../src/load/merged-model.ts";
+import { compilePlain, inferenceFeeds, openMergedModel } from "../../src/load/merged-model.ts";
 import { nodeEnvironment } from "../../src/node.ts";
 import { readRun } from "../../src/runs/index.ts";
 import { tinySeq2seq, writeTinyT5 } from "../support/tiny-answers.ts";
@@ -95,7 +95,7 @@ describe("masks, gates and a weight by feedback", () => {
   test("scoring the run gives what training noted, and its predictions are those of the masked, gated model", async () => {
     const run = { kind: "run", folder: at("at once whole") } as const;
     const { record } = await readRun(environment.files, run.folder);
-    const again = await workflow(environment).evaluateRun(run, {});
+    const again = await workflow(environment).evaluate(run, {});
     expect(again.metrics).toEqual(record.result!.metrics);
     expect(again.density.encoder.deadNeurons).toBe(record.result!.density.encoder.deadNeurons);
     const sidecar = JSON.parse(await readFile(at("at once whole", "adapter", "deft.json"), "utf8"));
@@ -108,12 +108,12 @@ test("folded into plain weights, masks and gates give the same logits", async ()
   const run = { kind: "run", folder: at("at once whole") } as const;
   const texts = ["a gripping plot", "the film is dull and it is flat"];
   const predictions: (readonly number[])[] = [];
-  for await (const one of workflow(environment).predictRun(
+  for await (const one of workflow(environment).predict(
     run,
     texts.map((text) => ({ text })),
   ))
     predictions.push("logits" in one ? one.logits : []);
-  const frozen = await openFrozen(environment, run, {});
+  const frozen = await openMergedModel(environment, run, {});
   expect(frozen.gates.size).toBe(2);
   const program = await compilePlain(environment.backend("cpu", 1), frozen);
   for (const [i, text] of texts.entries()) {
@@ -175,7 +175,7 @@ test("gates and removal on a T5, encoder and decoder: resumed, the run ends with
   const layers = record.result!.density.layers;
   expect(new Set(layers.map(({ stack }) => stack))).toEqual(new Set(["encoder", "decoder", "generation"]));
   for (const { neurons, deadNeurons } of layers) expect(deadNeurons).toBeGreaterThanOrEqual(0.75 * neurons);
-  const again = await workflow(environment).evaluateRun({ kind: "run", folder: at("t5 whole") }, {});
+  const again = await workflow(environment).evaluate({ kind: "run", folder: at("t5 whole") }, {});
   expect(again.metrics).toEqual(record.result!.metrics);
 });
 

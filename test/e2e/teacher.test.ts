@@ -119,7 +119,7 @@ test("stopped at step 9 and resumed, in micro-batches, the run ends with the sam
   expect(record.settings.distillation).toEqual({ teacher: at("teacher"), weight: 0.5 });
   expect(record.fingerprints.teacher).toMatch(/^[0-9a-f]{64}$/);
   // scores are stated by the labels alone
-  const again = await workflow(environment).evaluateRun({ kind: "run", folder: at("whole") }, {});
+  const again = await workflow(environment).evaluate({ kind: "run", folder: at("whole") }, {});
   expect(again.loss).toBeCloseTo(record.result!.loss, 6);
 });
 

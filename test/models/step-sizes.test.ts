@@ -9,7 +9,7 @@ import { ModelProtoSchema } from "../../src/onnx/generated/onnx_pb.js";
 import { emit } from "../../src/onnx/index.ts";
 import { lora } from "../../src/peft/index.ts";
 import type { HeadKind } from "../../src/tasks/index.ts";
-import { sizeOf } from "../../src/tensor/index.ts";
+import { elementCount } from "../../src/tensor/index.ts";
 import { buildStep } from "../../src/train/index.ts";
 
 const ENCODER = {
@@ -32,7 +32,7 @@ async function emitted(folder: string, head: HeadKind, targets: readonly string[
     weightDecay: 0.01,
     maxGradNorm: 1,
   });
-  const { bytes } = emit(step, { place: ({ shape }) => new Uint8Array(4 * sizeOf(shape)) });
+  const { bytes } = emit(step, { place: ({ shape }) => new Uint8Array(4 * elementCount(shape)) });
   return fromBinary(ModelProtoSchema, bytes).graph!;
 }
 

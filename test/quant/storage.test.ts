@@ -9,11 +9,11 @@ import { nodeFiles } from "../../src/hub/files-node.ts";
 import { openSafetensors, writeSafetensors } from "../../src/hub/index.ts";
 import { openQuantized, quantizedCheckpoint, quantizeMatrix, restoreMatrix } from "../../src/quant/index.ts";
 import {
+  elementCount,
   float32,
   memoryWeight,
   memoryWeights,
   randomStream,
-  sizeOf,
   type Tensor,
   tensor,
   type Weight,
@@ -31,7 +31,7 @@ function drawn(shape: readonly number[], seed: number): Tensor {
   const random = randomStream(seed, "matrix");
   return float32(
     shape,
-    Float32Array.from({ length: sizeOf(shape) }, () => random.normal() * 0.1),
+    Float32Array.from({ length: elementCount(shape) }, () => random.normal() * 0.1),
   );
 }
 

@@ -20,7 +20,7 @@ export const run: Body = async (call) => {
   const { target, overrides } = readTarget({ args, flags: rest });
   const interrupt = interruptible(terminal);
   try {
-    const running = (await openWorkflow()).compressRun(target, options, overrides, { signal: interrupt.signal });
+    const running = (await openWorkflow()).compress(target, options, overrides, { signal: interrupt.signal });
     const show = compressionDisplay(terminal);
     for await (const event of running) show(event);
     const compression = await running.result;

@@ -42,7 +42,7 @@ export const run: Body = async ({ flags, terminal, json }) => {
     const page = joinPath(output, "report.html");
     const small = joinPath(output, "small");
     await files.remove(small);
-    const squeezing = workflow.compressRun(
+    const squeezing = workflow.compress(
       { kind: "run", folder: runs.at(-1)!.record.settings.output! },
       compressOptions({ output: small, "score-budget": BUDGET }),
       threads === undefined ? {} : { threads },

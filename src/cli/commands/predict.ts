@@ -13,7 +13,7 @@ export const run: Body = async ({ args, flags, terminal }) => {
   const { target, overrides } = readTarget({ args, flags: rest });
   const inputs = readInputs({ text, pair, question, context, input });
   const workflow = await openWorkflow();
-  for await (const prediction of workflow.predictRun(target, inputs, overrides)) {
+  for await (const prediction of workflow.predict(target, inputs, overrides)) {
     terminal.print(JSON.stringify(toJson(prediction)));
   }
   return 0;

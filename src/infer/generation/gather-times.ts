@@ -110,7 +110,7 @@ async function compileBoth(backend: Backend, { hidden, neurons, isGated }: Gathe
       const mlp = { input, factor: isGated ? site.child("factor") : null, out: site.child("out") };
       return root.hooks.projection?.(site, a, mlp) ?? dense(a, mlp);
     });
-    return backend.compile({ y: outputs.reduce((sum, y) => add(sum, y)) }, { weights, restThreads: true });
+    return backend.compile({ y: outputs.reduce((sum, y) => add(sum, y)) }, { weights, sleepThreads: true });
   };
   return { copies, programs: { dense: await compile(false), gathered: await compile(true) } };
 }

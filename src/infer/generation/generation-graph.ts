@@ -15,13 +15,13 @@ export interface GenerationGraphOptions {
 }
 
 /** Reads texts: outputs `cross.key.L`, `cross.value.L` `[B, H, E, K]` and `cross.mask.L` for each decoder block L. */
-export interface ReadingGraph {
+export interface PrefillGraph {
   readonly outputs: Readonly<Record<string, Value>>;
   readonly trainable: readonly ParameterSpec[];
 }
 
 /** Writes one token of N texts for each of B examples. */
-export interface WritingGraph {
+export interface DecodeStepGraph {
   /** `logits` `[B·N, V]` and `next.past.key.L`, `next.past.value.L` `[B, N, H, P + 1, K]`. */
   readonly outputs: Readonly<Record<string, Value>>;
   readonly trainable: readonly ParameterSpec[];
@@ -38,7 +38,7 @@ export const cachedNames = (layer: number) => ({
 });
 
 /** Feeds: `tokenIds`, `attentionMask` `[B, S]` int64, and what is trained. */
-export function buildReading(options: GenerationGraphOptions): ReadingGraph {
+export function buildPrefill(options: GenerationGraphOptions): PrefillGraph {
   const { model, method } = options;
   const graph = new Graph();
   const root = rootOf(graph, options, method.hooks);
@@ -58,11 +58,11 @@ export function buildReading(options: GenerationGraphOptions): ReadingGraph {
  * (P 0 at first), what is trained, and with `reorders` `sources` `[B, N]` int64: for each text the row, of B·N, whose
  * tokens it goes on from.
  */
-export function buildWriting(
+export function buildDecodeStep(
   options: GenerationGraphOptions,
-  reading: ReadingGraph,
+  reading: PrefillGraph,
   { reorders }: { readonly reorders: boolean },
-): WritingGraph {
+): DecodeStepGraph {
   const { model, method, gathered = [] } = options;
   const { numDecoderLayers, numHeads, headDim } = model.config;
   const graph = new Graph();
@@ -103,7 +103,7 @@ function rootOf(graph: Graph, { method, alsoTrains }: GenerationGraphOptions, ho
 }
 
 /** The reading graph's outputs as inputs; hooks may have given a block more keys than the text has tokens. */
-function crossInputs(graph: Graph, { outputs }: ReadingGraph, layer: number): KeyValue {
+function crossInputs(graph: Graph, { outputs }: PrefillGraph, layer: number): KeyValue {
   const { cross } = cachedNames(layer);
   const open = (dim: Dim) => (typeof dim === "number" || dim === "B" ? dim : `E${layer}`);
   const input = (name: string) => graph.input(name, "float32", outputs[name]!.shape.map(open));

@@ -22,11 +22,11 @@ import {
   type SpecialTokens,
 } from "./decoding.ts";
 import {
-  buildReading,
-  buildWriting,
+  buildDecodeStep,
+  buildPrefill,
   cachedNames,
   type GenerationGraphOptions,
-  type ReadingGraph,
+  type PrefillGraph,
 } from "./generation-graph.ts";
 import { type SparseMlpPlan, withRowsByNeuron } from "./sparse-mlp.ts";
 
@@ -72,7 +72,7 @@ export interface Generator {
 }
 
 /** A step program and what measures it. */
-interface Writer {
+interface DecodeStep {
   readonly program: Program;
   readonly trainable: readonly string[];
   /** What counts at the moment. */
@@ -83,14 +83,14 @@ interface Writer {
 /** Compiles the programs of a model with a method. Errors as `Backend.compile`. */
 export async function openGenerator(options: GeneratorOptions): Promise<Generator> {
   const { model, backend, weights, density = false, observe } = options;
-  const reading = buildReading(options);
+  const reading = buildPrefill(options);
   const reader = await backend.compile(reading.outputs, { ...options.compile, weights });
   const gathered = options.sparseMlp?.layers.filter(({ isGathered }) => isGathered) ?? [];
   const compile = { ...options.compile, weights: withRowsByNeuron(model, weights, gathered) };
   let meter: DensityMeter | null = null;
   let shapes: readonly TapShape[] = [];
-  const open = async (reorders: boolean): Promise<Writer> => {
-    const writing = buildWriting({ ...options, gathered }, reading, { reorders });
+  const open = async (reorders: boolean): Promise<DecodeStep> => {
+    const writing = buildDecodeStep({ ...options, gathered }, reading, { reorders });
     const { outputs, taps, active } = writing;
     const written = taps.map((tap) => ({ ...tap, stack: "generation" as const }));
     const masks = { generation: active };
@@ -100,7 +100,7 @@ export async function openGenerator(options: GeneratorOptions): Promise<Generato
     const program = await backend.compile({ ...outputs, ...counts, ...observe?.outputs(taps) }, compile);
     return { program, trainable: namesOf(writing), meter: () => meter, observe };
   };
-  const writers = new Map<boolean, Promise<Writer>>();
+  const writers = new Map<boolean, Promise<DecodeStep>>();
   const writer = (reorders: boolean) => {
     const known = writers.get(reorders) ?? open(reorders);
     writers.set(reorders, known);
@@ -132,7 +132,7 @@ function specialTokens({ config }: EncoderDecoderModel): SpecialTokens {
   return { startId: config.decoderStartTokenId, padId: config.padTokenId, endIds: config.eosTokenIds };
 }
 
-const namesOf = ({ trainable }: Pick<ReadingGraph, "trainable">) => trainable.map(({ name }) => name);
+const namesOf = ({ trainable }: Pick<PrefillGraph, "trainable">) => trainable.map(({ name }) => name);
 
 /** The tensors of these names; a program says what it misses. */
 function pick(names: readonly string[], trained: ReadonlyMap<string, Tensor>): Record<string, Tensor> {
@@ -146,7 +146,7 @@ function pick(names: readonly string[], trained: ReadonlyMap<string, Tensor>): R
 
 /** Runs the step program until the decoding is done; each step's keys are the next one's past. */
 async function write(
-  { program, trainable, meter, observe }: Writer,
+  { program, trainable, meter, observe }: DecodeStep,
   model: EncoderDecoderModel,
   trained: ReadonlyMap<string, Tensor>,
   read: Outputs,

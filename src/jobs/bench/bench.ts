@@ -117,7 +117,7 @@ export interface BenchEvent {
   readonly total: number;
 }
 
-/** Measures; everything it writes lies in the cache folder and is removed. Errors as `openFrozen`. */
+/** Measures; everything it writes lies in the cache folder and is removed. Errors as `openMergedModel`. */
 export function benchRuns(
   environment: Environment,
   options: BenchOptions,

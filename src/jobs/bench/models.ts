@@ -5,7 +5,7 @@ import { ConfigError } from "../../errors.ts";
 import { type Arithmetic, arithmeticOf, type Precision, textArithmetic } from "../../export/index.ts";
 import { parseJson } from "../../hub/index.ts";
 import type { RunOverrides, RunTarget } from "../../load/index.ts";
-import { type FrozenModel, openFrozen, writePlainModel } from "../../load/index.ts";
+import { type MergedModel, openMergedModel, writePlainModel } from "../../load/index.ts";
 import { type EncoderConfig, mlpSites, parseEncoderConfig, parseT5Config, type T5Config } from "../../models/index.ts";
 import { padded } from "../../prune/index.ts";
 import type { Environment } from "../../runs/index.ts";
@@ -42,7 +42,7 @@ export async function prepareModels(
       continue;
     }
     const target = await targetOf(files, name);
-    const frozen = await openFrozen(environment, target, overrides, { keepsMethod: true });
+    const frozen = await openMergedModel(environment, target, overrides, { keepsMethod: true });
     if (i === 0) checkPeers(frozen, options);
     texts ??= await openTexts(environment, frozen, overrides);
     const place = joinPath(folder, `${i}`, "onnx");
@@ -79,7 +79,7 @@ function checkKinds([first, ...others]: readonly Entry[]): void {
 }
 
 /** @throws {ConfigError} when PyTorch is to run what it is only given as config.json and weights. */
-function checkPeers({ beside }: FrozenModel, { peers }: BenchOptions): void {
+function checkPeers({ beside }: MergedModel, { peers }: BenchOptions): void {
   if (beside === undefined || !peers.includes("pytorch")) return;
   throw new ConfigError([
     {
@@ -95,8 +95,8 @@ interface Texts {
   readonly split: string;
 }
 
-async function openTexts(environment: Environment, frozen: FrozenModel, overrides: RunOverrides): Promise<Texts> {
-  const { stated, split } = await openCompressData(environment, frozen, overrides, 1);
+async function openTexts(environment: Environment, frozen: MergedModel, overrides: RunOverrides): Promise<Texts> {
+  const { heldOut: stated, split } = await openCompressData(environment, frozen, overrides, 1);
   return { examples: stated, split };
 }
 
@@ -226,7 +226,7 @@ async function densityOf(files: Files, target: RunTarget): Promise<Density | nul
 /** The first target's dense model in the hands of others. */
 async function peerEntries(
   files: Files,
-  frozen: FrozenModel,
+  frozen: MergedModel,
   run: string,
   options: BenchOptions,
   folder: string,

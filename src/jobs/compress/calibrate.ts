@@ -5,7 +5,7 @@ import { ConfigError } from "../../errors.ts";
 import { inferenceBatches } from "../../evaluate/index.ts";
 import { deploy, deployedProgram } from "../../export/index.ts";
 import type { RunOverrides, RunTarget } from "../../load/index.ts";
-import { backendOf, type FrozenModel, inferenceFeeds, inferenceOf, requireEncoder } from "../../load/index.ts";
+import { backendOf, inferenceFeeds, inferenceOf, type MergedModel, requireEncoder } from "../../load/index.ts";
 import type { OnnxModel } from "../../onnx/index.ts";
 import {
   ActivationHistogram,
@@ -104,7 +104,7 @@ export async function calibrateActivations(
 export async function taskRanges(
   environment: Environment,
   target: RunTarget,
-  frozen: FrozenModel,
+  frozen: MergedModel,
   overrides: RunOverrides,
 ): Promise<StaticRanges> {
   requireEncoder(frozen, "qdq");

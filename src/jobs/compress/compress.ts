@@ -4,7 +4,7 @@ import { isTargets } from "../../data/index.ts";
 import { ConfigError, type ConfigIssue } from "../../errors.ts";
 import { jsonText } from "../../hub/index.ts";
 import type { RunOverrides, RunTarget } from "../../load/index.ts";
-import { backendOf, type FrozenModel, openFrozen, writeBeside, writePlainModel } from "../../load/index.ts";
+import { backendOf, type MergedModel, openMergedModel, writeBeside, writePlainModel } from "../../load/index.ts";
 import { mlpSites } from "../../models/index.ts";
 import {
   applyPlan,
@@ -37,7 +37,7 @@ import { type CompressData, openCompressData } from "./data.ts";
 import { chooseDecoding } from "./decoding.ts";
 import { exampleCount } from "./examples.ts";
 import type { CompressOptions, CompressRule } from "./options.ts";
-import { budgetOutcome, decodingFacts, quantizedMetrics, runFacts, sizeOf, statedLatency } from "./outcome.ts";
+import { budgetOutcome, decodingFacts, modelSize, quantizedMetrics, runFacts, statedLatency } from "./outcome.ts";
 import { recoveryChosen, recoveryFor } from "./recovery.ts";
 import { type RecoveryEvent, recover } from "./recovery-run.ts";
 import { type Choice, checkRule, chooseLayers, compensationFor, needsMoments } from "./rules.ts";
@@ -59,7 +59,7 @@ export type CompressEvent =
   | RecoveryEvent
   | TeacherEvent;
 
-/** Compresses a target into `options.output`, a folder that `--model` opens. Errors as `chooseLayers` and `openFrozen`. */
+/** Compresses a target into `options.output`, a folder that `--model` opens. Errors as `chooseLayers` and `openMergedModel`. */
 export function compressRun(
   environment: Environment,
   target: RunTarget,
@@ -80,7 +80,7 @@ async function* compressEvents(
   const { files } = environment;
   await checkOutput(environment, options.output);
   yield stage("open", "opening the model and its data");
-  const frozen = await openFrozen(environment, target, overrides, { keepsMethod: true });
+  const frozen = await openMergedModel(environment, target, overrides, { keepsMethod: true });
   checkOptions(frozen, options);
   const recovery = recoveryFor(frozen, options.recovery);
   const source = target.kind === "run" ? target.folder : target.model;
@@ -149,7 +149,7 @@ async function* compressEvents(
     decoding = await chooseDecoding(backend, frozen, smaller, data, options.decodingBudget);
   }
   const exactness = decoding?.plan.exactness === "calibrated" ? "calibrated" : plan.exactness;
-  yield stage("measure", `${exampleCount(data.stated)} examples of ${data.split} that no choice has seen`);
+  yield stage("measure", `${exampleCount(data.heldOut)} examples of ${data.split} that no choice has seen`);
   const { before, after, logitsDifference } = await statedScores(
     backend,
     frozen,
@@ -172,12 +172,12 @@ async function* compressEvents(
     ...(smaller.beside ? { beside: smaller.beside.method.settings.kind } : {}),
     quantization: plan.quantization,
     chosen: plan.chosen,
-    before: { ...sizeOf(frozen, unchanged(sites)), metrics: before.metrics },
-    after: { ...sizeOf(smaller, plan.layers), metrics: after.metrics },
+    before: { ...modelSize(frozen, unchanged(sites)), metrics: before.metrics },
+    after: { ...modelSize(smaller, plan.layers), metrics: after.metrics },
     layers: plan.layers.map((layer) => ({ site: layer.site, kept: keptCount(layer), of: layer.neurons })),
     ...(quantized === null ? {} : { quantized }),
     metricName: data.task.mainMetric,
-    stated: { split: data.split, examples: exampleCount(data.stated) },
+    stated: { split: data.split, examples: exampleCount(data.heldOut) },
     calibration: {
       split: data.calibrationSplit,
       examples: exampleCount(data.calibration),
@@ -202,7 +202,7 @@ async function* compressEvents(
 
 /** A pruned base's record for the smaller model; null for other bases, and where zeros were filled. */
 async function pruningOf(
-  { config, opened: { base } }: FrozenModel,
+  { config, opened: { base } }: MergedModel,
   smaller: PlainModel,
   layers: readonly LayerPlan[],
 ): Promise<Pruning | null> {
@@ -256,7 +256,7 @@ function searchKey(
 }
 
 /** @throws {ConfigError} where weights in few bits could not be measured, or nothing decodes. */
-function checkOptions({ model, opened, beside }: FrozenModel, options: CompressOptions): void {
+function checkOptions({ model, opened, beside }: MergedModel, options: CompressOptions): void {
   const { quantization, decodingBudget } = options;
   const { kind } = opened.method.settings;
   const issues: ConfigIssue[] = [];

@@ -3,7 +3,7 @@ import { type EncodedExamples, isTargets, splitOf, type Task } from "../../data/
 import { ConfigError, FileError } from "../../errors.ts";
 import { encodeSplit, openData } from "../../evaluate/index.ts";
 import type { GenerationOptions } from "../../infer/index.ts";
-import type { FrozenModel, RunOverrides } from "../../load/index.ts";
+import type { MergedModel, RunOverrides } from "../../load/index.ts";
 import { maxLengthOf, targetData } from "../../load/index.ts";
 import type { Environment } from "../../runs/index.ts";
 import { answersFor, DEFAULTS, generationOptions, spanOptions, type TaskName } from "../../settings/index.ts";
@@ -23,7 +23,7 @@ export interface CompressData {
   /** How many of them are training examples. */
   readonly searchTrain: number;
   /** The other half, for the figures that are stated. */
-  readonly stated: EncodedExamples;
+  readonly heldOut: EncodedExamples;
   /** How texts are written, for models that write. */
   readonly generation: GenerationOptions;
   /** How an answer is chosen, for models that point at it. */
@@ -36,7 +36,7 @@ export interface CompressData {
  */
 export async function openCompressData(
   { files }: Environment,
-  { opened }: FrozenModel,
+  { opened }: MergedModel,
   overrides: RunOverrides,
   calibrationExamples: number | null,
 ): Promise<CompressData> {
@@ -97,7 +97,7 @@ export async function openCompressData(
     calibrationSplit: train === null ? evalName : trainName,
     search: searchTrain === 0 ? half : joined(half, more!),
     searchTrain,
-    stated,
+    heldOut: stated,
     pointing: spanOptions(answers, dataset.task.unanswerable ?? false),
     generation: generationOptions(answers, data.maxTargetLength, overrides.seed ?? settings?.seed ?? DEFAULTS.seed),
   };
@@ -121,7 +121,7 @@ const TEXT_TASKS: Readonly<Partial<Record<HeadKind["kind"], readonly TaskName[]>
 };
 
 /** @throws {ConfigError} when the model's head cannot do the task. */
-function checkTask(task: TaskName, { head }: FrozenModel["opened"]): void {
+function checkTask(task: TaskName, { head }: MergedModel["opened"]): void {
   const own = TEXT_TASKS[head.kind];
   const fits = own === undefined ? !TEXT_TASKS["language-model"]!.includes(task) : own.includes(task);
   if (fits) return;

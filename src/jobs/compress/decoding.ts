@@ -1,8 +1,8 @@
 // Thresholds for decoding by rows: raised while the score that they may cost stays within a budget, measured here.
 
-import { lostScore, scoringBatches } from "../../evaluate/index.ts";
+import { scoreDrop, scoringBatches } from "../../evaluate/index.ts";
 import { calibrateSparseMlp, chooseSparseMlp, type SparseMlpPlan } from "../../infer/index.ts";
-import type { FrozenModel } from "../../load/index.ts";
+import type { MergedModel } from "../../load/index.ts";
 import { untrained } from "../../peft/index.ts";
 import type { PlainModel } from "../../prune/index.ts";
 import type { StoredDecoding } from "../../runs/index.ts";
@@ -20,7 +20,7 @@ const CALIBRATION_TEXTS = 64;
  */
 export async function chooseDecoding(
   backend: Backend,
-  frozen: Pick<FrozenModel, "opened">,
+  frozen: Pick<MergedModel, "opened">,
   smaller: PlainModel,
   data: CompressData,
   budget: number,
@@ -44,7 +44,7 @@ export async function chooseDecoding(
     budget,
     async score(of) {
       if (of === null) return 0;
-      const { lost, standardError } = lostScore(dense, await said(of));
+      const { lost, standardError } = scoreDrop(dense, await said(of));
       return -(lost + standardError);
     },
   });

@@ -1,8 +1,8 @@
 // The share of the dense model's latency that a smaller model takes, measured side by side.
 
 import { batches, type EncodedExamples, isTargets } from "../../data/index.ts";
-import { buildReading, buildWriting, cachedNames } from "../../infer/index.ts";
-import { compilePlain, type FrozenModel, openDeployed } from "../../load/index.ts";
+import { buildDecodeStep, buildPrefill, cachedNames } from "../../infer/index.ts";
+import { compilePlain, type MergedModel, openDeployed } from "../../load/index.ts";
 import type { EncoderDecoderModel } from "../../models/index.ts";
 import type { PlainModel } from "../../prune/index.ts";
 import type { Backend, Program } from "../../runtime/index.ts";
@@ -26,7 +26,7 @@ export interface LatencyMeter {
 }
 
 /** Opens the dense model's side. Errors as `Backend.compile`. */
-export function openLatency(backend: Backend, frozen: FrozenModel, examples: EncodedExamples): Promise<LatencyMeter> {
+export function openLatency(backend: Backend, frozen: MergedModel, examples: EncodedExamples): Promise<LatencyMeter> {
   return frozen.model.architecture === "encoder"
     ? encoderLatency(backend, frozen, examples)
     : writingLatency(backend, frozen, examples);
@@ -44,7 +44,7 @@ const WRITING_BATCHES = [
 ] as const;
 const WARMUP = 3;
 
-async function encoderLatency(backend: Backend, frozen: FrozenModel, examples: EncodedExamples): Promise<LatencyMeter> {
+async function encoderLatency(backend: Backend, frozen: MergedModel, examples: EncodedExamples): Promise<LatencyMeter> {
   const dense = await openExported(backend, frozen);
   return {
     async share(smaller) {
@@ -66,7 +66,7 @@ async function encoderLatency(backend: Backend, frozen: FrozenModel, examples: E
 }
 
 /** Two models are timed side by side: neither's threads may spin beside the other. */
-const IN_TURN = { restThreads: true } as const;
+const IN_TURN = { sleepThreads: true } as const;
 
 /** One ONNX file holds two gigabytes. */
 const MOST_PARAMETERS = 4.5e8;
@@ -80,19 +80,19 @@ async function openExported(backend: Backend, model: PlainModel): Promise<Progra
 type Runs = Pick<Program, "run">;
 
 /** Programs that read a text and write one token of it. */
-interface ReaderWriter {
+interface PrefillAndDecode {
   readonly reader: Runs;
   readonly writer: Runs;
   dispose(): Promise<void>;
 }
 
-async function openReaderWriter(backend: Backend, written: WritingModel): Promise<ReaderWriter> {
+async function openPrefillAndDecode(backend: Backend, written: WritingModel): Promise<PrefillAndDecode> {
   const { model, weights, fed } = written;
   const options = { model, method: writingMethod(written) };
   const compile = { ...IN_TURN, weights, mapWeights: false };
-  const reading = buildReading(options);
+  const reading = buildPrefill(options);
   const reader = await backend.compile(reading.outputs, compile);
-  const writer = await backend.compile(buildWriting(options, reading, { reorders: false }).outputs, compile);
+  const writer = await backend.compile(buildDecodeStep(options, reading, { reorders: false }).outputs, compile);
   const own = Object.fromEntries(fed);
   const runs = (program: Program): Runs => ({ run: (feeds) => program.run({ ...own, ...feeds }) });
   return {
@@ -109,13 +109,13 @@ async function openReaderWriter(backend: Backend, written: WritingModel): Promis
  * A text takes `reading + n · token`, with n the mean number of tokens to write in the examples, and a token measured behind n / 2
  * others. The shares of both parts are medians of rounds taken in turn; the whole weighs them by the dense model's own times.
  */
-async function writingLatency(backend: Backend, frozen: FrozenModel, examples: EncodedExamples): Promise<LatencyMeter> {
+async function writingLatency(backend: Backend, frozen: MergedModel, examples: EncodedExamples): Promise<LatencyMeter> {
   const written = plainWriting(frozen);
-  const dense = await openReaderWriter(backend, written);
+  const dense = await openPrefillAndDecode(backend, written);
   const tokens = meanTargetTokens(examples);
   return {
     async share(smaller) {
-      const small = await openReaderWriter(backend, plainWriting(smaller));
+      const small = await openPrefillAndDecode(backend, plainWriting(smaller));
       let worst: LatencyShare = { latency: 0 };
       try {
         for (const [batchSize, rounds] of WRITING_BATCHES) {

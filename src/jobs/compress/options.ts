@@ -1,7 +1,7 @@
 // What `deft compress` is told: rules, budgets and sizes, checked together.
 import * as z from "zod";
 import { ConfigError, type ConfigIssue } from "../../errors.ts";
-import { type Compensation, QUANTIZATIONS, type Quantization } from "../../prune/index.ts";
+import { type Compensation, QUANTIZATIONS, type WeightQuantization } from "../../prune/index.ts";
 import { RECOVERY_METHODS, type RecoveryRequest } from "./recovery.ts";
 
 /** A layer: its number, or where a model has two stacks the stack and the number there. */
@@ -35,7 +35,7 @@ export type CompressRule =
 export interface CompressOptions {
   readonly output: string;
   readonly rule: CompressRule;
-  readonly quantization: Quantization;
+  readonly quantization: WeightQuantization;
   /** What makes up for neurons that go, where they were not silent; null: a refit, but on a pruned base, whose zeros it would fill. */
   readonly compensation: Exclude<Compensation, "none"> | null;
   /** Training examples that statistics are taken from; null: 512, of long texts fewer. */

@@ -1,9 +1,9 @@
 // What a compression came to: sizes, scores of quantised weights, latency, and whether a budget holds.
 
-import { logitsOf, lostScore, type Said, saidLogits } from "../../evaluate/index.ts";
+import { logitsOf, scoreDrop, scoreLogits, type TaskScore } from "../../evaluate/index.ts";
 import type { SparseMlpPlan } from "../../infer/index.ts";
-import { type FrozenModel, openDeployed } from "../../load/index.ts";
-import { keptCount, type LayerPlan, type PlainModel, type Quantization } from "../../prune/index.ts";
+import { type MergedModel, openDeployed } from "../../load/index.ts";
+import { keptCount, type LayerPlan, type PlainModel, type WeightQuantization } from "../../prune/index.ts";
 import type { BudgetOutcome, Compression, ModelSize, StoredDecoding } from "../../runs/index.ts";
 import type { Backend } from "../../runtime/index.ts";
 import { parameterCount } from "../../tensor/index.ts";
@@ -26,17 +26,17 @@ export function decodingFacts({
 
 /** A compressed model to be measured in fewer bits. */
 export interface Quantizing {
-  readonly frozen: FrozenModel;
+  readonly frozen: MergedModel;
   readonly smaller: PlainModel;
   readonly data: CompressData;
-  readonly precision: Exclude<Quantization, "none">;
+  readonly precision: Exclude<WeightQuantization, "none">;
   readonly decoding: SparseMlpPlan | null;
 }
 
 /** The metrics of what an export in these weights will be. */
 export async function quantizedMetrics(backend: Backend, quantizing: Quantizing): Promise<Record<string, number>> {
   const { frozen, smaller, data, precision, decoding } = quantizing;
-  const { stated } = data;
+  const { heldOut: stated } = data;
   if (precision !== "qdq" && frozen.model.architecture === "encoder-decoder") {
     const writing = await openWriting(
       fewBits(backend, precision),
@@ -51,14 +51,14 @@ export async function quantizedMetrics(backend: Backend, quantizing: Quantizing)
     precision === "qdq" ? staticRanges(await calibrateActivations(backend, smaller, data.calibration)) : undefined;
   const program = await openDeployed(backend, smaller, precision, { ranges });
   try {
-    return { ...saidLogits(await logitsOf(program, stated), stated, data).metrics };
+    return { ...scoreLogits(await logitsOf(program, stated), stated, data).metrics };
   } finally {
     await program.dispose();
   }
 }
 
 /** Neurons, MLPs and parameters of a model that the plan of its layers describes. */
-export function sizeOf({ weights }: PlainModel, layers: readonly LayerPlan[]): ModelSize {
+export function modelSize({ weights }: PlainModel, layers: readonly LayerPlan[]): ModelSize {
   const sizes = layers.map(keptCount);
   return {
     neurons: sizes.reduce((sum, size) => sum + size, 0),
@@ -70,9 +70,9 @@ export function sizeOf({ weights }: PlainModel, layers: readonly LayerPlan[]): M
 /** The share of the dense model's time on texts that no choice was timed on. */
 export async function statedLatency(
   backend: Backend,
-  frozen: FrozenModel,
+  frozen: MergedModel,
   smaller: PlainModel,
-  { stated }: CompressData,
+  { heldOut: stated }: CompressData,
 ): Promise<number> {
   const meter = await openLatency(backend, frozen, stated);
   try {
@@ -86,11 +86,11 @@ export async function statedLatency(
 export function budgetOutcome(
   { rule }: CompressOptions,
   latency: number | null,
-  before: Said,
-  after: Said,
+  before: TaskScore,
+  after: TaskScore,
 ): BudgetOutcome | null {
   if (rule.kind === "score") {
-    const { lost, low, high } = lostScore(before, after);
+    const { lost, low, high } = scoreDrop(before, after);
     const met = lost <= rule.budget + 1e-12;
     return { kind: "score", asked: rule.budget, reached: lost, met, interval: { low, high } };
   }
@@ -99,6 +99,6 @@ export function budgetOutcome(
 }
 
 /** What a report and later commands know of the run behind the model. */
-export function runFacts({ opened: { settings, labels } }: FrozenModel, { task }: CompressData): Compression["run"] {
+export function runFacts({ opened: { settings, labels } }: MergedModel, { task }: CompressData): Compression["run"] {
   return settings === null ? null : { settings, labels, metricName: task.mainMetric };
 }

@@ -3,7 +3,7 @@
 import { ConfigError } from "../../errors.ts";
 import { jsonText } from "../../hub/index.ts";
 import type { RunTarget } from "../../load/index.ts";
-import { type FrozenModel, openBaseModel, openFrozen, writePlainModel } from "../../load/index.ts";
+import { type MergedModel, openBaseModel, openMergedModel, writePlainModel } from "../../load/index.ts";
 import type { PlainModel } from "../../prune/index.ts";
 import type { Environment, RunRecord } from "../../runs/index.ts";
 import { readRun } from "../../runs/index.ts";
@@ -29,7 +29,7 @@ export interface RecoveryEvent {
  */
 export async function* recover(
   environment: Environment,
-  { opened }: FrozenModel,
+  { opened }: MergedModel,
   smaller: PlainModel,
   recovery: Recovery,
   { source, folder, signal }: RecoverOptions,
@@ -48,7 +48,7 @@ export async function* recover(
     if ((await training.result).interrupted) signal?.throwIfAborted();
   }
   const target: RunTarget = { kind: "run", folder: run };
-  const { config, weights } = await openFrozen(environment, target, {});
+  const { config, weights } = await openMergedModel(environment, target, {});
   return { config, weights };
 }
 

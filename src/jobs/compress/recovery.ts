@@ -1,6 +1,6 @@
 // What a recovery is to be: as it was asked for, and what that means for the run that is compressed.
 import { ConfigError, type ConfigIssue } from "../../errors.ts";
-import type { FrozenModel } from "../../load/index.ts";
+import type { MergedModel } from "../../load/index.ts";
 import { full, lora, type MethodSettings } from "../../peft/index.ts";
 import { DEFAULTS, type Settings } from "../../settings/index.ts";
 
@@ -37,7 +37,7 @@ const FULL_RATE = 5e-5;
  * @throws {ConfigError} with every reason why the target cannot be recovered so: it is no run, its method stays beside it, or its
  * answers are not distilled.
  */
-export function recoveryFor({ opened, beside }: FrozenModel, request: RecoveryRequest | null): Recovery | null {
+export function recoveryFor({ opened, beside }: MergedModel, request: RecoveryRequest | null): Recovery | null {
   if (request === null) return null;
   const { settings, head, method } = opened;
   const issues: ConfigIssue[] = [];

@@ -1,7 +1,7 @@
 // Which neurons go: the explicit rules, training's masks, and the searches under a measured budget.
 
 import { ConfigError } from "../../errors.ts";
-import type { FrozenModel } from "../../load/index.ts";
+import type { MergedModel } from "../../load/index.ts";
 import type { MlpSite } from "../../models/index.ts";
 import {
   type Exactness,
@@ -10,7 +10,7 @@ import {
   type LayerFacts,
   type LayerPlan,
   neuronsToKeep,
-  provenSilent,
+  provenInactive,
   type SearchStep,
   sizeOfShare,
 } from "../../prune/index.ts";
@@ -24,7 +24,7 @@ import { bySearch } from "./searching.ts";
 
 /** What the rules work on. */
 export interface RuleContext {
-  readonly frozen: FrozenModel;
+  readonly frozen: MergedModel;
   readonly facts: readonly LayerFacts[];
   readonly data: CompressData;
   readonly backend: Backend;
@@ -52,7 +52,7 @@ const MOST_MOMENTS_BYTES = 6e9;
 
 /** What makes up for neurons: as asked for, or a refit where that fills no zeros of a pruned base. */
 export function compensationFor(
-  { opened }: Pick<FrozenModel, "opened">,
+  { opened }: Pick<MergedModel, "opened">,
   { compensation }: Pick<CompressOptions, "compensation">,
 ): "refit" | "mean" {
   return compensation ?? (opened.base.pruning === null ? "refit" : "mean");
@@ -85,7 +85,7 @@ export async function* chooseLayers(
 ): AsyncGenerator<SearchStep, Choice> {
   switch (rule.kind) {
     case "silent":
-      return bySilence(context);
+      return byProvenInactive(context);
     case "explicit":
       return byExplicit(context, rule);
     default:
@@ -94,7 +94,7 @@ export async function* chooseLayers(
 }
 
 /** Removes what says nothing whatever the input, and nothing else. */
-async function bySilence({ frozen, facts, mayKeepAll }: RuleContext): Promise<Choice> {
+async function byProvenInactive({ frozen, facts, mayKeepAll }: RuleContext): Promise<Choice> {
   const silent = await silentNeurons(frozen, facts);
   if (!mayKeepAll && silent.every((of) => of.every((is) => is === 0))) {
     throw new ConfigError(
@@ -119,7 +119,7 @@ async function byExplicit(context: RuleContext, rule: Extract<CompressRule, { ki
   const closed = closedGates(context, rule);
   const skipped = new Set([...named, ...closed]);
   // gates are shown beside what is measured, so it is measured for them too
-  const missed = rule.count > 0 || rule.gateThreshold !== null ? await missedAlone(context) : [];
+  const missed = rule.count > 0 || rule.gateThreshold !== null ? await layerAblation(context) : [];
   for (const layer of leastMissed(missed, rule.count, skipped)) skipped.add(layer);
   if (skipped.size >= facts.length) throw nothingLeft(rule.count > 0 ? "--count" : "--gate-threshold", facts.length);
   const silent = await silentNeurons(frozen, facts);
@@ -200,7 +200,7 @@ function keptBy(
 }
 
 /** How far the logits move on the search's examples when one layer's MLP alone is taken away, for each layer. */
-async function missedAlone({ facts, frozen, backend, data }: RuleContext): Promise<Candidate[]> {
+async function layerAblation({ facts, frozen, backend, data }: RuleContext): Promise<Candidate[]> {
   const masked = await openMasked(backend, frozen, facts, data);
   try {
     const missed: Candidate[] = [];
@@ -225,7 +225,7 @@ function leastMissed(missed: readonly Candidate[], count: number, skipped: Reado
 
 /** Neurons that give nothing whatever the input, by mask or by proof: `[F]` of 0 and 1 for each layer. */
 async function silentNeurons(
-  { weights, masks, model }: FrozenModel,
+  { weights, masks, model }: MergedModel,
   facts: readonly LayerFacts[],
 ): Promise<Uint8Array[]> {
   const read = async (name: string) => ((await weights.get(name)?.read())?.data as Float32Array | undefined) ?? null;
@@ -243,7 +243,7 @@ async function silentNeurons(
       });
       const [into, factor] = site.into;
       const grounds = { bounds: await boundsOf(into!), factor: factor === undefined ? null : await boundsOf(factor) };
-      const silent = provenSilent(site, model.config.hiddenAct, grounds, columns);
+      const silent = provenInactive(site, model.config.hiddenAct, grounds, columns);
       const mask = masks.get(site.activation);
       const all = mask === undefined ? silent : silent.map((is, f) => Number(is === 1 || mask[f] === 0));
       // an adapter behind an MLP says something of its own, and goes with the last neuron

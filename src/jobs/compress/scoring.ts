@@ -1,9 +1,16 @@
 // Scoring without rebuilding: one program whose neurons are switched by what it is fed, and plain models beside it.
 
 import type { EncodedExamples, Task } from "../../data/index.ts";
-import { divergenceOf, LogitRows, logitsOf, type Said, saidLogits, scoringBatches } from "../../evaluate/index.ts";
+import {
+  divergenceOf,
+  LogitRows,
+  logitsOf,
+  scoreLogits,
+  scoringBatches,
+  type TaskScore,
+} from "../../evaluate/index.ts";
 import { openScorer, type SparseMlpPlan } from "../../infer/index.ts";
-import { compilePlain, type FrozenModel, SCORING_BATCH } from "../../load/index.ts";
+import { compilePlain, type MergedModel, SCORING_BATCH } from "../../load/index.ts";
 import { type MlpSite, mlpSites } from "../../models/index.ts";
 import { compose, none } from "../../nn/index.ts";
 import { untrained } from "../../peft/index.ts";
@@ -30,7 +37,7 @@ import { openDivergence, openWriting, plainWriting, writtenDifference } from "./
  */
 export async function calibrate(
   backend: Backend,
-  { opened, model, weights, beside }: FrozenModel,
+  { opened, model, weights, beside }: MergedModel,
   examples: EncodedExamples,
   task: Task,
   { moments = false } = {},
@@ -57,7 +64,7 @@ export type KeptNeurons = readonly (readonly number[] | null)[];
 
 /** A model whose neurons are switched for each run: what a removal will do, without making it. */
 export interface MaskedModel {
-  said(examples: EncodedExamples, kept: KeptNeurons): Promise<Said>;
+  said(examples: EncodedExamples, kept: KeptNeurons): Promise<TaskScore>;
   /** Mean squared distance of the logits from those of all neurons: over examples, or over the tokens that are to be written. */
   divergence(examples: EncodedExamples, kept: KeptNeurons): Promise<number>;
   dispose(): Promise<void>;
@@ -66,21 +73,21 @@ export interface MaskedModel {
 /** Compiles the switchable model; what stands for removed neurons is as a plan with `refit` has it. Errors as `Backend.compile`. */
 export function openMasked(
   backend: Backend,
-  frozen: FrozenModel,
+  frozen: MergedModel,
   facts: readonly LayerFacts[],
   data: CompressData,
 ): Promise<MaskedModel> {
   const hooks = neuronSwitches(facts);
   return frozen.model.architecture === "encoder"
     ? maskedEncoder(backend, frozen, hooks, facts, data)
-    : maskedWriter(backend, frozen, hooks, facts, data);
+    : maskedGenerator(backend, frozen, hooks, facts, data);
 }
 
 type Switches = ReturnType<typeof neuronSwitches>;
 
 async function maskedEncoder(
   backend: Backend,
-  { model, weights, opened, beside }: FrozenModel,
+  { model, weights, opened, beside }: MergedModel,
   switches: Switches,
   facts: readonly LayerFacts[],
   data: CompressData,
@@ -98,7 +105,7 @@ async function maskedEncoder(
   };
   const dense = new WeakMap<EncodedExamples, Float32Array>();
   return {
-    said: async (examples, kept) => saidLogits(await logits(examples, kept), examples, data),
+    said: async (examples, kept) => scoreLogits(await logits(examples, kept), examples, data),
     async divergence(examples, kept) {
       const from = dense.get(examples) ?? (await logits(examples, noneSwitched(facts)));
       dense.set(examples, from);
@@ -108,9 +115,9 @@ async function maskedEncoder(
   };
 }
 
-async function maskedWriter(
+async function maskedGenerator(
   backend: Backend,
-  frozen: FrozenModel,
+  frozen: MergedModel,
   hooks: Switches,
   facts: readonly LayerFacts[],
   data: CompressData,
@@ -134,20 +141,20 @@ export const noneSwitched = (facts: readonly LayerFacts[]): KeptNeurons => facts
 
 /** What two models said of the same examples, and how far apart their logits are at most. */
 export interface StatedScores {
-  readonly before: Said;
-  readonly after: Said;
+  readonly before: TaskScore;
+  readonly after: TaskScore;
   readonly logitsDifference: number;
 }
 
 /** Scores the model as it was and the smaller one, which may decode by rows, on the examples that no choice has seen. Errors as `Backend.compile`. */
 export async function statedScores(
   backend: Backend,
-  frozen: FrozenModel,
+  frozen: MergedModel,
   smaller: PlainModel,
   data: CompressData,
   decoding: SparseMlpPlan | null = null,
 ): Promise<StatedScores> {
-  const { stated } = data;
+  const { heldOut: stated } = data;
   if (frozen.model.architecture === "encoder-decoder") {
     const models = [plainWriting(frozen), { ...plainWriting(smaller), decoding }] as const;
     const said = async (which: 0 | 1) => {
@@ -163,15 +170,15 @@ export async function statedScores(
   };
   const [first, second] = [await logits(frozen), await logits(smaller)];
   return {
-    before: saidLogits(first, stated, data),
-    after: saidLogits(second, stated, data),
+    before: scoreLogits(first, stated, data),
+    after: scoreLogits(second, stated, data),
     logitsDifference: first.reduce((most, value, i) => Math.max(most, Math.abs(value - second[i]!)), 0),
   };
 }
 
 /** Reads what the rules need of each MLP. */
 export async function layerFacts(
-  { weights }: FrozenModel,
+  { weights }: MergedModel,
   sites: readonly MlpSite[],
   statistics: readonly NeuronStatistics[],
 ): Promise<LayerFacts[]> {

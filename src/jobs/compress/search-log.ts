@@ -7,7 +7,7 @@ import type { Files } from "../../tensor/index.ts";
 import type { LatencyShare } from "./latency-budget.ts";
 
 /** Measurements of a search by candidate, in a file: a search that was stopped goes on where it was. */
-export class SearchMemory {
+export class SearchLog {
   readonly #files: Files;
   readonly #file: string;
   readonly #known = new Map<string, Candidate>();
@@ -18,8 +18,8 @@ export class SearchMemory {
   }
 
   /** @throws {DataError} when the file is damaged. A file of another search is begun anew. */
-  static async open(files: Files, file: string, key: string): Promise<SearchMemory> {
-    const memory = new SearchMemory(files, file);
+  static async open(files: Files, file: string, key: string): Promise<SearchLog> {
+    const memory = new SearchLog(files, file);
     const lines =
       (await files.stat(file)) === null ? [] : (await files.readText(file)).split("\n").filter((line) => line !== "");
     const [head, ...rest] = lines.map((line) => parseJson(file, line) as Candidate & { readonly key?: string });

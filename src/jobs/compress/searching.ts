@@ -2,7 +2,7 @@
 
 import type { EncodedExamples } from "../../data/index.ts";
 import { ConfigError } from "../../errors.ts";
-import { lostScore } from "../../evaluate/index.ts";
+import { scoreDrop } from "../../evaluate/index.ts";
 import { mlpSites } from "../../models/index.ts";
 import {
   applyPlan,
@@ -18,7 +18,7 @@ import { meanTargetTokens, openLatency } from "./latency-budget.ts";
 import type { CompressRule } from "./options.ts";
 import type { Choice, RuleContext } from "./rules.ts";
 import { noneSwitched, openMasked } from "./scoring.ts";
-import { SearchMemory } from "./search-log.ts";
+import { SearchLog } from "./search-log.ts";
 
 /** The search of a rule; yields its steps. @throws {ConfigError} with the floor when a latency budget is out of reach. */
 export async function* bySearch(
@@ -26,7 +26,7 @@ export async function* bySearch(
   rule: Extract<CompressRule, { kind: "score" | "latency" | "neurons" }>,
 ): AsyncGenerator<SearchStep, Choice> {
   const { facts, frozen, backend, data } = context;
-  const memory = await SearchMemory.open(context.files, context.searchFile, context.searchKey);
+  const memory = await SearchLog.open(context.files, context.searchFile, context.searchKey);
   const rankings = facts.map((of) => neuronsToKeep(of, of.site.neurons));
   const keptOf = (sizes: Sizes) =>
     sizes.map((size, i) =>
@@ -40,7 +40,7 @@ export async function* bySearch(
   const measure = (sizes: Sizes) =>
     memory.measured(sizes, async () => {
       const said = await masked.said(data.search, keptOf(sizes));
-      const { lost, standardError } = lostScore(dense, said);
+      const { lost, standardError } = scoreDrop(dense, said);
       // of many candidates some are lucky: the error keeps a search from paying with luck
       return { score: said.score, lost: lost + standardError };
     });
@@ -118,7 +118,7 @@ function outOfReach(asked: number, floor: number): ConfigError {
 }
 
 /** For models that write: the shares of reading and of a token, and how many tokens a text was taken to have. */
-function latencyFacts(memory: SearchMemory, sizes: Sizes, examples: EncodedExamples): Record<string, unknown> {
+function latencyFacts(memory: SearchLog, sizes: Sizes, examples: EncodedExamples): Record<string, unknown> {
   const parts = memory.candidates.find((one) => one.sizes.join() === sizes.join())?.latencyParts;
   return parts === undefined ? {} : { latencyParts: parts, textTokens: meanTargetTokens(examples) };
 }

@@ -2,7 +2,7 @@
 
 import { type EncodedExamples, isWindows } from "../../data/index.ts";
 import { InternalError } from "../../errors.ts";
-import { needsScore, type Said, saidTexts, scoringBatches, writtenTexts } from "../../evaluate/index.ts";
+import { needsScore, scoreTexts, scoringBatches, type TaskScore, writtenTexts } from "../../evaluate/index.ts";
 import { cast, matmul, mul, reduceSum, reshape, square, sub, type Value } from "../../graph/index.ts";
 import {
   type GenerationOptions,
@@ -11,7 +11,7 @@ import {
   type Scorer,
   type SparseMlpPlan,
 } from "../../infer/index.ts";
-import type { FrozenModel } from "../../load/index.ts";
+import type { MergedModel } from "../../load/index.ts";
 import { SCORING_BATCH } from "../../load/index.ts";
 import { anyModel, type EncoderDecoderModel } from "../../models/index.ts";
 import { compose, flattenRows, type Hooks, none } from "../../nn/index.ts";
@@ -50,7 +50,7 @@ const LOGITS_BATCH = 8;
 
 /** Texts with `fed` beside what they are made from, as the task scores them. */
 export interface OpenWriting {
-  said(examples: EncodedExamples, fed?: ReadonlyMap<string, Tensor>): Promise<Said>;
+  said(examples: EncodedExamples, fed?: ReadonlyMap<string, Tensor>): Promise<TaskScore>;
   dispose(): Promise<void>;
 }
 
@@ -58,7 +58,7 @@ export interface OpenWriting {
 export async function openWriting(
   backend: Backend,
   written: WritingModel,
-  { opened: { base } }: Pick<FrozenModel, "opened">,
+  { opened: { base } }: Pick<MergedModel, "opened">,
   { task, generation }: { readonly task: CompressData["task"]; readonly generation: GenerationOptions },
 ): Promise<OpenWriting> {
   const { model, weights } = written;
@@ -74,7 +74,7 @@ export async function openWriting(
       const writing = { generator, scorer: isScored ? await scorer : null, tokenizer: base.tokenizer, generation };
       const batches = scoringBatches(examples, task, "longest", SCORING_BATCH);
       const all = new Map([...written.fed, ...fed]);
-      return saidTexts(await writtenTexts(writing, all, batches, examples.count, scored), examples, task);
+      return scoreTexts(await writtenTexts(writing, all, batches, examples.count, scored), examples, task);
     },
     async dispose() {
       await generator.dispose();

@@ -5,11 +5,11 @@ import { UnsupportedError } from "../../errors.ts";
 import type { Precision } from "../../export/index.ts";
 import { type JsonObject, jsonText } from "../../hub/index.ts";
 import type { RunOverrides, RunTarget } from "../../load/index.ts";
-import { checkNewFolder, type FrozenModel, openFrozen, writeWhole } from "../../load/index.ts";
+import { checkNewFolder, type MergedModel, openMergedModel, writeWhole } from "../../load/index.ts";
 import { maxSequenceLength, type T5Config } from "../../models/index.ts";
 import type { FileLimits } from "../../onnx/index.ts";
 import { numVirtualTokens } from "../../peft/index.ts";
-import type { Quantization } from "../../prune/index.ts";
+import type { WeightQuantization } from "../../prune/index.ts";
 import type { Environment } from "../../runs/index.ts";
 import { DECODING_FILE, PLAN_FILES, readCompression } from "../../runs/index.ts";
 import type { HeadKind } from "../../tasks/index.ts";
@@ -34,7 +34,7 @@ export interface OnnxExport {
 
 /**
  * Writes config.json, the tokenizer and `onnx/`, whole or not at all; a compression's plan travels along.
- * @throws {ConfigError} when the folder is taken, or `qdq` has no texts to calibrate on; errors as `openFrozen`.
+ * @throws {ConfigError} when the folder is taken, or `qdq` has no texts to calibrate on; errors as `openMergedModel`.
  */
 export async function exportOnnx(
   environment: Environment,
@@ -44,7 +44,7 @@ export async function exportOnnx(
 ): Promise<OnnxExport> {
   const { files } = environment;
   await checkNewFolder(files, output);
-  const frozen = await openFrozen(environment, target, overrides, { keepsMethod: true });
+  const frozen = await openMergedModel(environment, target, overrides, { keepsMethod: true });
   const compression = target.kind === "run" ? await readCompression(files, target.folder) : null;
   const wanted = precisions ?? defaultPrecisions(compression?.quantization);
   const ranges = wanted.includes("qdq") ? await taskRanges(environment, target, frozen, overrides) : undefined;
@@ -63,7 +63,7 @@ export async function exportOnnx(
 export async function writeOnnxFolder(
   files: Files,
   folder: string,
-  frozen: FrozenModel,
+  frozen: MergedModel,
   precisions: readonly Precision[],
   options: OnnxFileOptions = {},
 ): Promise<readonly WrittenOnnx[]> {
@@ -76,12 +76,12 @@ export async function writeOnnxFolder(
   return written;
 }
 
-function defaultPrecisions(planned: Quantization = "none"): readonly Precision[] {
+function defaultPrecisions(planned: WeightQuantization = "none"): readonly Precision[] {
   return ["fp32", planned === "none" ? "int8" : planned];
 }
 
 /** config.json with the number of files beside each model, and what a writer of texts is asked by name. */
-function onnxConfig({ config, model, opened }: FrozenModel, written: readonly WrittenOnnx[]): JsonObject {
+function onnxConfig({ config, model, opened }: MergedModel, written: readonly WrittenOnnx[]): JsonObject {
   const external = written.flatMap(({ file, dataFiles }) => (dataFiles === 0 ? [] : [[file, dataFiles] as const]));
   return {
     ...config,
@@ -93,7 +93,7 @@ function onnxConfig({ config, model, opened }: FrozenModel, written: readonly Wr
 }
 
 /** What was put before every text when the model was tuned; its pipeline puts it there again. */
-function prefixOf({ settings }: FrozenModel["opened"]): string {
+function prefixOf({ settings }: MergedModel["opened"]): string {
   return settings?.task === "seq2seq" ? settings.data.sourcePrefix : "";
 }
 
@@ -126,7 +126,7 @@ function specialIds({
 }
 
 /** generation_config.json of a model that writes: its own, or the ids that it cannot do without. */
-async function writeGeneration(files: Files, { opened, model }: FrozenModel, folder: string): Promise<void> {
+async function writeGeneration(files: Files, { opened, model }: MergedModel, folder: string): Promise<void> {
   if (model.architecture === "encoder") return;
   const name = "generation_config.json";
   const own = joinPath(opened.base.folder, name);
@@ -154,7 +154,7 @@ const TOKENIZER_CLASSES: Readonly<Record<string, string>> = {
 };
 
 /** tokenizer.json as it is or made from the older files, and a tokenizer_config.json that names its class and length. */
-async function writeTokenizer(files: Files, { opened, model }: FrozenModel, folder: string): Promise<void> {
+async function writeTokenizer(files: Files, { opened, model }: MergedModel, folder: string): Promise<void> {
   const source = opened.base.folder;
   const { json, config } = await readTokenizerFiles(files, source);
   const own = joinPath(source, "tokenizer.json");
@@ -171,7 +171,7 @@ async function writeTokenizer(files: Files, { opened, model }: FrozenModel, fold
 }
 
 /** The tokens with a role by their content: what pads a batch is looked up here. */
-function specialTokens({ added_tokens: added }: TokenizerJson, { base }: FrozenModel["opened"]): JsonObject {
+function specialTokens({ added_tokens: added }: TokenizerJson, { base }: MergedModel["opened"]): JsonObject {
   return Object.fromEntries(
     Object.entries(base.tokenizer.special).flatMap(([role, id]) => {
       const token = added.find((one) => one.id === id);
@@ -182,8 +182,8 @@ function specialTokens({ added_tokens: added }: TokenizerJson, { base }: FrozenM
 
 function tokenizerConfig(
   config: TokenizerConfigJson,
-  { base, method }: FrozenModel["opened"],
-  { config: model }: FrozenModel["model"],
+  { base, method }: MergedModel["opened"],
+  { config: model }: MergedModel["model"],
 ): JsonObject {
   const known = TOKENIZER_CLASSES[model.modelType];
   if (known === undefined)

@@ -5,8 +5,8 @@ import type { StoredFormat } from "../../graph/index.ts";
 import type { RunOverrides, RunTarget } from "../../load/index.ts";
 import {
   checkNewFolder,
-  type FrozenModel,
   frozen,
+  type MergedModel,
   type OpenedTarget,
   openTarget,
   publicAdapter,
@@ -165,7 +165,7 @@ const AUTO_CLASSES = {
   "language-model": "AutoModelForSeq2SeqLM",
 } as const;
 
-async function mergedOrRefused({ files }: Environment, opened: OpenedTarget): Promise<FrozenModel> {
+async function mergedOrRefused({ files }: Environment, opened: OpenedTarget): Promise<MergedModel> {
   try {
     return await frozen(files, opened);
   } catch (cause) {

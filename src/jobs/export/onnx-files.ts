@@ -1,7 +1,7 @@
 // A frozen model's ONNX files, named as Transformers.js looks for them.
 import { deployEncoder, deployGraph, type Precision, textDecoderGraph, textEncoderGraph } from "../../export/index.ts";
 import { gatheredProjection, withRowsByNeuron } from "../../infer/index.ts";
-import { type FrozenModel, inferenceOf, requireEncoder } from "../../load/index.ts";
+import { inferenceOf, type MergedModel, requireEncoder } from "../../load/index.ts";
 import { compose, none } from "../../nn/index.ts";
 import { deployedFiles, type FileLimits, type StaticRanges, type StoredModel } from "../../onnx/index.ts";
 import { type Files, joinPath } from "../../tensor/index.ts";
@@ -47,7 +47,7 @@ export interface OnnxFileOptions extends FileLimits {
 export async function writeOnnxFiles(
   files: Files,
   folder: string,
-  frozen: FrozenModel,
+  frozen: MergedModel,
   precision: Precision,
   { ranges, ...limits }: OnnxFileOptions = {},
 ): Promise<WrittenOnnx[]> {
@@ -63,7 +63,7 @@ export async function writeOnnxFiles(
   return written;
 }
 
-function modelsOf(frozen: FrozenModel, precision: Precision, ranges?: StaticRanges): [OnnxStem, StoredModel][] {
+function modelsOf(frozen: MergedModel, precision: Precision, ranges?: StaticRanges): [OnnxStem, StoredModel][] {
   const { model, config, weights, opened, beside } = frozen;
   if (precision === "qdq") requireEncoder(frozen, "qdq");
   if (model.architecture === "encoder" || precision === "qdq")

@@ -1,7 +1,7 @@
 // Predictions that are texts: answers pointed at in a context, answers written, and texts written for texts.
 import { encodeAnswers, encodeSpans, encodeTexts } from "../../data/index.ts";
 import { InternalError } from "../../errors.ts";
-import { bestTexts, openWriter, pointedAnswers, scoringBatches, writtenTexts } from "../../evaluate/index.ts";
+import { bestTexts, extractiveAnswers, openTextGenerator, scoringBatches, writtenTexts } from "../../evaluate/index.ts";
 import type { GenerationOptions } from "../../infer/index.ts";
 import type { RunOverrides } from "../../load/index.ts";
 import { backendOf, maxLengthOf, type OpenedTarget, openTargetScorer, usableLength } from "../../load/index.ts";
@@ -54,7 +54,7 @@ async function openPointing(
     async predict(group) {
       const spans = await encodeSpans(group, tokenizer, { maxLength, stride });
       const batches = scoringBatches(spans, QUESTIONS, "longest", WINDOW_BATCH);
-      const { predictions } = await pointedAnswers(scorer, opened.trained, spans, batches, choices);
+      const { predictions } = await extractiveAnswers(scorer, opened.trained, spans, batches, choices);
       return predictions.map(({ text, score }) => ({ text, score }));
     },
     dispose: () => scorer.dispose(),
@@ -73,7 +73,7 @@ async function openWriting(
   const { model, weights, tokenizer } = base;
   if (model.architecture !== "encoder-decoder") throw new InternalError("an encoder that is to write");
   const backend = backendOf(environment, overrides, settings);
-  const generator = await openWriter(
+  const generator = await openTextGenerator(
     { model, method, alsoTrains, weights, backend },
     { decoding: opened.decoding, isSparse: overrides["sparse-decoding"] ?? false },
   );

@@ -1,7 +1,7 @@
 // The record of a pruned base for a model that was made from it: its zeros counted anew, as long as they are all there.
 import { zeroCount } from "../../prune/index.ts";
 import type { PrunedLayer, Pruning } from "../../runs/index.ts";
-import { sizeOf, type Weights } from "../../tensor/index.ts";
+import { elementCount, type Weights } from "../../tensor/index.ts";
 
 /** What became of a base's zeros. */
 export interface ZerosKept {
@@ -23,7 +23,7 @@ export async function zerosKept(pruning: Pruning, before: Weights, weights: Weig
     if (weight === undefined) continue;
     const zeros = zeroCount(await weight.read());
     const own = zeroCount(await before.get(name)!.read());
-    layers.push({ name, zeros, size: sizeOf(weight.shape) });
+    layers.push({ name, zeros, size: elementCount(weight.shape) });
     expected += own;
     filled += Math.max(0, own - zeros);
   }

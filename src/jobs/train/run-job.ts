@@ -21,10 +21,10 @@ import {
 import { isHead } from "../../peft/index.ts";
 import type { Environment, RunRecord, Stoppable } from "../../runs/index.ts";
 import { methodName, type Settings } from "../../settings/index.ts";
-import { sizeOf } from "../../tensor/index.ts";
-import { openOptimizer, type Stepper, type TrainEvent, type WarningEvent } from "../../train/index.ts";
+import { elementCount } from "../../tensor/index.ts";
+import { openOptimizer, type TrainEvent, type TrainStep, type WarningEvent } from "../../train/index.ts";
 import { referenceLosses } from "./reference.ts";
-import { type Lesson, learnedFrom, openTeacher } from "./teacher.ts";
+import { openTeacher, type TrainingBatches, withTeacherLogits } from "./teacher.ts";
 import { removalOptions, weightControl } from "./train-extras.ts";
 
 export interface TrainOptions extends Stoppable {
@@ -38,7 +38,7 @@ export interface TrainOptions extends Stoppable {
 export type Job = Omit<Awaited<ReturnType<typeof prepare>>, "teacher">;
 
 /** All that can be known and refused before a step; the teacher is asked last, and not kept. */
-export async function* prepareLesson(
+export async function* prepareTraining(
   environment: Environment,
   settings: Settings,
   { reference, teacher: open, signal }: TrainOptions,
@@ -46,7 +46,7 @@ export async function* prepareLesson(
 ) {
   const { teacher, ...job } = await prepare(environment, settings, open);
   const plain = await referenceLosses(environment.files, settings, job.totalSteps, reference);
-  const lesson = yield* learnedFrom(teacher, { ...job, steps: Math.min(steps, job.totalSteps), signal });
+  const lesson = yield* withTeacherLogits(teacher, { ...job, steps: Math.min(steps, job.totalSteps), signal });
   return { job, plain, lesson };
 }
 
@@ -132,7 +132,7 @@ async function prepare(environment: Environment, given: Settings, openedTeacher?
 }
 
 /** The optimiser of a job. Errors as `openOptimizer`. */
-export function openStepper(job: Job): Promise<Stepper> {
+export function openTrainStep(job: Job): Promise<TrainStep> {
   const { settings, base, method, head, alsoTrains, backend } = job;
   const { density, optim, seed, distillation = null } = settings;
   return openOptimizer({
@@ -160,8 +160,8 @@ export function openStepper(job: Job): Promise<Stepper> {
 /** What the trainer is told of a job. */
 export function trainerFacts(
   job: Job,
-  { batches, chanceLoss }: Lesson,
-  optimizer: Stepper,
+  { batches, chanceLoss }: TrainingBatches,
+  optimizer: TrainStep,
   plain: readonly number[] | null,
 ) {
   const { settings, task, totalSteps, backend } = job;
@@ -206,10 +206,10 @@ export function trainerFacts(
   };
 }
 
-export const trainableCount = (optimizer: Stepper) =>
-  optimizer.graph.trainable.reduce((sum, { shape }) => sum + sizeOf(shape), 0);
-export const totalCount = (optimizer: Stepper) =>
-  optimizer.graph.parameters.reduce((sum, { shape }) => sum + sizeOf(shape), 0);
+export const trainableCount = (optimizer: TrainStep) =>
+  optimizer.graph.trainable.reduce((sum, { shape }) => sum + elementCount(shape), 0);
+export const totalCount = (optimizer: TrainStep) =>
+  optimizer.graph.parameters.reduce((sum, { shape }) => sum + elementCount(shape), 0);
 
 function checkClasses({ task, splits }: Dataset): void {
   const train = splits.get(task.trainSplit);

@@ -10,10 +10,10 @@ import type { Outputs } from "../../runtime/index.ts";
 import { type ModelBatch, numLogits } from "../../tasks/index.ts";
 import { float32, type Tensor } from "../../tensor/index.ts";
 import type { TeacherEvent } from "../../train/index.ts";
-import type { LessonOptions, Teacher } from "./teacher.ts";
+import type { Teacher, TeacherOptions } from "./teacher.ts";
 
 /** A teacher's answers to the examples that were met. */
-export interface Told {
+export interface TeacherLogits {
   /** Of a batch's examples: `[B, C]`, or of places `[B, S, 2]`. */
   of(batch: ModelBatch): Tensor;
   /** Loss of the best constant answer to labels and teacher together. */
@@ -21,21 +21,23 @@ export interface Told {
 }
 
 /** Asks about the examples `met`, ascending; null when stopped. */
-export function toldByTeacher(
+export function runTeacher(
   teacher: Teacher,
   met: readonly number[],
-  options: LessonOptions,
-): AsyncGenerator<TeacherEvent, Told | null> {
+  options: TeacherOptions,
+): AsyncGenerator<TeacherEvent, TeacherLogits | null> {
   const { trainExamples } = options;
-  return isSpans(trainExamples) ? toldPlaces(teacher, met, trainExamples, options) : toldLabels(teacher, met, options);
+  return isSpans(trainExamples)
+    ? teacherSpanLogits(teacher, met, trainExamples, options)
+    : teacherLabelLogits(teacher, met, options);
 }
 
 /** By the teacher's own tokenizer and length. */
-async function* toldLabels(
+async function* teacherLabelLogits(
   teacher: Teacher,
   met: readonly number[],
-  options: LessonOptions,
-): AsyncGenerator<TeacherEvent, Told | null> {
+  options: TeacherOptions,
+): AsyncGenerator<TeacherEvent, TeacherLogits | null> {
   const { task, dataset, settings, trainExamples } = options;
   const { opened, weight } = teacher;
   const maxLength = maxLengthOf(opened, opened.settings ? {} : { "max-length": settings.data.maxLength });
@@ -44,7 +46,7 @@ async function* toldLabels(
   const width = numLogits(opened.head);
   const logits = new Float32Array(examples.count * width);
   const batches = scoringBatches(examples, task, paddingOf(teacher, options), SCORING_BATCH);
-  const isDone = yield* asked(teacher, batches, examples.count, options, (outputs, { indices }) => {
+  const isDone = yield* scoreWithTeacher(teacher, batches, examples.count, options, (outputs, { indices }) => {
     const rows = outputs.logits!.data as Float32Array;
     for (let row = 0; row < indices.length; row++)
       logits.set(rows.subarray(row * width, (row + 1) * width), indices[row]! * width);
@@ -68,17 +70,17 @@ async function* toldLabels(
 const NOWHERE = -1e9;
 
 /** Of the run's own windows: a place is a token of theirs. */
-async function* toldPlaces(
+async function* teacherSpanLogits(
   teacher: Teacher,
   met: readonly number[],
   spans: EncodedSpans,
-  options: LessonOptions,
-): AsyncGenerator<TeacherEvent, Told | null> {
+  options: TeacherOptions,
+): AsyncGenerator<TeacherEvent, TeacherLogits | null> {
   checkReading(teacher, spans, options);
   const { task } = options;
   const starts = new Map<number, Float32Array>();
   const ends = new Map<number, Float32Array>();
-  const isDone = yield* asked(
+  const isDone = yield* scoreWithTeacher(
     teacher,
     windowBatches(spans, met, task, paddingOf(teacher, options)),
     met.length,
@@ -123,7 +125,7 @@ const READ_TWICE = 32;
 function checkReading(
   { name, opened }: Teacher,
   { questions, lengths }: EncodedSpans,
-  { base: { tokenizer } }: LessonOptions,
+  { base: { tokenizer } }: TeacherOptions,
 ): void {
   const path = `--teacher ${name}`;
   const read = (by: typeof tokenizer, { text, pair }: Example) => by.encode(text, pair, { maxLength: null }).ids.join();
@@ -145,15 +147,15 @@ function checkReading(
   );
 }
 
-const paddingOf = ({ opened }: Teacher, { settings }: LessonOptions) =>
+const paddingOf = ({ opened }: Teacher, { settings }: TeacherOptions) =>
   opened.settings?.data.padding ?? settings.data.padding;
 
 /** Runs the teacher over batches; whether it came to their end. */
-async function* asked(
+async function* scoreWithTeacher(
   { name, opened }: Teacher,
   batches: Iterable<ModelBatch>,
   examples: number,
-  { backend, signal }: LessonOptions,
+  { backend, signal }: TeacherOptions,
   each: (outputs: Outputs, batch: ModelBatch) => void,
 ): AsyncGenerator<TeacherEvent, boolean> {
   const { base, method, head, alsoTrains, trained } = opened;

@@ -12,7 +12,7 @@ import type { DistillationSettings, Settings } from "../../settings/index.ts";
 import type { HeadKind, ModelBatch } from "../../tasks/index.ts";
 import { joinPath, memoryWeights } from "../../tensor/index.ts";
 import type { BatchSource, TeacherEvent } from "../../train/index.ts";
-import { toldByTeacher } from "./teacher-logits.ts";
+import { runTeacher } from "./teacher-logits.ts";
 
 /** A teacher that fits the task. */
 export interface Teacher {
@@ -25,7 +25,7 @@ export interface Teacher {
 }
 
 /** What a run learns from: its batches, and the loss of the best constant answer to them. */
-export interface Lesson {
+export interface TrainingBatches {
   readonly batches: BatchSource;
   readonly chanceLoss: number;
 }
@@ -86,7 +86,7 @@ function isSameLabels(got: readonly string[], wanted: readonly string[]): boolea
 }
 
 /** What of a run its teacher is asked about. */
-export interface LessonOptions {
+export interface TeacherOptions {
   readonly base: BaseModel;
   readonly task: Task;
   readonly dataset: Dataset;
@@ -104,15 +104,15 @@ export interface LessonOptions {
  * `teacherLogits` `[B, C]`, or of places `[B, S, 2]`. Null when `signal` was aborted meanwhile.
  * @throws {ConfigError} when it is to point into texts that it reads as other tokens; errors as `Backend.compile`.
  */
-export async function* learnedFrom(
+export async function* withTeacherLogits(
   teacher: Teacher | null,
-  options: LessonOptions,
-): AsyncGenerator<TeacherEvent, Lesson | null> {
+  options: TeacherOptions,
+): AsyncGenerator<TeacherEvent, TrainingBatches | null> {
   const { task, trainExamples, batches, steps, settings } = options;
   // a teacher of weight 0 says nothing
   if (teacher === null || teacher.weight === 0) return { batches, chanceLoss: chanceLoss(trainExamples, task) };
-  const met = metExamples(batches, steps * settings.optim.accumulate);
-  const told = yield* toldByTeacher(teacher, met, options);
+  const met = seenExamples(batches, steps * settings.optim.accumulate);
+  const told = yield* runTeacher(teacher, met, options);
   if (told === null) return null;
   const taught = (batch: ModelBatch): ModelBatch => ({
     ...batch,
@@ -131,7 +131,7 @@ export async function* learnedFrom(
 }
 
 /** The examples of the first `microBatches` batches, ascending: an epoch meets all of them. */
-function metExamples(batches: PlannedBatches, microBatches: number): number[] {
+function seenExamples(batches: PlannedBatches, microBatches: number): number[] {
   const first = batches.epoch(0);
   const count = Math.min(microBatches, batches.batchesPerEpoch);
   const indices = Array.from({ length: count }, (_, batch) => Array.from(first.indices(batch))).flat();

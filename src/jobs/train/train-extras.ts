@@ -6,7 +6,7 @@ import type { Method } from "../../peft/index.ts";
 import type { RemovalOptions } from "../../prune/index.ts";
 import type { Settings } from "../../settings/index.ts";
 import type { Tensor } from "../../tensor/index.ts";
-import type { WeightControlOptions } from "../../train/index.ts";
+import type { DensityWeightControllerOptions } from "../../train/index.ts";
 
 /** Masks change at every hundredth of the run: rarely enough to cost nothing, often enough to follow the cubic. */
 const REMOVAL_INTERVAL = 0.01;
@@ -41,7 +41,7 @@ export function weightControl(
   totalSteps: number,
   chanceLoss: number,
   reference: readonly number[] | null,
-): WeightControlOptions | null {
+): DensityWeightControllerOptions | null {
   if (!auto || !reference) return null;
   return { reference, margin: auto.margin * chanceLoss, targetDensity: auto.targetDensity, totalSteps };
 }

@@ -10,8 +10,8 @@ import type { Tensor } from "../../tensor/index.ts";
 import { type EvalEvent, type TrainEvent, train } from "../../train/index.ts";
 import {
   type Job,
-  openStepper,
-  prepareLesson,
+  openTrainStep,
+  prepareTraining,
   type TrainOptions,
   totalCount,
   trainableCount,
@@ -62,12 +62,12 @@ async function* trainEvents(
   settings: Settings,
   options: TrainOptions,
 ): AsyncGenerator<TrainEvent, TrainedRun> {
-  const { job, plain, lesson } = yield* prepareLesson(environment, settings, options);
+  const { job, plain, lesson } = yield* prepareTraining(environment, settings, options);
   const { files } = environment;
   const { signal } = options;
   const record: RunRecord = { ...job.record, result: null };
   if (lesson === null) return { record, folder: null, interrupted: true };
-  const optimizer = await openStepper(job);
+  const optimizer = await openTrainStep(job);
   const evaluator = await openEvaluator({
     ...job,
     batchSize: EVAL_BATCH,
@@ -148,8 +148,8 @@ async function* trainEvents(
 
 /** What `--dry-run` says: everything is opened and checked, nothing trained or written. */
 export async function estimateRun(environment: Environment, settings: Settings): Promise<TrainEstimate> {
-  const { job, lesson } = await running(prepareLesson(environment, settings, {}, TIMED_STEPS)).result;
-  const optimizer = await openStepper(job);
+  const { job, lesson } = await running(prepareTraining(environment, settings, {}, TIMED_STEPS)).result;
+  const optimizer = await openTrainStep(job);
   try {
     const started = performance.now();
     const timed = Math.min(TIMED_STEPS, job.totalSteps);

@@ -1,6 +1,6 @@
 // An ONNX model whose weights are read, and put into few bits, when they are written: a large one is never in memory whole.
 
-import { type DType, elementBytes, sizeOf, type TypedArray } from "../../tensor/index.ts";
+import { type DType, elementBytes, elementCount, type TypedArray } from "../../tensor/index.ts";
 import { type ModelPart, modelParts, type OnnxModel, type OnnxTensor } from "../model.ts";
 
 /** A model of which the tensors named in `stored` have sizes, but no bytes yet. */
@@ -11,7 +11,7 @@ export interface StoredModel extends OnnxModel {
 
 /** A tensor whose bytes are read later. */
 export function unreadTensor(dtype: DType, shape: readonly number[]): OnnxTensor {
-  return { dtype, shape, data: { name: "", byteOffset: 0, byteLength: elementBytes(dtype) * sizeOf(shape) } };
+  return { dtype, shape, data: { name: "", byteOffset: 0, byteLength: elementBytes(dtype) * elementCount(shape) } };
 }
 
 /** The bytes of numbers, not copied. */

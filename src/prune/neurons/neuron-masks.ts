@@ -18,12 +18,12 @@ export function isNeuronMask(name: string): boolean {
 }
 
 /** The shift's name at an MLP's sublayer: what its neurons gave on average before they went, `[D]`. */
-export function shiftName(sublayer: string): string {
+export function compensationBiasName(sublayer: string): string {
   return `${sublayer}.${SHIFT}`;
 }
 
 /** Whether a parameter is what stands for the neurons that have gone. */
-export function isNeuronShift(name: string): boolean {
+export function isCompensationBias(name: string): boolean {
   return name.endsWith(`.${SHIFT}`);
 }
 
@@ -35,7 +35,7 @@ export function neuronMasks(): Hooks {
 }
 
 /** Adds to what every MLP gives a buffer `neuron_shift` `[D]`, zeros at first: a bias for what masks have taken away. */
-export function neuronShifts(): Hooks {
+export function compensationBiases(): Hooks {
   return {
     sublayer: (site, _x, h, _norm, kind) =>
       kind === "mlp" ? site.at(() => add(h, site.buffer(SHIFT, [Number(h.shape.at(-1))], { kind: "zeros" }))) : h,

@@ -29,7 +29,7 @@ export type Exactness = "exact" | "calibrated";
 
 /** Weights of the exported model. */
 export const QUANTIZATIONS = ["none", "int8", "q4", "qdq"] as const;
-export type Quantization = (typeof QUANTIZATIONS)[number];
+export type WeightQuantization = (typeof QUANTIZATIONS)[number];
 
 /** A model's compression, portable between machines; made for one base and adapter. */
 export interface Plan {
@@ -38,7 +38,7 @@ export interface Plan {
   /** Null: the base alone. */
   readonly adapter: { readonly fingerprint: string } | null;
   readonly layers: readonly LayerPlan[];
-  readonly quantization: Quantization;
+  readonly quantization: WeightQuantization;
   readonly exactness: Exactness;
   /** The rule and its numbers, for people and reports. */
   readonly chosen: Readonly<Record<string, unknown>>;

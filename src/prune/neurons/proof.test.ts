@@ -1,7 +1,7 @@
 // Which neurons are proven inactive for any input.
 import { describe, expect, test } from "vitest";
 import { randomStream } from "../../tensor/index.ts";
-import { largestPreactivations, provenSilent } from "./proof.ts";
+import { largestPreactivations, provenInactive } from "./proof.ts";
 
 const normals = (count: number, ...key: (string | number)[]) => {
   const random = randomStream(1, ...key);
@@ -65,7 +65,7 @@ describe("behind an RMS norm, as T5's", () => {
   });
 
   test("only zeros prove a neuron silent: in its rows, where the activation gives 0 for it, or in its column", () => {
-    const site = { into: ["wi_0", "wi_1"] } as unknown as Parameters<typeof provenSilent>[0];
+    const site = { into: ["wi_0", "wi_1"] } as unknown as Parameters<typeof provenInactive>[0];
     const withZeroRow = (row: number) => ({
       ...bounds,
       weight: bounds.weight.map((w, at) => (at / D >= row && at / D < row + 1 ? 0 : w)),
@@ -74,7 +74,7 @@ describe("behind an RMS norm, as T5's", () => {
     const columns = Float64Array.from({ length: F }, (_, f) => (f === 9 ? 0 : 1));
     const silent = (act: string, gated: boolean) =>
       [
-        ...provenSilent(
+        ...provenInactive(
           gated ? site : { ...site, into: ["wi"] },
           act,
           gated ? grounds : { bounds: grounds.bounds },
@@ -87,11 +87,11 @@ describe("behind an RMS norm, as T5's", () => {
   });
 
   test("a gated GELU that is small, but not 0, is no proof: its factor may be anything", () => {
-    const site = { into: ["wi_0", "wi_1"] } as unknown as Parameters<typeof provenSilent>[0];
+    const site = { into: ["wi_0", "wi_1"] } as unknown as Parameters<typeof provenInactive>[0];
     const low = { ...bounds, bias: new Float32Array(F).fill(-100) };
     const columns = new Float64Array(F).fill(1);
     const count = (act: string) =>
-      provenSilent(site, act, { bounds: low, factor: bounds }, columns).reduce((a, b) => a + b);
+      provenInactive(site, act, { bounds: low, factor: bounds }, columns).reduce((a, b) => a + b);
     expect([count("gelu_new"), count("relu")]).toEqual([0, F]);
   });
 });

@@ -61,7 +61,7 @@ const ZERO_AT_ZERO = new Set(["silu", "swish", "tanh", ...Object.keys(SILENT_BEL
  * A gated MLP gives `act(a) · b`, and `factor` bounds b: it is silent where either factor is 0 for every input. Behind a norm and
  * linear layers without shifts, as T5's are, no pre-activation is bounded below 0, and only rows of zeros prove it.
  */
-export function provenSilent(
+export function provenInactive(
   site: MlpSite,
   hiddenAct: string,
   { bounds, factor = null }: { readonly bounds: NeuronBounds; readonly factor?: NeuronBounds | null },

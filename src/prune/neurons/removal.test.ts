@@ -1,7 +1,7 @@
 import { expect, test } from "vitest";
 import type { MlpSite } from "../../models/index.ts";
 import { float32, memoryWeights, type Tensor } from "../../tensor/index.ts";
-import { maskName, meanName, shiftName } from "./neuron-masks.ts";
+import { compensationBiasName, maskName, meanName } from "./neuron-masks.ts";
 import { NeuronRemoval } from "./removal.ts";
 
 const SITE: MlpSite = {
@@ -31,7 +31,7 @@ function started(keep: number): { removal: NeuronRemoval; parameters: Map<string
   });
   const parameters = new Map([
     [maskName("intermediate"), float32([3], [1, 1, 1])],
-    [shiftName("output"), float32([2], [0, 0])],
+    [compensationBiasName("output"), float32([2], [0, 0])],
   ]);
   return { removal, parameters };
 }
@@ -48,9 +48,9 @@ test("what neurons gave on average when they went stays, each once", async () =>
   // scores 1 · 1, 2 · 4, 9 · 10: the first goes at once, the second at the end
   await removal.note(1, noted([1, 2, 9], [-0.5, 0.25, 1]), parameters);
   expect(values(parameters, maskName("intermediate"))).toEqual([0, 0, 1]);
-  expect(values(parameters, shiftName("output"))).toEqual([-0.5, 0.5]);
+  expect(values(parameters, compensationBiasName("output"))).toEqual([-0.5, 0.5]);
   await removal.note(2, noted([0, 0, 9], [0, 0, 1]), parameters);
-  expect(values(parameters, shiftName("output"))).toEqual([-0.5, 0.5]);
+  expect(values(parameters, compensationBiasName("output"))).toEqual([-0.5, 0.5]);
 });
 
 test("the mean is that of the running memory, not of one step", async () => {
@@ -58,12 +58,12 @@ test("the mean is that of the running memory, not of one step", async () => {
   await removal.note(0, noted([1, 2, 9], [1, 0, 0]), parameters);
   await removal.note(2, noted([1, 2, 9], [0, 0, 0]), parameters);
   expect(values(parameters, maskName("intermediate"))).toEqual([0, 1, 1]);
-  expect(values(parameters, shiftName("output"))[0]).toBeCloseTo(0.98, 6);
+  expect(values(parameters, compensationBiasName("output"))[0]).toBeCloseTo(0.98, 6);
 });
 
 test("a model without a shift loses neurons all the same", async () => {
   const { removal, parameters } = started(2 / 3);
-  parameters.delete(shiftName("output"));
+  parameters.delete(compensationBiasName("output"));
   await removal.note(2, noted([1, 2, 9], [1, 1, 1]), parameters);
   expect(values(parameters, maskName("intermediate"))).toEqual([0, 1, 1]);
 });

@@ -7,11 +7,11 @@ import { type MethodSettings, mergedWeights } from "../../peft/index.ts";
 import type { Tensor, Weights } from "../../tensor/index.ts";
 import {
   columnEnergies,
+  compensationBiasName,
   maskName,
   meanName,
   removeLowest,
   rowEnergies,
-  shiftName,
   weightedColumns,
 } from "./neuron-masks.ts";
 
@@ -85,7 +85,7 @@ export class NeuronRemoval {
     }
     removeLowest(layers, keptShareAt(keep, startStep, endStep, step), scope);
     for (const { site, mask, before, out } of layers) {
-      const shift = parameters.get(shiftName(site.sublayer));
+      const shift = parameters.get(compensationBiasName(site.sublayer));
       const means = this.#energies.get(meanName(site.activation));
       if (shift === undefined || means === undefined) continue;
       const gone = Float64Array.from(means.data as Float32Array, (mean, f) => mean * (before[f]! - mask[f]!));

@@ -1,6 +1,6 @@
 // The search for sizes under a budget.
 import { describe, expect, test } from "vitest";
-import { levelsOf, orderedPath, placeOf, type Sizes, search, sizeOfShare } from "./search.ts";
+import { candidateSizes, orderedPath, type Sizes, search, sizeAtBudget, sizeOfShare } from "./search.ts";
 
 test("a share of a layer is a size that kernels like, and one neuron at least", () => {
   expect([0.3, 0.25, 0.001, 1].map((share) => sizeOfShare(1536, share))).toEqual([464, 384, 16, 1536]);
@@ -23,8 +23,8 @@ describe("the search", () => {
       [2, 4],
       [2, 0],
     ]);
-    expect(levelsOf(1536)).toEqual([1536, 1152, 768, 576, 384, 224, 160, 80, 0]);
-    expect(levelsOf(10)).toEqual([10, 8, 5, 4, 3, 2, 1, 0]);
+    expect(candidateSizes(1536)).toEqual([1536, 1152, 768, 576, 384, 224, 160, 80, 0]);
+    expect(candidateSizes(10)).toEqual([10, 8, 5, 4, 3, 2, 1, 0]);
   });
 
   /** A model whose score falls by a hundredth of a point for each neuron gone, layer 1 counting double. */
@@ -51,7 +51,7 @@ describe("the search", () => {
     expect(met).toBe(true);
     expect(dense.score - measured.score).toBeLessThanOrEqual(0.004 + 1e-9);
     for (const layer of [0, 1]) {
-      const level = levelsOf(40)[levelsOf(40).indexOf(sizes[layer]!) + 1];
+      const level = candidateSizes(40)[candidateSizes(40).indexOf(sizes[layer]!) + 1];
       if (level !== undefined) expect(gone(sizes.with(layer, level)) / 10_000).toBeGreaterThan(0.004 + 1e-9);
     }
   });
@@ -67,12 +67,12 @@ describe("the search", () => {
       [20, 40],
       [20, 10],
     ];
-    expect(placeOf(path, 60)).toEqual([20, 40]);
-    expect(placeOf(path, 47)).toEqual([20, 27]);
-    expect(placeOf(path, 80)).toEqual([40, 40]);
-    expect(placeOf(path, 3)).toEqual([20, 10]);
+    expect(sizeAtBudget(path, 60)).toEqual([20, 40]);
+    expect(sizeAtBudget(path, 47)).toEqual([20, 27]);
+    expect(sizeAtBudget(path, 80)).toEqual([40, 40]);
+    expect(sizeAtBudget(path, 3)).toEqual([20, 10]);
     // where kernels like multiples of 16, the largest below
-    expect(placeOf([[1536], [384]], 500)).toEqual([496]);
+    expect(sizeAtBudget([[1536], [384]], 500)).toEqual([496]);
     let measured = 0;
     const { sizes, met } = await run({
       neurons: [40, 40],

@@ -56,7 +56,7 @@ const STEP = 16;
 const stepOf = (neurons: number) => (neurons >= 8 * STEP ? STEP : 1);
 
 /** The sizes a layer of `neurons` is tried at, falling: all of them … none. */
-export function levelsOf(neurons: number): number[] {
+export function candidateSizes(neurons: number): number[] {
   return [...new Set(SHARES.map((share) => nearestSize(neurons, share)))];
 }
 
@@ -82,7 +82,7 @@ export async function* search(options: SearchOptions): AsyncGenerator<SearchStep
   const dense = await measure(neurons);
   if (budget.kind === "neurons" && budget.keep >= totalOf(neurons))
     return { sizes: neurons, measured: dense, dense, latency: null, met: true };
-  const levels = neurons.map(levelsOf);
+  const levels = neurons.map(candidateSizes);
   const alone: number[][] = levels.map(() => [0]);
   const total = levels.reduce((sum, of) => sum + of.length - 1, 0);
   let done = 0;
@@ -107,7 +107,7 @@ export async function* search(options: SearchOptions): AsyncGenerator<SearchStep
   const worth = budget.kind === "latency" ? await timeOfNeurons(neurons, alike, budget.latency) : neurons.map(() => 1);
   const path = orderedPath(levels, alone, worth);
   if (budget.kind === "neurons") {
-    const sizes = placeOf(path, budget.keep);
+    const sizes = sizeAtBudget(path, budget.keep);
     return { sizes, measured: await measure(sizes), dense, latency: null, met: totalOf(sizes) <= budget.keep };
   }
   const holds = async (sizes: Sizes): Promise<{ fits: boolean; latency: number | null }> => {
@@ -135,7 +135,7 @@ export async function* search(options: SearchOptions): AsyncGenerator<SearchStep
     }
   }
   if (budget.kind === "latency" && low > 0) {
-    for await (const tried of takenBack(path[low - 1]!, path[low]!, budget)) {
+    for await (const tried of backOff(path[low - 1]!, path[low]!, budget)) {
       if (tried.fits) sizes = tried.sizes;
       yield step("refine", tried.sizes, { latency: tried.latency });
     }
@@ -169,7 +169,7 @@ async function timeOfNeurons(
 const SPARE_TIME = 0.97;
 
 /** Between two places of the path, of which the second holds: as much of the move taken back as the budget allows, by halves. */
-async function* takenBack(
+async function* backOff(
   before: Sizes,
   after: Sizes,
   { ratio, latency }: Extract<SearchOptions["budget"], { kind: "latency" }>,
@@ -218,7 +218,7 @@ export function orderedPath(
 }
 
 /** The place of a path with `keep` neurons: the move that passes it is made in part, to a size that kernels like. */
-export function placeOf(path: readonly Sizes[], keep: number): Sizes {
+export function sizeAtBudget(path: readonly Sizes[], keep: number): Sizes {
   const next = path.findIndex((sizes) => totalOf(sizes) <= keep);
   if (next === -1) return path.at(-1)!;
   if (next === 0) return path[0]!;

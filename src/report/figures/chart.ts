@@ -66,7 +66,7 @@ export function standaloneSvg({ svg, title }: Figure): string {
 const LEGEND_LINE = 20;
 
 /** Marks as an SVG of `width` × `height`, taller by a legend when there is more than one name. */
-export function draw({ label, marks, legend = [], width = 620, height = 300, ...options }: Drawing): string {
+export function drawChart({ label, marks, legend = [], width = 620, height = 300, ...options }: Drawing): string {
   const rows = legend.length > 1 ? legendRows(legend, width - 8) : [];
   const top = rows.length * LEGEND_LINE;
   const { document } = parseHTML("<html><body></body></html>");
@@ -155,7 +155,7 @@ export function drawCurves({
     }),
     ...(dots || points.length === 1 ? [Plot.dot([...points], { x: "x", y: "y", fill: color, r: 3.2 })] : []),
   ]);
-  return draw({
+  return drawChart({
     label,
     legend: curves,
     x: { ...x },

@@ -3,7 +3,7 @@ import * as Plot from "@observablehq/plot";
 import type { TrainEvent } from "../../train/index.ts";
 import { type CompressionReport, layersAlone, measuredImportance } from "../candidates.ts";
 import { count, percent, significant } from "../format.ts";
-import { draw, type Figure, orderedColor, seriesColor } from "./chart.ts";
+import { drawChart, type Figure, orderedColor, seriesColor } from "./chart.ts";
 import { rankCorrelation } from "./pareto.ts";
 
 /** MLP neurons of each layer before and after. */
@@ -13,7 +13,7 @@ export function keptFigure({ name, record }: CompressionReport): Figure {
     id: `kept-${slug(name)}`,
     title: "Neurons per layer",
     caption: "MLP neurons of each layer before (pale) and after (strong).",
-    svg: draw({
+    svg: drawChart({
       label: "neurons per layer before and after",
       legend: [
         { name: "before", color: orderedColor(1) },
@@ -52,7 +52,7 @@ export function spareFigure({ name, record }: CompressionReport): Figure | null 
     title: "What each layer can spare",
     caption:
       "Mean squared change of the logits when one layer alone keeps this share of its neurons; stronger is worse, on a logarithmic scale. Framed: what was taken.",
-    svg: draw({
+    svg: drawChart({
       label: "change of the logits by layer and share kept",
       height: 70 + 26 * shares.length,
       marginLeft: 60,
@@ -87,7 +87,7 @@ export function gatesFigure({ name, record, gates }: CompressionReport): Figure 
     id: `gates-${slug(name)}`,
     title: "Learned gates against measurement",
     caption: `Each MLP’s learned gate against how far the logits move without it, labelled by layer. Rank correlation ${Number.isFinite(agreement) ? significant(agreement, 2) : "not defined"}: at 1 the gates order the layers as measuring does.`,
-    svg: draw({
+    svg: drawChart({
       label: "learned gates against measured importance",
       legend: [
         { name: "kept", color: seriesColor(0) },
@@ -126,7 +126,7 @@ export function gatesOverStepsFigure(events: readonly TrainEvent[]): Figure | nu
     title: "Gates during training",
     caption:
       "Each MLP’s gate at each step, labelled by its place in the model (the encoder’s first); a gate near 0 can be removed.",
-    svg: draw({
+    svg: drawChart({
       label: "gates over steps",
       marginRight: 34,
       x: { label: "step", tickFormat: (value: number) => (Number.isInteger(value) ? String(value) : "") },

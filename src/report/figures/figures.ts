@@ -12,7 +12,7 @@ import type { TrainEvent } from "../../train/index.ts";
 import { definitionLabel, isShare, metricLabel, metricWord, percent, points, significant } from "../format.ts";
 import {
   type Curve,
-  draw,
+  drawChart,
   drawCurves,
   type Figure,
   orderedColor,
@@ -238,7 +238,7 @@ export function pairedFigure(rows: readonly ComparisonRow[], method: string): Fi
     id: `paired-${method}`,
     title: `PEFT against DEFT per layer: ${method}`,
     caption: `Density of each layer without (hollow) and with (filled) the density loss${own.length > 1 ? `, mean of ${own.length} seeds` : ""}; a longer line to the left is a larger gain.`,
-    svg: draw({
+    svg: drawChart({
       label: `density per layer, PEFT against DEFT, ${method}`,
       legend: [
         { name: "PEFT", color: PEFT, hollow: true },
@@ -292,7 +292,7 @@ export function tradeOffFigure({ rows, metricName }: Comparison): Figure | null 
     id: "trade-off",
     title: "What sparsity cost",
     caption: `Change in ${metricWord(metricName)}${share ? " (points)" : ""} against the share of density removed (${definitionLabel(HEADLINE_DEFINITION)}); one dot a seed. Up and to the right is better.`,
-    svg: draw({
+    svg: drawChart({
       label: "score change against density change",
       legend: methods.map((name, index) => ({ name, color: seriesColor(index) })),
       x: { label: "density removed", ...AS_PERCENT, grid: true, domain: [Math.min(0, ...dots.map((dot) => dot.x)), 1] },

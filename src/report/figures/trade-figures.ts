@@ -21,7 +21,7 @@ import {
   score,
   significant,
 } from "../format.ts";
-import { draw, type Figure, seriesColor } from "./chart.ts";
+import { drawChart, type Figure, seriesColor } from "./chart.ts";
 import { paretoFront } from "./pareto.ts";
 
 /** A point of a trade; `seen` was measured on the examples that the choice looked at. */
@@ -61,7 +61,7 @@ function tradeFigure({ id, title, caption, x, y, points: given, legend, level }:
     // one result and the dense model alone draw no curve
     return own.length < (seen ? 2 : 3) ? [] : [{ line: frontOf(own), opacity: seen ? 0.35 : 0.7 }];
   });
-  const svg = draw({
+  const svg = drawChart({
     label: title,
     legend,
     height: 330,

@@ -1,6 +1,6 @@
 // HTML by template: interpolated text is escaped, markup made here is not.
 import { escapeText, type Figure } from "../figures/chart.ts";
-import type { Table } from "../tables/table.ts";
+import type { TextTable } from "../tables/table.ts";
 
 /** Markup that is safe to put into a page as it is. */
 export interface Markup {
@@ -28,7 +28,7 @@ function render(part: Part): string {
 
 /** A table with numbers right-aligned and its last row strong when it sums up. */
 export function tableHtml(
-  { head, rows, align = [] }: Table,
+  { head, rows, align = [] }: TextTable,
   strong: (row: readonly string[]) => boolean = () => false,
 ): Markup {
   const side = (column: number) => (align[column] ?? (column === 0 ? "left" : "right")) === "right";

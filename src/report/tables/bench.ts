@@ -1,10 +1,10 @@
 // A benchmark as people read it: a row a model and batch size, ratios to the first.
 import type { BenchReport, BenchRow } from "../../jobs/index.ts";
 import { bytes, count, decimal } from "../format.ts";
-import type { Table } from "./table.ts";
+import type { TextTable } from "./table.ts";
 
 /** Every row; ratios are to the first model at the same batch size. */
-export function benchTable({ rows }: BenchReport): Table {
+export function benchTable({ rows }: BenchReport): TextTable {
   const hasPhases = rows.some(isWriting);
   return {
     head: [
@@ -43,7 +43,7 @@ const PHASES = { encode: "reading", decode: "a token", generate: "whole texts" }
 export const isWriting = ({ phase }: BenchRow): boolean => phase === "decode" || phase === "generate";
 
 /** Multiply–accumulates and the energy estimate, a row a model. */
-export function arithmeticTable({ rows }: BenchReport): Table {
+export function arithmeticTable({ rows }: BenchReport): TextTable {
   const known = rows.filter(({ estimate, batch }) => estimate !== null && batch === rows[0]!.batch);
   const hasPhases = rows.some(isWriting);
   return {

@@ -17,10 +17,10 @@ import {
   significant,
 } from "../format.ts";
 import { teacherLine } from "../progress.ts";
-import type { Table } from "./table.ts";
+import type { TextTable } from "./table.ts";
 
 /** Before and after, side by side. */
-export function compressionTable({ before, after, metricName, layers }: Compression): Table {
+export function compressionTable({ before, after, metricName, layers }: Compression): TextTable {
   const neurons = layers.reduce((sum, { of }) => sum + of, 0);
   return {
     head: ["", "before", "after"],
@@ -113,7 +113,7 @@ export function compressionLine(event: CompressEvent): string {
 }
 
 /** Compressed models side by side, a line each, for the terminal and the page. */
-export function compressionsTable(list: readonly CompressionReport[]): Table {
+export function compressionsTable(list: readonly CompressionReport[]): TextTable {
   const metric = list[0]?.record.metricName ?? "";
   return {
     head: [
@@ -143,7 +143,7 @@ export function compressionsTable(list: readonly CompressionReport[]): Table {
 }
 
 /** Before and after in each layer, with what is known of it: density of the run, gate, measured importance. */
-export function compressedLayersTable({ record, gates }: CompressionReport, density: DensityReport | null): Table {
+export function compressedLayersTable({ record, gates }: CompressionReport, density: DensityReport | null): TextTable {
   const importance = measuredImportance(record);
   const own = gates !== null && gates.length === record.layers.length ? gates : null;
   const rankOf = (values: readonly number[], layer: number) => String(ranksOf(values)[layer]);
@@ -183,7 +183,7 @@ export function compressedLayersTable({ record, gates }: CompressionReport, dens
 }
 
 /** Every candidate of a search, the largest first; the one that was taken has a mark. */
-export function candidatesTable(record: Compression): Table {
+export function candidatesTable(record: Compression): TextTable {
   const { metricName } = record;
   return {
     head: ["", "neurons", "kept by layer", "divergence", metricLabel(metricName), "change", "may be lost", "latency"],

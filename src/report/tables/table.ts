@@ -1,7 +1,7 @@
 // Aligned text tables for a terminal; a cell is never wrapped.
 
 /** A table of text cells; the first row of a screen is `head`. */
-export interface Table {
+export interface TextTable {
   readonly head: readonly string[];
   readonly rows: readonly (readonly string[])[];
   /** One a column; `left` for the first and `right` for the others where absent. */
@@ -12,21 +12,21 @@ export interface Table {
 export type Emphasis = (text: string) => string;
 
 /** The table as lines: two spaces between columns, a rule under the head, no trailing spaces. */
-export function renderTable({ head, rows, align = [] }: Table, bold: Emphasis = (text) => text): string[] {
+export function renderTable({ head, rows, align = [] }: TextTable, bold: Emphasis = (text) => text): string[] {
   const widths = head.map((cell, column) =>
     Math.max(displayWidth(cell), ...rows.map((row) => displayWidth(row[column] ?? ""))),
   );
   const sideOf = (column: number) => align[column] ?? (column === 0 ? "left" : "right");
   const line = (cells: readonly string[]) =>
     widths
-      .map((width, column) => pad(cells[column] ?? "", width, sideOf(column)))
+      .map((width, column) => padText(cells[column] ?? "", width, sideOf(column)))
       .join("  ")
       .trimEnd();
   return [bold(line(head)), widths.map((width) => "─".repeat(width)).join("  "), ...rows.map(line)];
 }
 
 /** Text filled with spaces to `width` columns. */
-export function pad(text: string, width: number, side: "left" | "right" = "left"): string {
+export function padText(text: string, width: number, side: "left" | "right" = "left"): string {
   const fill = " ".repeat(Math.max(0, width - displayWidth(text)));
   return side === "left" ? text + fill : fill + text;
 }

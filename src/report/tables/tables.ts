@@ -21,10 +21,10 @@ import {
   scoreChange,
   signedPercent,
 } from "../format.ts";
-import type { Table } from "./table.ts";
+import type { TextTable } from "./table.ts";
 
 /** Score and density of each method and seed, without and with the density loss; means when there are seeds. */
-export function comparisonTable({ rows, metricName }: Comparison): Table {
+export function comparisonTable({ rows, metricName }: Comparison): TextTable {
   const metric = metricLabel(metricName);
   const methods = [...new Set(rows.map((row) => row.method))];
   return {
@@ -63,7 +63,7 @@ function comparisonCells(method: string, seed: string, rows: readonly Comparison
 }
 
 /** Every definition of density for each method, means over seeds. */
-export function definitionsTable({ rows }: Comparison): Table {
+export function definitionsTable({ rows }: Comparison): TextTable {
   const methods = [...new Set(rows.map((row) => row.method))];
   const definitions = rows[0] === undefined ? [] : densityDefinitions(rows[0].peft.density.encoder);
   return {
@@ -83,7 +83,7 @@ export function definitionsTable({ rows }: Comparison): Table {
 }
 
 /** Density of each layer and of the whole stack, by every definition. */
-export function layersTable({ layers, encoder, decoder, generation }: Evaluation["density"]): Table {
+export function layersTable({ layers, encoder, decoder, generation }: Evaluation["density"]): TextTable {
   const definitions = densityDefinitions(encoder);
   const several = decoder !== undefined || generation !== undefined;
   const cells = (name: string, density: Density) => [
@@ -121,7 +121,7 @@ export function evaluationFacts(evaluation: Evaluation): [name: string, value: s
 }
 
 /** One line a run: score and density side by side. */
-export function runsTable(runs: readonly { readonly name: string; readonly result: Evaluation | null }[]): Table {
+export function runsTable(runs: readonly { readonly name: string; readonly result: Evaluation | null }[]): TextTable {
   const metrics = [...new Set(runs.flatMap(({ result }) => Object.keys(result?.metrics ?? {})))];
   const definitions = ["exact", HEADLINE_DEFINITION];
   return {

@@ -1,6 +1,6 @@
 // Memory for what stages hand on: used again as soon as nobody reads it, so that a pass allocates what it needs at once.
 import { evaluateDim, isOp, type Shape, type Value } from "../../graph/index.ts";
-import { type DType, elementBytes, sizeOf, type Tensor, wrap } from "../../tensor/index.ts";
+import { type DType, elementBytes, elementCount, type Tensor, wrap } from "../../tensor/index.ts";
 
 /** Freed buffers, smallest first. */
 export class BufferPool {
@@ -8,7 +8,7 @@ export class BufferPool {
 
   /** A tensor of any content. */
   take(dtype: DType, shape: readonly number[]): Tensor {
-    const length = sizeOf(shape);
+    const length = elementCount(shape);
     const byteLength = length * elementBytes(dtype);
     const fitting = this.#free.findIndex((buffer) => buffer.byteLength >= byteLength);
     // a freed one that is too small goes: no more live than were ever in use at once

@@ -1,7 +1,7 @@
 // The update of a staged step: clipping and AdamW for a few parameters at a time, written over the state it comes from.
 import { Graph, reduceSum, square, transplant, type Value } from "../../graph/index.ts";
 import type { Backend, CompileOptions, Program } from "../../runtime/index.ts";
-import { scalarOf, sizeOf, type Tensor } from "../../tensor/index.ts";
+import { elementCount, scalarOf, type Tensor } from "../../tensor/index.ts";
 import type { StepGraph } from "../step.ts";
 
 /** Elements updated by one program: its passing results take six times their four bytes. */
@@ -77,12 +77,12 @@ function inGroups(trainable: StepGraph["trainable"]): string[][] {
   const groups: string[][] = [];
   let elements = Number.POSITIVE_INFINITY;
   for (const { name, shape } of trainable) {
-    if (elements + sizeOf(shape) > GROUP_ELEMENTS) {
+    if (elements + elementCount(shape) > GROUP_ELEMENTS) {
       groups.push([]);
       elements = 0;
     }
     groups.at(-1)!.push(name);
-    elements += sizeOf(shape);
+    elements += elementCount(shape);
   }
   return groups;
 }

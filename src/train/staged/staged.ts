@@ -38,7 +38,7 @@ type Tensors = Record<string, Tensor>;
  * A program for each stage, over mapped weights: one for all blocks alike would be fed its weights, a copy of each at each run,
  * for nothing. But so many programs must neither keep memory between runs nor let their threads spin beside the next one's.
  */
-const RESTING = { memoryArena: false, restThreads: true } as const;
+const RESTING = { memoryArena: false, sleepThreads: true } as const;
 
 /**
  * AdamW as `Optimizer` does it, in less memory and more time: each block's forward pass is made twice, and state and

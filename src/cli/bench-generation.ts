@@ -13,7 +13,7 @@ export interface Padded {
 }
 
 /** One batch through a model, timed. */
-export type Run = (batch: Padded) => Promise<ByPhase<number>>;
+export type TimedRun = (batch: Padded) => Promise<ByPhase<number>>;
 
 /** When things happened: the text was begun and read, each token begun, all of it done. */
 class Stopwatch {
@@ -38,10 +38,10 @@ class Stopwatch {
 }
 
 /** Greedy writing over an encoder and a decoder with its cache. */
-export async function openOnnxWriter(
+export async function openOnnxGenerator(
   { path, threads }: BenchJob,
   { decoder: decoderPath, startId, newTokens }: WritingJob,
-): Promise<Run> {
+): Promise<TimedRun> {
   const { InferenceSession, Tensor } = await import("onnxruntime-node");
   const open = (file: string) =>
     InferenceSession.create(file, {
@@ -128,10 +128,10 @@ interface TransformersJs {
 }
 
 /** Transformers.js' `generate`, its sessions watched. */
-export async function openTransformersJsWriter(
+export async function openTransformersJsGenerator(
   { path, precision, threads }: BenchJob,
   { newTokens }: WritingJob,
-): Promise<Run> {
+): Promise<TimedRun> {
   // an optional peer: not a dependency of the package
   const name = "@huggingface/transformers";
   const { env, Tensor, AutoModelForSeq2SeqLM } = (await import(name)) as TransformersJs;

@@ -1,7 +1,7 @@
 // The density weight by feedback: as much as the task can bear, measured against a run of plain PEFT.
 
 /** What the controller holds itself to. */
-export interface WeightControlOptions {
+export interface DensityWeightControllerOptions {
   /** Task loss of each step of the plain run, which met the same batches. */
   readonly reference: readonly number[];
   /** How far the smoothed task loss may lie above the plain run's: nats, or the task's own unit. */
@@ -12,7 +12,7 @@ export interface WeightControlOptions {
 }
 
 /** What a checkpoint holds of the controller. */
-export interface WeightControlState {
+export interface DensityWeightControllerState {
   readonly weight: number;
   readonly excess: number;
   /** The same with a memory three times as long: what is above it is on its way up. */
@@ -41,11 +41,11 @@ const FALL = 4;
  * margin, and `weight ← weight · 2^(−u / max(24, 0.08 · steps))`, u clipped to [−1, 1]; above 0 it counts four times. With a
  * target density, `u` is at least `ln(target / density) · 4`: the weight falls again where there is less than was asked for.
  */
-export class WeightControl {
-  readonly #options: WeightControlOptions;
-  #state: WeightControlState = { weight: FIRST_WEIGHT, excess: 0, slowExcess: 0, density: null };
+export class DensityWeightController {
+  readonly #options: DensityWeightControllerOptions;
+  #state: DensityWeightControllerState = { weight: FIRST_WEIGHT, excess: 0, slowExcess: 0, density: null };
 
-  constructor(options: WeightControlOptions) {
+  constructor(options: DensityWeightControllerOptions) {
     this.#options = options;
   }
 
@@ -53,11 +53,11 @@ export class WeightControl {
     return this.#state.weight;
   }
 
-  get state(): WeightControlState {
+  get state(): DensityWeightControllerState {
     return this.#state;
   }
 
-  restore(state: WeightControlState): void {
+  restore(state: DensityWeightControllerState): void {
     this.#state = state;
   }
 

@@ -1,14 +1,14 @@
 import { describe, expect, test } from "vitest";
 import { randomStream } from "../tensor/index.ts";
-import { FIRST_WEIGHT, WeightControl } from "./weight-control.ts";
+import { DensityWeightController, FIRST_WEIGHT } from "./density-weight-controller.ts";
 
 const STEPS = 400;
 const reference = Array.from({ length: STEPS }, (_, i) => 0.7 * 0.99 ** i + 0.1 * Math.sin(i));
 const control = (rest: { margin?: number; targetDensity?: number | null } = {}) =>
-  new WeightControl({ reference, margin: 0.05, targetDensity: null, totalSteps: STEPS, ...rest });
+  new DensityWeightController({ reference, margin: 0.05, targetDensity: null, totalSteps: STEPS, ...rest });
 
 /** A task that loses 0.02 · weight after a while, and a density that falls with the weight. */
-function live(controller: WeightControl, cost: number) {
+function live(controller: DensityWeightController, cost: number) {
   let loss = 0;
   let density = 1;
   const seen = [];
@@ -22,7 +22,7 @@ function live(controller: WeightControl, cost: number) {
   return seen;
 }
 
-describe("WeightControl", () => {
+describe("DensityWeightController", () => {
   test("doubles the weight every 12th of the run while the task loses nothing", () => {
     const seen = live(control(), 0);
     expect(seen[0]!.weight).toBe(FIRST_WEIGHT);

@@ -15,18 +15,18 @@ import {
   saveCheckpoint,
   type TrainerState,
 } from "./checkpoint.ts";
+import { DensityWeightController } from "./density-weight-controller.ts";
 import type { EvalEvent, StepEvent, WarningEvent } from "./events.ts";
 import type { StepRates } from "./optimizer.ts";
 import { Progress } from "./progress.ts";
 import type { EpochBatches, TrainerOptions } from "./trainer.ts";
-import { WeightControl } from "./weight-control.ts";
 
 /** The state of a run in this process; `train` asks it for one thing after another. */
-export class Run {
+export class TrainingState {
   step = 0;
   readonly progress = new Progress();
   readonly #removal: NeuronRemoval | null;
-  readonly #control: WeightControl | null;
+  readonly #control: DensityWeightController | null;
   readonly #options: TrainerOptions;
   readonly #stepsPerEpoch: number;
   #epochBatches: { readonly epoch: number; readonly batches: EpochBatches } | null = null;
@@ -39,7 +39,7 @@ export class Run {
   constructor(options: TrainerOptions) {
     this.#options = options;
     this.#removal = options.removal ? new NeuronRemoval(options.removal) : null;
-    this.#control = options.density.control ? new WeightControl(options.density.control) : null;
+    this.#control = options.density.control ? new DensityWeightController(options.density.control) : null;
     this.#stepsPerEpoch = Math.ceil(options.batches.batchesPerEpoch / options.accumulate);
   }
 
