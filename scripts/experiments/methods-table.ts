@@ -1,6 +1,7 @@
 // Finished runs as the table of methods: JSON, and Markdown of it.
 import type { DensityReport } from "../../src/density/index.ts";
-import { densityBy, densityDefinitions, HEADLINE_DEFINITION, pairedOverSeeds } from "../../src/jobs/index.ts";
+import { densityBy, densityDefinitions, HEADLINE_DEFINITION } from "../../src/density/index.ts";
+import { pairedOverSeeds } from "../../src/jobs/index.ts";
 import type { RunRecord } from "../../src/runs/index.ts";
 import type { Outcome } from "../../src/tasks/index.ts";
 import type { TrainEvent } from "../../src/train/index.ts";

@@ -176,7 +176,15 @@ test("the first Ctrl-C asks to stop, the second leaves with 130", () => {
   const source = new EventEmitter();
   const codes: number[] = [];
   const err = screen();
-  const interrupt = interruptible(openTerminal({ err }), { events: source as never, exit: (code) => codes.push(code) });
+  const interrupt = interruptible(openTerminal({ err }), {
+    stopped: "Stopped; nothing was written.",
+    events: source as never,
+    exit: (code) => codes.push(code),
+  });
+  source.emit("SIGINT");
+  expect([interrupt.signal.aborted, codes.splice(0)]).toEqual([false, [130]]);
+  expect(err.text).toContain("nothing was written");
+  interrupt.saves(true);
   source.emit("SIGINT");
   expect([interrupt.signal.aborted, codes]).toEqual([true, []]);
   expect(err.text).toContain("Stopping after this step");

@@ -3,7 +3,17 @@
 export { gateName, gateOf, isGate, meanGate, mlpGates } from "./gates.ts";
 export { type DensityLossOptions, densityLoss } from "./loss.ts";
 export { activeShare, DensityMeter, densityCounts, type TapShape, tapShapes } from "./measure.ts";
-export { type Density, type DensityReport, type LayerDensity, type StackName, THRESHOLDS } from "./report.ts";
+export {
+  type Density,
+  type DensityReport,
+  densityBy,
+  densityDefinitions,
+  HEADLINE_DEFINITION,
+  headlineDensity,
+  type LayerDensity,
+  type StackName,
+  THRESHOLDS,
+} from "./report.ts";
 export {
   activationTap,
   attendedPositions,

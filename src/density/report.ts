@@ -36,3 +36,24 @@ export interface DensityReport {
   readonly generation?: Density;
   readonly layers: readonly LayerDensity[];
 }
+
+/** The definition of density that headlines use: `P(|a| > 0.01)` over attended tokens. */
+export const HEADLINE_DEFINITION = "0.01";
+
+/** Names of every definition a report holds: `paper`, `exact`, then thresholds, smallest first. */
+export function densityDefinitions(density: Density): string[] {
+  return ["paper", "exact", ...Object.keys(density.thresholds).sort((a, b) => Number(a) - Number(b))];
+}
+
+/** A density by its definition's name; NaN when the report does not hold it. */
+export function densityBy(density: Density, definition: string): number {
+  if (definition === "paper") return density.paper;
+  if (definition === "exact") return density.exact;
+  return density.thresholds[definition] ?? Number.NaN;
+}
+
+/** One number for a model's density: the headline definition, as the mean of the stacks that were measured. */
+export function headlineDensity({ encoder, decoder }: DensityReport): number {
+  const stacks = [encoder, ...(decoder ? [decoder] : [])].map((of) => densityBy(of, HEADLINE_DEFINITION));
+  return stacks.reduce((sum, density) => sum + density, 0) / stacks.length;
+}

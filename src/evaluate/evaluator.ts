@@ -33,6 +33,8 @@ export interface EvaluatorOptions {
   readonly answers: AnswerSettings;
   readonly maxTargetLength: number;
   readonly seed: number;
+  /** Stops an evaluation before its next batch: it then fails with the signal's reason. */
+  readonly signal?: AbortSignal | undefined;
   /** Write by the rows of active neurons, where that pays. */
   readonly sparseDecoding?: boolean;
   /** Which MLPs of the decoder are read by rows, whatever `sparseDecoding` says. */
@@ -66,7 +68,7 @@ type Measure = (trained: ReadonlyMap<string, Tensor>, examples: EncodedExamples)
 
 /** Compiles the scoring program of a base model with a method, and where it writes those that do. Errors as `Backend.compile`. */
 export async function openEvaluator(options: EvaluatorOptions): Promise<Evaluator> {
-  const { base, method, alsoTrains, task, backend, padding, batchSize } = options;
+  const { base, method, alsoTrains, task, backend, padding, batchSize, signal } = options;
   const { model, weights } = base;
   const head = headOf(task, base);
   const scorer = await openScorer({ model, method, head, alsoTrains, weights, backend, density: true });
@@ -78,7 +80,7 @@ export async function openEvaluator(options: EvaluatorOptions): Promise<Evaluato
           { decoding: options.decoding ?? null, isSparse: options.sparseDecoding ?? false },
         );
   const score = (trained: ReadonlyMap<string, Tensor>, examples: EncodedExamples) =>
-    scorer.score(trained, scoringBatches(examples, task, padding, batchSize), examples.count);
+    scorer.score(trained, scoringBatches(examples, task, padding, batchSize, signal), examples.count);
   const measure: Measure =
     head.kind === "span"
       ? spanMeasure(options, scorer)
@@ -135,11 +137,11 @@ function labelOutcomes({ kind, labels }: Task, examples: EncodedExamples, predic
   });
 }
 
-function spanMeasure({ task, padding, batchSize, answers }: EvaluatorOptions, scorer: Scorer): Measure {
+function spanMeasure({ task, padding, batchSize, answers, signal }: EvaluatorOptions, scorer: Scorer): Measure {
   const { unanswerable = false } = task;
   return async (trained, examples) => {
     if (!isSpans(examples)) throw new InternalError("answers pointed at in examples without positions");
-    const batches = scoringBatches(examples, task, padding, batchSize);
+    const batches = scoringBatches(examples, task, padding, batchSize, signal);
     const choices = spanOptions(answers, unanswerable);
     const { predictions, scores } = await extractiveAnswers(scorer, trained, examples, batches, choices);
     const { metrics, outcomes } = answerScores(task, examples, predictions);
@@ -148,7 +150,7 @@ function spanMeasure({ task, padding, batchSize, answers }: EvaluatorOptions, sc
 }
 
 function textMeasure(
-  { base, task, padding, batchSize, answers, maxTargetLength, seed }: EvaluatorOptions,
+  { base, task, padding, batchSize, answers, maxTargetLength, seed, signal }: EvaluatorOptions,
   scorer: Scorer,
   generator: Generator,
   score: Evaluator["score"],
@@ -158,7 +160,7 @@ function textMeasure(
     const scores = await score(trained, examples);
     generator.clearDensity();
     const writing = { generator, scorer, tokenizer: base.tokenizer, generation };
-    const batches = scoringBatches(examples, task, padding, batchSize);
+    const batches = scoringBatches(examples, task, padding, batchSize, signal);
     const scored = isWindows(examples) ? needsScore(examples) : () => false;
     const texts = await writtenTexts(writing, trained, batches, examples.count, scored);
     const { metrics, scores: ofEach, outcomes } = writtenScores(task, examples, texts);

@@ -6,10 +6,5 @@ export { extractiveAnswers, windowsIn } from "./span-answers.ts";
 export { checkSparseDecoding, openTextGenerator } from "./sparse-decoding.ts";
 export { batchOf, chanceLoss, type PlannedBatches, scoringBatches, trainingBatches } from "./task-batches.ts";
 export { encodeSplit, openData } from "./task-data.ts";
-export {
-  scoreDrop,
-  scoreLogits,
-  scoreTexts,
-  type TaskScore,
-} from "./task-scores.ts";
+export { scoreDrop, scoreLogits, scoreTexts, type TaskScore } from "./task-scores.ts";
 export { bestTexts, needsScore, writtenTexts } from "./written-answers.ts";

@@ -52,15 +52,19 @@ export function trainingBatches(
   };
 }
 
-/** Scoring batches, longest examples first. */
+/** Scoring batches, longest examples first; throws the signal's reason instead of a batch once it is aborted. */
 export function* scoringBatches(
   examples: EncodedExamples,
   task: Pick<Task, "kind">,
   padding: DataSettings["padding"],
   batchSize: number,
+  signal?: AbortSignal,
 ): Generator<ModelBatch> {
   const plan = evaluationPlan(examples.lengths, batchSize);
-  for (let i = 0; i < plan.batchCount; i++) yield batchOf(examples, plan.indices(i), task, padding, false);
+  for (let i = 0; i < plan.batchCount; i++) {
+    signal?.throwIfAborted();
+    yield batchOf(examples, plan.indices(i), task, padding, false);
+  }
 }
 
 /** One batch; without labels, where they are not required, zeros are fed and not read. */

@@ -2,11 +2,7 @@
 // Takes a model and batches, gives logits, losses, densities and texts. Never: trains.
 export type { Generated, GenerationOptions } from "./generation/decoding.ts";
 export { measureGather } from "./generation/gather-times.ts";
-export {
-  buildDecodeStep,
-  buildPrefill,
-  cachedNames,
-} from "./generation/generation-graph.ts";
+export { buildDecodeStep, buildPrefill, cachedNames } from "./generation/generation-graph.ts";
 export { type Generator, type GeneratorOptions, openGenerator } from "./generation/generator.ts";
 export { gatheredProjection, type SparseMlpPlan, withRowsByNeuron } from "./generation/sparse-mlp.ts";
 export { calibrateSparseMlp, chooseSparseMlp, planSparseMlp } from "./generation/sparse-plan.ts";

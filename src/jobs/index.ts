@@ -18,9 +18,6 @@ export {
   type Comparison,
   type ComparisonRow,
   comparisonRow,
-  densityBy,
-  densityDefinitions,
-  HEADLINE_DEFINITION,
   pairedOverSeeds,
   type ScoreInterval,
 } from "./compare/comparison.ts";

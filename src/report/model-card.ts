@@ -1,6 +1,7 @@
 // The model card: `README.md` of a run, with the front matter the Hugging Face hub reads.
 import { stringify } from "yaml";
-import { comparisonRow, densityBy, HEADLINE_DEFINITION } from "../jobs/index.ts";
+import { densityBy, HEADLINE_DEFINITION } from "../density/index.ts";
+import { comparisonRow } from "../jobs/index.ts";
 import type { RunRecord } from "../runs/index.ts";
 import { settingsInput, settingText, trainCommand } from "../settings/index.ts";
 import type { Evaluation } from "../tasks/index.ts";

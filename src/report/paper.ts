@@ -1,6 +1,7 @@
 // The paper's numbers, to stand beside ours: arXiv 2402.01911 (AAAI 2025).
-import type { BenchReport } from "../jobs/index.ts";
-import { type Comparison, densityBy, HEADLINE_DEFINITION } from "../jobs/index.ts";
+
+import { densityBy, HEADLINE_DEFINITION } from "../density/index.ts";
+import type { BenchReport, Comparison } from "../jobs/index.ts";
 import { benchedScores, type CompressionReport } from "./candidates.ts";
 import { definitionLabel, percent } from "./format.ts";
 import type { TextTable } from "./tables/table.ts";

@@ -1,6 +1,6 @@
 // Events as progress: a small state, and the lines that show it. Pure: a face decides where lines go.
 
-import { densityBy, HEADLINE_DEFINITION } from "../jobs/index.ts";
+import { densityBy, HEADLINE_DEFINITION } from "../density/index.ts";
 import type { EvalEvent, StartEvent, StepEvent, TeacherEvent, TrainEvent } from "../train/index.ts";
 import {
   clock,

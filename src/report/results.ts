@@ -1,6 +1,7 @@
 // Results as JSON: our own contract, and the file names and keys of the transformers Trainer.
 import type { Density, DensityReport, LayerDensity } from "../density/index.ts";
-import { type Comparison, densityBy, HEADLINE_DEFINITION, type Profile } from "../jobs/index.ts";
+import { densityBy, HEADLINE_DEFINITION } from "../density/index.ts";
+import type { Comparison, Profile } from "../jobs/index.ts";
 import type { Evaluation } from "../tasks/index.ts";
 import type { TrainEvent } from "../train/index.ts";
 

@@ -1,6 +1,6 @@
 // TensorBoard event files: TFRecord framing around `Event` messages that hold scalars.
 
-import { densityBy, HEADLINE_DEFINITION } from "../jobs/index.ts";
+import { densityBy, HEADLINE_DEFINITION } from "../density/index.ts";
 import type { TrainEvent } from "../train/index.ts";
 
 /** The bytes of an event file's first record: its format version. */

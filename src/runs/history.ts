@@ -38,7 +38,11 @@ function parseLine(line: string): TrainEvent | null {
 
 /** Whether a run that goes on from `step` keeps an event. */
 export function isUpTo(event: TrainEvent, step: number): boolean {
-  return event.type === "start" || ("step" in event && event.type !== "end" && event.step <= step);
+  return (
+    event.type === "start" ||
+    event.type === "teacher" ||
+    ("step" in event && event.type !== "end" && event.step <= step)
+  );
 }
 
 /** The events of the run as it stands: steps that a resume took back and did again appear once. */

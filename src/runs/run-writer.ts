@@ -4,6 +4,7 @@ import { jsonText } from "../hub/index.ts";
 import { type Files, joinPath } from "../tensor/index.ts";
 import { checkpointFolder, removeLeftovers, type StartEvent, type TrainEvent, writeFolder } from "../train/index.ts";
 import { effectiveEvents, isUpTo, parseEvents } from "./history.ts";
+import { eventLine } from "./job-event.ts";
 import { checkFree } from "./output.ts";
 import { readRun } from "./run-folder.ts";
 import type { RunRecord } from "./run-record.ts";
@@ -63,11 +64,11 @@ export class RunWriter {
 
   /**
    * Appends an event. Step events wait for the next other one, or for 20 of their kind: a killed process loses some, and
-   * the resumed run writes them again.
+   * the resumed run writes them again. What was said before the run's first start, `before`, comes first.
    */
-  async event(event: TrainEvent): Promise<void> {
+  async event(event: TrainEvent, before: readonly TrainEvent[] = []): Promise<void> {
     if (event.type === "start") await this.#cutTo(event);
-    this.#pending.push(`${JSON.stringify(event)}\n`);
+    for (const one of [...before, event]) this.#pending.push(eventLine("train", one));
     if (event.type !== "step" || this.#pending.length >= 20) await this.flush();
   }
 
@@ -94,7 +95,7 @@ export class RunWriter {
     if (fromStep > 0 && !kept.some((event) => event.type === "checkpoint" && event.step === fromStep)) {
       kept.push({ type: "checkpoint", time, step: fromStep, folder: checkpointFolder(this.checkpoints, fromStep) });
     }
-    await this.#files.write(path, kept.map((event) => `${JSON.stringify(event)}\n`).join(""));
+    await this.#files.write(path, kept.map((one) => eventLine("train", one)).join(""));
   }
 }
 

@@ -125,6 +125,8 @@ export interface Settings {
   readonly evalSteps: number | null;
   /** Steps between checkpoints; null: at each evaluation. */
   readonly saveSteps: number | null;
+  /** Which evaluation's parameters the run keeps. Absent in runs of version 0.1.0, which keep the earliest of equal scores. */
+  readonly keep?: "best" | "last";
   /** Evaluations without a better score before stopping; null: never stops early. */
   readonly patience: number | null;
   readonly seed: number;

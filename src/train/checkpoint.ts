@@ -10,7 +10,11 @@ export interface TrainerState {
   readonly globalStep: number;
   readonly maxSteps: number;
   readonly bestMetric: number | null;
+  /** The step whose parameters are kept so far. */
   readonly bestStep: number | null;
+  /** Density and loss of its evaluation, which decide between equal scores; null in runs of version 0.1.0. */
+  readonly bestDensity: number | null;
+  readonly bestLoss: number | null;
   /** The last step that was evaluated: one that was due but not done is caught up with after a resume. */
   readonly evaluatedStep: number | null;
   /** Evaluations since the best. */
@@ -200,6 +204,8 @@ function toJson(state: TrainerState) {
     best_metric: state.bestMetric,
     best_model_checkpoint: state.bestStep === null ? null : `step-${state.bestStep}`,
     best_step: state.bestStep,
+    ...(state.bestDensity === null ? {} : { best_density: state.bestDensity }),
+    ...(state.bestLoss === null ? {} : { best_loss: state.bestLoss }),
     evaluated_step: state.evaluatedStep,
     evaluations_without_gain: state.evaluationsWithoutGain,
     mean_task_loss: state.meanTaskLoss,
@@ -216,6 +222,8 @@ function fromJson(json: Readonly<Record<string, unknown>>): TrainerState {
     maxSteps: number("max_steps") ?? 0,
     bestMetric: number("best_metric"),
     bestStep: number("best_step"),
+    bestDensity: number("best_density"),
+    bestLoss: number("best_loss"),
     evaluatedStep: number("evaluated_step"),
     evaluationsWithoutGain: number("evaluations_without_gain") ?? 0,
     meanTaskLoss: number("mean_task_loss"),

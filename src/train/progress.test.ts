@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import { Progress } from "./progress.ts";
+import { type KeepRule, Progress } from "./progress.ts";
 
 const CHANCE = Math.log(2);
 
@@ -39,25 +39,67 @@ describe("collapse", () => {
   });
 });
 
-describe("the best evaluation", () => {
-  test("is the greatest or the least, the first of equals", () => {
+describe("the evaluation that is kept", () => {
+  const judge = (progress: Progress, rule: KeepRule, all: readonly (readonly [number, (number | null)?, number?])[]) =>
+    all.map(([score, density = null, loss = 1], i) => progress.noteEvaluation(i, { score, density, loss }, rule));
+
+  test("is the one of the greatest score; of equal ones that of the lower density, else of the lower loss, else the later", () => {
     const progress = new Progress();
-    expect([0.5, 0.7, 0.7, 0.6].map((metric, i) => progress.noteMetric(i, metric, true))).toEqual([
-      true,
-      true,
-      false,
-      false,
-    ]);
-    expect(progress).toMatchObject({ bestMetric: 0.7, bestStep: 1, evaluationsWithoutGain: 2, evaluatedStep: 3 });
-    const least = new Progress();
-    expect([0.5, 0.7, 0.4].map((metric, i) => least.noteMetric(i, metric, false))).toEqual([true, false, true]);
+    expect(
+      judge(progress, "best", [
+        [0.5],
+        [0.7, 0.8, 2],
+        [0.7, 0.6, 3],
+        [0.7, 0.6, 4],
+        [0.7, 0.6, 3],
+        [0.7, 0.7, 1],
+        [0.6, 0.1],
+      ]),
+    ).toEqual([true, true, true, false, true, false, false]);
+    expect(progress).toMatchObject({ bestMetric: 0.7, bestStep: 4, bestDensity: 0.6, bestLoss: 3, evaluatedStep: 6 });
+    expect(
+      judge(new Progress(), "best", [
+        [1, null, 2],
+        [1, null, 3],
+        [1, null, 2],
+        [1, null, 1],
+      ]),
+    ).toEqual([true, false, true, true]);
   });
 
-  test("is never NaN, but a first one is kept until a number comes", () => {
+  test("patience counts scores alone", () => {
     const progress = new Progress();
-    expect(progress.noteMetric(1, Number.NaN, true)).toBe(true);
-    expect(progress.noteMetric(2, Number.NaN, true)).toBe(false);
-    expect(progress.noteMetric(3, -0.1, true)).toBe(true);
-    expect(progress).toMatchObject({ bestMetric: -0.1, bestStep: 3 });
+    judge(progress, "best", [
+      [0.5, 0.9],
+      [0.5, 0.8],
+      [0.5, 0.7],
+    ]);
+    expect(progress).toMatchObject({ bestStep: 2, evaluationsWithoutGain: 2 });
+    const last = new Progress();
+    expect(judge(last, "last", [[0.5], [0.7], [0.6]])).toEqual([true, true, true]);
+    expect(last).toMatchObject({ bestMetric: 0.7, bestStep: 2, evaluationsWithoutGain: 1 });
+  });
+
+  test("is the earliest of equal scores in runs of version 0.1.0", () => {
+    const progress = new Progress();
+    expect(judge(progress, "earliest", [[0.5], [0.7, 0.9], [0.7, 0.1], [0.6]])).toEqual([true, true, false, false]);
+    expect(progress).toMatchObject({ bestMetric: 0.7, bestStep: 1, evaluationsWithoutGain: 2 });
+  });
+
+  test("has a score where any has: NaN is kept only until a number comes", () => {
+    const progress = new Progress();
+    expect(
+      judge(progress, "best", [[Number.NaN, null, 1], [Number.NaN, null, 2], [-0.1], [Number.NaN, null, 0]]),
+    ).toEqual([true, false, true, false]);
+    expect(progress).toMatchObject({ bestMetric: -0.1, bestStep: 2 });
+  });
+
+  test("is decided the same after a resume", () => {
+    const before = new Progress();
+    judge(before, "best", [[0.5, 0.4, 1]]);
+    const after = new Progress();
+    after.restore(before.snapshot());
+    expect(after.noteEvaluation(1, { score: 0.5, density: 0.5, loss: 0 }, "best")).toBe(false);
+    expect(after.noteEvaluation(2, { score: 0.5, density: 0.3, loss: 2 }, "best")).toBe(true);
   });
 });

@@ -8,30 +8,58 @@ const FIRST_CHECK = 100;
 /** A running loss above this share of the loss of guessing counts as guessing. */
 const CHANCE_SHARE = 0.98;
 
+/**
+ * Which evaluation's parameters a run keeps: the best score, of equal ones the first to be decided by density or loss; the last; or,
+ * in runs of version 0.1.0, the earliest of the best.
+ */
+export type KeepRule = "best" | "last" | "earliest";
+
+/** What decides between evaluations. */
+export interface Judged {
+  /** The metric that tells a better model; larger is better. */
+  readonly score: number;
+  /** Null where the run has no density loss: then density does not decide. */
+  readonly density: number | null;
+  /** The task's loss on the evaluation split. */
+  readonly loss: number;
+}
+
 /** The running state of a run; `snapshot` and `restore` go through checkpoints. */
 export class Progress {
   bestMetric: number | null = null;
   bestStep: number | null = null;
+  bestDensity: number | null = null;
+  bestLoss: number | null = null;
   evaluatedStep: number | null = null;
   evaluationsWithoutGain = 0;
   meanTaskLoss: number | null = null;
   readonly warned = new Set<string>();
 
-  /** Notes an evaluation's main metric; NaN never counts as best. True when it is the best so far. */
-  noteMetric(step: number, metric: number, greaterIsBetter: boolean): boolean {
+  /**
+   * Notes an evaluation; true when its parameters are the ones to keep so far. Patience counts by the score alone: only a
+   * better one starts it anew. A score that is NaN is worse than any number.
+   */
+  noteEvaluation(step: number, { score, density, loss }: Judged, rule: KeepRule): boolean {
     this.evaluatedStep = step;
-    const gain =
-      !Number.isNaN(metric) &&
-      (this.bestMetric === null || (greaterIsBetter ? metric > this.bestMetric : metric < this.bestMetric));
-    // the first evaluation is kept even when its metric is undefined: something must be
-    if (gain || this.bestStep === null) {
-      this.bestMetric = Number.isNaN(metric) ? null : metric;
-      this.bestStep = step;
-      this.evaluationsWithoutGain = 0;
-      return true;
-    }
-    this.evaluationsWithoutGain++;
-    return false;
+    const metric = Number.isNaN(score) ? null : score;
+    const gain = metric !== null && (this.bestMetric === null || metric > this.bestMetric);
+    const isTie = metric === this.bestMetric && rule === "best" && this.#winsTie({ density, loss });
+    // the first evaluation is kept even when its score is undefined: something must be
+    const isFirst = this.bestStep === null;
+    this.evaluationsWithoutGain = gain || isFirst ? 0 : this.evaluationsWithoutGain + 1;
+    if (gain) this.bestMetric = metric;
+    if (!gain && !isFirst && !isTie && rule !== "last") return false;
+    this.bestStep = step;
+    this.bestDensity = density;
+    this.bestLoss = loss;
+    return true;
+  }
+
+  /** Of equal scores the lower density where it counts, else the lower loss, else the later. */
+  #winsTie({ density, loss }: Omit<Judged, "score">): boolean {
+    if (density !== null && this.bestDensity !== null && density !== this.bestDensity)
+      return density < this.bestDensity;
+    return this.bestLoss === null || loss <= this.bestLoss;
   }
 
   /**
@@ -48,13 +76,16 @@ export class Progress {
   }
 
   snapshot(): Omit<TrainerState, "globalStep" | "maxSteps" | "fingerprint" | "control"> {
-    const { bestMetric, bestStep, evaluatedStep, evaluationsWithoutGain, meanTaskLoss } = this;
-    return { bestMetric, bestStep, evaluatedStep, evaluationsWithoutGain, meanTaskLoss, warned: [...this.warned] };
+    const { bestMetric, bestStep, bestDensity, bestLoss, evaluatedStep, evaluationsWithoutGain, meanTaskLoss } = this;
+    const best = { bestMetric, bestStep, bestDensity, bestLoss };
+    return { ...best, evaluatedStep, evaluationsWithoutGain, meanTaskLoss, warned: [...this.warned] };
   }
 
   restore(state: ReturnType<Progress["snapshot"]>): void {
     this.bestMetric = state.bestMetric;
     this.bestStep = state.bestStep;
+    this.bestDensity = state.bestDensity;
+    this.bestLoss = state.bestLoss;
     this.evaluatedStep = state.evaluatedStep;
     this.evaluationsWithoutGain = state.evaluationsWithoutGain;
     this.meanTaskLoss = state.meanTaskLoss;

@@ -7,6 +7,7 @@ import type { Files, Tensor } from "../tensor/index.ts";
 import type { DensityWeightControllerOptions } from "./density-weight-controller.ts";
 import type { EvalEvent, TrainEvent } from "./events.ts";
 import type { TrainStep } from "./open-optimizer.ts";
+import type { KeepRule } from "./progress.ts";
 import { TrainingState } from "./training-state.ts";
 
 /** Training examples in batches; the order is a pure function of the epoch, so that a resumed run meets the same. */
@@ -67,6 +68,8 @@ export interface TrainerOptions {
   readonly evaluate: (
     trained: ReadonlyMap<string, Tensor>,
   ) => Promise<Pick<EvalEvent, "split" | "examples" | "loss" | "metrics" | "density">>;
+  /** Which evaluation's parameters are kept. */
+  readonly keepRule: KeepRule;
   /** The metric that decides what is best. */
   readonly metricName: string;
   /** Steps between evaluations; null: at the end of each epoch. */
@@ -110,7 +113,7 @@ export async function* train(options: TrainerOptions): AsyncGenerator<TrainEvent
       if (collapsed) yield collapsed;
     }
     const isAborted = () => options.signal?.aborted ?? false;
-    const evaluated = run.owesEvaluation && !isAborted() ? await run.evaluate() : null;
+    const evaluated = run.owesEvaluation && !isAborted() ? await evaluateUnlessAborted(run, options.signal) : null;
     if (evaluated) yield evaluated;
     if (run.outOfPatience) reason = "early-stopping";
     else if (isAborted() && !run.isDone) reason = "interrupted";
@@ -132,4 +135,14 @@ export async function* train(options: TrainerOptions): AsyncGenerator<TrainEvent
   };
   const interrupted = reason === "interrupted";
   return { trained: interrupted ? run.trained() : await run.best(), step: run.step, bestStep, bestMetric, interrupted };
+}
+
+/** An evaluation; null when it was given up because the signal was aborted, so that it is still owed. */
+async function evaluateUnlessAborted(run: TrainingState, signal: AbortSignal | undefined): Promise<EvalEvent | null> {
+  try {
+    return await run.evaluate();
+  } catch (error) {
+    if (signal?.aborted && error === signal.reason) return null;
+    throw error;
+  }
 }

@@ -1,5 +1,5 @@
 // One process's part of a training run: where it stands, and the next thing to do.
-import { gateOf, isGate } from "../density/index.ts";
+import { gateOf, headlineDensity, isGate } from "../density/index.ts";
 import { ConfigError, DeftError, FileError, TrainingError } from "../errors.ts";
 import { annealedAt, learningRateAt, rampAt } from "../optim/index.ts";
 import { NeuronRemoval } from "../prune/index.ts";
@@ -143,8 +143,7 @@ export class TrainingState {
     const result = await evaluate(this.#options.optimizer.state.parameters);
     if (!Number.isFinite(result.loss)) throw this.#notFinite(`loss of the evaluation, got ${result.loss}`);
     this.#isSaved = false;
-    const best =
-      this.#isCandidate && this.progress.noteMetric(this.step, result.metrics[metricName] ?? Number.NaN, true);
+    const best = this.#isCandidate && this.#note(result, result.metrics[metricName] ?? Number.NaN);
     this.progress.evaluatedStep = this.step;
     if (best) this.#bestParameters = this.trained();
     return {
@@ -156,6 +155,13 @@ export class TrainingState {
       durationMs: performance.now() - started,
       best,
     };
+  }
+
+  #note({ density, loss }: Pick<EvalEvent, "density" | "loss">, score: number): boolean {
+    const { keepRule, density: schedule } = this.#options;
+    const hasDensityLoss = schedule.weight > 0 || schedule.control != null;
+    const judged = { score, loss, density: hasDensityLoss ? headlineDensity(density) : null };
+    return this.progress.noteEvaluation(this.step, judged, keepRule);
   }
 
   /** Before the last neuron has gone, the parameters are not those of the model that was asked for. */

@@ -6,7 +6,7 @@ import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { ConfigError } from "../../src/errors.ts";
 import { workflow } from "../../src/library/index.ts";
 import { fineTune, full, loadModel, nodeEnvironment, table } from "../../src/node.ts";
-import { openSettings, readRun } from "../../src/runs/index.ts";
+import { openSettings, parseEvents, readRun } from "../../src/runs/index.ts";
 import { deft } from "../support/command.ts";
 import { tinySquad, writeTinyT5 } from "../support/tiny-answers.ts";
 import { tinyExamples, writeFiles, writeTinyModel, writeTinySst2, writeTinyStsb } from "../support/tiny-model.ts";
@@ -174,7 +174,7 @@ test("stopped while the teacher is asked, a run has not begun: nothing is writte
   expect(await environment.files.stat(at("unbegun"))).toBeNull();
 });
 
-test("the teacher's examples are counted while it is asked, and its events are not kept", async () => {
+test("the teacher's examples are counted while it is asked, and its events are kept before the run's start", async () => {
   const flags = { model: at("model"), data: at("data"), ...SHARED, teacher: at("teacher"), output: at("told") };
   const running = workflow(environment).train(await openSettings(environment.files, { flags }));
   const types: string[] = [];
@@ -187,7 +187,9 @@ test("the teacher's examples are counted while it is asked, and its events are n
   expect(done[0]).toBe(0);
   expect(done.at(-1)).toBe(1);
   expect(done).toEqual([...done].sort((a, b) => a - b));
-  expect(await readFile(at("told", "events.jsonl"), "utf8")).not.toContain('"teacher"');
+  const kept = parseEvents("events.jsonl", await readFile(at("told", "events.jsonl"), "utf8"));
+  expect(kept.filter(({ type }) => type === "teacher")).toHaveLength(done.length);
+  expect(kept.findIndex(({ type }) => type === "start")).toBe(done.length);
 });
 
 test("--dry-run opens the teacher too", async () => {

@@ -67,6 +67,7 @@ test("the density weight rises over its warm-up, stays, and falls to 0 over its 
         density: { encoder: EMPTY, layers: [] },
       }),
     metricName: "accuracy",
+    keepRule: "best",
     evalSteps: null,
     patience: null,
     checkpoints: null,

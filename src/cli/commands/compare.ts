@@ -17,11 +17,15 @@ export const run: Body = async ({ args, flags, terminal, json }) => {
   const cells = resolveComparison(await settingsSources(files, args[0], flags));
   if (flags.resume !== true) for (const folder of foldersOf(cells)) await checkFree(files, folder);
   const workflow = await openWorkflow();
-  const interrupt = interruptible(terminal);
+  const stopped = "Stopped. Finished runs are kept: the same command with --resume goes on.";
+  const interrupt = interruptible(terminal, { stopped });
   try {
     const running = workflow.compare(cells, { signal: interrupt.signal });
     const show = comparisonDisplay(terminal);
-    for await (const event of running) show(event);
+    for await (const event of running) {
+      if (event.type === "run" && event.event.type === "start") interrupt.saves(true);
+      show(event);
+    }
     const comparison = await running.result;
     const { output } = flags;
     if (typeof output === "string") await writeComparison(files, output, cells, comparison);

@@ -18,11 +18,16 @@ export const run: Body = async (call) => {
   const rest = Object.fromEntries(Object.entries(flags).filter(([name]) => !isOwn(name)));
   const options = compressOptions(own);
   const { target, overrides } = readTarget({ args, flags: rest });
-  const interrupt = interruptible(terminal);
+  const stopped = "Stopped. The same command goes on where it was.";
+  const interrupt = interruptible(terminal, { stopped });
   try {
     const running = (await openWorkflow()).compress(target, options, overrides, { signal: interrupt.signal });
     const show = compressionDisplay(terminal);
-    for await (const event of running) show(event);
+    for await (const event of running) {
+      // a recovery is a run with checkpoints; whatever else was measured is in a file already
+      if (event.type === "recovery" || event.type === "stage") interrupt.saves(event.type === "recovery");
+      show(event);
+    }
     const compression = await running.result;
     if (json) {
       terminal.print(JSON.stringify(toJson(compression)));
@@ -44,7 +49,7 @@ export const run: Body = async (call) => {
     return 0;
   } catch (error) {
     if (!interrupt.signal.aborted) throw error;
-    terminal.warn("Stopped. The same command goes on where it was.");
+    terminal.warn(stopped);
     return INTERRUPTED;
   } finally {
     interrupt.release();

@@ -26,7 +26,7 @@ export const run: Body = async ({ flags, terminal, json }) => {
   const { output = "runs/demo", seed, threads } = resolvePartial({ flags });
   const files = await openFiles();
   const workflow = await openWorkflow();
-  const interrupt = interruptible(terminal);
+  const interrupt = interruptible(terminal, { stopped: "Stopped. The same command begins anew." });
   const started = performance.now();
   try {
     const running = workflow.demo({

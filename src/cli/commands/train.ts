@@ -14,6 +14,7 @@ import {
 } from "../../report/index.ts";
 import { openSettings, type RunRecord } from "../../runs/index.ts";
 import { joinPath } from "../../tensor/index.ts";
+import type { TrainEvent } from "../../train/index.ts";
 import type { Body } from "../command.ts";
 import { eventDisplay, follow } from "../follow.ts";
 import { INTERRUPTED, interruptible } from "../interrupt.ts";
@@ -31,11 +32,17 @@ export const run: Body = async ({ args, flags: { "dry-run": dryRun, ...flags }, 
     terminal.print(json ? JSON.stringify(toJson(estimate)) : estimateText(estimate));
     return 0;
   }
-  const interrupt = interruptible(terminal);
+  const stopped = "Stopped before the first step: nothing has changed on disk.";
+  const interrupt = interruptible(terminal, { stopped });
   try {
     const running = workflow.train(settings, { signal: interrupt.signal });
     const { output } = settings;
-    await follow(running, eventDisplay(terminal), output === null ? [] : [tensorBoardSink(files, output)]);
+    const display = eventDisplay(terminal);
+    const show = (event: TrainEvent) => {
+      if (event.type === "start") interrupt.saves(true);
+      display(event);
+    };
+    await follow(running, show, output === null ? [] : [tensorBoardSink(files, output)]);
     const { record, folder, interrupted } = await running.result;
     if (folder !== null) await writeRunOutputs(files, folder);
     if (json)

@@ -1,9 +1,12 @@
 // PEFT against DEFT: the same run without and with the density loss, and what that changed.
-import type { Density, DensityReport } from "../../density/index.ts";
+import {
+  type Density,
+  type DensityReport,
+  densityBy,
+  densityDefinitions,
+  HEADLINE_DEFINITION,
+} from "../../density/index.ts";
 import { type BootstrapInterval, type Evaluation, type Outcome, pairedBootstrap } from "../../tasks/index.ts";
-
-/** The definition of density that headlines use: `P(|a| > 0.01)` over attended tokens. */
-export const HEADLINE_DEFINITION = "0.01";
 
 /** `(PEFT − DEFT) / PEFT` by stack: positive is sparser; NaN where PEFT's density is 0. */
 export interface DensityChange {
@@ -80,18 +83,6 @@ export function comparisonRow(
     densityChanges,
     scoreChange: (deft.metrics[metricName] ?? Number.NaN) - (peft.metrics[metricName] ?? Number.NaN),
   };
-}
-
-/** Names of every definition a report holds: `paper`, `exact`, then thresholds, smallest first. */
-export function densityDefinitions(density: Density): string[] {
-  return ["paper", "exact", ...Object.keys(density.thresholds).sort((a, b) => Number(a) - Number(b))];
-}
-
-/** A density by its definition's name; NaN when the report does not hold it. */
-export function densityBy(density: Density, definition: string): number {
-  if (definition === "paper") return density.paper;
-  if (definition === "exact") return density.exact;
-  return density.thresholds[definition] ?? Number.NaN;
 }
 
 function densityChange(peft: DensityReport, deft: DensityReport, definition: string): DensityChange {

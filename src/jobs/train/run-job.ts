@@ -189,6 +189,7 @@ export function trainerFacts(
     metricName: task.mainMetric,
     evalSteps: settings.evalSteps,
     patience: settings.patience,
+    keepRule: settings.keep ?? ("earliest" as const),
     describe: {
       task: task.name,
       model: settings.model,

@@ -7,7 +7,7 @@ import { type Running, RunWriter, running, writeOutcomes } from "../../runs/inde
 import type { Settings } from "../../settings/index.ts";
 import type { Evaluation, Outcome } from "../../tasks/index.ts";
 import type { Tensor } from "../../tensor/index.ts";
-import { type EvalEvent, type TrainEvent, train } from "../../train/index.ts";
+import { type EvalEvent, type TrainEvent, type TrainResult, train } from "../../train/index.ts";
 import {
   type Job,
   openTrainStep,
@@ -62,11 +62,65 @@ async function* trainEvents(
   settings: Settings,
   options: TrainOptions,
 ): AsyncGenerator<TrainEvent, TrainedRun> {
-  const { job, plain, lesson } = yield* prepareTraining(environment, settings, options);
-  const { files } = environment;
-  const { signal } = options;
-  const record: RunRecord = { ...job.record, result: null };
-  if (lesson === null) return { record, folder: null, interrupted: true };
+  const early: TrainEvent[] = [];
+  const prepared = yield* keeping(early, prepareTraining(environment, settings, options));
+  const record: RunRecord = { ...prepared.job.record, result: null };
+  if (prepared.lesson === null) return { record, folder: null, interrupted: true };
+  const programs = await openPrograms(prepared.job, options.signal);
+  let writer: RunWriter | null = null;
+  try {
+    // last, when all input has proved good: a refused run leaves nothing behind
+    writer = settings.output === null ? null : await RunWriter.open(environment.files, settings.output, record);
+    const kept: Kept = { event: null, outcomes: [] };
+    const events = train({
+      ...trainerFacts(prepared.job, prepared.lesson, programs.optimizer, prepared.plain),
+      ...programs.trainerOptions(kept, writer),
+    });
+    for (;;) {
+      const next = await events.next();
+      if (next.done) return await finished(prepared.job, record, programs, writer, kept, next.value);
+      if (next.value.type === "eval" && next.value.best) {
+        kept.event = next.value;
+        // before the event: a resume from behind it must find them
+        if (writer) await writeOutcomes(environment.files, writer.folder, kept.outcomes);
+      }
+      const { warnings } = prepared.job;
+      for (const event of next.value.type === "start" ? [next.value, ...warnings] : [next.value]) {
+        // a resumed run's file has its first events from its first start
+        const isKnown = event !== next.value && next.value.type === "start" && next.value.fromStep > 0;
+        if (!isKnown) await writer?.event(event, event.type === "start" && event.fromStep === 0 ? early : []);
+        yield event;
+      }
+    }
+  } finally {
+    // after a failure, what the disk still takes is kept; the failure itself is what must be told
+    await writer?.flush().catch(() => {});
+    await programs.dispose();
+  }
+}
+
+/** Passes on what `source` yields and keeps it in `list`. */
+async function* keeping<Event, Result>(
+  list: Event[],
+  source: AsyncGenerator<Event, Result>,
+): AsyncGenerator<Event, Result> {
+  for (;;) {
+    const next = await source.next();
+    if (next.done) return next.value;
+    list.push(next.value);
+    yield next.value;
+  }
+}
+
+/** The evaluation whose parameters are kept so far, as this process met it. */
+interface Kept {
+  event: EvalEvent | null;
+  outcomes: readonly Outcome[];
+}
+
+/** The programs of a run: the training step and the evaluation. */
+async function openPrograms(job: Job, signal: AbortSignal | undefined) {
+  const { environment, settings } = job;
   const optimizer = await openTrainStep(job);
   const evaluator = await openEvaluator({
     ...job,
@@ -75,75 +129,58 @@ async function* trainEvents(
     answers: settings.answers,
     maxTargetLength: settings.data.maxTargetLength,
     seed: settings.seed,
+    signal,
   });
-  let lastBest: EvalEvent | null = null;
-  let outcomes: readonly Outcome[] = [];
-  let writer: RunWriter | null = null;
-  try {
-    // last, when all input has proved good: a refused run leaves nothing behind
-    writer = settings.output === null ? null : await RunWriter.open(files, settings.output, record);
-    const events = train({
-      ...trainerFacts(job, lesson, optimizer, plain),
+  const evaluate = (trained: ReadonlyMap<string, Tensor>, kept: Kept) =>
+    evaluator.evaluate(trained, job.evalSplit, job.evalExamples, (found) => {
+      kept.outcomes = found;
+    });
+  return {
+    optimizer,
+    evaluate,
+    trainerOptions: (kept: Kept, writer: RunWriter | null) => ({
       optimizer,
-      evaluate: async (trained) => {
-        const { split, examples, loss, metrics, density } = await evaluator.evaluate(
-          trained,
-          job.evalSplit,
-          job.evalExamples,
-          (found) => {
-            outcomes = found;
-          },
-        );
+      evaluate: async (trained: ReadonlyMap<string, Tensor>) => {
+        const { split, examples, loss, metrics, density } = await evaluate(trained, kept);
         return { split, examples, loss, metrics, density };
       },
       checkpoints: writer && {
-        files,
+        files: environment.files,
         folder: writer.checkpoints,
         keep: KEPT_CHECKPOINTS,
         saveSteps: settings.saveSteps,
         fingerprint: job.stateKey,
         resume: settings.resume,
-        beforeSave: () => writer!.flush(),
+        beforeSave: () => writer.flush(),
       },
       rssBytes: () => environment.rssBytes(),
       ...(signal ? { signal } : {}),
-    });
-    for (let next = await events.next(); ; next = await events.next()) {
-      if (next.done) {
-        const { trained, interrupted } = next.value;
-        const result = interrupted
-          ? null
-          : await bestEvaluation(job, writer, lastBest, () =>
-              evaluator.evaluate(trained, job.evalSplit, job.evalExamples),
-            );
-        const finished: RunRecord = { ...record, result };
-        if (writer && !interrupted) {
-          await saveTrained(job, writer, trained, result);
-          await writer.record(finished);
-        }
-        return { record: finished, folder: settings.output, interrupted };
-      }
-      const event = next.value;
-      if (event.type === "eval" && event.best) {
-        lastBest = event;
-        // before the event: a resume from behind it must find them
-        if (writer) await writeOutcomes(files, writer.folder, outcomes);
-      }
-      await writer?.event(event);
-      yield event;
-      if (event.type === "start")
-        for (const warning of job.warnings) {
-          // a resumed run's file has them from its first start
-          if (event.fromStep === 0) await writer?.event(warning);
-          yield warning;
-        }
-    }
-  } finally {
-    // after a failure, what the disk still takes is kept; the failure itself is what must be told
-    await writer?.flush().catch(() => {});
-    await optimizer.dispose();
-    await evaluator.dispose();
+    }),
+    async dispose() {
+      await optimizer.dispose();
+      await evaluator.dispose();
+    },
+  };
+}
+
+/** The run's result with its files written; of an interrupted run nothing but what is there already. */
+async function finished(
+  job: Job,
+  record: RunRecord,
+  { evaluate }: Awaited<ReturnType<typeof openPrograms>>,
+  writer: RunWriter | null,
+  kept: Kept,
+  { trained, interrupted }: TrainResult,
+): Promise<TrainedRun> {
+  const folder = job.settings.output;
+  if (interrupted) return { record, folder, interrupted };
+  const result = await bestEvaluation(job, writer, kept.event, () => evaluate(trained, kept));
+  const ended: RunRecord = { ...record, result };
+  if (writer) {
+    await saveTrained(job, writer, trained, result);
+    await writer.record(ended);
   }
+  return { record: ended, folder, interrupted };
 }
 
 /** What `--dry-run` says: everything is opened and checked, nothing trained or written. */

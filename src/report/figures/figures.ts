@@ -1,13 +1,8 @@
 // The figures of a report, each from records alone.
 import * as Plot from "@observablehq/plot";
 import type { Density, DensityReport, LayerDensity } from "../../density/index.ts";
-import {
-  type Comparison,
-  type ComparisonRow,
-  densityBy,
-  densityDefinitions,
-  HEADLINE_DEFINITION,
-} from "../../jobs/index.ts";
+import { densityBy, densityDefinitions, HEADLINE_DEFINITION } from "../../density/index.ts";
+import type { Comparison, ComparisonRow } from "../../jobs/index.ts";
 import type { TrainEvent } from "../../train/index.ts";
 import { definitionLabel, isShare, metricLabel, metricWord, percent, points, significant } from "../format.ts";
 import {

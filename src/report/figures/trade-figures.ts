@@ -1,7 +1,7 @@
 // What was paid for what: score against neurons, latency, size and density, with the points that no other beats.
 import * as Plot from "@observablehq/plot";
+import { densityBy, HEADLINE_DEFINITION } from "../../density/index.ts";
 import type { BenchReport } from "../../jobs/index.ts";
-import { densityBy, HEADLINE_DEFINITION } from "../../jobs/index.ts";
 import type { RunRecord } from "../../runs/index.ts";
 import {
   benchedScores,

@@ -1,7 +1,7 @@
 // A compression as people read it: sizes, score before and after, the budget and what it was measured on.
 import type { DensityReport, LayerDensity } from "../../density/index.ts";
+import { densityBy, HEADLINE_DEFINITION } from "../../density/index.ts";
 import type { CompressEvent } from "../../jobs/index.ts";
-import { densityBy, HEADLINE_DEFINITION } from "../../jobs/index.ts";
 import type { Compression } from "../../runs/index.ts";
 import { type CompressionReport, layerNames, measuredImportance, scoredCandidates } from "../candidates.ts";
 import { ranksOf } from "../figures/pareto.ts";

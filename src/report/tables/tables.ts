@@ -1,13 +1,7 @@
 // The tables of results, once: the terminal aligns them, the page marks them up.
 import type { Density } from "../../density/index.ts";
-import {
-  type Comparison,
-  type ComparisonRow,
-  densityBy,
-  densityDefinitions,
-  HEADLINE_DEFINITION,
-  type ScoreInterval,
-} from "../../jobs/index.ts";
+import { densityBy, densityDefinitions, HEADLINE_DEFINITION } from "../../density/index.ts";
+import type { Comparison, ComparisonRow, ScoreInterval } from "../../jobs/index.ts";
 import type { Evaluation } from "../../tasks/index.ts";
 import {
   count,
