@@ -13,6 +13,7 @@ import { buildTaskGraph, type HeadKind } from "../tasks/index.ts";
 import { type Files, joinPath, type Tensor, zeros } from "../tensor/index.ts";
 import { type BaseModel, missingHead, openBaseModel } from "./base-model.ts";
 import { methodOver } from "./quantized-base.ts";
+import { keptCheckpoint, openCheckpointPart, runPlace } from "./run-checkpoint.ts";
 import type { RunOverrides, RunTarget } from "./target.ts";
 import { HEAD_NAMES, hasSpanHead, targetHead, taskNamed } from "./target-head.ts";
 import { checkTrainedPart, readTrainedPart } from "./trained-part.ts";
@@ -58,23 +59,43 @@ export async function openTarget(
   const compression = target.kind === "run" ? await readCompression(files, target.folder) : null;
   if (target.kind === "run" && compression !== null)
     return openCompressed(environment, target.folder, compression, overrides, headOptional);
-  const run = target.kind === "run" ? (await readRun(files, target.folder)).record : null;
-  const base = await openBaseModel(
-    environment,
-    target.kind === "model" ? target.model : (overrides.model ?? run!.settings.model),
-    undefined,
-    overrides.quantize ?? run?.settings.quantize ?? (await trainedOn(files, target)),
-  );
-  const adapter = target.kind === "run" ? joinPath(target.folder, ADAPTER_FOLDER) : target.adapter;
-  const hooks = target.kind === "model" ? target.hooks : undefined;
-  if (adapter === null)
-    return withHooks(stored(await openBareModel(base, headOptional, overrides.task ?? null)), hooks);
-  if (target.kind === "run" && (await files.stat(adapter)) === null) {
-    throw new ConfigError([{ path: target.folder, expected: "a finished run", got: "one that has not ended" }], {
-      hint: `Finish it first: deft train --output ${target.folder} --resume`,
-    });
-  }
-  return withHooks(await openAdapter(environment, base, adapter, run, run?.settings.task ?? overrides.task), hooks);
+  if (target.kind === "run") return openRun(environment, target.folder, overrides);
+  const stored = target.adapter === null ? null : await trainedOn(files, target.adapter);
+  const base = await openBaseModel(environment, target.model, undefined, overrides.quantize ?? stored);
+  const opened =
+    target.adapter === null
+      ? await openBareModel(base, headOptional, overrides.task ?? null)
+      : await openAdapter(environment, base, target.adapter, null, overrides.task);
+  return withHooks(asStored(opened), target.hooks);
+}
+
+/** A run's result, or one of its checkpoints; of a run that has not ended the checkpoint that would be kept so far. */
+async function openRun(environment: Environment, folder: string, overrides: RunOverrides): Promise<OpenedTarget> {
+  const place = await runPlace(environment.files, folder);
+  const { record } = await readRun(environment.files, place.folder);
+  const { settings } = record;
+  const quantize = overrides.quantize ?? settings.quantize ?? null;
+  const base = await openBaseModel(environment, overrides.model ?? settings.model, undefined, quantize);
+  const adapter = joinPath(place.folder, ADAPTER_FOLDER);
+  const hasEnded = (await environment.files.stat(adapter)) !== null;
+  if (place.step === null && hasEnded)
+    return asStored(await openAdapter(environment, base, adapter, record, settings.task));
+  const step = place.step ?? (await keptCheckpoint(environment, place.folder));
+  const { labels } = record;
+  const facts = { task: settings.task, labels, isRegression: labels.length === 0, points: false };
+  const head = targetHead(base, facts);
+  const part = await openCheckpointPart(environment, { folder: place.folder, step }, record, base, head);
+  return asStored({
+    base,
+    ...part,
+    labels,
+    settings,
+    isRegression: head.kind === "regression",
+    task: settings.task,
+    unanswerable: record.unanswerable ?? false,
+    head,
+    decoding: null,
+  });
 }
 
 /** A compressed model's folder: plain, or a smaller base with the method that stays beside it. */
@@ -91,7 +112,7 @@ async function openCompressed(
   const opened =
     (await environment.files.stat(adapter)) === null
       ? await openBareModel(base, headOptional, settings?.task ?? overrides.task ?? null)
-      : await openAdapter(environment, base, adapter, null, settings?.task ?? overrides.task);
+      : asStored(await openAdapter(environment, base, adapter, null, settings?.task ?? overrides.task));
   const sites = mlpSites(base.model).filter(({ stack }) => stack === "decoder");
   const decoding = await readDecoding(environment.files, folder, new Set(sites.map(({ activation }) => activation)));
   return { ...opened, settings, decoding: decoding?.plan ?? null };
@@ -116,7 +137,7 @@ async function openAdapter(
     points: hasSpanHead(part.tensors.keys()),
   });
   const alsoTrains = checkTrainedPart(adapter, part, base, head);
-  const opened = {
+  return {
     base,
     method: part.method,
     trained: part.tensors,
@@ -129,17 +150,15 @@ async function openAdapter(
     head,
     decoding: null,
   };
-  return stored(opened);
 }
 
 /** How the base of an adapter was stored when it was trained. */
-async function trainedOn(files: Files, target: RunTarget): Promise<StoredFormat | null> {
-  if (target.kind === "run" || target.adapter === null) return null;
-  return ((await readSidecar(files, target.adapter))?.base.quantization as StoredFormat | null | undefined) ?? null;
+async function trainedOn(files: Files, adapter: string): Promise<StoredFormat | null> {
+  return ((await readSidecar(files, adapter))?.base.quantization as StoredFormat | null | undefined) ?? null;
 }
 
 /** The target over its base as it is stored. */
-function stored(opened: OpenedTarget): OpenedTarget {
+function asStored(opened: OpenedTarget): OpenedTarget {
   return { ...opened, method: methodOver(opened.base.quantization, opened.method) };
 }
 

@@ -19,7 +19,7 @@ export const run: Body = async ({ args, flags, terminal, json }) => {
   };
   const { threads, ...overrides } = resolvePartial({ flags: rest });
   const { availableParallelism } = await import("node:os");
-  const running = (await openWorkflow()).bench(
+  const running = (await openWorkflow(terminal)).bench(
     { ...options, threads: threads ?? availableParallelism() },
     startWorker,
     overrides,

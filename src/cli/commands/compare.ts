@@ -16,7 +16,7 @@ export const run: Body = async ({ args, flags, terminal, json }) => {
   const files = await openFiles();
   const cells = resolveComparison(await settingsSources(files, args[0], flags));
   if (flags.resume !== true) for (const folder of foldersOf(cells)) await checkFree(files, folder);
-  const workflow = await openWorkflow();
+  const workflow = await openWorkflow(terminal);
   const stopped = "Stopped. Finished runs are kept: the same command with --resume goes on.";
   const interrupt = interruptible(terminal, { stopped });
   try {

@@ -20,7 +20,7 @@ export const run: Body = async ({ args, flags, terminal, json }) => {
   });
   const { target, overrides } = opened;
   const options = { recipe, output: String(output), calibrationExamples: Number(count ?? PRUNE_CALIBRATION_EXAMPLES) };
-  const { pruning } = await (await openWorkflow()).prune(target, options, overrides);
+  const { pruning } = await (await openWorkflow(terminal)).prune(target, options, overrides);
   if (json) {
     terminal.print(JSON.stringify(toJson({ output, ...pruning })));
     return 0;

@@ -21,7 +21,7 @@ export const run: Body = async (call) => {
   const stopped = "Stopped. The same command goes on where it was.";
   const interrupt = interruptible(terminal, { stopped });
   try {
-    const running = (await openWorkflow()).compress(target, options, overrides, { signal: interrupt.signal });
+    const running = (await openWorkflow(terminal)).compress(target, options, overrides, { signal: interrupt.signal });
     const show = compressionDisplay(terminal);
     for await (const event of running) {
       // a recovery is a run with checkpoints; whatever else was measured is in a file already

@@ -25,7 +25,7 @@ const BUDGET = 1;
 export const run: Body = async ({ flags, terminal, json }) => {
   const { output = "runs/demo", seed, threads } = resolvePartial({ flags });
   const files = await openFiles();
-  const workflow = await openWorkflow();
+  const workflow = await openWorkflow(terminal);
   const interrupt = interruptible(terminal, { stopped: "Stopped. The same command begins anew." });
   const started = performance.now();
   try {

@@ -25,7 +25,7 @@ export const run: Body = async ({ args, flags, terminal, json }) => {
     output: String(output),
     ...(precisions === undefined ? {} : { precisions: precisions as Precisions }),
   };
-  const exported = await (await openWorkflow()).exportOnnx(target, options, overrides);
+  const exported = await (await openWorkflow(terminal)).exportOnnx(target, options, overrides);
   if (json) {
     terminal.print(JSON.stringify(toJson(exported)));
     return 0;

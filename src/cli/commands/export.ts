@@ -22,7 +22,7 @@ export const run: Body = async (call) => {
     output: String(output),
     ...(quantize === undefined ? {} : { quantize: quantize as (typeof STORED_FORMATS)[number] }),
   };
-  const exported = await (await openWorkflow()).exportModel(opened.target, options, opened.overrides);
+  const exported = await (await openWorkflow(terminal)).exportModel(opened.target, options, opened.overrides);
   if (json) {
     terminal.print(JSON.stringify(toJson(exported)));
     return 0;

@@ -12,7 +12,7 @@ export const run: Body = async ({ args, flags, terminal }) => {
   const { text, pair, question, context, input, ...rest } = flags;
   const { target, overrides } = readTarget({ args, flags: rest });
   const inputs = readInputs({ text, pair, question, context, input });
-  const workflow = await openWorkflow();
+  const workflow = await openWorkflow(terminal);
   for await (const prediction of workflow.predict(target, inputs, overrides)) {
     terminal.print(JSON.stringify(toJson(prediction)));
   }

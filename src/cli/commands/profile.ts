@@ -12,7 +12,7 @@ export const run: Body = async ({ args, flags: { output, ...flags }, terminal, j
   const isRun = name !== undefined && ((await has("run.json")) || (await has("compression.json")));
   const named = name === undefined || isRun ? { args, flags } : { args: [], flags: { ...flags, model: name } };
   const { target, overrides } = readTarget(named);
-  const profile = await (await openWorkflow()).profile(target, overrides);
+  const profile = await (await openWorkflow(terminal)).profile(target, overrides);
   if (typeof output === "string") await files.write(output, profileHtml(profile));
   if (json) terminal.print(JSON.stringify(profileJson(profile)));
   else {

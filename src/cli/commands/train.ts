@@ -26,7 +26,7 @@ import { openFiles, openWorkflow } from "../workflow.ts";
 export const run: Body = async ({ args, flags: { "dry-run": dryRun, ...flags }, terminal, json }) => {
   const files = await openFiles();
   const settings = await openSettings(files, await settingsSources(files, args[0], flags));
-  const workflow = await openWorkflow();
+  const workflow = await openWorkflow(terminal);
   if (dryRun === true) {
     const estimate = await workflow.estimate(settings);
     terminal.print(json ? JSON.stringify(toJson(estimate)) : estimateText(estimate));
