@@ -1,18 +1,14 @@
 // Jobs: training, comparing, evaluating, predicting, pruning, compressing, exporting and benchmarking.
 // Takes settings and an environment (files, backend, hub), gives events and records. Never: prints.
 export {
-  type BenchBatch,
   type BenchEvent,
-  type BenchJob,
-  type BenchOptions,
   type BenchReport,
   type BenchRow,
   type BenchWorker,
-  type ByPhase,
   benchRuns,
   type StartWorker,
-  type WritingJob,
 } from "./bench/bench.ts";
+export type { BenchBatch, BenchJob, BenchOptions, ByPhase, WritingJob } from "./bench/job.ts";
 export { type CompareEvent, compareRuns, type DemoResult, demoRun } from "./compare/compare.ts";
 export {
   type Comparison,

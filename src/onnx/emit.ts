@@ -73,12 +73,39 @@ export function emit(outputs: Readonly<Record<string, Value>>, { place }: EmitOp
   verify(values);
   const nodes = byDepth(reachable(values));
   const builder = new Builder();
-  const names = new Map<Value, string>();
-  const inputs: { name: string; dtype: DType; shape: Shape }[] = [];
-  const external: ExternalWeight[] = [];
-  const sources = new Map<string, { input: string; axis: number }>();
-  for (const node of nodes) declare(node, { names, inputs, external, sources });
+  const declared: Declared = { names: new Map(), inputs: [], external: [], sources: new Map() };
+  for (const node of nodes) declare(node, declared);
   checkNames(Object.keys(outputs), nodes);
+  const nonEmpty = emitNodes(builder, nodes, values, declared);
+  builder.site = "outputs";
+  const outputInfos = nameOutputs(builder, outputs, declared.names);
+  return {
+    bytes: modelBytes(builder, declared, outputInfos, place),
+    inputs: declared.inputs,
+    outputs: outputInfos,
+    external: declared.external,
+    nonEmpty: [...nonEmpty].filter((size) => typeof size === "string"),
+    hasCopies: nodes.some((node) => node.copyOf !== null),
+    hasStoredMatrices: nodes.some((node) => node.op === "dequantize"),
+    sites: builder.sites,
+  };
+}
+
+/** What the graph's inputs and parameters are in the model. */
+interface Declared {
+  readonly names: Map<Value, string>;
+  readonly inputs: { name: string; dtype: DType; shape: Shape }[];
+  readonly external: ExternalWeight[];
+  readonly sources: Map<string, { input: string; axis: number }>;
+}
+
+/** Emits every node that computes something; gives the sizes at which 0 has no defined result. */
+function emitNodes(
+  builder: Builder,
+  nodes: readonly Node[],
+  values: readonly Value[],
+  { names, sources }: Declared,
+): ReadonlySet<Dim> {
   const sizes = new SizeEmitter(builder, sources);
   const nonEmpty = new Set<Dim>();
   const counted = new Set(nodes.flatMap((node) => (isOp(node, "nonzero") ? [node.attributes.size] : [])));
@@ -106,17 +133,20 @@ export function emit(outputs: Readonly<Record<string, Value>>, { place }: EmitOp
     }
     // the table pairs each op with a rule for that op's node
     const rule = emitRules[node.op] as EmitRule<Op>;
-    const made = rule(node, {
-      builder,
-      sizes,
-      refuseEmpty,
-      bindSize,
-      inputs: node.inputs.map((input) => names.get(input)!),
-    });
+    const inputs = node.inputs.map((input) => names.get(input)!);
+    const made = rule(node, { builder, sizes, refuseEmpty, bindSize, inputs });
     for (const output of node.outputs) names.set(output, typeof made === "string" ? made : made[output.index]!);
   }
-  builder.site = "outputs";
-  const outputInfos = nameOutputs(builder, outputs, names);
+  return nonEmpty;
+}
+
+/** The model with its graph, as bytes of protobuf. */
+function modelBytes(
+  builder: Builder,
+  { names, inputs, external }: Declared,
+  outputs: EmittedModel["outputs"],
+  place: EmitOptions["place"],
+): Uint8Array {
   const initializers = [...builder.initializers, ...external.map((weight) => parameterTensor(weight, place(weight)))];
   const model = create(ModelProtoSchema, {
     irVersion: IR_VERSION,
@@ -130,22 +160,11 @@ export function emit(outputs: Readonly<Record<string, Value>>, { place }: EmitOp
       node: builder.nodes,
       initializer: initializers,
       input: inputs.map(valueInfo),
-      output: outputInfos.map(valueInfo),
-      valueInfo: innerInfos(builder, names, outputInfos).map(valueInfo),
+      output: outputs.map(valueInfo),
+      valueInfo: innerInfos(builder, names, outputs).map(valueInfo),
     },
   });
-  const bytes = toBinary(ModelProtoSchema, model);
-  const open = [...nonEmpty].filter((size) => typeof size === "string");
-  return {
-    bytes,
-    inputs,
-    outputs: outputInfos,
-    external,
-    nonEmpty: open,
-    hasCopies: nodes.some((node) => node.copyOf !== null),
-    hasStoredMatrices: nodes.some((node) => node.op === "dequantize"),
-    sites: builder.sites,
-  };
+  return toBinary(ModelProtoSchema, model);
 }
 
 /**

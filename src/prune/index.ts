@@ -37,6 +37,7 @@ export { type Energies, NeuronRemoval, type RemovalOptions } from "./neurons/rem
 export {
   type Measured,
   type SearchOptions,
+  type SearchResult,
   type SearchStep,
   type Sizes,
   search,

@@ -10,6 +10,7 @@ export {
 } from "./compression.ts";
 export type { Environment } from "./environment.ts";
 export { effectiveEvents, parseEvents } from "./history.ts";
+export { eventLine, type JobEvent, type JobKind, jobEvent } from "./job-event.ts";
 export { readOutcomes, writeOutcomes } from "./outcomes.ts";
 export { checkFree, checkUnchanged, openSettings } from "./output.ts";
 export { PLAN_FILES, readPlan, writePlan } from "./plan-files.ts";

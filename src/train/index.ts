@@ -9,4 +9,5 @@ export { initialParameters } from "./parameters.ts";
 export { stepScales } from "./scales.ts";
 export { StagedOptimizer } from "./staged/staged.ts";
 export { buildStep, type StepOptions } from "./step.ts";
-export { type BatchSource, type EpochBatches, type TrainResult, train } from "./trainer.ts";
+export { type TrainResult, train } from "./trainer.ts";
+export type { BatchSource, EpochBatches } from "./trainer-options.ts";

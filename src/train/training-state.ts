@@ -19,7 +19,7 @@ import { DensityWeightController } from "./density-weight-controller.ts";
 import type { EvalEvent, StepEvent, WarningEvent } from "./events.ts";
 import type { StepRates } from "./optimizer.ts";
 import { Progress } from "./progress.ts";
-import type { EpochBatches, TrainerOptions } from "./trainer.ts";
+import type { EpochBatches, TrainerOptions } from "./trainer-options.ts";
 
 /** The state of a run in this process; `train` asks it for one thing after another. */
 export class TrainingState {

@@ -1,5 +1,5 @@
 // `deft demo`: the main job on what ships with the package, off line: without and with the density loss, then compressed.
-import { compressOptions } from "../../jobs/index.ts";
+import { compressOptions, type DemoResult } from "../../jobs/index.ts";
 import {
   comparisonJson,
   comparisonSentences,
@@ -11,12 +11,14 @@ import {
   reportHtml,
   toJson,
 } from "../../report/index.ts";
+import type { Compression } from "../../runs/index.ts";
 import { resolvePartial } from "../../settings/index.ts";
 import { joinPath } from "../../tensor/index.ts";
 import type { Body } from "../command.ts";
 import { comparisonDisplay } from "../comparison-display.ts";
 import { compressionDisplay } from "../compression-display.ts";
 import { INTERRUPTED, interruptible } from "../interrupt.ts";
+import type { Terminal } from "../terminal.ts";
 import { openFiles, openWorkflow } from "../workflow.ts";
 
 /** Points of score that the smaller model may cost. */
@@ -37,13 +39,13 @@ export const run: Body = async ({ flags, terminal, json }) => {
     });
     const show = comparisonDisplay(terminal);
     for await (const event of running) show(event);
-    const { comparison, model, data, runs } = await running.result;
+    const result = await running.result;
     if (interrupt.signal.aborted) return INTERRUPTED;
     const page = joinPath(output, "report.html");
     const small = joinPath(output, "small");
     await files.remove(small);
     const squeezing = workflow.compress(
-      { kind: "run", folder: runs.at(-1)!.record.settings.output! },
+      { kind: "run", folder: result.runs.at(-1)!.record.settings.output! },
       compressOptions({ output: small, "score-budget": BUDGET }),
       threads === undefined ? {} : { threads },
       { signal: interrupt.signal },
@@ -51,31 +53,11 @@ export const run: Body = async ({ flags, terminal, json }) => {
     const follow = compressionDisplay(terminal);
     for await (const event of squeezing) follow(event);
     const compression = await squeezing.result;
-    const lead = [model, data];
-    const compressions = [{ name: "small", record: compression, gates: null }];
-    await files.write(
-      page,
-      reportHtml({ title: "deft demo", lead, runs, comparison, compressions, command: "deft demo" }),
-    );
-    if (json)
-      terminal.print(JSON.stringify({ ...(comparisonJson(comparison) as object), compression: toJson(compression) }));
-    else {
-      const bold = (text: string) => terminal.style("bold", text, "out");
-      const tables = [comparisonTable(comparison), compressionTable(compression)].map((of) => renderTable(of, bold));
-      terminal.print([model, data, "", ...tables[0]!, "", ...comparisonSentences(comparison)].join("\n"));
-      terminal.print(
-        [
-          "",
-          `The DEFT run, compressed at a budget of ${BUDGET} point:`,
-          "",
-          ...tables[1]!,
-          "",
-          ...compressionNotes(compression),
-        ].join("\n"),
-      );
-      terminal.print(`Took ${duration(performance.now() - started)}. Curves and layers: ${page}`);
-      terminal.note("\nNext: your own data\n  deft train --help");
-    }
+    await files.write(page, demoPage(result, compression));
+    if (json) {
+      const comparison = comparisonJson(result.comparison) as object;
+      terminal.print(JSON.stringify({ ...comparison, compression: toJson(compression) }));
+    } else printDemo(terminal, result, compression, { page, ms: performance.now() - started });
     return 0;
   } catch (error) {
     if (!interrupt.signal.aborted) throw error;
@@ -84,3 +66,25 @@ export const run: Body = async ({ flags, terminal, json }) => {
     interrupt.release();
   }
 };
+
+function demoPage({ comparison, model, data, runs }: DemoResult, compression: Compression): string {
+  const compressions = [{ name: "small", record: compression, gates: null }];
+  return reportHtml({ title: "deft demo", lead: [model, data], runs, comparison, compressions, command: "deft demo" });
+}
+
+function printDemo(
+  terminal: Terminal,
+  { comparison, model, data }: DemoResult,
+  compression: Compression,
+  { page, ms }: { readonly page: string; readonly ms: number },
+): void {
+  const bold = (text: string) => terminal.style("bold", text, "out");
+  const [compared, compressed] = [comparisonTable(comparison), compressionTable(compression)].map((of) =>
+    renderTable(of, bold),
+  );
+  terminal.print([model, data, "", ...compared!, "", ...comparisonSentences(comparison)].join("\n"));
+  const title = `The DEFT run, compressed at a budget of ${BUDGET} point:`;
+  terminal.print(["", title, "", ...compressed!, "", ...compressionNotes(compression)].join("\n"));
+  terminal.print(`Took ${duration(ms)}. Curves and layers: ${page}`);
+  terminal.note("\nNext: your own data\n  deft train --help");
+}

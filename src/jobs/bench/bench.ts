@@ -6,47 +6,9 @@ import type { RunOverrides } from "../../load/index.ts";
 import type { Environment, Running } from "../../runs/index.ts";
 import { running } from "../../runs/index.ts";
 import { joinPath } from "../../tensor/index.ts";
+import type { BenchBatch, BenchEngine, BenchJob, BenchOptions, BenchPhase, ByPhase } from "./job.ts";
 import { latencyOf, medianRatio } from "./latency.ts";
 import { type Entry, prepareModels } from "./models.ts";
-
-/** Who runs a row's model. */
-export type BenchEngine = "onnxruntime" | "transformers.js" | "pytorch";
-
-/**
- * What is timed: reading texts, which is all that an encoder does; one more token of each, with the keys of those before kept; or
- * writing whole texts of a fixed length, reading included.
- */
-export type BenchPhase = "encode" | "decode" | "generate";
-
-/** Something of each phase that a model has. */
-export type ByPhase<T> = Readonly<Partial<Record<BenchPhase, T>>>;
-
-/** What a worker process is started with. */
-export interface BenchJob {
-  readonly engine: BenchEngine;
-  /** An ONNX file; for Transformers.js and PyTorch a model's folder. */
-  readonly path: string;
-  readonly precision: Precision;
-  readonly threads: number;
-  /** For models that write; null for the others. */
-  readonly writing: WritingJob | null;
-}
-
-export interface WritingJob {
-  /** The decoder's ONNX file, where `path` is the encoder's. */
-  readonly decoder: string;
-  readonly startId: number;
-  /** Tokens of every text, however early it would end; 2 at least. */
-  readonly newTokens: number;
-}
-
-/** Token ids of one batch, not padded. */
-export interface BenchBatch {
-  readonly ids: readonly (readonly number[])[];
-  /** Where segment 1 starts in each row. */
-  readonly segments: readonly number[];
-  readonly padId: number;
-}
 
 /** One model in a process of its own. */
 export interface BenchWorker {
@@ -60,21 +22,6 @@ export interface BenchWorker {
 
 /** Starts a worker; null where its engine is not installed. */
 export type StartWorker = (job: BenchJob) => Promise<BenchWorker | null>;
-
-export interface BenchOptions {
-  readonly targets: readonly string[];
-  readonly precisions: readonly Precision[];
-  /** Peers of the first target. */
-  readonly peers: readonly Exclude<BenchEngine, "onnxruntime">[];
-  /** An exported folder that Transformers.js is given instead of ours: another tool's export of the same model. */
-  readonly peerOnnx: string | null;
-  readonly batches: readonly number[];
-  /** Tokens that models that write are made to write for each text. */
-  readonly newTokens: number;
-  /** Counted rounds at batch 1; larger batches get fewer. */
-  readonly rounds: number;
-  readonly threads: number;
-}
 
 /** One phase of one model at one batch size. */
 export interface BenchRow {

@@ -15,7 +15,7 @@ import { taskRanges } from "../compress/calibrate.ts";
 import { openCompressData } from "../compress/data.ts";
 import { writeOnnxFolder } from "../export/export-onnx.ts";
 import { ONNX_STEMS, onnxFile, writeOnnxFiles } from "../export/onnx-files.ts";
-import type { BenchJob, BenchOptions, ByPhase, WritingJob } from "./bench.ts";
+import type { BenchJob, BenchOptions, ByPhase, WritingJob } from "./job.ts";
 
 /** One model of a benchmark. */
 export interface Entry {

@@ -22,6 +22,7 @@ import {
   COMPRESSION_FILE,
   type Compression,
   DECODING_FILE,
+  eventLine,
   PRUNING_FILE,
   type Pruning,
   pruningText,
@@ -40,7 +41,8 @@ import type { CompressOptions, CompressRule } from "./options.ts";
 import { budgetOutcome, decodingFacts, modelSize, quantizedMetrics, runFacts, statedLatency } from "./outcome.ts";
 import { recoveryChosen, recoveryFor } from "./recovery.ts";
 import { type RecoveryEvent, recover } from "./recovery-run.ts";
-import { type Choice, checkRule, chooseLayers, compensationFor, needsMoments } from "./rules.ts";
+import type { Choice } from "./rule-context.ts";
+import { checkRule, chooseLayers, compensationFor, needsMoments } from "./rules.ts";
 import { calibrate, layerFacts, statedScores } from "./scoring.ts";
 
 const SEARCH_FILE = "search.jsonl";
@@ -67,23 +69,76 @@ export function compressRun(
   overrides: RunOverrides = {},
   { signal }: Stoppable = {},
 ): Running<CompressEvent, Compression> {
-  return running(compressEvents(environment, target, options, overrides, signal));
+  return running(compressEvents({ environment, target, options, overrides, signal }));
 }
 
-async function* compressEvents(
-  environment: Environment,
-  target: RunTarget,
-  options: CompressOptions,
-  overrides: RunOverrides,
-  signal: AbortSignal | undefined,
-): AsyncGenerator<CompressEvent, Compression> {
-  const { files } = environment;
+/** What a compression was asked for. */
+interface CompressRequest {
+  readonly environment: Environment;
+  readonly target: RunTarget;
+  readonly options: CompressOptions;
+  readonly overrides: RunOverrides;
+  readonly signal: AbortSignal | undefined;
+}
+
+async function* compressEvents(request: CompressRequest): AsyncGenerator<CompressEvent, Compression> {
+  const lines: string[] = [];
+  const steps = compressSteps(request);
+  for (;;) {
+    const next = await steps.next();
+    if (!next.done) {
+      lines.push(eventLine("compress", next.value));
+      yield next.value;
+      continue;
+    }
+    const { files } = request.environment;
+    await files.write(joinPath(request.options.output, "events.jsonl"), lines.join(""));
+    return next.value;
+  }
+}
+
+async function* compressSteps(request: CompressRequest): AsyncGenerator<CompressEvent, Compression> {
+  const { environment, target, options, signal } = request;
   await checkOutput(environment, options.output);
   yield stage("open", "opening the model and its data");
+  const job = await openJob(request);
+  const { frozen, sites, data, backend, recovery } = job;
+  const { choice, statistics } = yield* chosen(request, job);
+  const plan: Plan = {
+    schema: 1,
+    base: job.planTarget.base,
+    adapter: job.planTarget.adapter,
+    layers: choice.layers,
+    quantization: options.quantization,
+    exactness: recovery === null ? choice.exactness : "calibrated",
+    chosen: recoveryChosen(choice.chosen, recovery),
+  };
+  let smaller = applyPlan(frozen, sites, plan.layers);
+  if (recovery !== null) {
+    const taught = recovery.distillation > 0 ? ", taught by the dense model, which is asked first" : "";
+    yield stage("recover", `${recovery.steps} steps of ${recovery.method.kind}${taught}`);
+    const folder = joinPath(options.output, RECOVERY_FOLDER);
+    const source = target.kind === "run" ? target.folder : target.model;
+    smaller = yield* recover(environment, frozen, smaller, recovery, { source, folder, signal });
+  }
+  let decoding: StoredDecoding | null = null;
+  if (options.decodingBudget !== null) {
+    yield stage("choose", "choosing thresholds for decoding by rows");
+    decoding = await chooseDecoding(backend, frozen, smaller, data, options.decodingBudget);
+  }
+  yield stage("measure", `${exampleCount(data.heldOut)} examples of ${data.split} that no choice has seen`);
+  const made: Made = { plan, smaller, decoding, candidates: choice.candidates, statistics };
+  const compression = await measured(request, job, made);
+  yield stage("write", options.output);
+  await writeCompressed(environment, job, made, compression);
+  return compression;
+}
+
+/** What a compression works on. @throws {ConfigError} for options that do not fit the target. */
+async function openJob({ environment, target, options, overrides }: CompressRequest) {
   const frozen = await openMergedModel(environment, target, overrides, { keepsMethod: true });
   checkOptions(frozen, options);
   const recovery = recoveryFor(frozen, options.recovery);
-  const source = target.kind === "run" ? target.folder : target.model;
   const sites = mlpSites(frozen.model);
   checkRule(sites, options.rule);
   const compensation = compensationFor(frozen, options);
@@ -95,61 +150,59 @@ async function* compressEvents(
     sites,
     hiddenSize: frozen.model.config.hiddenSize,
   };
-  let choice: Choice;
-  let statistics: NeuronStatistics[] = [];
+  return { frozen, recovery, sites, compensation, data, backend, planTarget };
+}
+
+type CompressJob = Awaited<ReturnType<typeof openJob>>;
+
+/** The layers that a rule chooses, or that a plan made before names; with what was counted for it. */
+async function* chosen(
+  { environment: { files }, options, signal }: CompressRequest,
+  { frozen, sites, compensation, data, backend, planTarget }: CompressJob,
+): AsyncGenerator<CompressEvent, { readonly choice: Choice; readonly statistics: readonly NeuronStatistics[] }> {
   if (options.rule.kind === "plan") {
-    const plan = await readPlan(files, options.rule.file, planTarget);
-    choice = { layers: plan.layers, exactness: plan.exactness, chosen: plan.chosen, candidates: [] };
-  } else {
-    yield stage("calibrate", `${exampleCount(data.calibration)} examples of ${data.calibrationSplit}`);
-    const moments = needsMoments(sites, options.rule, compensation);
-    statistics = await calibrate(backend, frozen, data.calibration, data.task, { moments });
-    const facts: LayerFacts[] = await layerFacts(frozen, sites, statistics);
-    yield stage("choose", "choosing what to remove");
-    const context = {
-      frozen,
-      facts,
-      data,
-      backend,
-      files,
-      searchFile: joinPath(options.output, SEARCH_FILE),
-      searchKey: searchKey(planTarget, data, options.rule, compensation),
-      mayKeepAll: options.decodingBudget !== null,
-      signal,
-    };
-    const steps = chooseLayers(context, options.rule);
-    for (;;) {
-      const next = await steps.next();
-      if (next.done) {
-        choice = next.value;
-        break;
-      }
-      yield { type: "candidate", ...next.value };
-    }
+    const { layers, exactness, chosen: by } = await readPlan(files, options.rule.file, planTarget);
+    return { choice: { layers, exactness, chosen: by, candidates: [] }, statistics: [] };
   }
-  const plan: Plan = {
-    schema: 1,
-    base: planTarget.base,
-    adapter: planTarget.adapter,
-    layers: choice.layers,
-    quantization: options.quantization,
-    exactness: recovery === null ? choice.exactness : "calibrated",
-    chosen: recoveryChosen(choice.chosen, recovery),
+  yield stage("calibrate", `${exampleCount(data.calibration)} examples of ${data.calibrationSplit}`);
+  const moments = needsMoments(sites, options.rule, compensation);
+  const statistics = await calibrate(backend, frozen, data.calibration, data.task, { moments });
+  const facts: LayerFacts[] = await layerFacts(frozen, sites, statistics);
+  yield stage("choose", "choosing what to remove");
+  const context = {
+    frozen,
+    facts,
+    data,
+    backend,
+    files,
+    searchFile: joinPath(options.output, SEARCH_FILE),
+    searchKey: searchKey(planTarget, data, options.rule, compensation),
+    mayKeepAll: options.decodingBudget !== null,
+    signal,
   };
-  let smaller = applyPlan(frozen, sites, plan.layers);
-  if (recovery !== null) {
-    const taught = recovery.distillation > 0 ? ", taught by the dense model, which is asked first" : "";
-    yield stage("recover", `${recovery.steps} steps of ${recovery.method.kind}${taught}`);
-    const folder = joinPath(options.output, RECOVERY_FOLDER);
-    smaller = yield* recover(environment, frozen, smaller, recovery, { source, folder, signal });
+  const steps = chooseLayers(context, options.rule);
+  for (;;) {
+    const next = await steps.next();
+    if (next.done) return { choice: next.value, statistics };
+    yield { type: "candidate", ...next.value };
   }
-  let decoding: StoredDecoding | null = null;
-  if (options.decodingBudget !== null) {
-    yield stage("choose", "choosing thresholds for decoding by rows");
-    decoding = await chooseDecoding(backend, frozen, smaller, data, options.decodingBudget);
-  }
-  const exactness = decoding?.plan.exactness === "calibrated" ? "calibrated" : plan.exactness;
-  yield stage("measure", `${exampleCount(data.heldOut)} examples of ${data.split} that no choice has seen`);
+}
+
+/** What was made, before it is measured. */
+interface Made {
+  readonly plan: Plan;
+  readonly smaller: PlainModel;
+  readonly decoding: StoredDecoding | null;
+  readonly candidates: Choice["candidates"];
+  readonly statistics: readonly NeuronStatistics[];
+}
+
+/** The record of a compression, with scores and latency on examples that no choice has seen. */
+async function measured(
+  { environment, target, options }: CompressRequest,
+  { frozen, sites, data, backend }: CompressJob,
+  { plan, smaller, decoding, candidates, statistics }: Made,
+): Promise<Compression> {
   const { before, after, logitsDifference } = await statedScores(
     backend,
     frozen,
@@ -161,13 +214,12 @@ async function* compressEvents(
   const precision = plan.quantization;
   const how = { frozen, smaller, data, decoding: decoding?.plan ?? null };
   const quantized = precision === "none" ? null : await quantizedMetrics(backend, { ...how, precision });
-  yield stage("write", options.output);
-  const compression: Compression = {
+  return {
     schema: 1,
     createdAt: new Date().toISOString(),
-    source,
+    source: target.kind === "run" ? target.folder : target.model,
     folder: options.output,
-    exactness,
+    exactness: decoding?.plan.exactness === "calibrated" ? "calibrated" : plan.exactness,
     ...(decoding === null ? {} : { decoding: decodingFacts(decoding) }),
     ...(smaller.beside ? { beside: smaller.beside.method.settings.kind } : {}),
     quantization: plan.quantization,
@@ -186,18 +238,28 @@ async function* compressEvents(
     },
     logitsDifference,
     budget: budgetOutcome(options, latency, before, after),
-    candidates: choice.candidates,
+    candidates,
     run: runFacts(frozen, data),
     versions: environment.versions,
   };
-  await writePlainModel(files, options.output, smaller, frozen.opened.base.folder);
+}
+
+/** Writes the smaller model with its plan and its record, the record last. */
+async function writeCompressed(
+  environment: Environment,
+  { frozen }: CompressJob,
+  { plan, smaller, decoding }: Made,
+  compression: Compression,
+): Promise<void> {
+  const { files } = environment;
+  const { folder } = compression;
+  await writePlainModel(files, folder, smaller, frozen.opened.base.folder);
   const pruning = await pruningOf(frozen, smaller, plan.layers);
-  if (pruning !== null) await files.write(joinPath(options.output, PRUNING_FILE), pruningText(pruning));
-  if (smaller.beside) await writeBeside(environment, options.output, smaller.beside, frozen);
-  await writePlan(files, options.output, plan);
-  if (decoding !== null) await files.write(joinPath(options.output, DECODING_FILE), jsonText({ ...decoding }));
-  await files.write(joinPath(options.output, COMPRESSION_FILE), jsonText({ ...compression }));
-  return compression;
+  if (pruning !== null) await files.write(joinPath(folder, PRUNING_FILE), pruningText(pruning));
+  if (smaller.beside) await writeBeside(environment, folder, smaller.beside, frozen);
+  await writePlan(files, folder, plan);
+  if (decoding !== null) await files.write(joinPath(folder, DECODING_FILE), jsonText({ ...decoding }));
+  await files.write(joinPath(folder, COMPRESSION_FILE), jsonText({ ...compression }));
 }
 
 /** A pruned base's record for the smaller model; null for other bases, and where zeros were filled. */

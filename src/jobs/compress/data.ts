@@ -45,7 +45,6 @@ export async function openCompressData(
   checkTask(task, opened);
   const { answers, data: textData } = answersFor(task, settings, overrides);
   const mostCalibration = calibrationExamples ?? CALIBRATION_SAMPLE.most;
-  const searchExamples = SEARCH_EXAMPLES[base.model.architecture];
   const data = {
     ...textData,
     path,
@@ -54,7 +53,7 @@ export async function openCompressData(
     labelColumn: columns.labelColumn ?? null,
     maxLength: maxLengthOf(opened, overrides),
     padding: overrides.padding ?? settings?.data.padding ?? DEFAULTS.padding,
-    limitTrain: mostCalibration + searchExamples,
+    limitTrain: mostCalibration + SEARCH_EXAMPLES[base.model.architecture],
     limitEval: overrides["limit-eval"] ?? settings?.data.limitEval ?? null,
   };
   const names = isRegression || labels.length === 0 ? {} : { labels };
@@ -65,24 +64,39 @@ export async function openCompressData(
     if (error instanceof FileError) return null;
     throw error;
   });
-  const evalName = overrides.split ?? whole?.task.evalSplits[0] ?? "dev";
-  const dataset = whole ?? (await open([evalName]));
+  const split = overrides.split ?? whole?.task.evalSplits[0] ?? "dev";
+  const dataset = whole ?? (await open([split]));
   const encode = (name: string) => encodeSplit(splitOf(dataset, name), base, data, dataset.task);
-  const evaluation = await encode(evalName);
-  if (exampleCount(evaluation) < 2)
-    throw new ConfigError([
-      {
-        path: "--data",
-        expected: `at least two examples in ${evalName}, to choose on one and state the other`,
-        got: String(exampleCount(evaluation)),
-      },
-    ]);
-  const [half, stated] = halves(evaluation);
   const trainName = dataset.task.trainSplit;
   const train = whole?.splits.has(trainName) ? await encode(trainName) : null;
+  return {
+    task: dataset.task,
+    split,
+    calibrationSplit: train === null ? split : trainName,
+    ...shared(await encode(split), train, { split, mostCalibration, calibrationExamples }),
+    pointing: spanOptions(answers, dataset.task.unanswerable ?? false),
+    generation: generationOptions(answers, data.maxTargetLength, overrides.seed ?? settings?.seed ?? DEFAULTS.seed),
+  };
+}
+
+/** The examples of each purpose. @throws {ConfigError} when there are none for one. */
+function shared(
+  evaluation: EncodedExamples,
+  train: EncodedExamples | null,
+  options: {
+    readonly split: string;
+    readonly mostCalibration: number;
+    readonly calibrationExamples: number | null;
+  },
+): Pick<CompressData, "calibration" | "search" | "searchTrain" | "heldOut"> {
+  if (exampleCount(evaluation) < 2) {
+    const expected = `at least two examples in ${options.split}, to choose on one and state the other`;
+    throw new ConfigError([{ path: "--data", expected, got: String(exampleCount(evaluation)) }]);
+  }
+  const [half, heldOut] = halves(evaluation);
   const known = train ?? half;
-  const calibration = examplesFrom(known, 0, calibrationExamples ?? usualCalibration(known));
-  const more = train === null ? null : examplesFrom(train, mostCalibration, exampleCount(train));
+  const calibration = examplesFrom(known, 0, options.calibrationExamples ?? usualCalibration(known));
+  const more = train === null ? null : examplesFrom(train, options.mostCalibration, exampleCount(train));
   const searchTrain = more === null ? 0 : exampleCount(more);
   if (calibration.count === 0 || calibration.totalTokens === 0)
     throw new ConfigError([{ path: "--data", expected: "examples to take statistics from", got: "none" }]);
@@ -90,17 +104,7 @@ export async function openCompressData(
     throw new ConfigError([
       { path: "--data", expected: "texts to write, to take the decoder's statistics from", got: "none" },
     ]);
-  return {
-    task: dataset.task,
-    split: evalName,
-    calibration,
-    calibrationSplit: train === null ? evalName : trainName,
-    search: searchTrain === 0 ? half : joined(half, more!),
-    searchTrain,
-    heldOut: stated,
-    pointing: spanOptions(answers, dataset.task.unanswerable ?? false),
-    generation: generationOptions(answers, data.maxTargetLength, overrides.seed ?? settings?.seed ?? DEFAULTS.seed),
-  };
+  return { calibration, search: searchTrain === 0 ? half : joined(half, more!), searchTrain, heldOut };
 }
 
 /** Examples to take statistics from, unless told otherwise: the products of every two neurons are counted for each token. */

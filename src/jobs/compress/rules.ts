@@ -4,47 +4,19 @@ import { ConfigError } from "../../errors.ts";
 import type { MergedModel } from "../../load/index.ts";
 import type { MlpSite } from "../../models/index.ts";
 import {
-  type Exactness,
   hasAdapter,
   keepNeurons,
   type LayerFacts,
-  type LayerPlan,
   neuronsToKeep,
   provenInactive,
   type SearchStep,
   sizeOfShare,
 } from "../../prune/index.ts";
 import type { Candidate } from "../../runs/index.ts";
-import type { Backend } from "../../runtime/index.ts";
-import type { Files } from "../../tensor/index.ts";
-import type { CompressData } from "./data.ts";
 import type { CompressOptions, CompressRule, LayerName } from "./options.ts";
+import type { Choice, RuleContext } from "./rule-context.ts";
 import { openMasked } from "./scoring.ts";
 import { bySearch } from "./searching.ts";
-
-/** What the rules work on. */
-export interface RuleContext {
-  readonly frozen: MergedModel;
-  readonly facts: readonly LayerFacts[];
-  readonly data: CompressData;
-  readonly backend: Backend;
-  readonly files: Files;
-  /** Where measurements of a search are kept, so that it can go on. */
-  readonly searchFile: string;
-  readonly searchKey: string;
-  /** Removing nothing is an answer: something else is asked for. */
-  readonly mayKeepAll: boolean;
-  readonly signal?: AbortSignal | undefined;
-}
-
-/** What a rule decided. */
-export interface Choice {
-  readonly layers: readonly LayerPlan[];
-  readonly exactness: Exactness;
-  readonly chosen: Readonly<Record<string, unknown>>;
-  /** Every candidate that was measured; empty where none was. */
-  readonly candidates: readonly Candidate[];
-}
 
 /** Second moments of all layers, while a batch's are added to them. */
 const MOMENTS_BYTES = 8;

@@ -9,6 +9,7 @@ import {
   keepNeurons,
   neuronsToKeep,
   type SearchOptions,
+  type SearchResult,
   type SearchStep,
   type Sizes,
   search,
@@ -16,17 +17,45 @@ import {
 import { exampleCount, examplesFrom, sampleCount } from "./examples.ts";
 import { meanTargetTokens, openLatency } from "./latency-budget.ts";
 import type { CompressRule } from "./options.ts";
-import type { Choice, RuleContext } from "./rules.ts";
+import type { Choice, RuleContext } from "./rule-context.ts";
 import { noneSwitched, openMasked } from "./scoring.ts";
 import { SearchLog } from "./search-log.ts";
 
+/** The rules that search. */
+type SearchRule = Extract<CompressRule, { kind: "score" | "latency" | "neurons" }>;
+
 /** The search of a rule; yields its steps. @throws {ConfigError} with the floor when a latency budget is out of reach. */
-export async function* bySearch(
-  context: RuleContext,
-  rule: Extract<CompressRule, { kind: "score" | "latency" | "neurons" }>,
-): AsyncGenerator<SearchStep, Choice> {
-  const { facts, frozen, backend, data } = context;
-  const memory = await SearchLog.open(context.files, context.searchFile, context.searchKey);
+export async function* bySearch(context: RuleContext, rule: SearchRule): AsyncGenerator<SearchStep, Choice> {
+  const { facts, frozen } = context;
+  const log = await SearchLog.open(context.files, context.searchFile, context.searchKey);
+  const measures = await openMeasures(context, rule, log);
+  try {
+    const neurons = facts.map(({ site }) => site.neurons);
+    const budget = budgetOf(rule, neurons, measures.latency);
+    const { diverge, measure } = measures;
+    const steps = search({ neurons, diverge, measure, budget, alike: alikeLayers(frozen) });
+    for (let next = await steps.next(); ; next = await steps.next()) {
+      if (next.done) return chosenBy(context, rule, log, measures.layersOf(next.value.sizes), next.value);
+      yield next.value;
+      context.signal?.throwIfAborted();
+    }
+  } finally {
+    await measures.dispose();
+  }
+}
+
+function budgetOf(
+  rule: SearchRule,
+  neurons: Sizes,
+  latency: (sizes: Sizes) => Promise<number>,
+): SearchOptions["budget"] {
+  if (rule.kind === "score") return { kind: "score", drop: rule.budget };
+  if (rule.kind === "latency") return { kind: "latency", ratio: rule.budget, latency };
+  return { kind: "neurons", keep: Math.max(1, Math.round(rule.budget * neurons.reduce((a, b) => a + b, 0))) };
+}
+
+/** What a search measures, kept in its log: by a model whose neurons are masked, and latencies of models really made smaller. */
+async function openMeasures({ facts, frozen, backend, data }: RuleContext, rule: SearchRule, log: SearchLog) {
   const rankings = facts.map((of) => neuronsToKeep(of, of.site.neurons));
   const keptOf = (sizes: Sizes) =>
     sizes.map((size, i) =>
@@ -34,65 +63,55 @@ export async function* bySearch(
     );
   const layersOf = (sizes: Sizes) =>
     keptOf(sizes).map((kept, i) => keepNeurons(facts[i]!, kept ?? all(facts[i]!.site.neurons), "refit"));
+  const sites = facts.map(({ site }) => site);
   const masked = await openMasked(backend, frozen, facts, data);
   const dense = await masked.said(data.search, noneSwitched(facts));
   const timing = rule.kind === "latency" ? await openLatency(backend, frozen, data.search) : null;
-  const measure = (sizes: Sizes) =>
-    memory.measured(sizes, async () => {
-      const said = await masked.said(data.search, keptOf(sizes));
-      const { lost, standardError } = scoreDrop(dense, said);
-      // of many candidates some are lucky: the error keeps a search from paying with luck
-      return { score: said.score, lost: lost + standardError };
-    });
   const sample = examplesFrom(data.search, 0, sampleCount(data.search, DIVERGENCE_SAMPLE));
-  const diverge = (sizes: Sizes) => memory.divergence(sizes, () => masked.divergence(sample, keptOf(sizes)));
-  const latency = (sizes: Sizes) =>
-    memory.latency(sizes, () =>
-      timing!.share(
-        applyPlan(
-          frozen,
-          facts.map(({ site }) => site),
-          layersOf(sizes),
-        ),
-      ),
-    );
-  try {
-    const neurons = facts.map(({ site }) => site.neurons);
-    const budgetOf = (): SearchOptions["budget"] => {
-      if (rule.kind === "score") return { kind: "score", drop: rule.budget };
-      if (rule.kind === "latency") return { kind: "latency", ratio: rule.budget, latency };
-      return { kind: "neurons", keep: Math.max(1, Math.round(rule.budget * neurons.reduce((a, b) => a + b, 0))) };
-    };
-    const steps = search({ neurons, diverge, measure, budget: budgetOf(), alike: alikeLayers(frozen) });
-    for (let next = await steps.next(); ; next = await steps.next()) {
-      if (next.done) {
-        const { sizes, met, measured, latency: share } = next.value;
-        if (!met && rule.kind === "latency") throw outOfReach(rule.budget, share!);
-        return {
-          layers: layersOf(sizes),
-          exactness: "calibrated",
-          chosen: {
-            ...(rule.kind === "neurons"
-              ? { rule: "keep-neurons", keepNeurons: rule.budget, scope: "global" }
-              : { rule: `${rule.kind}-budget`, budget: rule.budget }),
-            searchExamples: exampleCount(data.search),
-            searchTrainExamples: data.searchTrain,
-            // the score that may have been lost on them, with one standard error
-            searchLost: measured.lost,
-            searchScore: measured.score,
-            denseSearchScore: next.value.dense.score,
-            ...(share === null ? {} : { latency: share, ...latencyFacts(memory, sizes, data.search) }),
-          },
-          candidates: memory.candidates,
-        };
-      }
-      yield next.value;
-      context.signal?.throwIfAborted();
-    }
-  } finally {
-    await masked.dispose();
-    await timing?.dispose();
-  }
+  return {
+    layersOf,
+    measure: (sizes: Sizes) =>
+      log.measured(sizes, async () => {
+        const said = await masked.said(data.search, keptOf(sizes));
+        const { lost, standardError } = scoreDrop(dense, said);
+        // of many candidates some are lucky: the error keeps a search from paying with luck
+        return { score: said.score, lost: lost + standardError };
+      }),
+    diverge: (sizes: Sizes) => log.divergence(sizes, () => masked.divergence(sample, keptOf(sizes))),
+    latency: (sizes: Sizes) => log.latency(sizes, () => timing!.share(applyPlan(frozen, sites, layersOf(sizes)))),
+    async dispose() {
+      await masked.dispose();
+      await timing?.dispose();
+    },
+  };
+}
+
+/** What a search's end says. @throws {ConfigError} with the floor when a latency budget is out of reach. */
+function chosenBy(
+  { data }: RuleContext,
+  rule: SearchRule,
+  log: SearchLog,
+  layers: Choice["layers"],
+  { sizes, met, measured, dense, latency: share }: SearchResult,
+): Choice {
+  if (!met && rule.kind === "latency") throw outOfReach(rule.budget, share!);
+  return {
+    layers,
+    exactness: "calibrated",
+    chosen: {
+      ...(rule.kind === "neurons"
+        ? { rule: "keep-neurons", keepNeurons: rule.budget, scope: "global" }
+        : { rule: `${rule.kind}-budget`, budget: rule.budget }),
+      searchExamples: exampleCount(data.search),
+      searchTrainExamples: data.searchTrain,
+      // the score that may have been lost on them, with one standard error
+      searchLost: measured.lost,
+      searchScore: measured.score,
+      denseSearchScore: dense.score,
+      ...(share === null ? {} : { latency: share, ...latencyFacts(log, sizes, data.search) }),
+    },
+    candidates: log.candidates,
+  };
 }
 
 /** Layers whose neurons take alike long: a classifier's last block computes one position, and a decoder runs token by token. */
@@ -118,8 +137,8 @@ function outOfReach(asked: number, floor: number): ConfigError {
 }
 
 /** For models that write: the shares of reading and of a token, and how many tokens a text was taken to have. */
-function latencyFacts(memory: SearchLog, sizes: Sizes, examples: EncodedExamples): Record<string, unknown> {
-  const parts = memory.candidates.find((one) => one.sizes.join() === sizes.join())?.latencyParts;
+function latencyFacts(log: SearchLog, sizes: Sizes, examples: EncodedExamples): Record<string, unknown> {
+  const parts = log.candidates.find((one) => one.sizes.join() === sizes.join())?.latencyParts;
   return parts === undefined ? {} : { latencyParts: parts, textTokens: meanTargetTokens(examples) };
 }
 

@@ -1,5 +1,5 @@
 // What a run is made of, opened and checked before its first step: base, method, data, batches, optimiser.
-import { type Dataset, type EncodedExamples, splitOf } from "../../data/index.ts";
+import { type Dataset, type EncodedExamples, splitOf, type Task } from "../../data/index.ts";
 import { ConfigError } from "../../errors.ts";
 import { encodeSplit, openData, trainingBatches } from "../../evaluate/index.ts";
 import { jsonText } from "../../hub/index.ts";
@@ -18,13 +18,15 @@ import {
   usualTargets,
   withExtras,
 } from "../../load/index.ts";
-import { isHead } from "../../peft/index.ts";
+import { isHead, type Method } from "../../peft/index.ts";
 import type { Environment, RunRecord, Stoppable } from "../../runs/index.ts";
 import { methodName, type Settings } from "../../settings/index.ts";
+import type { HeadKind } from "../../tasks/index.ts";
 import { elementCount } from "../../tensor/index.ts";
 import { openOptimizer, type TrainEvent, type TrainStep, type WarningEvent } from "../../train/index.ts";
 import { referenceLosses } from "./reference.ts";
 import { openTeacher, type TrainingBatches, withTeacherLogits } from "./teacher.ts";
+import type { Teacher } from "./teacher-logits.ts";
 import { removalOptions, weightControl } from "./train-extras.ts";
 
 export interface TrainOptions extends Stoppable {
@@ -73,7 +75,40 @@ async function prepare(environment: Environment, given: Settings, openedTeacher?
   const batches = trainingBatches(trainExamples, task, settings);
   const stepsPerEpoch = Math.ceil(batches.batchesPerEpoch / settings.optim.accumulate);
   const totalSteps = settings.optim.maxSteps ?? Math.max(1, Math.ceil(settings.optim.epochs * stepsPerEpoch));
-  const record: Omit<RunRecord, "result"> = {
+  const opened = { environment, settings, base, method, dataset, task, head, alsoTrains, teacher };
+  return {
+    ...opened,
+    evalSplit,
+    trainExamples,
+    evalExamples,
+    batches,
+    totalSteps,
+    record: recordOf(opened),
+    backend: environment.backend(settings.backend, settings.threads),
+    stateKey: stateKeyOf(opened, totalSteps),
+    warnings: [
+      ...dataset.notes.map((note) => warning("data", note)),
+      ...newParts(base, alsoTrains),
+      ...truncation(trainExamples, settings),
+    ],
+  };
+}
+
+/** What a run is made of, before its examples are encoded. */
+interface OpenedJob {
+  readonly environment: Environment;
+  readonly settings: Settings;
+  readonly base: BaseModel;
+  readonly method: Method;
+  readonly dataset: Dataset;
+  readonly task: Task;
+  readonly head: HeadKind;
+  readonly alsoTrains: ReadonlySet<string>;
+  readonly teacher: Teacher | null;
+}
+
+function recordOf({ environment, settings, base, dataset, task, teacher }: OpenedJob): Omit<RunRecord, "result"> {
+  return {
     schema: 1,
     createdAt: new Date().toISOString(),
     settings,
@@ -87,48 +122,28 @@ async function prepare(environment: Environment, given: Settings, openedTeacher?
     labels: task.labels,
     ...(task.unanswerable ? { unanswerable: true } : {}),
   };
-  return {
-    environment,
-    settings,
-    base,
-    method,
-    dataset,
-    task,
-    head,
-    alsoTrains,
-    teacher,
-    evalSplit,
-    trainExamples,
-    evalExamples,
-    batches,
+}
+
+/** All that the steps of a run depend on, as text with sorted keys: settings read back from run.json have another order. */
+function stateKeyOf({ settings, base, method, dataset, teacher }: OpenedJob, totalSteps: number): string {
+  return jsonText({
+    base: base.fingerprint,
+    quantization: base.quantization?.format ?? null,
+    dataset: dataset.fingerprint,
+    task: settings.task,
+    data: { ...settings.data },
+    method: { ...method.settings },
+    density: { ...settings.density },
+    removal: settings.removal && { ...settings.removal },
+    gates: settings.gates && { ...settings.gates },
+    // absent without one, as in the checkpoints of versions that had none
+    ...(teacher ? { teacher: teacher.fingerprint, teacherWeight: teacher.weight } : {}),
+    optim: { ...settings.optim },
+    seed: settings.seed,
+    evalSteps: settings.evalSteps,
+    patience: settings.patience,
     totalSteps,
-    record,
-    backend: environment.backend(settings.backend, settings.threads),
-    // keys sorted: settings read back from run.json have another order than those just resolved
-    stateKey: jsonText({
-      base: base.fingerprint,
-      quantization: base.quantization?.format ?? null,
-      dataset: dataset.fingerprint,
-      task: settings.task,
-      data: { ...settings.data },
-      method: { ...method.settings },
-      density: { ...settings.density },
-      removal: settings.removal && { ...settings.removal },
-      gates: settings.gates && { ...settings.gates },
-      // absent without one, as in the checkpoints of versions that had none
-      ...(teacher ? { teacher: teacher.fingerprint, teacherWeight: teacher.weight } : {}),
-      optim: { ...settings.optim },
-      seed: settings.seed,
-      evalSteps: settings.evalSteps,
-      patience: settings.patience,
-      totalSteps,
-    }),
-    warnings: [
-      ...dataset.notes.map((note) => warning("data", note)),
-      ...newParts(base, alsoTrains),
-      ...truncation(trainExamples, settings),
-    ],
-  };
+  });
 }
 
 /** The optimiser of a job. Errors as `openOptimizer`. */

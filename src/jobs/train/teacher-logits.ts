@@ -1,16 +1,49 @@
-// What a teacher says of training examples: asked once, and given to each batch.
-import { type EncodedSpans, type Example, isSpans, type Split, splitOf, type Task } from "../../data/index.ts";
+// Teacher logits of the training set, computed once and attached to each batch.
+import {
+  type Dataset,
+  type EncodedExamples,
+  type EncodedSpans,
+  type Example,
+  isSpans,
+  type Split,
+  splitOf,
+  type Task,
+} from "../../data/index.ts";
 import { ConfigError } from "../../errors.ts";
-import { batchOf, encodeSplit, scoringBatches, windowsIn } from "../../evaluate/index.ts";
+import { batchOf, encodeSplit, type PlannedBatches, scoringBatches, windowsIn } from "../../evaluate/index.ts";
 import { openScorer } from "../../infer/index.ts";
-import { maxLengthOf, SCORING_BATCH } from "../../load/index.ts";
+import { type BaseModel, maxLengthOf, type OpenedTarget, SCORING_BATCH } from "../../load/index.ts";
 import { maxSequenceLength } from "../../models/index.ts";
 import { numVirtualTokens } from "../../peft/index.ts";
-import type { Outputs } from "../../runtime/index.ts";
+import type { Backend, Outputs } from "../../runtime/index.ts";
+import type { Settings } from "../../settings/index.ts";
 import { type ModelBatch, numLogits } from "../../tasks/index.ts";
 import { float32, type Tensor } from "../../tensor/index.ts";
 import type { TeacherEvent } from "../../train/index.ts";
-import type { Teacher, TeacherOptions } from "./teacher.ts";
+
+/** A teacher that fits the task. */
+export interface Teacher {
+  /** As the settings name it. */
+  readonly name: string;
+  readonly opened: OpenedTarget;
+  /** SHA-256 over its trained tensors, or over a bare model's weights. */
+  readonly fingerprint: string;
+  readonly weight: number;
+}
+
+/** What of a run its teacher is asked about. */
+export interface TeacherOptions {
+  readonly base: BaseModel;
+  readonly task: Task;
+  readonly dataset: Dataset;
+  readonly trainExamples: EncodedExamples;
+  readonly batches: PlannedBatches;
+  readonly settings: Pick<Settings, "data" | "optim">;
+  readonly backend: Backend;
+  /** Steps that will be taken, from the first on. */
+  readonly steps: number;
+  readonly signal?: AbortSignal | undefined;
+}
 
 /** A teacher's answers to the examples that were met. */
 export interface TeacherLogits {

@@ -1,28 +1,17 @@
 // A teacher: a model trained before, whose logits for the training examples are learned from beside the labels.
-import type { Dataset, EncodedExamples, Task } from "../../data/index.ts";
+import type { Task } from "../../data/index.ts";
 import { ConfigError, type ConfigIssue } from "../../errors.ts";
 import { chanceLoss, type PlannedBatches } from "../../evaluate/index.ts";
 import { fingerprint } from "../../hub/index.ts";
-import type { BaseModel, RunTarget } from "../../load/index.ts";
+import type { RunTarget } from "../../load/index.ts";
 import { HEAD_NAMES, type OpenedTarget, openTarget } from "../../load/index.ts";
 import type { Environment } from "../../runs/index.ts";
 import { COMPRESSION_FILE } from "../../runs/index.ts";
-import type { Backend } from "../../runtime/index.ts";
 import type { DistillationSettings, Settings } from "../../settings/index.ts";
 import type { HeadKind, ModelBatch } from "../../tasks/index.ts";
 import { joinPath, memoryWeights } from "../../tensor/index.ts";
 import type { BatchSource, TeacherEvent } from "../../train/index.ts";
-import { runTeacher } from "./teacher-logits.ts";
-
-/** A teacher that fits the task. */
-export interface Teacher {
-  /** As the settings name it. */
-  readonly name: string;
-  readonly opened: OpenedTarget;
-  /** SHA-256 over its trained tensors, or over a bare model's weights. */
-  readonly fingerprint: string;
-  readonly weight: number;
-}
+import { runTeacher, type Teacher, type TeacherOptions } from "./teacher-logits.ts";
 
 /** What a run learns from: its batches, and the loss of the best constant answer to them. */
 export interface TrainingBatches {
@@ -83,20 +72,6 @@ function isSameLabels(got: readonly string[], wanted: readonly string[]): boolea
   if (wanted.length === 0) return got.length <= 1;
   const fits = (label: string, i: number) => [wanted[i]!.toLowerCase(), `label_${i}`].includes(label.toLowerCase());
   return got.length === wanted.length && got.every(fits);
-}
-
-/** What of a run its teacher is asked about. */
-export interface TeacherOptions {
-  readonly base: BaseModel;
-  readonly task: Task;
-  readonly dataset: Dataset;
-  readonly trainExamples: EncodedExamples;
-  readonly batches: PlannedBatches;
-  readonly settings: Pick<Settings, "data" | "optim">;
-  readonly backend: Backend;
-  /** Steps that will be taken, from the first on. */
-  readonly steps: number;
-  readonly signal?: AbortSignal | undefined;
 }
 
 /**

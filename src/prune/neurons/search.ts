@@ -78,15 +78,53 @@ function nearestSize(neurons: number, share: number): number {
  * refined: layer by layer, under a latency budget by taking back a part of the last move. A number of neurons is a place in that order, and needs none.
  */
 export async function* search(options: SearchOptions): AsyncGenerator<SearchStep, SearchResult> {
-  const { neurons, diverge, measure, budget, alike = [] } = options;
+  const { neurons, measure, budget, alike = [] } = options;
   const dense = await measure(neurons);
   if (budget.kind === "neurons" && budget.keep >= totalOf(neurons))
     return { sizes: neurons, measured: dense, dense, latency: null, met: true };
   const levels = neurons.map(candidateSizes);
-  const alone: number[][] = levels.map(() => [0]);
-  const total = levels.reduce((sum, of) => sum + of.length - 1, 0);
+  const step = counted(levels.reduce((sum, of) => sum + of.length - 1, 0));
+  const alone = yield* layersAlone(options, levels, step);
+  const worth = budget.kind === "latency" ? await timeOfNeurons(neurons, alike, budget.latency) : neurons.map(() => 1);
+  const path = orderedPath(levels, alone, worth);
+  if (budget.kind === "neurons") {
+    const sizes = sizeAtBudget(path, budget.keep);
+    return { sizes, measured: await measure(sizes), dense, latency: null, met: totalOf(sizes) <= budget.keep };
+  }
+  const holds = async (sizes: Sizes): Promise<Held> => {
+    if (budget.kind === "score") return { fits: (await measure(sizes)).lost <= budget.drop + 1e-12, latency: null };
+    const latency = await budget.latency(sizes);
+    return { fits: latency <= budget.ratio, latency };
+  };
+  const place = yield* bisected(options, path, holds, step);
+  let sizes = path[place]!;
+  if (budget.kind === "score") {
+    for await (const refined of refine(sizes, levels, alone, holds)) {
+      sizes = refined.sizes;
+      yield step("refine", sizes, { measured: await measure(sizes) });
+    }
+  } else if (place > 0) {
+    for await (const tried of backOff(path[place - 1]!, sizes, budget)) {
+      if (tried.fits) sizes = tried.sizes;
+      yield step("refine", tried.sizes, { latency: tried.latency });
+    }
+  }
+  const { fits, latency } = await holds(sizes);
+  return { sizes, measured: await measure(sizes), dense, latency, met: fits };
+}
+
+/** Whether sizes hold the budget, and the latency where that is the budget. */
+interface Held {
+  readonly fits: boolean;
+  readonly latency: number | null;
+}
+
+type MakeStep = (phase: SearchStep["phase"], sizes: Sizes, found: Partial<SearchStep>) => SearchStep;
+
+/** Makes steps that count themselves. */
+function counted(total: number): MakeStep {
   let done = 0;
-  const step = (phase: SearchStep["phase"], sizes: Sizes, found: Partial<SearchStep>): SearchStep => ({
+  return (phase, sizes, found) => ({
     phase,
     sizes,
     measured: null,
@@ -96,6 +134,15 @@ export async function* search(options: SearchOptions): AsyncGenerator<SearchStep
     done: ++done,
     total,
   });
+}
+
+/** The divergence of each layer alone at each of its levels, 0 at the first. */
+async function* layersAlone(
+  { neurons, diverge }: Pick<SearchOptions, "neurons" | "diverge">,
+  levels: readonly (readonly number[])[],
+  step: MakeStep,
+): AsyncGenerator<SearchStep, number[][]> {
+  const alone: number[][] = levels.map(() => [0]);
   for (const [layer, of] of levels.entries()) {
     for (const size of of.slice(1)) {
       const sizes = neurons.with(layer, size);
@@ -104,44 +151,28 @@ export async function* search(options: SearchOptions): AsyncGenerator<SearchStep
       yield step("layers", sizes, { divergence });
     }
   }
-  const worth = budget.kind === "latency" ? await timeOfNeurons(neurons, alike, budget.latency) : neurons.map(() => 1);
-  const path = orderedPath(levels, alone, worth);
-  if (budget.kind === "neurons") {
-    const sizes = sizeAtBudget(path, budget.keep);
-    return { sizes, measured: await measure(sizes), dense, latency: null, met: totalOf(sizes) <= budget.keep };
-  }
-  const holds = async (sizes: Sizes): Promise<{ fits: boolean; latency: number | null }> => {
-    if (budget.kind === "score") return { fits: (await measure(sizes)).lost <= budget.drop + 1e-12, latency: null };
-    const latency = await budget.latency(sizes);
-    return { fits: latency <= budget.ratio, latency };
-  };
-  // score: the last that still fits; latency: the first that fits at all
-  const wanted = budget.kind === "score";
+  return alone;
+}
+
+/** A place of the path: under a score budget the last that holds, under a latency budget the first. */
+async function* bisected(
+  { budget, measure }: Pick<SearchOptions, "budget" | "measure">,
+  path: readonly Sizes[],
+  holds: (sizes: Sizes) => Promise<Held>,
+  step: MakeStep,
+): AsyncGenerator<SearchStep, number> {
+  const isScore = budget.kind === "score";
   let [low, high] = [0, path.length - 1];
   while (low < high) {
-    const middle = wanted ? Math.ceil((low + high) / 2) : Math.floor((low + high) / 2);
+    const middle = isScore ? Math.ceil((low + high) / 2) : Math.floor((low + high) / 2);
     const { fits, latency } = await holds(path[middle]!);
-    yield step("path", path[middle]!, { measured: wanted ? await measure(path[middle]!) : null, latency });
-    if (wanted && fits) low = middle;
-    else if (wanted) high = middle - 1;
+    yield step("path", path[middle]!, { measured: isScore ? await measure(path[middle]!) : null, latency });
+    if (isScore && fits) low = middle;
+    else if (isScore) high = middle - 1;
     else if (fits) high = middle;
     else low = middle + 1;
   }
-  let sizes = path[low]!;
-  if (wanted) {
-    for await (const refined of refine(sizes, levels, alone, holds)) {
-      sizes = refined.sizes;
-      yield step("refine", sizes, { measured: await measure(sizes) });
-    }
-  }
-  if (budget.kind === "latency" && low > 0) {
-    for await (const tried of backOff(path[low - 1]!, path[low]!, budget)) {
-      if (tried.fits) sizes = tried.sizes;
-      yield step("refine", tried.sizes, { latency: tried.latency });
-    }
-  }
-  const { fits, latency } = await holds(sizes);
-  return { sizes, measured: await measure(sizes), dense, latency, met: fits };
+  return low;
 }
 
 /** A measured saving below this share of another layer's is no more than noise. */
