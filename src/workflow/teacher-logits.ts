@@ -211,7 +211,7 @@ export function taughtChance(
 }
 
 function sharesOf(logits: Float32Array): Float64Array {
-  const largest = Math.max(...logits);
+  const largest = logits.reduce((most, logit) => Math.max(most, logit), Number.NEGATIVE_INFINITY);
   const powers = Float64Array.from(logits, (logit) => Math.exp(logit - largest));
   const total = powers.reduce((sum, power) => sum + power, 0);
   return powers.map((power) => power / total);
