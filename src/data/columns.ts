@@ -1,6 +1,6 @@
 // Which columns of a table hold the text, its pair, the label or the target.
 import { DataError, type DataIssue, nearest } from "../errors.ts";
-import type { Table } from "./table.ts";
+import type { Table } from "./row.ts";
 
 /** Positions of the columns; null where there is none. */
 export interface Columns {

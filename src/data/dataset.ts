@@ -6,9 +6,11 @@ import { type Example, type ExampleSource, readExamples, readIdPairs, type Scan,
 import { fileDigest, textDigest } from "./fingerprint.ts";
 import { heldOut, textKey } from "./held-out.ts";
 import { discoverLabels, labelReader } from "./labels.ts";
-import { locate, type Source, unknownSplit } from "./sources.ts";
+import { cellText, plural, type Table } from "./row.ts";
+import { openTables } from "./shards.ts";
+import { canonicalSplit, locate, type Source, unknownSplit } from "./sources.ts";
 import type { Dataset, DatasetOptions, Split } from "./split.ts";
-import { cellText, openTable, plural, type Table, tableFormat } from "./table.ts";
+import { tableFormat } from "./table.ts";
 import { type Task, tableTask } from "./task.ts";
 import { GLUE_TASKS, type GlueTask, glueTask, isGlueTask } from "./tasks/glue.ts";
 import { seq2seqTask, seq2seqWishes } from "./tasks/seq2seq.ts";
@@ -31,7 +33,9 @@ export async function openDataset(files: Files, options: DatasetOptions): Promis
   const fixed = fixedTask(options.task);
   const kind = regression ? "regression" : "classification";
   const draft = fixed ?? tableTask(options.task, { kind, labels, isPair: options.task === "text-pair" });
-  const wanted = options.splits ?? [draft.trainSplit, ...draft.evalSplits];
+  const known = [draft.trainSplit, ...draft.evalSplits, ...draft.testSplits];
+  const asked = options.splits ?? [draft.trainSplit, ...draft.evalSplits];
+  const wanted = asked.map((name) => canonicalSplit(name, known));
   const located = await locate(files, options.data, draft, wanted);
   const sources = "whole" in located ? [located.whole] : wanted.map((split) => located.splits.get(split)!);
   const tables = await Promise.all(sources.map((source) => openSource(files, source)));
@@ -44,7 +48,9 @@ export async function openDataset(files: Files, options: DatasetOptions): Promis
   } else {
     for (const [i, source] of sources.entries()) splits.set(source.split, await openSplit(context, source, tables[i]!));
   }
-  const digests = await Promise.all(sources.map(async (s) => `${s.split} ${await fileDigest(files, s.file)}`));
+  const digests = await Promise.all(
+    sources.flatMap(({ split, parts }) => parts.map(async (part) => `${split} ${await fileDigest(files, part)}`)),
+  );
   return {
     name: isGlueTask(task.name) ? task.name : baseName(options.data),
     task,
@@ -73,8 +79,8 @@ function fixedTask(name: string): Task | null {
 }
 
 async function openSource(files: Files, source: Source): Promise<Table> {
-  const { file, format, columns } = source;
-  return openTable(files, file, { format, ...(columns === null ? {} : { columns }) });
+  const { file, parts, format, columns } = source;
+  return openTables(files, file, parts, { format, ...(columns === null ? {} : { columns }) });
 }
 
 /** The labels of a task over a table: as given, or as the training data has them. */
@@ -149,7 +155,7 @@ async function splitWhole(context: Context, source: Source, table: Table, wanted
   const { task, options, notes } = context;
   const { heldOutShare: share = 0.1, heldOutSeed: seed = 0 } = options;
   if (share === null) {
-    const [split = task.evalSplits[0]!, ...others] = options.splits ?? [];
+    const [split = task.evalSplits[0]!, ...others] = options.splits === undefined ? [] : wanted;
     if (others.length > 0) throw unknownSplit(others[0]!, [split]);
     return [await openSplit(context, { ...source, split }, table)];
   }

@@ -3,7 +3,7 @@ import { DataError, type DataIssue } from "../errors.ts";
 import type { Files } from "../tensor/index.ts";
 import type { Columns } from "./columns.ts";
 import { type CellFault, type LabelReader, quoted } from "./labels.ts";
-import { type Cell, cellText, type Table, type TableRow } from "./table.ts";
+import { type Cell, cellText, type Table, type TableRow } from "./row.ts";
 import { textLines } from "./text-blocks.ts";
 
 /** One text or pair and its label: a class index or a score, null where the file has none. */
@@ -62,17 +62,22 @@ type Read = { readonly example: Example } | { readonly issue: DataIssue } | "ski
 async function* readRows(source: ExampleSource): AsyncGenerator<Read> {
   for await (const row of source.table.rows()) {
     if (row.fault !== undefined) {
-      yield source.skipsFaultyRows ? "skipped" : { issue: { line: row.line, ...row.fault } };
+      yield source.skipsFaultyRows ? "skipped" : { issue: { ...placeOf(row), ...row.fault } };
     } else if (source.accepts === null || source.accepts(row)) {
       yield readExample(row, source);
     }
   }
 }
 
+/** Where a row stands, for a message. */
+function placeOf({ line, place }: TableRow): Pick<DataIssue, "file" | "line"> {
+  return place ?? { line };
+}
+
 function readExample(row: TableRow, source: ExampleSource): Read {
   const { columns, table, readLabel, labelsRequired } = source;
   const fault = (column: number, { expected, got }: CellFault): Read => ({
-    issue: { line: row.line, column: table.columns[column]!, expected, got },
+    issue: { ...placeOf(row), column: table.columns[column]!, expected, got },
   });
   const text = row.cells[columns.text] ?? null;
   if (typeof text !== "string") return fault(columns.text, notText(text));
@@ -142,7 +147,8 @@ export async function scanExamples(
     }
   } catch (error) {
     if (!(error instanceof DataError) || total === 0) throw error;
-    issues.push(...error.issues);
+    const part = error.file === source.table.file ? {} : { file: error.file };
+    issues.push(...error.issues.map((issue) => ({ ...part, ...issue })));
     total += error.total;
   }
   const [first, ...others] = issues;

@@ -28,16 +28,9 @@ export type { Answer, Example, Question } from "./examples.ts";
 export { fileDigest } from "./fingerprint.ts";
 export { heldOut } from "./held-out.ts";
 export type { TokenSpans } from "./offsets.ts";
+export type { Cell, Table, TableRow } from "./row.ts";
 export { type Dataset, type DatasetOptions, type Split, splitOf } from "./split.ts";
-export {
-  type Cell,
-  openTable,
-  TABLE_FORMATS,
-  type Table,
-  type TableFormat,
-  type TableRow,
-  tableFormat,
-} from "./table.ts";
+export { openTable, TABLE_FORMATS, type TableFormat, tableFormat } from "./table.ts";
 export { type Task, type TaskKind, type TaskMetric, tableTask } from "./task.ts";
 export { GLUE_TASKS, type GlueTask, type GlueTaskName, glueTask, isGlueTask } from "./tasks/glue.ts";
 export { seq2seqTask } from "./tasks/seq2seq.ts";

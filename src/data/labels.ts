@@ -1,6 +1,6 @@
 // Labels: read from a cell, and found in the training data.
 import { DataError } from "../errors.ts";
-import { type Cell, cellText, plural, type Table } from "./table.ts";
+import { type Cell, cellText, plural, type Table } from "./row.ts";
 import type { Task } from "./task.ts";
 
 /** Why a cell is not what a column needs. */

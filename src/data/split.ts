@@ -1,6 +1,6 @@
 // What a data set is: a task and its splits, and what is asked of the one who opens it.
 import type { Example } from "./examples.ts";
-import { unknownSplit } from "./sources.ts";
+import { canonicalSplit, unknownSplit } from "./sources.ts";
 import type { Task } from "./task.ts";
 
 export interface DatasetOptions {
@@ -52,11 +52,12 @@ export interface Dataset {
 }
 
 /**
- * A split by name.
+ * A split by name, `dev_matched` or `dev-matched`, or by the hub's: `validation`.
  * @throws {ConfigError} naming the splits there are.
  */
 export function splitOf(dataset: Dataset, name: string): Split {
-  const split = dataset.splits.get(name);
-  if (split === undefined) throw unknownSplit(name, [...dataset.splits.keys()]);
+  const names = [...dataset.splits.keys()];
+  const split = dataset.splits.get(canonicalSplit(name, names));
+  if (split === undefined) throw unknownSplit(name, names);
   return split;
 }

@@ -4,9 +4,9 @@ import { type Files, joinPath } from "../../tensor/index.ts";
 import type { Example } from "../examples.ts";
 import { fileDigest, textDigest } from "../fingerprint.ts";
 import { heldOut, textKey } from "../held-out.ts";
+import { plural } from "../row.ts";
 import { noSuchPath, splitAliases, unknownSplit } from "../sources.ts";
 import type { Dataset, DatasetOptions, Split } from "../split.ts";
-import { plural } from "../table.ts";
 import { readSquad, type SquadFile, squadTask } from "./squad.ts";
 
 const ENDINGS = ["json", "jsonl", "ndjson", "parquet", "csv", "tsv"];
