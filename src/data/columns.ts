@@ -33,6 +33,9 @@ export const USUAL_TEXT = [
 export const USUAL_PAIR = ["pair", "text_pair", "sentence2", "question2", "hypothesis", "text2", "sentence", "answer"];
 export const USUAL_LABEL = ["label", "labels", "class", "category", "target", "gold_label", "is_duplicate", "score"];
 
+/** Where a number to predict stands. */
+export const USUAL_SCORE = ["score", "label", "labels", "value", "rating", "similarity", "similarity_score", "target"];
+
 /**
  * The columns a task needs.
  * @throws {DataError} naming every column that is missing and the columns there are.

@@ -2,8 +2,8 @@
 import { DataError, type DataIssue } from "../errors.ts";
 import type { Files } from "../tensor/index.ts";
 import type { Columns } from "./columns.ts";
-import { type CellFault, type LabelReader, quoted } from "./labels.ts";
-import { type Cell, cellText, type Table, type TableRow } from "./row.ts";
+import type { LabelReader } from "./labels.ts";
+import { type Cell, type CellFault, cellText, placeOf, quoted, type Table, type TableRow } from "./row.ts";
 import { textLines } from "./text-blocks.ts";
 
 /** One text or pair and its label: a class index or a score, null where the file has none. */
@@ -36,9 +36,11 @@ export interface Answer {
 export interface ExampleSource {
   readonly table: Table;
   readonly columns: Columns;
-  readonly readLabel: LabelReader;
+  readonly labels: LabelReader;
   /** The same for targets. */
   readonly labelsRequired: boolean;
+  /** What cannot be read as a label is none; else it is a fault even where none is required. */
+  readonly ignoresLabels: boolean;
   /** The examples have targets instead of labels. */
   readonly targets: boolean;
   /** Leave out rows that are cut short, as the users of the official file do. */
@@ -69,13 +71,8 @@ async function* readRows(source: ExampleSource): AsyncGenerator<Read> {
   }
 }
 
-/** Where a row stands, for a message. */
-function placeOf({ line, place }: TableRow): Pick<DataIssue, "file" | "line"> {
-  return place ?? { line };
-}
-
 function readExample(row: TableRow, source: ExampleSource): Read {
-  const { columns, table, readLabel, labelsRequired } = source;
+  const { columns, table, labels, labelsRequired } = source;
   const fault = (column: number, { expected, got }: CellFault): Read => ({
     issue: { ...placeOf(row), column: table.columns[column]!, expected, got },
   });
@@ -89,16 +86,18 @@ function readExample(row: TableRow, source: ExampleSource): Read {
     if (target !== null || labelsRequired) return fault(columns.target, notText(target));
   }
   if (source.targets) return { example: { text, target: null, label: null, line: row.line } };
-  const label = columns.label === null ? null : readLabel(row.cells[columns.label] ?? null);
+  const unlabelled = { text, ...(pair === undefined ? {} : { pair }), line: row.line };
+  const label = columns.label === null ? null : labels.read(row.cells[columns.label] ?? null);
   if (typeof label === "object" && label !== null) {
     // hub files mark an unlabelled split with −1
-    if (labelsRequired || cellText(row.cells[columns.label!]!).trim() !== "-1") return fault(columns.label!, label);
-    return { example: { text, ...(pair === undefined ? {} : { pair }), label: null, line: row.line } };
+    const isMarked = label.isMissing === true || cellText(row.cells[columns.label!]!).trim() === "-1";
+    if (labelsRequired || !(isMarked || source.ignoresLabels)) return fault(columns.label!, label);
+    return { example: { ...unlabelled, label: null } };
   }
   if (label === null && labelsRequired) {
     return fault(columns.label ?? 0, { expected: "a label", got: "nothing" });
   }
-  return { example: { text, ...(pair === undefined ? {} : { pair }), label, line: row.line } };
+  return { example: { ...unlabelled, label } };
 }
 
 function notText(cell: Cell): CellFault {
@@ -152,7 +151,10 @@ export async function scanExamples(
     total += error.total;
   }
   const [first, ...others] = issues;
-  if (first !== undefined) throw new DataError(source.table.file, { ...first, others, total });
+  if (first !== undefined) {
+    const hint = source.labels.hint();
+    throw new DataError(source.table.file, { ...first, others, total, ...(hint === null ? {} : { hint }) });
+  }
   if (count === 0) throw noExamples(source, skippedRows);
   return { count, skippedRows, emptyTexts };
 }

@@ -3,7 +3,7 @@
 // Never: pads to anything but what it is told; guesses a label; loads a file whole that can stream.
 export { type Batch, type BatchOptions, batches, labelsRequired, makeBatch } from "./batch.ts";
 export { type BatchPlan, evaluationPlan, type TrainingPlanOptions, trainingPlan } from "./batch-plan.ts";
-export { openDataset, TASK_NAMES } from "./dataset.ts";
+export { draftTask, openDataset, TASK_NAMES } from "./dataset.ts";
 export { type EncodedExamples, type EncodeExamplesOptions, encodeExamples } from "./encode.ts";
 export {
   type AnswerOptions,
@@ -27,11 +27,21 @@ export {
 export type { Answer, Example, Question } from "./examples.ts";
 export { fileDigest } from "./fingerprint.ts";
 export { heldOut } from "./held-out.ts";
+export { matchClasses } from "./label-match.ts";
 export type { TokenSpans } from "./offsets.ts";
 export type { Cell, Table, TableRow } from "./row.ts";
-export { type Dataset, type DatasetOptions, type Split, splitOf } from "./split.ts";
+export { canonicalSplit } from "./sources.ts";
+export { type Dataset, type DatasetOptions, type ModelClasses, type Split, splitOf } from "./split.ts";
 export { openTable, TABLE_FORMATS, type TableFormat, tableFormat } from "./table.ts";
-export { type Task, type TaskKind, type TaskMetric, tableTask } from "./task.ts";
+export {
+  isTableTask,
+  metricClasses,
+  type TableTaskName,
+  type Task,
+  type TaskKind,
+  type TaskMetric,
+  tableTask,
+} from "./task.ts";
 export { GLUE_TASKS, type GlueTask, type GlueTaskName, glueTask, isGlueTask } from "./tasks/glue.ts";
 export { seq2seqTask } from "./tasks/seq2seq.ts";
 export { squadTask } from "./tasks/squad.ts";

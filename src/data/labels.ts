@@ -1,91 +1,124 @@
-// Labels: read from a cell, and found in the training data.
-import { DataError } from "../errors.ts";
-import { type Cell, cellText, plural, type Table } from "./row.ts";
+// Labels: read from a cell as classes or scores, with what a reader should know of how they were read.
+import { labelCell, whatStands } from "./label-cells.ts";
+import { type ClassFinder, classFinder, doubtfulReading, type FoundClass, numberOf } from "./label-match.ts";
+import { type Cell, type CellFault, quoted } from "./row.ts";
 import type { Task } from "./task.ts";
 
-/** Why a cell is not what a column needs. */
-export interface CellFault {
-  readonly expected: string;
-  readonly got: string;
-}
-
 /** A cell → class index or score; null where there is no label. */
-export type LabelReader = (cell: Cell) => number | null | CellFault;
-
-/** Reads a task's labels: a class by name or index, a score by value. */
-export function labelReader(task: Pick<Task, "kind" | "labels" | "scoreRange">): LabelReader {
-  return task.kind === "regression" ? scoreReader(task.scoreRange) : classReader(task.labels);
+export interface LabelReader {
+  read(cell: Cell): number | null | CellFault;
+  /** What a person should know of how the labels were read so far; null: nothing. */
+  note(): string | null;
+  /** How to mend the faults met so far; null where their messages say it. */
+  hint(): string | null;
+  /** Labels met that no class has, and whether any label was of a class. */
+  strangers(): { readonly labels: readonly string[]; readonly all: boolean };
 }
 
-function scoreReader(range: Task["scoreRange"]): LabelReader {
+/** How many different labels that no class has are kept for a message. */
+const MAX_STRANGERS = 1000;
+
+/** The classes that cells are read as. */
+export interface ClassOptions {
+  /** Names as the cells have them, by index. */
+  readonly names: readonly string[];
+  /** For each name its class; default: its index. */
+  readonly to?: readonly number[] | null;
+  /** What whole numbers in the column stand for by index, where the file says so. */
+  readonly classNames?: readonly string[] | null;
+  /** The names were found in the data, so that a word for a missing value can be made a class by naming them. */
+  readonly canName: boolean;
+}
+
+/** Reads the cells of a column of classes. */
+export function classReader({ names, to = null, classNames = null, canName }: ClassOptions): LabelReader {
+  const find = describedFinder(classFinder(names), classNames);
+  const known = new Set(names);
+  const found = new Map<string, FoundClass>();
+  const strangers = new Set<string>();
+  const missing = new Set<string>();
+  let hasLists = false;
+  const shown = shownNames(names);
+  return {
+    read(cell) {
+      const read = labelCell(cell, (text) => known.has(text));
+      if (read.kind === "empty") return null;
+      if (read.kind !== "label") {
+        if (read.kind === "missing") missing.add(read.word);
+        else hasLists = true;
+        const expected = read.kind === "missing" ? "a label" : "one label";
+        return { expected, got: whatStands(read), isMissing: read.kind === "missing" };
+      }
+      const { label } = read;
+      const match = found.get(label) ?? find(label);
+      if (match === null || match === "none") {
+        if (match === null && strangers.size < MAX_STRANGERS) strangers.add(label);
+        return match === null ? { expected: shown, got: quoted(label) } : null;
+      }
+      found.set(label, match);
+      return to === null ? match.index : to[match.index]!;
+    },
+    note: () => doubtfulReading(found, names),
+    hint: () =>
+      [
+        hasLists ? "Rows of several labels are trained with --task multi-label." : null,
+        missing.size > 0 ? missingHint([...missing], canName ? names : null) : null,
+      ]
+        .filter((line) => line !== null)
+        .join("\n") || null,
+    strangers: () => ({ labels: [...strangers], all: strangers.size > 0 && found.size === 0 }),
+  };
+}
+
+/** As `find`, with numbers replaced by the names they stand for in the file; −1 stands for no label there. */
+function describedFinder(
+  find: ClassFinder,
+  classNames: readonly string[] | null,
+): (label: string) => FoundClass | "none" | null {
+  if (classNames === null) return find;
+  return (label) => {
+    const number = numberOf(label);
+    if (number === -1) return "none";
+    const name = number === null ? undefined : classNames[number];
+    const described = name === undefined ? null : find(name);
+    return described ?? find(label);
+  };
+}
+
+function shownNames(names: readonly string[]): string {
+  const byIndex = !names.some((name) => /\d/.test(name));
+  const all = names.map((name, index) => (byIndex ? `${name} (${index})` : name));
+  return all.length > 12 ? `one of ${all.length} labels (${all.slice(0, 8).join(", ")}, …)` : all.join(" or ");
+}
+
+function missingHint(words: readonly string[], names: readonly string[] | null): string {
+  const fill = "Fill these cells in, or leave their rows out.";
+  if (names === null) return fill;
+  return `${fill} If ${words.map((word) => quoted(word)).join(" and ")} is a class, name all classes: ${labelsFlag([...names, ...words])}`;
+}
+
+/** The setting that names these classes, as a shell takes it. */
+export function labelsFlag(names: readonly string[]): string {
+  if (names.some((name) => name.includes(","))) return `labels: ${JSON.stringify(names)} in a settings file`;
+  const words = names.join(",");
+  return /^[\w.,+:/-]+$/.test(words) ? `--labels ${words}` : `--labels '${words.replaceAll("'", "'\\''")}'`;
+}
+
+/** Reads the cells of a column of scores. */
+export function scoreReader(range: Task["scoreRange"]): LabelReader {
   const expected = range === null ? "a finite number" : `a number from ${range[0]} to ${range[1]}`;
-  return (cell) => {
-    const key = labelKey(cell);
-    if (key === null) return null;
-    const score = Number(key);
-    const fits = Number.isFinite(score) && (range === null || (score >= range[0] && score <= range[1]));
-    return fits ? score : { expected, got: quoted(key) };
+  return {
+    read(cell) {
+      const read = labelCell(cell);
+      if (read.kind === "empty") return null;
+      if (read.kind !== "label") return { expected, got: whatStands(read), isMissing: read.kind === "missing" };
+      const score = typeof cell === "boolean" ? null : numberOf(read.label);
+      const fits =
+        score !== null && Number.isFinite(score) && (range === null || (score >= range[0] && score <= range[1]));
+      return fits ? score : { expected, got: quoted(read.label) };
+    },
+    note: () => null,
+    hint: () => null,
+    strangers: () => ({ labels: [], all: false }),
   };
-}
-
-function classReader(labels: readonly string[]): LabelReader {
-  const indexOf = new Map(labels.map((label, index) => [label, index]));
-  // "1" as an index is only clear where no label is itself a number
-  const byIndex = !labels.some(isInteger);
-  const names = labels.map((label, index) => (byIndex ? `${label} (${index})` : label));
-  const shown =
-    names.length > 12 ? `one of ${names.length} labels (${names.slice(0, 8).join(", ")}, …)` : names.join(" or ");
-  return (cell) => {
-    const key = labelKey(cell);
-    if (key === null) return null;
-    const index = indexOf.get(key) ?? (byIndex && isInteger(key) ? Number(key) : -1);
-    return index >= 0 && index < labels.length ? index : { expected: shown, got: quoted(key) };
-  };
-}
-
-/** The label a cell spells; null for an empty one. */
-function labelKey(cell: Cell): string | null {
-  const key = cellText(cell).trim();
-  return key === "" ? null : key;
-}
-
-/** A text cut short and quoted, for a message. */
-export function quoted(text: string): string {
-  return JSON.stringify(text.length > 40 ? `${text.slice(0, 40)}…` : text);
-}
-
-function isInteger(text: string): boolean {
-  return /^-?\d+$/.test(text);
-}
-
-/**
- * The labels of a column, each once: sorted by value when all are integers, else by code unit.
- * @throws {DataError} when there are fewer than two, or so many that the column cannot be labels.
- */
-export async function discoverLabels(table: Table, column: string): Promise<string[]> {
-  const at = table.columns.indexOf(column);
-  const found = new Set<string>();
-  let rows = 0;
-  for await (const { cells, fault } of table.rows()) {
-    const key = fault === undefined ? labelKey(cells[at] ?? null) : null;
-    if (key === null) continue;
-    rows++;
-    found.add(key);
-    if (found.size > 1000) break;
-  }
-  const labels = [...found];
-  if (found.size > 1000 || (found.size > 50 && found.size > rows / 2)) {
-    throw new DataError(table.file, {
-      column,
-      expected: "labels that repeat from row to row",
-      got: `${plural(found.size, "different value")} in ${plural(rows, "row")}, such as ${quoted(labels[0]!)}`,
-      hint: "Name the label's column (--label-column), or say that it is a number to predict (regression).",
-    });
-  }
-  if (labels.length < 2) {
-    const got = labels.length === 0 ? "none" : `only ${quoted(labels[0]!)}`;
-    throw new DataError(table.file, { column, expected: "at least two different labels", got });
-  }
-  if (labels.every(isInteger)) return labels.sort((a, b) => Number(a) - Number(b));
-  return labels.sort();
 }

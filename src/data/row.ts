@@ -1,4 +1,5 @@
-// What a table is: its columns, its rows, and the cells in them.
+// What a table is: its columns, its rows, and the cells in them, and how a message names them.
+import type { DataIssue } from "../errors.ts";
 
 /** A value of a table; an object where the file holds a list or a record. */
 export type Cell = string | number | boolean | null | object;
@@ -33,4 +34,22 @@ export function cellText(cell: Cell): string {
 /** "1 column", "3 columns". */
 export function plural(count: number, noun: string): string {
   return `${count.toLocaleString("en-US")} ${noun}${count === 1 ? "" : "s"}`;
+}
+
+/** Why a cell is not what a column needs. */
+export interface CellFault {
+  readonly expected: string;
+  readonly got: string;
+  /** The cell says that its value is missing: no fault where none is needed. */
+  readonly isMissing?: boolean;
+}
+
+/** Where a row stands, for a message. */
+export function placeOf({ line, place }: TableRow): Pick<DataIssue, "file" | "line"> {
+  return place ?? { line };
+}
+
+/** A text cut short and quoted, for a message. */
+export function quoted(text: string): string {
+  return JSON.stringify(text.length > 40 ? `${text.slice(0, 40)}…` : text);
 }

@@ -86,6 +86,7 @@ async function* compressEvents(
   checkRule(sites, options.rule);
   const compensation = compensationFor(frozen, options);
   const data = await openCompressData(environment, frozen, overrides, options.calibrationExamples);
+  for (const note of data.notes) yield stage("open", note);
   const backend = backendOf(environment, overrides, frozen.opened.settings);
   const planTarget = {
     base: { model: frozen.opened.base.name, fingerprint: frozen.opened.base.fingerprint },

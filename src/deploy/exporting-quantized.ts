@@ -66,6 +66,7 @@ function dataOf(settings: Settings): RunOverrides {
     "text-column",
     "pair-column",
     "label-column",
+    "labels",
     "limit-eval",
     "max-length",
     "padding",

@@ -9,7 +9,7 @@ export type Json = null | boolean | number | string | readonly Json[] | { readon
 
 /** The object of `deft eval --json`. */
 export function evaluationJson(evaluation: Evaluation): Json {
-  const { task, split, examples, loss, metrics, density, timing } = evaluation;
+  const { task, split, examples, loss, metrics, density, timing, notes } = evaluation;
   return toJson({
     task,
     split,
@@ -18,6 +18,7 @@ export function evaluationJson(evaluation: Evaluation): Json {
     metrics,
     density: reportJson(density),
     timing: { examplesPerSecond: timing.examplesPerSecond, totalMs: timing.totalMs },
+    notes,
   });
 }
 

@@ -40,6 +40,7 @@ export { evaluateRun, profileRun } from "./inspecting.ts";
 export {
   ADAPTER_FOLDER,
   backendOf,
+  classesOf,
   maxLengthOf,
   type OpenedTarget,
   openTarget,

@@ -1,15 +1,5 @@
 // What is done with a finished run, or a model with an adapter: evaluate and profile.
-import {
-  glueTask,
-  isGlueTask,
-  openDataset,
-  type Split,
-  seq2seqTask,
-  splitOf,
-  squadTask,
-  type Task,
-  tableTask,
-} from "../data/index.ts";
+import { draftTask, type ModelClasses, openDataset, type Split, splitOf, type Task } from "../data/index.ts";
 import { ConfigError } from "../errors.ts";
 import type { Evaluation, HeadKind } from "../infer/index.ts";
 import { answersFor, DEFAULTS, type TaskName } from "../settings/index.ts";
@@ -18,11 +8,13 @@ import type { Environment } from "./environment.ts";
 import { openEvaluator } from "./evaluator.ts";
 import {
   backendOf,
+  classesOf,
   maxLengthOf,
   type OpenedTarget,
   openTarget,
   openTargetScorer,
   SCORING_BATCH,
+  targetName,
 } from "./opened-target.ts";
 import { checkSparseDecoding } from "./sparse-decoding.ts";
 import { targetData } from "./target-data.ts";
@@ -36,7 +28,7 @@ export async function evaluateRun(
   overrides: RunOverrides = {},
 ): Promise<Evaluation> {
   const opened = await openTarget(environment, target, overrides);
-  const { dataset, split } = await openSplit(environment, opened, overrides, true);
+  const { dataset, split } = await openSplit(environment, opened, overrides, classesOf(opened, targetName(target)));
   checkHead(dataset.task, opened);
   checkSparseDecoding(opened, overrides);
   const { answers, data } = answersFor(dataset.task.name as TaskName, opened.settings, overrides);
@@ -54,7 +46,8 @@ export async function evaluateRun(
   try {
     const lengths = { ...data, maxLength: maxLengthOf(opened, overrides) };
     const examples = await encodeSplit(split, opened.base, lengths, dataset.task);
-    return await evaluator.evaluate(opened.trained, split.name, examples);
+    const evaluation = await evaluator.evaluate(opened.trained, split.name, examples);
+    return dataset.notes.length === 0 ? evaluation : { ...evaluation, notes: dataset.notes };
   } finally {
     await evaluator.dispose();
   }
@@ -89,7 +82,7 @@ export async function profileRun(
   overrides: RunOverrides = {},
 ): Promise<Profile> {
   const opened = await openTarget(environment, target, overrides, true);
-  const { split, dataset } = await openSplit(environment, opened, overrides, false);
+  const { split, dataset } = await openSplit(environment, opened, overrides, null);
   const { data } = answersFor(dataset.task.name as TaskName, opened.settings, overrides);
   const scorer = await openTargetScorer(environment, opened, overrides, { density: true });
   try {
@@ -128,11 +121,12 @@ function unlabelled(split: Split): Split {
   return { ...split, examples };
 }
 
+/** A split of a target's data, with labels that are matched with `classes`; without labels where that is null. */
 async function openSplit(
   environment: Environment,
   opened: OpenedTarget,
   overrides: RunOverrides,
-  labelsRequired: boolean,
+  classes: ModelClasses | undefined | null,
 ) {
   const { settings } = opened;
   const known = targetData(opened, overrides);
@@ -142,19 +136,11 @@ async function openSplit(
   const dataset = await openDataset(environment.files, {
     ...known,
     limitEval: overrides["limit-eval"] ?? settings?.data.limitEval ?? undefined,
-    ...(labelsRequired && opened.labels.length > 0 && !opened.isRegression ? { labels: opened.labels } : {}),
+    ...(classes === null ? { labels: undefined } : { classes }),
     splits: [split],
     // a file given for this very purpose is measured whole; the run's own file keeps its held-out part
     ...(isFile ? { heldOutShare: null } : {}),
-    labelsRequired,
+    labelsRequired: classes !== null,
   });
   return { dataset, split: splitOf(dataset, split) };
-}
-
-function draftTask(name: string): Task {
-  if (name === "squad") return squadTask(false);
-  if (name === "seq2seq") return seq2seqTask();
-  return isGlueTask(name)
-    ? glueTask(name)
-    : tableTask(name, { kind: "classification", labels: [], isPair: name === "text-pair" });
 }

@@ -4,14 +4,15 @@ import { ConfigError } from "../errors.ts";
 import { jsonText } from "../hub/index.ts";
 import { isHead } from "../peft/index.ts";
 import { methodName, type Settings } from "../settings/index.ts";
-import { sizeOf } from "../tensor/index.ts";
+import { type Files, joinPath, sizeOf } from "../tensor/index.ts";
 import { openOptimizer, type Stepper, type TrainEvent, type WarningEvent } from "../train/index.ts";
 import type { Stoppable } from "./api.ts";
-import { type BaseModel, linearSites, missingHead, openBaseModel } from "./base-model.ts";
+import { type BaseModel, headClasses, linearSites, missingHead, openBaseModel } from "./base-model.ts";
 import type { Environment } from "./environment.ts";
 import type { OpenedTarget } from "./opened-target.ts";
 import { methodOver } from "./quantized-base.ts";
 import { referenceLosses } from "./reference.ts";
+import { readRun } from "./run-folder.ts";
 import { methodOnBase, runExtras, usualTargets, withExtras } from "./run-method.ts";
 import type { RunRecord } from "./run-record.ts";
 import { trainingBatches } from "./task-batches.ts";
@@ -51,7 +52,8 @@ async function prepare(environment: Environment, given: Settings, openedTeacher?
   const keepsZeros = settings.maskSafe ?? base.pruning !== null;
   const own = methodOnBase(settings.method, keepsZeros, initTokenIds(base, settings.method));
   const method = methodOver(base.quantization, withExtras(own, runExtras(settings, base.model)));
-  const dataset = await openData(files, settings);
+  const begun = await begunLabels(files, settings);
+  const dataset = await openData(files, settings, begun === null ? { classes: headClasses(base) } : { labels: begun });
   const { task } = dataset;
   const head = headOf(task, base);
   checkClasses(dataset);
@@ -122,6 +124,13 @@ async function prepare(environment: Environment, given: Settings, openedTeacher?
       ...truncation(trainExamples, settings),
     ],
   };
+}
+
+/** The classes of the run that is to be gone on with, whose head has them in this order; null where there is none. */
+async function begunLabels(files: Files, { resume, output }: Settings): Promise<readonly string[] | null> {
+  if (!resume || output === null || (await files.stat(joinPath(output, "run.json"))) === null) return null;
+  const { labels } = (await readRun(files, output)).record;
+  return labels.length === 0 ? null : labels;
 }
 
 /** The optimiser of a job. Errors as `openOptimizer`. */

@@ -6,6 +6,7 @@ import {
   encodeExamples,
   encodeSpans,
   encodeTexts,
+  type ModelClasses,
   openDataset,
   type Split,
   type Task,
@@ -25,7 +26,8 @@ export function openData(
   { task, data }: Pick<Settings, "task"> & { readonly data: OpenDataSettings },
   options: {
     readonly splits?: readonly string[];
-    readonly labels?: readonly string[];
+    readonly labels?: readonly string[] | undefined;
+    readonly classes?: ModelClasses | undefined;
     readonly labelsRequired?: boolean;
     readonly heldOutShare?: number | null;
   } = {},
@@ -36,6 +38,7 @@ export function openData(
     textColumn: data.textColumn ?? undefined,
     pairColumn: data.pairColumn ?? undefined,
     labelColumn: data.labelColumn ?? undefined,
+    labels: data.labels,
     sourceColumn: data.sourceColumn ?? undefined,
     targetColumn: data.targetColumn ?? undefined,
     limitTrain: data.limitTrain ?? undefined,

@@ -38,7 +38,7 @@ async function* toldLabels(
   options: LessonOptions,
 ): AsyncGenerator<TeacherEvent, Told | null> {
   const { task, dataset, settings, trainExamples } = options;
-  const { opened, weight } = teacher;
+  const { opened, weight, classes } = teacher;
   const maxLength = maxLengthOf(opened, opened.settings ? {} : { "max-length": settings.data.maxLength });
   const split = onlyExamples(splitOf(dataset, task.trainSplit), new Set(met));
   const examples = await encodeSplit(split, opened.base, { maxLength }, task);
@@ -48,7 +48,7 @@ async function* toldLabels(
   const isDone = yield* asked(teacher, batches, examples.count, options, (outputs, { indices }) => {
     const rows = outputs.logits!.data as Float32Array;
     for (let row = 0; row < indices.length; row++)
-      logits.set(rows.subarray(row * width, (row + 1) * width), indices[row]! * width);
+      for (let c = 0; c < width; c++) logits[indices[row]! * width + c] = rows[row * width + (classes?.[c] ?? c)]!;
   });
   if (!isDone) return null;
   const rowOf = new Map(met.map((index, row) => [index, row]));

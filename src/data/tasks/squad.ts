@@ -2,8 +2,7 @@
 import { DataError, type DataIssue } from "../../errors.ts";
 import type { Files } from "../../tensor/index.ts";
 import type { Answer, Example } from "../examples.ts";
-import { type CellFault, quoted } from "../labels.ts";
-import { cellText } from "../row.ts";
+import { type CellFault, cellText, quoted } from "../row.ts";
 import { openTable } from "../table.ts";
 import type { Task } from "../task.ts";
 import { textBlocks } from "../text-blocks.ts";
