@@ -26,10 +26,10 @@ export interface Question {
   readonly answers: readonly Answer[];
 }
 
-/** A piece of the context; `start` counts UTF-16 units. */
+/** A right answer; `start` is its place in the context in UTF-16 units, null where the file names a place that does not hold it. */
 export interface Answer {
   readonly text: string;
-  readonly start: number;
+  readonly start: number | null;
 }
 
 /** A file with all that is needed to read examples from it. */

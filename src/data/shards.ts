@@ -7,6 +7,11 @@ import { openTable, type TableOptions, tableFormat } from "./table.ts";
 /** A name such as `train-00000-of-00003.parquet`; datasets once put a hash behind it. */
 const SHARD = /^(.+)-(\d+)-of-(\d+)(?:-[0-9a-f]+)?((?:\.\w+)+)$/i;
 
+/** Whether a file's name says that it is one of several. */
+export function isShard(name: string): boolean {
+  return SHARD.test(name);
+}
+
 /** Files that are parts of one, in order. */
 export interface Shards {
   /** A name for all: the file's own where there is one, else `train-*-of-00003.parquet`. */

@@ -89,7 +89,8 @@ export async function encodeSplit(
     case "seq2seq":
       return encodeTexts(examples, base.tokenizer, { maxLength, maxTargetLength, prefix: data.sourcePrefix ?? "" });
     case "question-answering": {
-      if (base.model.architecture === "encoder") return encodeSpans(examples, base.tokenizer, { maxLength, stride });
+      if (base.model.architecture === "encoder")
+        return encodeSpans(examples, base.tokenizer, { maxLength, stride, placedOnly: forTraining });
       const { unanswerable = false } = task;
       const options = { maxLength, stride, maxTargetLength, unanswerable, targetsOnly: forTraining };
       return encodeAnswers(examples, base.tokenizer, options);
