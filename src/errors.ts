@@ -111,6 +111,8 @@ export class ConfigError extends DeftError {
 
 /** One fault of a data file; lines count from 1. */
 export interface DataIssue {
+  /** Where it is another file than the error's: a part of a data set in several. */
+  readonly file?: string;
   readonly line?: number;
   readonly column?: string;
   /** Place in a JSON document: `data[3].paragraphs[0]`. */
@@ -131,6 +133,7 @@ export class DataError extends DeftError {
   constructor(
     file: string,
     {
+      file: part,
       line,
       column,
       path,
@@ -142,6 +145,7 @@ export class DataError extends DeftError {
     }: DataIssue & { others?: readonly DataIssue[]; total?: number } & DeftErrorOptions,
   ) {
     const first: DataIssue = {
+      ...(part === undefined ? {} : { file: part }),
       ...(line === undefined ? {} : { line }),
       ...(column === undefined ? {} : { column }),
       ...(path === undefined ? {} : { path }),
@@ -159,7 +163,7 @@ export class DataError extends DeftError {
   }
 }
 
-function dataIssueLine(file: string, { line, column, path, expected, got }: DataIssue): string {
+function dataIssueLine(whole: string, { file = whole, line, column, path, expected, got }: DataIssue): string {
   const parts = [column === undefined ? "" : `, column ${column}`, path === undefined ? "" : `, ${path}`];
   const place = `${file}${line === undefined ? "" : `:${line}`}${parts.join("")}`;
   return `${place}: expected ${expected}, got ${got}`;

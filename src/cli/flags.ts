@@ -53,11 +53,16 @@ const output = define("Output");
 /** What `deft train` takes, and `compare` with it: names are settings keys. */
 export const TRAIN_FLAGS: readonly Flag[] = [
   data("model", "ID|DIR", "Hugging Face id, or a model's folder"),
-  data("task", "NAME", "a GLUE task (cola … wnli), text-classification, text-pair, squad or seq2seq"),
+  data(
+    "task",
+    "NAME",
+    "a GLUE task (cola … wnli), text-classification, text-pair, text-regression, text-pair-regression, squad or seq2seq",
+  ),
   data("data", "DIR|FILE", "GLUE folder, SQuAD JSON, or a CSV, TSV, JSONL or Parquet file"),
   data("text-column", "NAME", "column of the text"),
   data("pair-column", "NAME", "column of the second text"),
-  data("label-column", "NAME", "column of the label"),
+  data("label-column", "NAME", "column of the label, or of the number to predict"),
+  data("labels", "A,B", "names of the classes in the order of their logits, instead of those found in the data"),
   data("source-column", "NAME", "seq2seq: column of the text to read"),
   data("target-column", "NAME", "seq2seq: column of the text to write"),
   data("source-prefix", "TEXT", 'seq2seq: put before each text to read, such as "summarize: "'),

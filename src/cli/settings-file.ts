@@ -1,5 +1,6 @@
 // A settings file as `deft init` writes it: what was chosen as lines, the defaults beside it behind a `#`, a comment each.
 import { stringify } from "yaml";
+import { isTableTask } from "../data/index.ts";
 import { PRESETS, type Settings, settingsInput, settingText, trainCommand } from "../settings/index.ts";
 import { type Flag, TRAIN_FLAGS } from "./flags.ts";
 
@@ -45,9 +46,11 @@ function isOffered(name: string, { task, removal, gates, distillation = null }: 
   switch (name) {
     case "text-column":
     case "label-column":
+      return isTableTask(task);
+    case "labels":
       return task === "text-classification" || task === "text-pair";
     case "pair-column":
-      return task === "text-pair";
+      return task === "text-pair" || task === "text-pair-regression";
     case "source-column":
     case "target-column":
     case "source-prefix":

@@ -4,18 +4,22 @@ import type { Files } from "../tensor/index.ts";
 import { type Example, type ExampleSource, readExamples, readIdPairs, type Scan, scanExamples } from "./examples.ts";
 import { fileDigest, textDigest } from "./fingerprint.ts";
 import { heldOut, textKey } from "./held-out.ts";
+import { listed, mismatch, type ReadClasses, readerOf, resolveClasses } from "./labels/classes.ts";
+import type { LabelReader } from "./labels/labels.ts";
 import type { Dataset, DatasetOptions, Split } from "./split.ts";
-import { type ColumnWish, pickColumns, USUAL_LABEL, USUAL_PAIR, USUAL_TEXT } from "./tables/columns.ts";
-import { discoverLabels, labelReader } from "./tables/labels.ts";
-import { locate, type Source, unknownSplit } from "./tables/sources.ts";
-import { cellText, openTable, plural, type Table, tableFormat } from "./tables/table.ts";
-import { type Task, tableTask } from "./task.ts";
+import { type ColumnWish, pickColumns, USUAL_LABEL, USUAL_PAIR, USUAL_SCORE, USUAL_TEXT } from "./tables/columns.ts";
+import { cellText, plural, type Table } from "./tables/row.ts";
+import { openTables } from "./tables/shards.ts";
+import { canonicalSplit, locate, type Source, unknownSplit } from "./tables/sources.ts";
+import { tableFormat } from "./tables/table.ts";
+import { isTableTask, TABLE_TASKS, type Task, tableTask } from "./task.ts";
 import { GLUE_TASKS, type GlueTask, glueTask, isGlueTask } from "./tasks/glue.ts";
 import { seq2seqTask, seq2seqWishes } from "./tasks/seq2seq.ts";
+import { squadTask } from "./tasks/squad.ts";
 import { openSquad } from "./tasks/squad-splits.ts";
 
 /** Every task a data set can be opened for. */
-export const TASK_NAMES = [...GLUE_TASKS, "text-classification", "text-pair", "squad", "seq2seq"] as const;
+export const TASK_NAMES: readonly string[] = [...GLUE_TASKS, ...Object.keys(TABLE_TASKS), "squad", "seq2seq"];
 
 /**
  * A data set, every file of it read through once and checked.
@@ -27,45 +31,83 @@ export const TASK_NAMES = [...GLUE_TASKS, "text-classification", "text-pair", "s
  */
 export async function openDataset(files: Files, options: DatasetOptions): Promise<Dataset> {
   if (options.task === "squad") return openSquad(files, options);
-  const { labels = [], regression = false } = options;
-  const fixed = fixedTask(options.task);
-  const kind = regression ? "regression" : "classification";
-  const draft = fixed ?? tableTask(options.task, { kind, labels, isPair: options.task === "text-pair" });
-  const wanted = options.splits ?? [draft.trainSplit, ...draft.evalSplits];
+  const draft = draftTask(options.task, options);
+  const known = [draft.trainSplit, ...draft.evalSplits, ...draft.testSplits];
+  const asked = options.splits ?? [draft.trainSplit, ...draft.evalSplits];
+  const wanted = asked.map((name) => canonicalSplit(name, known));
   const located = await locate(files, options.data, draft, wanted);
   const sources = "whole" in located ? [located.whole] : wanted.map((split) => located.splits.get(split)!);
   const tables = await Promise.all(sources.map((source) => openSource(files, source)));
   const labelled = "whole" in located ? located.whole : (located.splits.get(draft.trainSplit) ?? sources[0]!);
-  const task = fixed ?? (await withLabels(files, draft, labelled, options));
-  const context: Context = { files, task, options, notes: [] };
+  const classes = await classesOf(files, draft, labelled, options);
+  const context: Context = { files, ...classes, classes, options, notes: [...classes.notes], readers: [] };
   const splits = new Map<string, Split>();
-  if ("whole" in located) {
-    for (const split of await splitWhole(context, located.whole, tables[0]!, wanted)) splits.set(split.name, split);
-  } else {
-    for (const [i, source] of sources.entries()) splits.set(source.split, await openSplit(context, source, tables[i]!));
+  try {
+    if ("whole" in located) {
+      for (const split of await splitWhole(context, located.whole, tables[0]!, wanted)) splits.set(split.name, split);
+    } else {
+      for (const [i, source] of sources.entries())
+        splits.set(source.split, await openSplit(context, source, tables[i]!));
+    }
+  } catch (error) {
+    throw otherClasses(context, labelled.file, error) ?? error;
   }
-  const digests = await Promise.all(sources.map(async (s) => `${s.split} ${await fileDigest(files, s.file)}`));
+  const digests = await Promise.all(
+    sources.flatMap(({ split, parts }) => parts.map(async (part) => `${split} ${await fileDigest(files, part)}`)),
+  );
+  const { task } = classes;
   return {
     name: isGlueTask(task.name) ? task.name : baseName(options.data),
     task,
     splits,
     fingerprint: `sha256:${await textDigest(digests.join("\n"))}`,
-    notes: context.notes,
+    notes: [...new Set([...context.notes, ...context.readers.flatMap((reader) => reader.note() ?? [])])],
   };
 }
 
 interface Context {
   readonly files: Files;
   readonly task: Task;
+  readonly classes: ReadClasses;
   readonly options: DatasetOptions;
   readonly notes: string[];
+  /** Of every table that has been read. */
+  readonly readers: LabelReader[];
 }
 
-/** The task by its name; null where the labels are still to be found. */
-function fixedTask(name: string): Task | null {
+/** The error with both lists where labels of the data are not among the classes that were given; null where all are. */
+function otherClasses(
+  { task, options, readers }: Context,
+  file: string,
+  error: unknown,
+): ConfigError | DataError | null {
+  const { labels = [], classes } = options;
+  if (task.kind !== "classification" || (labels.length === 0 && classes === undefined)) return null;
+  const strangers = readers.map((reader) => reader.strangers());
+  const found = [...new Set(strangers.flatMap((one) => one.labels))].sort();
+  if (found.length > 0 && strangers.every(({ all }) => all)) {
+    const path = labels.length > 0 ? "--labels" : classes!.of;
+    return mismatch(path, `classes named as the labels of ${file}`, found, task.labels);
+  }
+  if (found.length === 0 || classes === undefined || !(error instanceof DataError)) return null;
+  const [first, ...others] = error.issues;
+  const lists = `The classes of ${classes.of} are ${listed(task.labels)}; not among them: ${listed(found)}.`;
+  const hint = [error.hint, lists].filter((line) => line !== undefined).join("\n");
+  return new DataError(error.file, { ...first!, others, total: error.total, hint });
+}
+
+/**
+ * The task of that name, without classes where they are the data's.
+ * @throws {ConfigError} with the nearest name when there is no such task.
+ */
+export function draftTask(name: string, { regression = false }: Pick<DatasetOptions, "regression"> = {}): Task {
   if (isGlueTask(name)) return glueTask(name);
+  if (name === "squad") return squadTask(false);
   if (name === "seq2seq") return seq2seqTask();
-  if (name === "text-classification" || name === "text-pair") return null;
+  if (isTableTask(name)) {
+    const { kind, isPair } = TABLE_TASKS[name];
+    return tableTask(name, { kind: regression ? "regression" : kind, labels: [], isPair });
+  }
   const didYouMean = nearest(name, TASK_NAMES);
   throw new ConfigError([
     { path: "task", expected: TASK_NAMES.join(", "), got: name, ...(didYouMean === undefined ? {} : { didYouMean }) },
@@ -73,27 +115,29 @@ function fixedTask(name: string): Task | null {
 }
 
 async function openSource(files: Files, source: Source): Promise<Table> {
-  const { file, format, columns } = source;
-  return openTable(files, file, { format, ...(columns === null ? {} : { columns }) });
+  const { file, parts, format, columns } = source;
+  return openTables(files, file, parts, { format, ...(columns === null ? {} : { columns }) });
 }
 
-/** The labels of a task over a table: as given, or as the training data has them. */
-async function withLabels(files: Files, draft: Task, source: Source, options: DatasetOptions): Promise<Task> {
+/** The classes of a task over its files, from the column of labels where it has one. */
+async function classesOf(files: Files, draft: Task, source: Source, options: DatasetOptions): Promise<ReadClasses> {
+  if (isGlueTask(draft.name) && draft.kind === "classification") return resolveClasses(draft, null, options);
+  if (draft.kind === "seq2seq" || isGlueTask(draft.name)) return { task: draft, cells: NO_CLASSES, notes: [] };
   const table = await openSource(files, source);
-  const columns = pickColumns(
-    table,
-    wishes(table, draft, options, draft.labels.length === 0 && options.labelsRequired !== false),
-  );
-  const isPair = columns.pair !== null;
-  if (draft.kind === "regression" || draft.labels.length > 0 || columns.label === null) return { ...draft, isPair };
-  const labels = await discoverLabels(table, table.columns[columns.label]!);
-  return tableTask(draft.name, { kind: draft.kind, labels, isPair });
+  const isNeeded = draft.kind === "classification" && (options.labels ?? []).length === 0;
+  const columns = pickColumns(table, wishes(table, draft, options, isNeeded && options.labelsRequired !== false));
+  const task = { ...draft, isPair: columns.pair !== null };
+  if (draft.kind === "regression") return { task, cells: NO_CLASSES, notes: [] };
+  const column = columns.label === null ? null : { table, name: table.columns[columns.label]! };
+  return resolveClasses(task, column, options);
 }
+
+const NO_CLASSES: ReadClasses["cells"] = { names: [], to: null, canName: false };
 
 function wishes(table: Table, task: Task, options: DatasetOptions, labelsRequired: boolean): ColumnWish[] {
   if (task.kind === "seq2seq") return seq2seqWishes(options, labelsRequired);
   const glue = isGlueTask(task.name) ? (task as GlueTask) : null;
-  const pairWanted = task.isPair || task.name === "text-pair" || options.pairColumn !== undefined;
+  const pairWanted = task.isPair || options.pairColumn !== undefined;
   // GLUE's own files have GLUE's columns: another name there means the wrong folder
   const strict = glue !== null && tableFormat(table.file) === "tsv";
   const names = (name: string | null | undefined, rest: readonly string[]) =>
@@ -103,19 +147,32 @@ function wishes(table: Table, task: Task, options: DatasetOptions, labelsRequire
   return [
     wish("text", options.textColumn, names(glue?.textColumn, USUAL_TEXT), true),
     ...(pairWanted ? [wish("pair", options.pairColumn, names(glue?.pairColumn, USUAL_PAIR), true)] : []),
-    wish("label", options.labelColumn, names(glue?.labelColumn, USUAL_LABEL), labelsRequired),
+    wish(
+      "label",
+      options.labelColumn,
+      names(glue?.labelColumn, task.kind === "regression" ? USUAL_SCORE : USUAL_LABEL),
+      labelsRequired,
+    ),
   ];
 }
 
-async function exampleSource({ files, task, options }: Context, source: Source, table: Table): Promise<ExampleSource> {
+async function exampleSource(
+  { files, task, classes, options, readers }: Context,
+  source: Source,
+  table: Table,
+): Promise<ExampleSource> {
   const labelsRequired = (options.labelsRequired ?? true) && !task.testSplits.includes(source.split);
   const ids = source.ids === null ? null : { ...source.ids, pairs: await readIdPairs(files, source.ids.file) };
   const [first, second] = [table.columns.indexOf("#1 ID"), table.columns.indexOf("#2 ID")];
+  const columns = pickColumns(table, wishes(table, task, options, labelsRequired));
+  const labels = readerOf(classes, table, columns.label);
+  readers.push(labels);
   return {
     table,
-    columns: pickColumns(table, wishes(table, task, options, labelsRequired)),
-    readLabel: labelReader(task),
+    columns,
+    labels,
     labelsRequired,
+    ignoresLabels: options.labelsRequired === false && !isGlueTask(task.name),
     targets: task.kind === "seq2seq",
     skipsFaultyRows: isGlueTask(task.name) && (task as GlueTask).skipsFaultyRows,
     accepts:
@@ -149,7 +206,7 @@ async function splitWhole(context: Context, source: Source, table: Table, wanted
   const { task, options, notes } = context;
   const { heldOutShare: share = 0.1, heldOutSeed: seed = 0 } = options;
   if (share === null) {
-    const [split = task.evalSplits[0]!, ...others] = options.splits ?? [];
+    const [split = task.evalSplits[0]!, ...others] = options.splits === undefined ? [] : wanted;
     if (others.length > 0) throw unknownSplit(others[0]!, [split]);
     return [await openSplit(context, { ...source, split }, table)];
   }

@@ -1,9 +1,10 @@
 // Questions as token ids: windows of their contexts, each with the place of the answer, or with the answer as a target.
+
 import { type EncodedExamples, examplePacker } from "./encode.ts";
 import { type EncodedTargets, targetPacker } from "./encode-targets.ts";
 import type { Example } from "./examples.ts";
 import type { Tokenizer } from "./tokenizer/tokenizer.ts";
-import { answerPositions, type Window, type WindowOptions, windower } from "./windows.ts";
+import { answerPositions, isUnplaced, placedAnswer, type Window, type WindowOptions, windower } from "./windows.ts";
 
 /** Windows in the order of the questions; an example of the other fields is a window here. */
 export interface EncodedWindows extends EncodedExamples {
@@ -41,11 +42,16 @@ export function isWindows(examples: EncodedExamples): examples is EncodedWindows
   return "owners" in examples;
 }
 
+export interface SpanWindowOptions extends WindowOptions {
+  /** Leave out questions none of whose answers stands where its file says. */
+  readonly placedOnly?: boolean;
+}
+
 /** Encodes questions for a model that points into the context. @throws {ConfigError} when a question leaves no room. */
 export async function encodeSpans(
   examples: AsyncIterable<Example> | Iterable<Example>,
   tokenizer: Tokenizer,
-  options: WindowOptions,
+  { placedOnly = false, ...options }: SpanWindowOptions,
 ): Promise<EncodedSpans> {
   const windowsOf = windower(tokenizer, "pair", options);
   const packer = examplePacker(tokenizer, options.maxLength);
@@ -53,7 +59,8 @@ export async function encodeSpans(
   const kept: { readonly window: Omit<Window, "ids" | "typeIds">; readonly owner: number }[] = [];
   const positions: (readonly [number, number])[] = [];
   for await (const example of examples) {
-    const answer = example.question?.answers[0];
+    if (placedOnly && isUnplaced(example)) continue;
+    const answer = placedAnswer(example);
     for (const { ids, typeIds, ...window } of windowsOf(example)) {
       // run_qa.py points at [CLS], the first token, where there is no answer
       const none = Math.max(0, ids.indexOf(tokenizer.special.cls ?? ids[0]!));
@@ -81,7 +88,7 @@ export interface AnswerOptions extends WindowOptions {
   readonly maxTargetLength: number;
   /** Some questions have no answer: a window without one asks for the empty text. Else it asks for nothing. */
   readonly unanswerable?: boolean;
-  /** Leave out the windows that ask for nothing; the answer then stands at the first where none has it. */
+  /** Leave out the windows that ask for nothing, and questions none of whose answers stands where its file says. */
   readonly targetsOnly?: boolean;
 }
 
@@ -102,7 +109,8 @@ export async function encodeAnswers(
   const questions: Example[] = [];
   const owners: number[] = [];
   for await (const example of examples) {
-    const answer = example.question?.answers[0];
+    if (targetsOnly && isUnplaced(example)) continue;
+    const answer = placedAnswer(example) ?? example.question?.answers[0];
     const windows = windowsOf(example);
     const isHeld = windows.map((window) => answer !== undefined && answerPositions(window, answer) !== null);
     // an answer that the windows cut in two is asked for once

@@ -1,9 +1,9 @@
 // Examples of one file, streamed: rows turned into texts and labels, faults collected.
 import { DataError, type DataIssue } from "../errors.ts";
 import type { Files } from "../tensor/index.ts";
+import type { LabelReader } from "./labels/labels.ts";
 import type { Columns } from "./tables/columns.ts";
-import { type CellFault, type LabelReader, quoted } from "./tables/labels.ts";
-import { type Cell, cellText, type Table, type TableRow } from "./tables/table.ts";
+import { type Cell, type CellFault, cellText, placeOf, quoted, type Table, type TableRow } from "./tables/row.ts";
 import { textLines } from "./tables/text-blocks.ts";
 
 /** One text or pair and its label: a class index or a score, null where the file has none. */
@@ -26,19 +26,21 @@ export interface Question {
   readonly answers: readonly Answer[];
 }
 
-/** A piece of the context; `start` counts UTF-16 units. */
+/** A right answer; `start` is its place in the context in UTF-16 units, null where the file names a place that does not hold it. */
 export interface Answer {
   readonly text: string;
-  readonly start: number;
+  readonly start: number | null;
 }
 
 /** A file with all that is needed to read examples from it. */
 export interface ExampleSource {
   readonly table: Table;
   readonly columns: Columns;
-  readonly readLabel: LabelReader;
+  readonly labels: LabelReader;
   /** The same for targets. */
   readonly labelsRequired: boolean;
+  /** What cannot be read as a label is none; else it is a fault even where none is required. */
+  readonly ignoresLabels: boolean;
   /** The examples have targets instead of labels. */
   readonly targets: boolean;
   /** Leave out rows that are cut short, as the users of the official file do. */
@@ -62,7 +64,7 @@ type Read = { readonly example: Example } | { readonly issue: DataIssue } | "ski
 async function* readRows(source: ExampleSource): AsyncGenerator<Read> {
   for await (const row of source.table.rows()) {
     if (row.fault !== undefined) {
-      yield source.skipsFaultyRows ? "skipped" : { issue: { line: row.line, ...row.fault } };
+      yield source.skipsFaultyRows ? "skipped" : { issue: { ...placeOf(row), ...row.fault } };
     } else if (source.accepts === null || source.accepts(row)) {
       yield readExample(row, source);
     }
@@ -70,9 +72,9 @@ async function* readRows(source: ExampleSource): AsyncGenerator<Read> {
 }
 
 function readExample(row: TableRow, source: ExampleSource): Read {
-  const { columns, table, readLabel, labelsRequired } = source;
+  const { columns, table, labels, labelsRequired } = source;
   const fault = (column: number, { expected, got }: CellFault): Read => ({
-    issue: { line: row.line, column: table.columns[column]!, expected, got },
+    issue: { ...placeOf(row), column: table.columns[column]!, expected, got },
   });
   const text = row.cells[columns.text] ?? null;
   if (typeof text !== "string") return fault(columns.text, notText(text));
@@ -84,16 +86,18 @@ function readExample(row: TableRow, source: ExampleSource): Read {
     if (target !== null || labelsRequired) return fault(columns.target, notText(target));
   }
   if (source.targets) return { example: { text, target: null, label: null, line: row.line } };
-  const label = columns.label === null ? null : readLabel(row.cells[columns.label] ?? null);
+  const unlabelled = { text, ...(pair === undefined ? {} : { pair }), line: row.line };
+  const label = columns.label === null ? null : labels.read(row.cells[columns.label] ?? null);
   if (typeof label === "object" && label !== null) {
     // hub files mark an unlabelled split with −1
-    if (labelsRequired || cellText(row.cells[columns.label!]!).trim() !== "-1") return fault(columns.label!, label);
-    return { example: { text, ...(pair === undefined ? {} : { pair }), label: null, line: row.line } };
+    const isMarked = label.isMissing === true || cellText(row.cells[columns.label!]!).trim() === "-1";
+    if (labelsRequired || !(isMarked || source.ignoresLabels)) return fault(columns.label!, label);
+    return { example: { ...unlabelled, label: null } };
   }
   if (label === null && labelsRequired) {
     return fault(columns.label ?? 0, { expected: "a label", got: "nothing" });
   }
-  return { example: { text, ...(pair === undefined ? {} : { pair }), label, line: row.line } };
+  return { example: { ...unlabelled, label } };
 }
 
 function notText(cell: Cell): CellFault {
@@ -142,11 +146,15 @@ export async function scanExamples(
     }
   } catch (error) {
     if (!(error instanceof DataError) || total === 0) throw error;
-    issues.push(...error.issues);
+    const part = error.file === source.table.file ? {} : { file: error.file };
+    issues.push(...error.issues.map((issue) => ({ ...part, ...issue })));
     total += error.total;
   }
   const [first, ...others] = issues;
-  if (first !== undefined) throw new DataError(source.table.file, { ...first, others, total });
+  if (first !== undefined) {
+    const hint = source.labels.hint();
+    throw new DataError(source.table.file, { ...first, others, total, ...(hint === null ? {} : { hint }) });
+  }
   if (count === 0) throw noExamples(source, skippedRows);
   return { count, skippedRows, emptyTexts };
 }

@@ -4,7 +4,7 @@
 
 export { type Batch, batches, labelsRequired, makeBatch } from "./batch.ts";
 export { evaluationPlan, trainingPlan } from "./batch-plan.ts";
-export { openDataset } from "./dataset.ts";
+export { draftTask, openDataset } from "./dataset.ts";
 export { type EncodedExamples, encodeExamples } from "./encode.ts";
 export {
   type EncodedSpans,
@@ -17,10 +17,12 @@ export {
 } from "./encode-questions.ts";
 export { type EncodedTargets, encodeTexts, isTargets, isTexts } from "./encode-targets.ts";
 export type { Example } from "./examples.ts";
-export { type Dataset, type DatasetOptions, type Split, splitOf } from "./split.ts";
+export { matchClasses } from "./labels/label-match.ts";
+export { type Dataset, type DatasetOptions, type ModelClasses, type Split, splitOf } from "./split.ts";
+export { canonicalSplit } from "./tables/sources.ts";
 export { openTable } from "./tables/table.ts";
 export { textLines } from "./tables/text-blocks.ts";
-export { type Task, tableTask } from "./task.ts";
+export { isTableTask, metricClasses, type TableTaskName, type Task, tableTask } from "./task.ts";
 export { GLUE_TASKS, type GlueTaskName, glueTask, isGlueTask } from "./tasks/glue.ts";
 export { seq2seqTask } from "./tasks/seq2seq.ts";
 export { squadTask } from "./tasks/squad.ts";

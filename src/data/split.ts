@@ -1,10 +1,19 @@
 // What a data set is: a task and its splits, and what is asked of the one who opens it.
 import type { Example } from "./examples.ts";
-import { unknownSplit } from "./tables/sources.ts";
+import { canonicalSplit, unknownSplit } from "./tables/sources.ts";
 import type { Task } from "./task.ts";
 
+/** A model's classes, in the order of its logits. */
+export interface ModelClasses {
+  readonly names: readonly string[];
+  /** Whose they are, for messages: the run or model as the person named it. */
+  readonly of: string;
+  /** The model is to be trained: where names do not match, the data's own classes hold. */
+  readonly isTrained?: boolean;
+}
+
 export interface DatasetOptions {
-  /** A GLUE task, `text-classification`, `text-pair`, `squad` or `seq2seq`. */
+  /** A GLUE task, `text-classification`, `text-pair`, `text-regression`, `text-pair-regression`, `squad` or `seq2seq`. */
   readonly task: string;
   /** A folder (GLUE's own, or one with train, dev and test files) or one file. */
   readonly data: string;
@@ -14,8 +23,10 @@ export interface DatasetOptions {
   /** The columns of `seq2seq`. */
   readonly sourceColumn?: string | undefined;
   readonly targetColumn?: string | undefined;
-  /** Label names by index. Default: GLUE's, or those of the training data, sorted. */
+  /** Label names by index. Default: GLUE's, those that the file gives, or those of the training data, sorted. */
   readonly labels?: readonly string[] | undefined;
+  /** The classes of the model that the data are for: labels are matched with them by name, and take their order. */
+  readonly classes?: ModelClasses | undefined;
   /** The label is a number to predict. */
   readonly regression?: boolean | undefined;
   /** Splits to open. Default: training and evaluation. */
@@ -52,11 +63,12 @@ export interface Dataset {
 }
 
 /**
- * A split by name.
+ * A split by name, `dev_matched` or `dev-matched`, or by the hub's: `validation`.
  * @throws {ConfigError} naming the splits there are.
  */
 export function splitOf(dataset: Dataset, name: string): Split {
-  const split = dataset.splits.get(name);
-  if (split === undefined) throw unknownSplit(name, [...dataset.splits.keys()]);
+  const names = [...dataset.splits.keys()];
+  const split = dataset.splits.get(canonicalSplit(name, names));
+  if (split === undefined) throw unknownSplit(name, names);
   return split;
 }

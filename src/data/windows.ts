@@ -56,6 +56,16 @@ export function windower(
 
 const NO_ID = -1;
 
+/** The answer to learn: the first that stands in the context; undefined where there is none. */
+export function placedAnswer({ question }: Example): Answer | undefined {
+  return question?.answers.find(({ start }) => start !== null);
+}
+
+/** Whether a question has answers of which none stands where the file says: nothing to learn from. */
+export function isUnplaced(example: Example): boolean {
+  return (example.question?.answers.length ?? 0) > 0 && placedAnswer(example) === undefined;
+}
+
 /**
  * First and last token of an answer, as positions in the window; null where the window does not hold all of it.
  *
@@ -65,6 +75,7 @@ export function answerPositions(
   window: Omit<Window, "ids" | "typeIds">,
   { text, start }: Answer,
 ): readonly [number, number] | null {
+  if (start === null) return null;
   const { from, to, contextAt } = window;
   const { starts, ends } = window.spans;
   const end = start + text.length;

@@ -1,5 +1,5 @@
 // An open scorer for one task: what a model says becomes the task's metrics.
-import { type EncodedExamples, isSpans, isWindows, type Task } from "../data/index.ts";
+import { type EncodedExamples, isSpans, isWindows, metricClasses, type Task } from "../data/index.ts";
 import { InternalError } from "../errors.ts";
 import {
   type Generator,
@@ -117,7 +117,7 @@ function classMeasure(task: Task, score: Evaluator["score"]): Measure {
     const scores = await score(trained, examples);
     const names = task.metrics.filter(isGlueMetric);
     const predictions = predictionsOf(scores.logits, scores.numLogits);
-    const metrics = glueMetrics(names, predictions, examples.labels);
+    const metrics = glueMetrics(names, metricClasses(task, predictions), metricClasses(task, examples.labels));
     const outcomes = () => labelOutcomes(task, examples, predictions);
     return { scores, metrics, density: scores.density!, examples: examples.count, outcomes };
   };

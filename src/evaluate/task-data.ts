@@ -6,6 +6,7 @@ import {
   encodeExamples,
   encodeSpans,
   encodeTexts,
+  type ModelClasses,
   openDataset,
   type Split,
   type Task,
@@ -23,7 +24,8 @@ export function openData(
   { task, data }: Pick<Settings, "task"> & { readonly data: OpenDataSettings },
   options: {
     readonly splits?: readonly string[];
-    readonly labels?: readonly string[];
+    readonly labels?: readonly string[] | undefined;
+    readonly classes?: ModelClasses | undefined;
     readonly labelsRequired?: boolean;
     readonly heldOutShare?: number | null;
   } = {},
@@ -34,6 +36,7 @@ export function openData(
     textColumn: data.textColumn ?? undefined,
     pairColumn: data.pairColumn ?? undefined,
     labelColumn: data.labelColumn ?? undefined,
+    labels: data.labels,
     sourceColumn: data.sourceColumn ?? undefined,
     targetColumn: data.targetColumn ?? undefined,
     limitTrain: data.limitTrain ?? undefined,
@@ -58,7 +61,8 @@ export async function encodeSplit(
     case "seq2seq":
       return encodeTexts(examples, base.tokenizer, { maxLength, maxTargetLength, prefix: data.sourcePrefix ?? "" });
     case "question-answering": {
-      if (base.model.architecture === "encoder") return encodeSpans(examples, base.tokenizer, { maxLength, stride });
+      if (base.model.architecture === "encoder")
+        return encodeSpans(examples, base.tokenizer, { maxLength, stride, placedOnly: forTraining });
       const { unanswerable = false } = task;
       const options = { maxLength, stride, maxTargetLength, unanswerable, targetsOnly: forTraining };
       return encodeAnswers(examples, base.tokenizer, options);

@@ -1,5 +1,5 @@
 // What a model said on examples, as the task scores it, and what one model may have lost of another's score.
-import { type EncodedExamples, isSpans, type Task } from "../data/index.ts";
+import { type EncodedExamples, isSpans, metricClasses, type Task } from "../data/index.ts";
 import { InternalError } from "../errors.ts";
 import { predictionsOf } from "../infer/index.ts";
 import { glueMetrics, METRIC_NAMES, type SpanOptions } from "../tasks/index.ts";
@@ -21,11 +21,12 @@ export interface TaskScore {
 }
 
 /** Logits `[examples, C]` as answers of a task of labels. */
-export function scoreLabels(logits: Float32Array, { labels, count }: EncodedExamples, task: Task): TaskScore {
+export function scoreLabels(logits: Float32Array, { labels: targets, count }: EncodedExamples, task: Task): TaskScore {
   const names = METRIC_NAMES.filter((name) => (task.metrics as readonly string[]).includes(name));
   const main = names.find((name) => name === (task.mainMetric as string));
   if (main === undefined) throw new InternalError(`no metric ${task.mainMetric}`);
-  const predictions = predictionsOf(logits, logits.length / count);
+  const predictions = metricClasses(task, predictionsOf(logits, logits.length / count));
+  const labels = metricClasses(task, targets);
   const metrics: Record<string, number> = { ...glueMetrics(names, predictions, labels) };
   return {
     metrics,

@@ -18,6 +18,7 @@ export {
   type ScoreInterval,
 } from "./compare/comparison.ts";
 export { type CompressEvent, compressRun } from "./compress/compress.ts";
+export type { CompressData } from "./compress/data.ts";
 export { COMPRESS_KEYS, type CompressOptions, compressOptions, type LayerName } from "./compress/options.ts";
 export { evaluateRun, type Profile, profileRun } from "./evaluate/evaluate.ts";
 export { EXPORT_FORMATS, type Exported, type ExportFormat, type ExportOptions, exportRun } from "./export/export.ts";

@@ -1,5 +1,5 @@
 // A base model opened for work: configuration, mapped float32 weights, tokenizer, and who it is.
-import { loadTokenizer, type Tokenizer } from "../data/index.ts";
+import { loadTokenizer, type ModelClasses, type Tokenizer } from "../data/index.ts";
 import { CheckpointError, type CheckpointIssue, UnsupportedError } from "../errors.ts";
 import type { StoredFormat } from "../graph/index.ts";
 import { fingerprint, type HubEvent, type JsonObject, openCheckpoint } from "../hub/index.ts";
@@ -112,6 +112,16 @@ export function missingHead(
       hint: "config.json and the weights do not belong together, or the download is incomplete.",
     });
   return missing;
+}
+
+/** The classes that the checkpoint's own head tells apart, for training on; none where it has no such head. */
+export function headClasses({ model, weights, name }: BaseModel): ModelClasses | undefined {
+  if (model.architecture !== "encoder") return undefined;
+  const { labels } = model.config;
+  const head = weights.get("classifier.weight") ?? weights.get("classifier.out_proj.weight");
+  return labels.length >= 2 && head?.shape[0] === labels.length
+    ? { names: labels, of: name, isTrained: true }
+    : undefined;
 }
 
 /** Every linear layer outside the head, by path. */

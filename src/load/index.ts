@@ -1,6 +1,6 @@
 // From a name to a model that runs: base models, adapters, runs, and models merged for export.
 // Takes a name or a run's folder, gives a model with its method, weights and head. Never: trains, prints.
-export { type BaseModel, linearSites, missingHead, openBaseModel, usableLength } from "./base-model.ts";
+export { type BaseModel, headClasses, linearSites, missingHead, openBaseModel, usableLength } from "./base-model.ts";
 export {
   compilePlain,
   frozen,
@@ -16,11 +16,13 @@ export {
 export { checkNewFolder, configWithHead, writeModelFolder, writeWhole } from "./model-folder.ts";
 export {
   backendOf,
+  classesOf,
   maxLengthOf,
   type OpenedTarget,
   openTarget,
   openTargetScorer,
   SCORING_BATCH,
+  targetName,
 } from "./opened-target.ts";
 export { publicAdapter } from "./public-adapter.ts";
 export { methodOver } from "./quantized-base.ts";

@@ -1,4 +1,5 @@
 // A run or a model opened for scoring: base, method and trained tensors.
+import type { ModelClasses } from "../data/index.ts";
 import { ConfigError } from "../errors.ts";
 import type { StoredFormat } from "../graph/index.ts";
 import { openScorer, type Scorer, type SparseMlpPlan } from "../infer/index.ts";
@@ -216,6 +217,19 @@ function zeroTensors(
       .filter(({ name }) => names.has(name))
       .map(({ name, shape }) => [name, zeros("float32", shape.map(Number))]),
   );
+}
+
+/** The classes that data for this target are matched with, called by `name` or as the run was; none for a regression. */
+export function classesOf(
+  { labels, isRegression, settings, base }: Pick<OpenedTarget, "labels" | "isRegression" | "settings" | "base">,
+  name = settings?.output ?? base.name,
+): ModelClasses | undefined {
+  return isRegression || labels.length === 0 ? undefined : { names: labels, of: name };
+}
+
+/** How a person named a target. */
+export function targetName(target: RunTarget): string {
+  return target.kind === "run" ? target.folder : (target.adapter ?? target.model);
 }
 
 /** The backend to score on: as asked for, or as the run was trained. */

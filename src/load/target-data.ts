@@ -8,7 +8,7 @@ import type { RunOverrides } from "./target.ts";
 /** A target's task, data and columns, as `openDataset` takes them. */
 export type TargetData = { readonly task: TaskName; readonly data: string } & Pick<
   DatasetOptions,
-  "textColumn" | "pairColumn" | "labelColumn" | "sourceColumn" | "targetColumn"
+  "textColumn" | "pairColumn" | "labelColumn" | "sourceColumn" | "targetColumn" | "labels"
 >;
 
 /** What is missing when task or data are not known. */
@@ -43,6 +43,7 @@ export function targetData(
     textColumn: overrides["text-column"] ?? settings?.data.textColumn ?? undefined,
     pairColumn: overrides["pair-column"] ?? settings?.data.pairColumn ?? undefined,
     labelColumn: overrides["label-column"] ?? settings?.data.labelColumn ?? undefined,
+    labels: overrides.labels,
     sourceColumn: overrides["source-column"] ?? settings?.data.sourceColumn ?? undefined,
     targetColumn: overrides["target-column"] ?? settings?.data.targetColumn ?? undefined,
   };

@@ -41,6 +41,7 @@ export {
   type SearchStep,
   type Sizes,
   search,
+  sizeAtBudget,
   sizeOfShare,
 } from "./neurons/search.ts";
 export { neuronSwitches, switchFeeds } from "./neurons/switches.ts";

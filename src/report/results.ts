@@ -10,7 +10,7 @@ export type Json = null | boolean | number | string | readonly Json[] | { readon
 
 /** The object of `deft eval --json`. */
 export function evaluationJson(evaluation: Evaluation): Json {
-  const { task, split, examples, loss, metrics, density, timing } = evaluation;
+  const { task, split, examples, loss, metrics, density, timing, notes } = evaluation;
   return toJson({
     task,
     split,
@@ -19,6 +19,7 @@ export function evaluationJson(evaluation: Evaluation): Json {
     metrics,
     density: reportJson(density),
     timing: { examplesPerSecond: timing.examplesPerSecond, totalMs: timing.totalMs },
+    notes,
   });
 }
 

@@ -33,13 +33,15 @@ const DRAWING_KEYS = ["temperature", "top-k", "top-p"] as const;
 function foreignKeys(task: SettingsInput["task"]): { readonly key: SettingsKey; readonly expected: string }[] {
   if (task === undefined) return [];
   const writes = task === "squad" || task === "seq2seq";
+  const scores = task === "stsb" || task === "text-regression" || task === "text-pair-regression";
   const of = (keys: readonly SettingsKey[], expected: string, isForeign: boolean) =>
     isForeign ? keys.map((key) => ({ key, expected: `${expected}, which alone uses it` })) : [];
   return [
     ...of(SQUAD_KEYS, "--task squad", task !== "squad"),
     ...of(SEQ2SEQ_KEYS, "--task seq2seq", task !== "seq2seq"),
     ...of(WRITING_KEYS, "--task squad or seq2seq", !writes),
-    ...of(["text-column", "pair-column", "label-column"], "a task of labels", writes),
+    ...of(["text-column", "pair-column", "label-column"], "a task of labels or scores", writes),
+    ...of(["labels"], "a task of classes", writes || scores),
     ...of(TEACHER_KEYS, "a task of labels or squad", task === "seq2seq"),
   ];
 }
@@ -109,6 +111,7 @@ export function conflicts(given: SettingsInput, methods: readonly string[]): Con
   }
   for (const { key, expected } of foreignKeys(given.task)) add(key, expected, `--task ${given.task}`);
   if (given.task === "text-classification") add("pair-column", "--task text-pair", "--task text-classification");
+  if (given.task === "text-regression") add("pair-column", "--task text-pair-regression", "--task text-regression");
   if (given.method !== undefined) add("methods", "either --method or --methods", "both");
   if (given.seed !== undefined) add("seeds", "either --seed or --seeds", "both");
   if (given.schedule === "constant" && given["warmup-ratio"] === 1) {

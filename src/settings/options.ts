@@ -32,6 +32,7 @@ type ObjectKey =
   | "text-column"
   | "pair-column"
   | "label-column"
+  | "labels"
   | "source-column"
   | "target-column"
   | "source-prefix"
@@ -70,6 +71,8 @@ export interface DataSource {
   readonly textColumn?: string | undefined;
   readonly pairColumn?: string | undefined;
   readonly labelColumn?: string | undefined;
+  /** Names of the classes in the order of their logits; default: those of the data. */
+  readonly labels?: readonly string[] | undefined;
   /** The columns of `seq2seq`, and what is put before each source. */
   readonly sourceColumn?: string | undefined;
   readonly targetColumn?: string | undefined;

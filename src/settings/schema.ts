@@ -3,7 +3,7 @@ import * as z from "zod";
 import { type ConfigIssue, nearest } from "../errors.ts";
 import { isPresetName, nearestPreset, type PresetName } from "./presets.ts";
 
-/** GLUE tasks by their folder's layout, two for one's own files, and two that answer with text. */
+/** GLUE tasks by their folder's layout, those over one's own table of labels or scores, and two that answer with text. */
 export const TASKS = [
   "cola",
   "mnli",
@@ -16,6 +16,8 @@ export const TASKS = [
   "wnli",
   "text-classification",
   "text-pair",
+  "text-regression",
+  "text-pair-regression",
   "squad",
   "seq2seq",
 ] as const;
@@ -31,6 +33,14 @@ const share = z.number().min(0).max(1);
 const rate = z.number().positive();
 const list = z.union([z.array(text).min(1), text.transform((words) => words.split(",").map((word) => word.trim()))]);
 
+/** Names of classes: YAML may read one as a number. */
+const className = z.union([text, z.number(), z.boolean()]).transform(String);
+const classNames = z
+  .union([z.array(className), text.transform((words) => words.split(",").map((word) => word.trim()))])
+  .refine((names) => names.length >= 2 && new Set(names).size === names.length && !names.includes(""), {
+    message: "at least two names, each once",
+  });
+
 const SHAPE = {
   model: text,
   adapter: text,
@@ -39,6 +49,7 @@ const SHAPE = {
   "text-column": text,
   "pair-column": text,
   "label-column": text,
+  labels: classNames,
   "source-column": text,
   "target-column": text,
   "source-prefix": z.string(),

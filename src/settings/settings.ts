@@ -81,6 +81,8 @@ export interface DataSettings extends TextDataSettings {
   readonly textColumn: string | null;
   readonly pairColumn: string | null;
   readonly labelColumn: string | null;
+  /** The classes' names in the order of their logits; absent: GLUE's, or those of the data. */
+  readonly labels?: readonly string[];
   readonly maxLength: number;
   readonly padding: "longest" | "max";
   readonly limitTrain: number | null;
@@ -252,7 +254,7 @@ function rowExpanded(given: SettingsInput): SettingsInput {
 
 const NEEDED: Readonly<Record<NeededKey, string>> = {
   model: "a Hugging Face id or a model's folder",
-  task: "a GLUE task, text-classification, text-pair, squad or seq2seq",
+  task: "a GLUE task, text-classification, text-pair, text-regression, text-pair-regression, squad or seq2seq",
   data: "a GLUE folder, SQuAD JSON, or a CSV, TSV, JSONL or Parquet file",
 };
 
@@ -270,6 +272,8 @@ function assemble(given: SettingsInput, method: MethodName): Settings {
       textColumn: v["text-column"] ?? null,
       pairColumn: v["pair-column"] ?? null,
       labelColumn: v["label-column"] ?? null,
+      // absent where not given, as in the runs and checkpoints of versions that had none
+      ...(v.labels === undefined ? {} : { labels: v.labels }),
       maxLength: v["max-length"],
       padding: v.padding,
       limitTrain: v["limit-train"] ?? null,

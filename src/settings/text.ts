@@ -15,6 +15,7 @@ export function settingsInput(settings: Settings): SettingsInput {
     "text-column": data.textColumn,
     "pair-column": data.pairColumn,
     "label-column": data.labelColumn,
+    labels: data.labels,
     "max-length": data.maxLength,
     padding: data.padding,
     "limit-train": data.limitTrain,

@@ -23,4 +23,6 @@ export interface Evaluation {
   readonly metrics: Readonly<Record<string, number>>;
   readonly density: DensityReport;
   readonly timing: { readonly examplesPerSecond: number; readonly totalMs: number };
+  /** What a person should know of how the data were read; absent where there is nothing. */
+  readonly notes?: readonly string[];
 }

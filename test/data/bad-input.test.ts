@@ -202,8 +202,9 @@ describe("CSV and JSON Lines", () => {
     expect(error.message).toContain('a.jsonl:4, column text: expected text, got number "7"');
     expect(error.message).toContain("a.jsonl:5, column text: expected text, got nothing");
   });
-  test("a JSON array", async () => {
-    const error = await failure({ "a.json": '[{"text": "a"}]' }, own("a.json"));
-    expect(error.message).toContain("Write one object on each line (JSON Lines).");
+  test("JSON of another layout, with those that are read", async () => {
+    const error = await failure({ "a.json": '{\n"text": ["a"],\n"label": [1]}' }, own("a.json"));
+    expect(error.message).toContain("a.json:1: expected one JSON object, got ");
+    expect(error.hint).toMatch(/^One object on each line \(JSON Lines\), an array of objects, and .* are read\.$/);
   });
 });

@@ -255,6 +255,77 @@ describe("tables", () => {
   });
 });
 
+describe("folders as the hub has them", () => {
+  const head = "text,label\n";
+  const entries = {
+    "d/README.md": "# data",
+    "d/data/train-00001-of-00002.csv": `${head}c,x\nd,y\n`,
+    "d/data/train-00000-of-00002.csv": `${head}a,x\nb,y\n`,
+    "d/data/validation-00000-of-00001-a09b74b3ef9c3b56.csv": `${head}e,y\n`,
+    "d/data/test-00000-of-00001.csv": `${head}f,x\n`,
+  };
+  const options = { task: "text-classification", data: "d" } as const;
+
+  test("data/ with shards in order, validation as dev", async () => {
+    const dataset = await open(entries, { ...options, splits: ["train", "validation", "test"] });
+    expect((await examplesOf(dataset, "train")).map(({ text, line }) => [text, line])).toEqual([
+      ["a", 2],
+      ["b", 3],
+      ["c", 5],
+      ["d", 6],
+    ]);
+    expect((await examplesOf(dataset, "validation")).map(({ text }) => text)).toEqual(["e"]);
+    expect((await examplesOf(dataset, "dev")).map(({ text }) => text)).toEqual(["e"]);
+    expect([...dataset.splits.keys()]).toEqual(["train", "dev", "test"]);
+  });
+
+  test("the only folder with splits, whatever its name; an own file comes first", async () => {
+    const moved = Object.fromEntries(
+      Object.entries(entries).map(([path, text]) => [path.replace("data/", "plain/"), text]),
+    );
+    expect((await open(moved, options)).splits.get("train")!.count).toBe(4);
+    const own = { ...entries, "d/train.csv": `${head}z,x\nw,y\n`, "d/dev.csv": `${head}v,y\n` };
+    expect((await open(own, options)).splits.get("train")!.count).toBe(2);
+  });
+
+  test("a fault names the shard and the line in it", async () => {
+    const broken = { ...entries, "d/data/train-00001-of-00002.csv": `${head}c,x\nd\n` };
+    await expect(open(broken, options)).rejects.toThrow(
+      "d/data/train-00001-of-00002.csv:3: expected 2 columns, got 1 column",
+    );
+  });
+
+  test("the fingerprint follows every shard", async () => {
+    const { fingerprint } = await open(entries, options);
+    const other = { ...entries, "d/data/train-00001-of-00002.csv": `${head}c,x\ng,y\n` };
+    expect((await open(other, options)).fingerprint).not.toBe(fingerprint);
+  });
+
+  test("several kinds of one split are refused, and shards that are missing", async () => {
+    const both = { ...entries, "d/data/train.csv": `${head}a,x\n` };
+    await expect(open(both, options)).rejects.toThrow(
+      "data: expected one file for the split train, got train.csv, train-*-of-00002.csv",
+    );
+    const { "d/data/train-00000-of-00002.csv": _, ...rest } = entries;
+    await expect(open(rest, options)).rejects.toThrow("got all but number 00000");
+  });
+
+  test("GLUE's tasks too, compressed, by every spelling of a split", async () => {
+    const { gzipSync } = await import("node:zlib");
+    const text = gzipSync(rows(["sentence1", "sentence2", "gold_label"], ["a", "b", "neutral"]));
+    const names = ["train", "validation_matched", "validation_mismatched"];
+    const files = memoryFiles(names.map((name) => [`glue/mnli/${name}-00000-of-00001.tsv.gz`, text]));
+    for (const split of ["dev_matched", "dev-matched", "validation_matched", "Dev-Matched"]) {
+      const dataset = await openDataset(files, { task: "mnli", data: "glue", splits: [split] });
+      expect([...dataset.splits.keys()]).toEqual(["dev_matched"]);
+      expect(splitOf(dataset, split).count).toBe(1);
+    }
+    await expect(openDataset(files, { task: "mnli", data: "glue", splits: ["dev-machted"] })).rejects.toThrow(
+      "got dev-machted (did you mean dev_matched?)",
+    );
+  });
+});
+
 describe("a single file", () => {
   const lines = Array.from({ length: 400 }, (_, i) => `text ${i % 350},${i % 350 < 35 ? "rare" : "common"}`);
   const entries = { "d.csv": `text,label\n${lines.join("\n")}\n` };

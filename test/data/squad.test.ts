@@ -1,6 +1,7 @@
 // Questions, windows and answer positions equal transformers' run_qa.py; every fault of a SQuAD file is named at once.
 import { readFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
+import { gzipSync } from "node:zlib";
 import fc from "fast-check";
 import { Tokenizer as RustTokenizer } from "tokenizers";
 import { describe, expect, test } from "vitest";
@@ -175,6 +176,197 @@ describe("splits", () => {
   });
 });
 
+describe("layouts", () => {
+  const C = 'The bridge was built by a woman in 1901. It\'s "a" ship.';
+  const QUESTIONS = [
+    {
+      id: "q1",
+      question: "who?",
+      answers: [
+        { text: "a woman", answer_start: 24 },
+        { text: "woman", answer_start: 26 },
+      ],
+    },
+    { id: "q2", question: "what?", answers: [{ text: 'It\'s "a" ship', answer_start: 41 }] },
+    { id: "q3", question: "where?", answers: [] },
+  ];
+  const nested = {
+    version: "v2.0",
+    data: [
+      { title: "t", paragraphs: [{ context: C, qas: QUESTIONS.map((q) => ({ ...q, is_impossible: q.id === "q3" })) }] },
+    ],
+  };
+  const columns = (answers: (typeof QUESTIONS)[number]["answers"]) => ({
+    text: answers.map(({ text }) => text),
+    answer_start: answers.map(({ answer_start }) => answer_start),
+  });
+  const flat = QUESTIONS.map(({ answers, ...rest }) => ({ ...rest, context: C, answers: columns(answers) }));
+  const lines = flat.map((row) => JSON.stringify(row)).join("\n");
+  const cell = (text: string) => `"${text.replaceAll('"', '""')}"`;
+  const csv = (head: string, answers: readonly string[]) =>
+    [head, ...answers.map((text, i) => [QUESTIONS[i]!.id, cell(C), QUESTIONS[i]!.question, text].join(","))].join("\n");
+  // as datasets 5.2's and pandas 3.1's to_csv() print it
+  const numpy = [
+    `{'text': array(['a woman', 'woman'], dtype=object), 'answer_start': array([24, 26], dtype=int32)}`,
+    `{'text': array(['It\\'s "a" ship'], dtype=object), 'answer_start': array([41], dtype=int32)}`,
+    `{'text': array([], dtype=object), 'answer_start': array([], dtype=int32)}`,
+  ];
+  const python = numpy.map((text) => text.replaceAll(/array\((\[.*?\]), dtype=\w+\)/g, "$1"));
+  const json = flat.map(({ answers }) => JSON.stringify(answers));
+  const head = "id,context,question,answers";
+
+  const read = async (name: string, text: string | Uint8Array) => {
+    const options = { task: "squad", data: name, splits: ["dev"], heldOutShare: null };
+    const dataset = await openDataset(memoryFiles([[name, text]]), options);
+    const found = [];
+    for await (const { line: _, ...example } of splitOf(dataset, "dev").examples()) found.push(example);
+    return { found, unanswerable: dataset.task.unanswerable };
+  };
+
+  test.each<[string, string, string | Uint8Array]>([
+    ["rows in .json, one a line", "a.json", lines],
+    ["an array of rows", "a.json", JSON.stringify(flat)],
+    ["an array over lines", "a.json", JSON.stringify(flat, null, 1)],
+    ["the rows as data", "a.json", JSON.stringify({ version: "1", data: flat }, null, 2)],
+    ["the rows as data, in one line", "a.json", JSON.stringify({ data: flat })],
+    ["articles in an array", "a.json", JSON.stringify(nested.data)],
+    ["a csv of datasets", "a.csv", csv(head, numpy.map(cell))],
+    ["a csv of pandas", "a.csv", csv(head, python.map(cell))],
+    ["a csv with JSON", "a.csv", csv(head, json.map(cell))],
+    [
+      "a csv of flattened columns",
+      "a.csv",
+      csv(`${head}.text,answers.answer_start`, [
+        "['a woman' 'woman'],[24 26]",
+        `${cell(`['It\\'s "a" ship']`)},[41]`,
+        "[],[]",
+      ]),
+    ],
+    ["compressed", "a.json.gz", gzipSync(JSON.stringify({ data: flat }))],
+    ["compressed lines", "a.jsonl.gz", gzipSync(lines)],
+  ])("%s", async (_, name, text) => {
+    const expected = await read("nested.json", JSON.stringify(nested));
+    expect(expected.found.length).toBe(3);
+    expect(await read(name, text)).toEqual(expected);
+  });
+
+  test("one answer of a row as it is, and is_impossible as pandas writes it", async () => {
+    const { found } = await read("a.csv", csv(`${head}.text,answers.answer_start`, ["1901,35", `${cell('"a"')},46`]));
+    expect(found.map(({ question }) => question!.answers)).toEqual([
+      [{ text: "1901", start: 35 }],
+      [{ text: '"a"', start: 46 }],
+    ]);
+    const said = await read(
+      "b.csv",
+      csv("id,context,question,answers,is_impossible", [`${cell("{'text': [], 'answer_start': []}")},True`]),
+    );
+    expect(said.unanswerable).toBe(true);
+  });
+
+  test("shards and a hub's folder are one split", async () => {
+    const part = (row: object) => JSON.stringify(row);
+    const entries: [string, string][] = [
+      ["d/plain_text/train-00001-of-00002.jsonl", part(flat[1]!)],
+      ["d/plain_text/train-00000-of-00002.jsonl", part(flat[0]!)],
+      ["d/plain_text/validation-00000-of-00001-5d4f1a.jsonl", lines],
+    ];
+    const dataset = await openDataset(memoryFiles(entries), {
+      task: "squad",
+      data: "d",
+      splits: ["train", "validation"],
+    });
+    const ids = [];
+    for await (const { question } of splitOf(dataset, "train").examples()) ids.push(question!.id);
+    expect(ids).toEqual(["q1", "q2"]);
+    expect(splitOf(dataset, "dev").count).toBe(3);
+  });
+
+  test.each<[string, string, string]>([
+    ["a.json", '{"data": [{"passage": "x"}]}', "data[0].paragraphs: expected a list, got nothing"],
+    ["a.json", '{"questions": []}', 'expected a JSON object with a list "data", got nothing'],
+    ["a.csv", "id,question,text\n1,a,b\n", "expected a column context, got the columns id, question, text"],
+  ])("%s of another layout names those that are read: %s", async (name, text, message) => {
+    const error = await read(name, text).catch((e: unknown) => e);
+    expect(error).toBeInstanceOf(DataError);
+    expect((error as DataError).message).toContain(message);
+    expect((error as DataError).hint).toMatch(
+      /^Read are SQuAD's .* as JSON Lines, in an array, in .*, in CSV and in Parquet\.$/,
+    );
+  });
+});
+
+describe("answers that stand elsewhere", () => {
+  const context = "The bridge was built by a woman in 1901.";
+  const row = (id: string, ...answers: [string, number][]) =>
+    JSON.stringify({
+      id,
+      question: "q?",
+      context,
+      answers: { text: answers.map(([t]) => t), answer_start: answers.map(([, s]) => s) },
+    });
+  const shifted = [
+    row("1", ["a woman", 24]),
+    row("2", ["1901", 33]),
+    row("3", ["bridges", 4]),
+    row("4", ["woman", 25], ["a woman", 24]),
+  ];
+  const open = (lines: readonly string[]) =>
+    openDataset(memoryFiles([["a.jsonl", lines.join("\n")]]), {
+      task: "squad",
+      data: "a.jsonl",
+      splits: ["dev"],
+      heldOutShare: null,
+    });
+
+  test("are said in a note that counts them, and keep their texts", async () => {
+    const dataset = await open(shifted);
+    expect(dataset.notes).toEqual([
+      "a.jsonl: 3 of 5 answers do not stand at their answer_start (the first: line 2, answers[0]); training leaves out " +
+        "2 questions without another answer, and scores still count the texts",
+    ]);
+    const golds: unknown[] = [];
+    for await (const { question } of splitOf(dataset, "dev").examples()) golds.push(question!.answers);
+    expect(golds).toEqual([
+      [{ text: "a woman", start: 24 }],
+      [{ text: "1901", start: null }],
+      [{ text: "bridges", start: null }],
+      [
+        { text: "woman", start: null },
+        { text: "a woman", start: 24 },
+      ],
+    ]);
+  });
+
+  test("are not learnt, and point at nothing where a split is measured", async () => {
+    const split = splitOf(await open(shifted), "dev");
+    const tokenizer = await loadTokenizer(files, `${GOLDEN}/tokenizers/bert`);
+    const options = { maxLength: 64, stride: 16 };
+    const ids = (spans: { readonly questions: readonly { readonly question?: { readonly id: string } }[] }) =>
+      spans.questions.map(({ question }) => question!.id);
+    const learnt = await encodeSpans(split.examples(), tokenizer, { ...options, placedOnly: true });
+    expect(ids(learnt)).toEqual(["1", "4"]);
+    expect([...learnt.startPositions].every((position) => position > 0)).toBe(true);
+    const measured = await encodeSpans(split.examples(), tokenizer, options);
+    expect(ids(measured)).toEqual(["1", "2", "3", "4"]);
+    expect([...measured.startPositions].map((position) => position > 0)).toEqual([true, false, false, true]);
+    const writing = { ...options, maxTargetLength: 8 };
+    expect(ids(await encodeAnswers(split.examples(), tokenizer, { ...writing, targetsOnly: true }))).toEqual([
+      "1",
+      "4",
+    ]);
+    expect(ids(await encodeAnswers(split.examples(), tokenizer, writing))).toEqual(["1", "2", "3", "4"]);
+  });
+
+  test("end the file where not one stands right", async () => {
+    await expect(open([shifted[1]!, shifted[2]!])).rejects.toThrow(
+      'a.jsonl:1, answers[0]: expected "1901" (which stands at 35) at answer_start 33, got "n 19"',
+    );
+    await expect(open([shifted[1]!, shifted[2]!])).rejects.toThrow(
+      "answer_start counts the characters of the context from 0",
+    );
+  });
+});
+
 describe("faults", () => {
   async function failure(json: unknown, name = "dev.json"): Promise<DataError> {
     const text = typeof json === "string" ? json : JSON.stringify(json);
@@ -220,7 +412,8 @@ describe("faults", () => {
 
   test.each([
     ["no data", { version: "1.1" }, 'expected a JSON object with a list "data", got nothing'],
-    ["a list", [], 'expected a JSON object with a list "data", got a list'],
+    ["data that is no list", { data: { a: 1 } }, 'expected a JSON object with a list "data", got an object'],
+    ["a list of nothing", [], "dev.json: expected at least one question, got none"],
     ["no paragraphs", { data: [{}] }, "dev.json, data[0].paragraphs: expected a list, got nothing"],
     [
       "no context",

@@ -129,7 +129,7 @@ describe("a teacher", () => {
       csv(["text,label", ...tinyExamples(30).map(({ text, label }) => `${text},${label + 7}`)]),
     );
     const err = await refusal(() => train(ownData({ teacher: at("run") })));
-    expect(err).toContain('expected the labels of the data in their order, ["7","8"], got ["negative","positive"]');
+    expect(err).toContain('expected the labels of the data, ["7","8"], got ["negative","positive"]');
     expect(err).toContain("expected a run of --task text-classification, got one of sst2");
     await rm(at("data.csv"));
   });

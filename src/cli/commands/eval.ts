@@ -7,6 +7,7 @@ import { openWorkflow } from "../workflow.ts";
 export const run: Body = async ({ args, flags, terminal, json }) => {
   const { target, overrides } = readTarget({ args, flags });
   const evaluation = await (await openWorkflow(terminal)).evaluate(target, overrides);
+  for (const note of evaluation.notes ?? []) terminal.warn(note);
   if (json) terminal.print(JSON.stringify(evaluationJson(evaluation)));
   else {
     const bold = (text: string) => terminal.style("bold", text, "out");

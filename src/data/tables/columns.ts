@@ -1,6 +1,6 @@
 // Which columns of a table hold the text, its pair, the label or the target.
 import { DataError, type DataIssue, nearest } from "../../errors.ts";
-import type { Table } from "./table.ts";
+import type { Table } from "./row.ts";
 
 /** Positions of the columns; null where there is none. */
 export interface Columns {
@@ -32,6 +32,9 @@ export const USUAL_TEXT = [
 ];
 export const USUAL_PAIR = ["pair", "text_pair", "sentence2", "question2", "hypothesis", "text2", "sentence", "answer"];
 export const USUAL_LABEL = ["label", "labels", "class", "category", "target", "gold_label", "is_duplicate", "score"];
+
+/** Where a number to predict stands. */
+export const USUAL_SCORE = ["score", "label", "labels", "value", "rating", "similarity", "similarity_score", "target"];
 
 /**
  * The columns a task needs.

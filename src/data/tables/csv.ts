@@ -1,7 +1,7 @@
 // CSV records over csv-parse's browser build, which needs no node:stream.
 import { DataError } from "../../errors.ts";
 import type { Files } from "../../tensor/index.ts";
-import type { TableRow } from "./table.ts";
+import type { TableRow } from "./row.ts";
 import { textBlocks } from "./text-blocks.ts";
 
 /** Longest record, in characters: an unclosed quote must not read the rest of a large file into memory. */

@@ -3,12 +3,17 @@ import { ConfigError, FileError, nearest } from "../../errors.ts";
 import { type Files, joinPath, parentFolder } from "../../tensor/index.ts";
 import type { Task } from "../task.ts";
 import { type GlueTask, isGlueTask } from "../tasks/glue.ts";
+import { withoutGzip } from "./gzip.ts";
+import { shardsOf } from "./shards.ts";
 import { TABLE_FORMATS, type TableFormat, tableFormat } from "./table.ts";
 
-/** A file and the split it holds; `ids` selects MRPC's dev rows in its original archive. */
+/** The files of a split; `ids` selects MRPC's dev rows in its original archive. */
 export interface Source {
   readonly split: string;
+  /** The file, or a name for all parts. */
   readonly file: string;
+  /** The file itself, or its shards in order. */
+  readonly parts: readonly string[];
   readonly format: TableFormat;
   /** Names of the columns where the file has no header line. */
   readonly columns: readonly string[] | null;
@@ -27,9 +32,10 @@ export async function locate(files: Files, path: string, task: Task, wanted: rea
   if (stat === null) throw await noSuchPath(files, path);
   const glue = isGlueTask(task.name) ? (task as GlueTask) : null;
   if (!stat.isFolder) return { whole: fileSource(path, "train", glue) };
-  const folder = glue === null ? path : await taskFolder(files, path, glue);
-  const names = await files.list(folder);
   const known = [task.trainSplit, ...task.evalSplits, ...task.testSplits];
+  const hasSplits = (names: readonly string[]) => names.some((name) => splitOfName(name, known, glue) !== null);
+  const folder = await splitFolder(files, glue === null ? path : await taskFolder(files, path, glue), hasSplits);
+  const names = await files.list(folder);
   const splits = new Map<string, Source>();
   for (const split of known) {
     const source = findSplit(folder, names, split, glue);
@@ -56,6 +62,26 @@ export async function noSuchPath(files: Files, path: string): Promise<FileError>
   return new FileError(path, "expected a data file or folder, got nothing at this path", { hint });
 }
 
+/**
+ * The folder itself where it holds split files, else the one folder in it that does, `data` before others: so data sets lie on the
+ * Hugging Face hub.
+ */
+export async function splitFolder(
+  files: Files,
+  path: string,
+  hasSplits: (names: readonly string[]) => boolean,
+): Promise<string> {
+  const names = await files.list(path);
+  if (hasSplits(names)) return path;
+  const inner: string[] = [];
+  for (const name of names) {
+    const place = joinPath(path, name);
+    if ((await files.stat(place))?.isFolder && hasSplits(await files.list(place))) inner.push(name);
+  }
+  const chosen = inner.includes("data") ? "data" : inner.length === 1 ? inner[0]! : null;
+  return chosen === null ? path : joinPath(path, chosen);
+}
+
 /** The folder itself, or the task's own inside a folder of all GLUE tasks. */
 async function taskFolder(files: Files, path: string, task: GlueTask): Promise<string> {
   const names = await files.list(path);
@@ -64,8 +90,11 @@ async function taskFolder(files: Files, path: string, task: GlueTask): Promise<s
   return hasFiles || inner === undefined ? path : joinPath(path, inner);
 }
 
-function splitOfName(name: string, splits: readonly string[], task: GlueTask): string | null {
-  return splits.find((split) => findSplit("", [name], split, task) !== null) ?? null;
+function splitOfName(name: string, splits: readonly string[], task: GlueTask | null): string | null {
+  const isOf = (split: string) =>
+    splitAliases(split).some((stem) => stemOf(name) === stem || stemOf(name).startsWith(`${stem}-0`)) &&
+    tableFormat(name) !== null;
+  return splits.find((split) => isOf(split) || (task?.name === "mrpc" && isOriginalMrpc(name, split))) ?? null;
 }
 
 const ALIASES: { readonly [split: string]: readonly string[] } = {
@@ -79,24 +108,41 @@ export function splitAliases(split: string): readonly string[] {
   return ALIASES[split] ?? [split];
 }
 
+/** The split of `known` that a name stands for: written with hyphens, or as the Hugging Face hub calls it; else the name itself. */
+export function canonicalSplit(name: string, known: readonly string[]): string {
+  const plain = name.toLowerCase().replaceAll("-", "_");
+  return known.find((split) => split === name) ?? known.find((split) => splitAliases(split).includes(plain)) ?? name;
+}
+
+/** @throws {ConfigError} when several files may hold the split. */
 function findSplit(folder: string, names: readonly string[], split: string, task: GlueTask | null): Source | null {
   for (const stem of splitAliases(split)) {
-    const matches = names.filter((name) => matchesStem(name, stem) && tableFormat(name) !== null);
-    if (matches.length > 1) {
-      const expected = `one file for the split ${split}`;
-      throw new ConfigError([{ path: "data", expected, got: matches.join(", ") }], {
-        hint: "Name the file itself, or leave one of them in the folder.",
-      });
-    }
-    if (matches.length === 1) return fileSource(joinPath(folder, matches[0]!), split, task);
+    const single = names.filter((name) => stemOf(name) === stem && tableFormat(name) !== null);
+    const matches = [...single.map((name) => ({ name, parts: [name] })), ...shardsOf(folder, names, stem)];
+    if (matches.length > 1)
+      throw severalFiles(
+        split,
+        matches.map(({ name }) => name),
+      );
+    const [match] = matches;
+    if (match === undefined) continue;
+    const source = fileSource(joinPath(folder, match.parts[0]!), split, task);
+    return { ...source, file: joinPath(folder, match.name), parts: match.parts.map((part) => joinPath(folder, part)) };
   }
   return task?.name === "mrpc" ? originalMrpc(folder, names, split) : null;
 }
 
-/** `train.tsv`, and `train-00000-of-00001.parquet` as on the Hugging Face hub. */
-function matchesStem(name: string, stem: string): boolean {
-  const base = name.slice(0, name.lastIndexOf("."));
-  return base === stem || (base.startsWith(`${stem}-0`) && /^-\d+-of-\d+$/.test(base.slice(stem.length)));
+/** The error for a split that several files may hold. */
+export function severalFiles(split: string, names: readonly string[]): ConfigError {
+  return new ConfigError([{ path: "data", expected: `one file for the split ${split}`, got: names.join(", ") }], {
+    hint: "Name the file itself, or leave one of them in the folder.",
+  });
+}
+
+/** A file's name without the endings of its format and of gzip. */
+function stemOf(name: string): string {
+  const plain = withoutGzip(name);
+  return plain.slice(0, plain.lastIndexOf("."));
 }
 
 function fileSource(file: string, split: string, task: GlueTask | null): Source {
@@ -106,26 +152,36 @@ function fileSource(file: string, split: string, task: GlueTask | null): Source 
       file,
       `expected a data file (${TABLE_FORMATS.map((f) => `.${f}`).join(", ")}), got another kind`,
       {
-        hint: "Give the file the ending of its format.",
+        hint: "Give the file the ending of its format; csv, tsv and jsonl may be compressed by gzip (.csv.gz).",
       },
     );
   }
   const headerless = format === "tsv" && split !== "test" ? (task?.headerless ?? null) : null;
-  return { split, file, format, columns: headerless, ids: null };
+  return { split, file, parts: [file], format, columns: headerless, ids: null };
 }
 
 /** MRPC as Microsoft ships it: dev_ids.tsv names the rows of the training file that GLUE holds out. */
 function originalMrpc(folder: string, names: readonly string[], split: string): Source | null {
-  const file = split === "test" ? "msr_paraphrase_test.txt" : "msr_paraphrase_train.txt";
+  const file = originalMrpcFile(split);
   if (!names.includes(file) || (split === "dev" && !names.includes("dev_ids.tsv"))) return null;
   const ids = split === "test" || !names.includes("dev_ids.tsv") ? null : joinPath(folder, "dev_ids.tsv");
+  const path = joinPath(folder, file);
   return {
     split,
-    file: joinPath(folder, file),
+    file: path,
+    parts: [path],
     format: "tsv",
     columns: null,
     ids: ids === null ? null : { file: ids, keep: split === "dev" },
   };
+}
+
+function originalMrpcFile(split: string): string {
+  return split === "test" ? "msr_paraphrase_test.txt" : "msr_paraphrase_train.txt";
+}
+
+function isOriginalMrpc(name: string, split: string): boolean {
+  return name === originalMrpcFile(split);
 }
 
 function lackingFiles(

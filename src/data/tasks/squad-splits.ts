@@ -1,43 +1,57 @@
 // The splits of a question-answering data set: which file holds which, and what is held out of a single one.
-import { ConfigError, DataError, FileError } from "../../errors.ts";
+import { DataError, FileError } from "../../errors.ts";
 import { type Files, joinPath } from "../../tensor/index.ts";
 import type { Example } from "../examples.ts";
 import { fileDigest, textDigest } from "../fingerprint.ts";
 import { heldOut, textKey } from "../held-out.ts";
 import type { Dataset, DatasetOptions, Split } from "../split.ts";
-import { noSuchPath, splitAliases, unknownSplit } from "../tables/sources.ts";
-import { plural } from "../tables/table.ts";
-import { readSquad, type SquadFile, squadTask } from "./squad.ts";
+import { withoutGzip } from "../tables/gzip.ts";
+import { plural } from "../tables/row.ts";
+import { isShard, type Shards, shardsOf } from "../tables/shards.ts";
+import {
+  canonicalSplit,
+  noSuchPath,
+  severalFiles,
+  splitAliases,
+  splitFolder,
+  unknownSplit,
+} from "../tables/sources.ts";
+import { readSquad, squadTask } from "./squad.ts";
+import type { SquadFile } from "./squad-reader.ts";
 
 const ENDINGS = ["json", "jsonl", "ndjson", "parquet", "csv", "tsv"];
 const SPLITS = ["train", "dev", "test"];
 
 /**
- * A SQuAD data set: a folder with train and dev files (`train.json`, `dev-v2.0.json`, …), or one file.
+ * A SQuAD data set: a folder with train and dev files (`train.json`, `dev-v2.0.json`, shards of a hub's `data/`, …), or one file.
  *
  * A single file is split by its contexts: questions of one paragraph stay on one side. Errors as `openDataset`.
  */
 export async function openSquad(files: Files, options: DatasetOptions): Promise<Dataset> {
-  const wanted = options.splits ?? ["train", "dev"];
+  const wanted = (options.splits ?? ["train", "dev"]).map((name) => canonicalSplit(name, SPLITS));
   const unknown = wanted.find((name) => !SPLITS.includes(name));
   if (unknown !== undefined) throw unknownSplit(unknown, SPLITS);
   const stat = await files.stat(options.data);
   if (stat === null) throw await noSuchPath(files, options.data);
-  const found = stat.isFolder ? await filesOf(files, options.data) : new Map([["train", options.data]]);
+  const whole = { name: options.data, parts: [options.data] };
+  const found = stat.isFolder ? await filesOf(files, options.data) : new Map([["train", whole]]);
   const train = found.get("train");
   const isWhole = !stat.isFolder || (train !== undefined && !found.has("dev") && !wanted.includes("test"));
   const lacking = isWhole ? [] : wanted.filter((name) => !found.has(name));
   if (lacking.length > 0) throw await lackingFiles(files, options.data, lacking);
-  const paths = isWhole ? [train!] : wanted.map((name) => found.get(name)!);
+  const sources = isWhole ? [train!] : wanted.map((name) => found.get(name)!);
   const required = (name: string) => (options.labelsRequired ?? true) && name !== "test";
-  const read = await readAll(
-    paths.map((path, i) => () => readSquad(files, path, required(isWhole ? "train" : wanted[i]!))),
-  );
-  const notes: string[] = [];
+  const read: SquadFile[] = [];
+  // one after the other: each is read whole
+  for (const [i, { parts }] of sources.entries())
+    read.push(await readParts(files, parts, required(isWhole ? "train" : wanted[i]!)));
+  const notes = read.flatMap((file) => file.notes);
   const splits = isWhole
-    ? wholeSplits(train!, read[0]!, wanted, options, notes)
-    : wanted.map((name, i) => splitFrom(name, paths[i]!, read[i]!.examples, options));
-  const digests = await Promise.all(paths.map(async (path, i) => `${wanted[i]} ${await fileDigest(files, path)}`));
+    ? wholeSplits(train!.name, read[0]!, wanted, options, notes)
+    : wanted.map((name, i) => splitFrom(name, sources[i]!.name, read[i]!.examples, options));
+  const digests = await Promise.all(
+    sources.flatMap(({ parts }, i) => parts.map(async (part) => `${wanted[i]} ${await fileDigest(files, part)}`)),
+  );
   return {
     name: "squad",
     task: squadTask(read.some(({ unanswerable }) => unanswerable)),
@@ -47,29 +61,46 @@ export async function openSquad(files: Files, options: DatasetOptions): Promise<
   };
 }
 
-/** One after the other: each is read whole. */
-async function readAll(reads: readonly (() => Promise<SquadFile>)[]): Promise<SquadFile[]> {
-  const out: SquadFile[] = [];
-  for (const read of reads) out.push(await read());
-  return out;
+/** The questions of all parts of a split. */
+async function readParts(files: Files, parts: readonly string[], answersRequired: boolean): Promise<SquadFile> {
+  const read: SquadFile[] = [];
+  for (const part of parts) read.push(await readSquad(files, part, answersRequired));
+  return {
+    examples: read.flatMap(({ examples }) => examples),
+    unanswerable: read.some(({ unanswerable }) => unanswerable),
+    notes: read.flatMap(({ notes }) => notes),
+  };
 }
 
-/** The file of each split, by names such as `dev.json`, `dev-v2.0.json` and `validation-00000-of-00001.parquet`. */
-async function filesOf(files: Files, folder: string): Promise<Map<string, string>> {
+/** The file or shards of each split, by names such as `dev.json`, `dev-v2.0.json` and `validation-00000-of-00001.parquet`. */
+async function filesOf(files: Files, path: string): Promise<Map<string, Shards>> {
+  const folder = await splitFolder(files, path, (names) =>
+    SPLITS.some((split) => names.some((name) => isSplitFile(name, split))),
+  );
   const names = await files.list(folder);
-  const found = new Map<string, string>();
+  const found = new Map<string, Shards>();
   for (const split of SPLITS) {
-    const stems = splitAliases(split).join("|");
-    const pattern = new RegExp(`^(${stems})(-v\\d[\\d.]*|-\\d+-of-\\d+)?\\.(${ENDINGS.join("|")})$`, "i");
-    const matches = names.filter((name) => pattern.test(name));
-    if (matches.length > 1) {
-      throw new ConfigError([{ path: "data", expected: `one file for the split ${split}`, got: matches.join(", ") }], {
-        hint: "Name the file itself, or leave one of them in the folder.",
-      });
+    const single = names.filter((name) => isSplitFile(name, split) && !isShard(name));
+    const shards = splitAliases(split).flatMap((stem) => shardsOf(folder, names, stem));
+    const matches = [...single.map((name) => ({ name, parts: [name] })), ...shards];
+    if (matches.length > 1)
+      throw severalFiles(
+        split,
+        matches.map(({ name }) => name),
+      );
+    const [match] = matches;
+    if (match !== undefined) {
+      const parts = match.parts.map((part) => joinPath(folder, part));
+      found.set(split, { name: joinPath(folder, match.name), parts });
     }
-    if (matches.length === 1) found.set(split, joinPath(folder, matches[0]!));
   }
   return found;
+}
+
+function isSplitFile(name: string, split: string): boolean {
+  const stems = splitAliases(split).join("|");
+  const middle = "(-v\\d[\\d.]*|-\\d+-of-\\d+(-[0-9a-f]+)?)?";
+  return new RegExp(`^(${stems})${middle}\\.(${ENDINGS.join("|")})$`, "i").test(withoutGzip(name));
 }
 
 async function lackingFiles(files: Files, folder: string, lacking: readonly string[]): Promise<FileError> {
@@ -104,7 +135,7 @@ function wholeSplits(
 ): Split[] {
   const { heldOutShare: share = 0.1, heldOutSeed: seed = 0 } = options;
   if (share === null) {
-    const [name = "dev", ...others] = options.splits ?? [];
+    const [name = "dev", ...others] = options.splits === undefined ? [] : wanted;
     if (others.length > 0) throw unknownSplit(others[0]!, [name]);
     return [splitFrom(name, file, examples, options)];
   }

@@ -102,6 +102,7 @@ async function* compressSteps(request: CompressRequest): AsyncGenerator<Compress
   await checkOutput(environment, options.output);
   yield stage("open", "opening the model and its data");
   const job = await openJob(request);
+  for (const note of job.data.notes) yield stage("open", note);
   const { frozen, sites, data, backend, recovery } = job;
   const { choice, statistics } = yield* chosen(request, job);
   const plan: Plan = {

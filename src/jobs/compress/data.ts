@@ -1,10 +1,9 @@
 // What compression is measured on: calibration texts, a half of dev to search on and the other half to state the result on.
-import { type EncodedExamples, isTargets, splitOf, type Task } from "../../data/index.ts";
+import { draftTask, type EncodedExamples, isTargets, splitOf, type Task } from "../../data/index.ts";
 import { ConfigError, FileError } from "../../errors.ts";
 import { encodeSplit, openData } from "../../evaluate/index.ts";
 import type { GenerationOptions } from "../../infer/index.ts";
-import type { MergedModel, RunOverrides } from "../../load/index.ts";
-import { maxLengthOf, targetData } from "../../load/index.ts";
+import { classesOf, type MergedModel, maxLengthOf, type RunOverrides, targetData } from "../../load/index.ts";
 import type { Environment } from "../../runs/index.ts";
 import { answersFor, DEFAULTS, generationOptions, spanOptions, type TaskName } from "../../settings/index.ts";
 import type { HeadKind, SpanOptions } from "../../tasks/index.ts";
@@ -15,6 +14,8 @@ export interface CompressData {
   readonly task: Task;
   /** The evaluation split's name. */
   readonly split: string;
+  /** What a person should know of how the data were read. */
+  readonly notes: readonly string[];
   readonly calibration: EncodedExamples;
   /** `train`, or the evaluation split where there is no training data. */
   readonly calibrationSplit: string;
@@ -40,7 +41,7 @@ export async function openCompressData(
   overrides: RunOverrides,
   calibrationExamples: number | null,
 ): Promise<CompressData> {
-  const { settings, labels, isRegression, base } = opened;
+  const { settings, base } = opened;
   const { task, data: path, ...columns } = targetData(opened, overrides);
   checkTask(task, opened);
   const { answers, data: textData } = answersFor(task, settings, overrides);
@@ -51,27 +52,30 @@ export async function openCompressData(
     textColumn: columns.textColumn ?? null,
     pairColumn: columns.pairColumn ?? null,
     labelColumn: columns.labelColumn ?? null,
+    ...(columns.labels === undefined ? {} : { labels: columns.labels }),
     maxLength: maxLengthOf(opened, overrides),
     padding: overrides.padding ?? settings?.data.padding ?? DEFAULTS.padding,
     limitTrain: mostCalibration + SEARCH_EXAMPLES[base.model.architecture],
     limitEval: overrides["limit-eval"] ?? settings?.data.limitEval ?? null,
   };
-  const names = isRegression || labels.length === 0 ? {} : { labels };
+  const classes = classesOf(opened);
   const open = (splits?: readonly string[]) =>
-    openData(files, { task, data }, { ...names, ...(splits === undefined ? {} : { splits }) });
+    openData(files, { task, data }, { classes, ...(splits === undefined ? {} : { splits }) });
   const whole = await open().catch((error: unknown) => {
     // without training data, statistics come from the half that the search sees anyway
     if (error instanceof FileError) return null;
     throw error;
   });
-  const split = overrides.split ?? whole?.task.evalSplits[0] ?? "dev";
-  const dataset = whole ?? (await open([split]));
+  const asked = overrides.split ?? whole?.task.evalSplits[0] ?? "dev";
+  const dataset = whole ?? (await open([asked]));
+  const { name: split } = splitOf(dataset, asked);
   const encode = (name: string) => encodeSplit(splitOf(dataset, name), base, data, dataset.task);
   const trainName = dataset.task.trainSplit;
   const train = whole?.splits.has(trainName) ? await encode(trainName) : null;
   return {
     task: dataset.task,
     split,
+    notes: dataset.notes,
     calibrationSplit: train === null ? split : trainName,
     ...shared(await encode(split), train, { split, mostCalibration, calibrationExamples }),
     pointing: spanOptions(answers, dataset.task.unanswerable ?? false),
@@ -127,7 +131,10 @@ const TEXT_TASKS: Readonly<Partial<Record<HeadKind["kind"], readonly TaskName[]>
 /** @throws {ConfigError} when the model's head cannot do the task. */
 function checkTask(task: TaskName, { head }: MergedModel["opened"]): void {
   const own = TEXT_TASKS[head.kind];
-  const fits = own === undefined ? !TEXT_TASKS["language-model"]!.includes(task) : own.includes(task);
+  const isText = TEXT_TASKS["language-model"]!.includes(task);
+  const scores = !isText && draftTask(task).kind === "regression";
+  const fits = own === undefined ? !isText && scores === (head.kind === "regression") : own.includes(task);
   if (fits) return;
-  throw new ConfigError([{ path: "--task", expected: own?.join(" or ") ?? "a task of labels", got: task }]);
+  const kind = head.kind === "regression" ? "a task of scores" : "a task of labels";
+  throw new ConfigError([{ path: "--task", expected: own?.join(" or ") ?? kind, got: task }]);
 }

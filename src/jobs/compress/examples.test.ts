@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
 import type { EncodedExamples } from "../../data/index.ts";
-import { sampleCount } from "./examples.ts";
+import { joined, sampleCount } from "./examples.ts";
 
 const SIZE = { least: 8, most: 100, tokens: 1000 };
 const examples = (count: number, meanTokens: number) => ({ count, totalTokens: count * meanTokens }) as EncodedExamples;
@@ -14,4 +14,37 @@ test.each([
 test("a sample of questions counts them with all their windows", () => {
   const windows = { ...examples(80, 25), owners: new Int32Array(80), questions: Array.from({ length: 40 }) };
   expect(sampleCount(windows as unknown as EncodedExamples, SIZE)).toBe(20);
+});
+
+test("200,000 examples are joined with as many", () => {
+  const count = 200_000;
+  const part = (first: number, kind: Readonly<Record<string, unknown>> = {}): EncodedExamples => ({
+    count,
+    lengths: Int32Array.from({ length: count }, (_, i) => 1 + (i % 7)),
+    lines: Int32Array.from({ length: count }, (_, i) => first + i),
+    labels: Float64Array.from({ length: count }, (_, i) => i % 3),
+    totalTokens: count,
+    truncatedCount: 1,
+    padId: 0,
+    maxLength: 8,
+    tokens: (index) => Int32Array.of(first, index),
+    segmentStart: (index) => index % 2,
+    ...kind,
+  });
+  const places = () => Int32Array.from({ length: count }, (_, i) => i);
+  const windows = {
+    startPositions: places(),
+    endPositions: places(),
+    offsets: () => ({ contextAt: 0, starts: [], ends: [] }),
+    targetLengths: places(),
+    target: () => new Int32Array(0),
+    questions: Array.from({ length: count }, () => ({})),
+    owners: places(),
+  };
+  const all = joined(part(1, windows), part(1 + count, windows)) as EncodedExamples & typeof windows;
+  expect(all.count).toBe(2 * count);
+  expect([all.lines[count - 1], all.lines[count], all.lines.at(-1)]).toEqual([count, count + 1, 2 * count]);
+  expect([all.lengths[count + 1], all.labels[count + 2], all.targetLengths[count + 5]]).toEqual([2, 2, 5]);
+  expect([...all.tokens(count + 4)]).toEqual([count + 1, 4]);
+  expect([all.owners.at(-1), all.questions.length]).toEqual([2 * count - 1, 2 * count]);
 });

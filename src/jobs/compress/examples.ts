@@ -103,32 +103,50 @@ export function joined(a: EncodedExamples, b: EncodedExamples): EncodedExamples 
   return {
     ...a,
     count: a.count + b.count,
-    lengths: Int32Array.of(...a.lengths, ...b.lengths),
-    lines: Int32Array.of(...a.lines, ...b.lines),
-    labels: Float64Array.of(...a.labels, ...b.labels),
+    lengths: joinedIntegers(a.lengths, b.lengths),
+    lines: joinedIntegers(a.lines, b.lines),
+    labels: joinedNumbers(a.labels, b.labels),
     totalTokens: a.totalTokens + b.totalTokens,
     truncatedCount: a.truncatedCount + b.truncatedCount,
     tokens: (index) => at(a, b, index, (of, own) => of.tokens(own)),
     segmentStart: (index) => at(a, b, index, (of, own) => of.segmentStart(own)),
     ...(isTargets(a) && isTargets(b)
       ? {
-          targetLengths: Int32Array.of(...a.targetLengths, ...b.targetLengths),
+          targetLengths: joinedIntegers(a.targetLengths, b.targetLengths),
           target: (index: number) => at(a, b, index, (of, own) => of.target(own)),
         }
       : {}),
     ...(isTexts(a) && isTexts(b) ? { targetTexts: [...a.targetTexts, ...b.targetTexts] } : {}),
     ...(isSpans(a) && isSpans(b)
       ? {
-          startPositions: Int32Array.of(...a.startPositions, ...b.startPositions),
-          endPositions: Int32Array.of(...a.endPositions, ...b.endPositions),
+          startPositions: joinedIntegers(a.startPositions, b.startPositions),
+          endPositions: joinedIntegers(a.endPositions, b.endPositions),
           offsets: (window: number) => at(a, b, window, (of, own) => of.offsets(own)),
         }
       : {}),
     ...(isWindows(a) && isWindows(b)
       ? {
           questions: [...a.questions, ...b.questions],
-          owners: Int32Array.of(...a.owners, ...b.owners.map((owner) => owner + a.questions.length)),
+          owners: joinedIntegers(
+            a.owners,
+            b.owners.map((owner) => owner + a.questions.length),
+          ),
         }
       : {}),
   };
+}
+
+// by set: an argument for each number would overflow the stack from about 120,000 examples on
+function joinedIntegers(a: Int32Array, b: Int32Array): Int32Array {
+  const out = new Int32Array(a.length + b.length);
+  out.set(a);
+  out.set(b, a.length);
+  return out;
+}
+
+function joinedNumbers(a: Float64Array, b: Float64Array): Float64Array {
+  const out = new Float64Array(a.length + b.length);
+  out.set(a);
+  out.set(b, a.length);
+  return out;
 }

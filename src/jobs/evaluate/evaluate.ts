@@ -1,28 +1,21 @@
 // What is done with a finished run, or a model with an adapter: evaluate and profile.
-import {
-  glueTask,
-  isGlueTask,
-  openDataset,
-  type Split,
-  seq2seqTask,
-  splitOf,
-  squadTask,
-  type Task,
-  tableTask,
-} from "../../data/index.ts";
+import { draftTask, type ModelClasses, openDataset, type Split, splitOf, type Task } from "../../data/index.ts";
 import type { DensityReport } from "../../density/index.ts";
 import { ConfigError } from "../../errors.ts";
 import { checkSparseDecoding, encodeSplit, openEvaluator, scoringBatches } from "../../evaluate/index.ts";
-import type { RunOverrides, RunTarget } from "../../load/index.ts";
 import {
   backendOf,
+  classesOf,
   headOf,
   maxLengthOf,
   type OpenedTarget,
   openTarget,
   openTargetScorer,
+  type RunOverrides,
+  type RunTarget,
   SCORING_BATCH,
   targetData,
+  targetName,
 } from "../../load/index.ts";
 import type { Environment } from "../../runs/index.ts";
 import { answersFor, DEFAULTS, type TaskName } from "../../settings/index.ts";
@@ -45,7 +38,7 @@ export async function evaluateRun(
   overrides: RunOverrides = {},
 ): Promise<Evaluation> {
   const opened = await openTarget(environment, target, overrides);
-  const { dataset, split } = await openSplit(environment, opened, overrides, true);
+  const { dataset, split } = await openSplit(environment, opened, overrides, classesOf(opened, targetName(target)));
   checkHead(dataset.task, opened);
   checkSparseDecoding(opened, overrides);
   const { answers, data } = answersFor(dataset.task.name as TaskName, opened.settings, overrides);
@@ -63,7 +56,8 @@ export async function evaluateRun(
   try {
     const lengths = { ...data, maxLength: maxLengthOf(opened, overrides) };
     const examples = await encodeSplit(split, opened.base, lengths, dataset.task);
-    return await evaluator.evaluate(opened.trained, split.name, examples);
+    const evaluation = await evaluator.evaluate(opened.trained, split.name, examples);
+    return dataset.notes.length === 0 ? evaluation : { ...evaluation, notes: dataset.notes };
   } finally {
     await evaluator.dispose();
   }
@@ -98,7 +92,7 @@ export async function profileRun(
   overrides: RunOverrides = {},
 ): Promise<Profile> {
   const opened = await openTarget(environment, target, overrides, true);
-  const { split, dataset } = await openSplit(environment, opened, overrides, false);
+  const { split, dataset } = await openSplit(environment, opened, overrides, null);
   const { data } = answersFor(dataset.task.name as TaskName, opened.settings, overrides);
   const scorer = await openTargetScorer(environment, opened, overrides, { density: true });
   try {
@@ -137,11 +131,12 @@ function unlabelled(split: Split): Split {
   return { ...split, examples };
 }
 
+/** A split of a target's data, with labels that are matched with `classes`; without labels where that is null. */
 async function openSplit(
   environment: Environment,
   opened: OpenedTarget,
   overrides: RunOverrides,
-  labelsRequired: boolean,
+  classes: ModelClasses | undefined | null,
 ) {
   const { settings } = opened;
   const known = targetData(opened, overrides);
@@ -151,19 +146,11 @@ async function openSplit(
   const dataset = await openDataset(environment.files, {
     ...known,
     limitEval: overrides["limit-eval"] ?? settings?.data.limitEval ?? undefined,
-    ...(labelsRequired && opened.labels.length > 0 && !opened.isRegression ? { labels: opened.labels } : {}),
+    ...(classes === null ? { labels: undefined } : { classes }),
     splits: [split],
     // a file given for this very purpose is measured whole; the run's own file keeps its held-out part
     ...(isFile ? { heldOutShare: null } : {}),
-    labelsRequired,
+    labelsRequired: classes !== null,
   });
   return { dataset, split: splitOf(dataset, split) };
-}
-
-function draftTask(name: string): Task {
-  if (name === "squad") return squadTask(false);
-  if (name === "seq2seq") return seq2seqTask();
-  return isGlueTask(name)
-    ? glueTask(name)
-    : tableTask(name, { kind: "classification", labels: [], isPair: name === "text-pair" });
 }

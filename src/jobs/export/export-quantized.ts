@@ -67,6 +67,7 @@ function dataOf(settings: Settings): RunOverrides {
     "text-column",
     "pair-column",
     "label-column",
+    "labels",
     "limit-eval",
     "max-length",
     "padding",

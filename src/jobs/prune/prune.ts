@@ -236,7 +236,7 @@ async function calibrationSample({ environment, opened, overrides }: Job, count:
   return {
     sample: sampleOf(split, count, seed),
     task: opens.kind === "regression" ? { ...opens, kind: "classification" as const } : opens,
-    facts: { task: known.task, split: name, data: dataset.fingerprint, seed },
+    facts: { task: known.task, split: split.name, data: dataset.fingerprint, seed },
   };
 }
 

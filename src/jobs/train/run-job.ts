@@ -3,26 +3,27 @@ import { type Dataset, type EncodedExamples, splitOf, type Task } from "../../da
 import { ConfigError } from "../../errors.ts";
 import { encodeSplit, openData, trainingBatches } from "../../evaluate/index.ts";
 import { jsonText } from "../../hub/index.ts";
-import type { OpenedTarget } from "../../load/index.ts";
 import {
   type BaseModel,
   checkPositions,
+  headClasses,
   headOf,
   initTokenIds,
   linearSites,
   methodOnBase,
   methodOver,
   missingHead,
+  type OpenedTarget,
   openBaseModel,
   runExtras,
   usualTargets,
   withExtras,
 } from "../../load/index.ts";
 import { isHead, type Method } from "../../peft/index.ts";
-import type { Environment, RunRecord, Stoppable } from "../../runs/index.ts";
+import { type Environment, type RunRecord, readRun, type Stoppable } from "../../runs/index.ts";
 import { methodName, type Settings } from "../../settings/index.ts";
 import type { HeadKind } from "../../tasks/index.ts";
-import { elementCount } from "../../tensor/index.ts";
+import { elementCount, type Files, joinPath } from "../../tensor/index.ts";
 import { openOptimizer, type TrainEvent, type TrainStep, type WarningEvent } from "../../train/index.ts";
 import { referenceLosses } from "./reference.ts";
 import { openTeacher, type TrainingBatches, withTeacherLogits } from "./teacher.ts";
@@ -60,7 +61,8 @@ async function prepare(environment: Environment, given: Settings, openedTeacher?
   const keepsZeros = settings.maskSafe ?? base.pruning !== null;
   const own = methodOnBase(settings.method, keepsZeros, initTokenIds(base, settings.method));
   const method = methodOver(base.quantization, withExtras(own, runExtras(settings, base.model)));
-  const dataset = await openData(files, settings);
+  const begun = await begunLabels(files, settings);
+  const dataset = await openData(files, settings, begun === null ? { classes: headClasses(base) } : { labels: begun });
   const { task } = dataset;
   const head = headOf(task, base);
   checkClasses(dataset);
@@ -144,6 +146,13 @@ function stateKeyOf({ settings, base, method, dataset, teacher }: OpenedJob, tot
     patience: settings.patience,
     totalSteps,
   });
+}
+
+/** The classes of the run that is to be gone on with, whose head has them in this order; null where there is none. */
+async function begunLabels(files: Files, { resume, output }: Settings): Promise<readonly string[] | null> {
+  if (!resume || output === null || (await files.stat(joinPath(output, "run.json"))) === null) return null;
+  const { labels } = (await readRun(files, output)).record;
+  return labels.length === 0 ? null : labels;
 }
 
 /** The optimiser of a job. Errors as `openOptimizer`. */

@@ -29,6 +29,8 @@ export interface Teacher {
   /** SHA-256 over its trained tensors, or over a bare model's weights. */
   readonly fingerprint: string;
   readonly weight: number;
+  /** For each class of the task the teacher's logit; null where they are in one order, or are no classes. */
+  readonly classes: readonly number[] | null;
 }
 
 /** What of a run its teacher is asked about. */
@@ -72,7 +74,7 @@ async function* teacherLabelLogits(
   options: TeacherOptions,
 ): AsyncGenerator<TeacherEvent, TeacherLogits | null> {
   const { task, dataset, settings, trainExamples } = options;
-  const { opened, weight } = teacher;
+  const { opened, weight, classes } = teacher;
   const maxLength = maxLengthOf(opened, opened.settings ? {} : { "max-length": settings.data.maxLength });
   const split = onlyExamples(splitOf(dataset, task.trainSplit), new Set(met));
   const examples = await encodeSplit(split, opened.base, { maxLength }, task);
@@ -82,7 +84,7 @@ async function* teacherLabelLogits(
   const isDone = yield* scoreWithTeacher(teacher, batches, examples.count, options, (outputs, { indices }) => {
     const rows = outputs.logits!.data as Float32Array;
     for (let row = 0; row < indices.length; row++)
-      logits.set(rows.subarray(row * width, (row + 1) * width), indices[row]! * width);
+      for (let c = 0; c < width; c++) logits[indices[row]! * width + c] = rows[row * width + (classes?.[c] ?? c)]!;
   });
   if (!isDone) return null;
   const rowOf = new Map(met.map((index, row) => [index, row]));
@@ -245,7 +247,7 @@ export function taughtChance(
 }
 
 function sharesOf(logits: Float32Array): Float64Array {
-  const largest = Math.max(...logits);
+  const largest = logits.reduce((most, logit) => Math.max(most, logit), Number.NEGATIVE_INFINITY);
   const powers = Float64Array.from(logits, (logit) => Math.exp(logit - largest));
   const total = powers.reduce((sum, power) => sum + power, 0);
   return powers.map((power) => power / total);

@@ -1,12 +1,10 @@
 // A teacher: a model trained before, whose logits for the training examples are learned from beside the labels.
-import type { Task } from "../../data/index.ts";
+import { matchClasses, type Task } from "../../data/index.ts";
 import { ConfigError, type ConfigIssue } from "../../errors.ts";
 import { chanceLoss, type PlannedBatches } from "../../evaluate/index.ts";
 import { fingerprint } from "../../hub/index.ts";
-import type { RunTarget } from "../../load/index.ts";
-import { HEAD_NAMES, type OpenedTarget, openTarget } from "../../load/index.ts";
-import type { Environment } from "../../runs/index.ts";
-import { COMPRESSION_FILE } from "../../runs/index.ts";
+import { HEAD_NAMES, type OpenedTarget, openTarget, type RunTarget } from "../../load/index.ts";
+import { COMPRESSION_FILE, type Environment } from "../../runs/index.ts";
 import type { DistillationSettings, Settings } from "../../settings/index.ts";
 import type { HeadKind, ModelBatch } from "../../tasks/index.ts";
 import { joinPath, memoryWeights } from "../../tensor/index.ts";
@@ -42,7 +40,9 @@ export async function openTeacher(
     throw new ConfigError(issues, { hint: "A teacher is a run of the same task on data with the same labels." });
   const print =
     opened.trained.size === 0 ? opened.base.fingerprint : await fingerprint(files, memoryWeights(opened.trained));
-  return { name: distillation.teacher, opened, fingerprint: print, weight: distillation.weight };
+  const match = student.head.kind === "classification" ? sameClasses(opened.labels, student.task) : null;
+  const classes = match?.some((place, index) => place !== index) ? match : null;
+  return { name: distillation.teacher, opened, fingerprint: print, weight: distillation.weight, classes };
 }
 
 async function targetOf({ files }: Environment, { teacher }: DistillationSettings): Promise<RunTarget> {
@@ -60,18 +60,17 @@ function misfits(
   if (taught !== null && taught !== task.name)
     issues.push({ path, expected: `a run of --task ${task.name}`, got: `one of ${taught}` });
   if (has.kind !== head.kind) issues.push({ path, expected: HEAD_NAMES[head.kind], got: HEAD_NAMES[has.kind] });
-  else if (head.kind !== "span" && !isSameLabels(labels, task.labels)) {
-    const expected = `the labels of the data in their order, ${JSON.stringify(task.labels)}`;
+  else if (head.kind !== "span" && sameClasses(labels, task) === null) {
+    const expected = `the labels of the data, ${JSON.stringify(task.labels)}`;
     issues.push({ path, expected, got: JSON.stringify(labels) });
   }
   return issues;
 }
 
-/** A model's own names may be written otherwise, or be none: `LABEL_0`. A regression's only logit needs no name. */
-function isSameLabels(got: readonly string[], wanted: readonly string[]): boolean {
-  if (wanted.length === 0) return got.length <= 1;
-  const fits = (label: string, i: number) => [wanted[i]!.toLowerCase(), `label_${i}`].includes(label.toLowerCase());
-  return got.length === wanted.length && got.every(fits);
+/** For each class of the task the teacher's, by name; null where names do not tell. A regression's only logit needs no name. */
+function sameClasses(labels: readonly string[], task: Task): readonly number[] | null {
+  if (task.labels.length === 0) return labels.length <= 1 ? [] : null;
+  return matchClasses(task.labels, labels, { isOfficial: task.isOfficialOrder === true });
 }
 
 /**

@@ -29,7 +29,8 @@ const AS_PERCENT = {
 };
 
 function stepAxis(runs: readonly NamedEvents[]) {
-  const last = Math.max(1, ...runs.flatMap(({ events }) => events.map((event) => ("step" in event ? event.step : 0))));
+  const steps = runs.flatMap(({ events }) => events.map((event) => ("step" in event ? event.step : 0)));
+  const last = steps.reduce((most, step) => Math.max(most, step), 1);
   return {
     label: "step",
     domain: [0, last],

@@ -57,7 +57,7 @@ export function cutStages(results: Readonly<Record<string, Value>>, blocks: Bloc
     for (const input of node.inputs)
       if (isBoundary.has(input) || (levelOf(input) > 0 && levelOf(input) < levels.get(node)!)) crossing.add(input);
   const kept = [...crossing].sort((a, b) => a.id - b.id).map((value, index): Kept => ({ index, value }));
-  const last = Math.max(0, ...levels.values());
+  const last = [...levels.values()].reduce((most, level) => Math.max(most, level), 0);
   const stages: Stage[] = [];
   for (let level = 0; level <= last; level++) {
     const makes = kept.filter(({ value }) => levelOf(value) === level);
