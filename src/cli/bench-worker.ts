@@ -3,14 +3,14 @@ import { readFileSync } from "node:fs";
 import { basename, dirname } from "node:path";
 import { createInterface } from "node:readline";
 import type { BenchBatch, BenchJob } from "../deploy/index.ts";
-import { timedSession } from "./bench-session.ts";
+import { timedEngine, timedSession } from "./bench-session.ts";
 import { openOnnxWriter, openTransformersJsWriter, type Padded, type Run } from "./bench-writing.ts";
 
 /** What the worker is asked. */
 export type BenchRequest = { readonly do: "run"; readonly batch: BenchBatch } | { readonly do: "memory" };
 
 async function openOnnxRuntime({ path, threads }: BenchJob): Promise<Run> {
-  const { InferenceSession, Tensor } = await import("onnxruntime-node");
+  const { InferenceSession, Tensor } = timedEngine();
   const session = await InferenceSession.create(path, {
     ...timedSession(threads),
     graphOptimizationLevel: "all",

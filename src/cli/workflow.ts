@@ -1,6 +1,7 @@
 // Opens the library for commands: its workflow bound to this machine's files, hub and runtime.
 
 import type { Workflow } from "../library/index.ts";
+import type { Engine } from "../node.ts";
 import type { Files } from "../tensor/index.ts";
 
 /** This machine's files; loads nothing else. */
@@ -9,8 +10,21 @@ export async function openFiles(): Promise<Files> {
   return nodeFiles();
 }
 
-/** The workflow on this machine. */
+/** The workflow on this machine; the first job that needs ONNX Runtime fetches it where there is none. */
 export async function openWorkflow(): Promise<Workflow> {
   const { nodeEnvironment, workflow } = await import("../node.ts");
-  return workflow(nodeEnvironment());
+  return workflow(nodeEnvironment({ onMissing: fetchMissing }));
+}
+
+/** ONNX Runtime on this machine, fetched where there is none. */
+export async function readyEngine(): Promise<Engine> {
+  const { findEngine } = await import("../node.ts");
+  return findEngine() ?? fetchMissing();
+}
+
+/** Uses the network, which is said on standard error whatever the loudness. */
+async function fetchMissing(): Promise<Engine> {
+  const [{ fetchEngine }, { openTerminal }] = await Promise.all([import("../node.ts"), import("./terminal.ts")]);
+  const terminal = openTerminal();
+  return fetchEngine((line) => terminal.warn(line));
 }
