@@ -67,9 +67,16 @@ async function keepOnly(folder: string, name: string): Promise<void> {
 const ARGUMENTS = [
   "install",
   `${ENGINE.name}@${ENGINE.version}`,
-  ...["--ignore-scripts", "--no-audit", "--no-fund", "--no-package-lock", "--no-update-notifier"],
+  "--ignore-scripts",
+  "--no-audit",
+  "--no-fund",
+  "--no-package-lock",
+  "--no-update-notifier",
   // what a surrounding `npx` or `npm run` was told is not meant for this folder
-  ...["--global=false", "--workspaces=false", "--dry-run=false", "--omit=dev"],
+  "--global=false",
+  "--workspaces=false",
+  "--dry-run=false",
+  "--omit=dev",
 ];
 
 function npmInstall(cwd: string): Promise<void> {
