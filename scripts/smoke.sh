@@ -10,7 +10,7 @@ fail() { echo "smoke: $1" >&2 && exit 1; }
 cd "$root"
 tarball=$folder/$(npm pack --silent --pack-destination "$folder")
 contents=$(tar tzf "$tarball")
-for file in README.md LICENSE NOTICE dist/cli/main.js dist/node.d.ts assets/demo/model/config.json docs/density.md; do
+for file in README.md LICENSE NOTICE dist/cli/main.js dist/node.d.ts assets/demo/model/config.json docs/explanation/density.md; do
   grep -qx "package/$file" <<<"$contents" || fail "expected $file in the package, got none"
 done
 if stray=$(grep -E '\.test\.|^package/(src|test|bench|scripts|examples|docs/\.vitepress)/' <<<"$contents"); then
