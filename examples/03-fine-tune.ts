@@ -1,9 +1,11 @@
 // The demo's encoder on a hundred lines of the demo's data, with LoRA and the density loss. The README shows this file.
 import { mkdtemp } from "node:fs/promises";
-import { fineTune, loadModel, lora, table } from "../src/node.ts";
+import { tmpdir } from "node:os";
+import { demoAssets, fineTune, loadModel, lora, table } from "../src/node.ts";
 
-const base = await loadModel("assets/demo/model");
-const data = await table("assets/demo/data", { limitTrain: 100, limitEval: 100 });
+const demo = demoAssets(); // a small encoder and a data set that ship with the package
+const base = await loadModel(demo.model);
+const data = await table(demo.data, { limitTrain: 100, limitEval: 100 });
 const run = fineTune(base, {
   method: lora({ rank: 8, targets: "all-linear" }),
   density: { weight: 1 },
@@ -11,7 +13,7 @@ const run = fineTune(base, {
   epochs: 2,
   batchSize: 16,
   learningRate: 2e-3,
-  output: `${await mkdtemp("/tmp/deft-")}/run`,
+  output: `${await mkdtemp(`${tmpdir()}/deft-`)}/run`,
 });
 for await (const event of run) {
   if (event.type === "step") console.log(event.step, event.taskLoss, event.densityLoss);

@@ -1,9 +1,10 @@
 // How dense a model's activations are before anything is trained: every layer, by several definitions of "active".
-import { loadModel, table } from "../src/node.ts";
+import { demoAssets, loadModel, table } from "../src/node.ts";
 
-const model = await loadModel("assets/demo/model");
+const demo = demoAssets();
+const model = await loadModel(demo.model);
 const { density, examples, tokens } = await model.profile({
-  data: await table("assets/demo/data", { limitEval: 100 }),
+  data: await table(demo.data, { limitEval: 100 }),
 });
 
 console.log(`${examples} glosses, ${tokens} tokens, ${model.numLayers} layers of ${model.intermediateSize} neurons`);

@@ -1,8 +1,10 @@
-// `npm run api`: writes docs/api.md from the doors, and the file tables of docs/rooms from the files' first lines.
+// `npm run api`: writes docs/api.md from the doors, docs/reference/{commands,settings}.md from the command line, and the file
+// tables of docs/rooms from the files' first lines.
 import { existsSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import ts from "typescript";
+import { commandsPage, settingsPage } from "./docs/reference.ts";
 
 const ROOT = fileURLToPath(new URL("..", import.meta.url));
 
@@ -97,6 +99,8 @@ function firstLine(path: string): string {
 
 if (process.argv[1] === fileURLToPath(import.meta.url)) {
   writeFileSync(join(ROOT, "docs/api.md"), apiDocument(publicNames()));
+  writeFileSync(join(ROOT, "docs/reference/commands.md"), commandsPage());
+  writeFileSync(join(ROOT, "docs/reference/settings.md"), settingsPage());
   for (const name of existsSync(join(ROOT, "docs/rooms")) ? readdirSync(join(ROOT, "docs/rooms")) : []) {
     const path = join(ROOT, "docs/rooms", name);
     const room = name.replace(/\.md$/, "");

@@ -1,29 +1,50 @@
 #!/usr/bin/env bash
-# The package as a user gets it: packed, installed into an empty folder, run, imported and type-checked. Build first.
+# The package as a user gets it: packed, installed into an empty folder with install scripts enabled, run, imported and
+# type-checked; and the README's example there. Build first.
 set -euo pipefail
 root=$(cd "$(dirname "$0")/.." && pwd)
 folder=$(mktemp -d)
 trap 'rm -rf "$folder"' EXIT
+fail() { echo "smoke: $1" >&2 && exit 1; }
 
 cd "$root"
 tarball=$folder/$(npm pack --silent --pack-destination "$folder")
 contents=$(tar tzf "$tarball")
-for file in README.md LICENSE NOTICE dist/cli/main.js dist/node.d.ts assets/demo/model/config.json; do
-  grep -qx "package/$file" <<<"$contents" || { echo "smoke: expected $file in the package, got none" >&2 && exit 1; }
+for file in README.md LICENSE NOTICE dist/cli/main.js dist/node.d.ts assets/demo/model/config.json docs/explanation/density.md; do
+  grep -qx "package/$file" <<<"$contents" || fail "expected $file in the package, got none"
 done
-if stray=$(grep -E '\.test\.|^package/(src|test|bench|scripts|docs|examples)/' <<<"$contents"); then
-  printf 'smoke: expected no sources or tests in the package, got\n%s\n' "$stray" >&2
-  exit 1
+if stray=$(grep -E '\.test\.|^package/(src|test|bench|scripts|examples)/' <<<"$contents"); then
+  fail "expected no sources or tests in the package, got"$'\n'"$stray"
 fi
 echo "smoke: $(wc -l <<<"$contents") files, $(du -h "$tarball" | cut -f1) packed"
 
 mkdir "$folder/user"
 cd "$folder/user"
 echo '{ "private": true, "type": "module" }' >package.json
-npm install --silent --ignore-scripts --no-audit --no-fund --prefer-offline "$tarball"
+# as a user's npm runs it: with scripts, which may not need a host other than the registry
+env -u npm_config_ignore_scripts npm install --silent --no-audit --no-fund --prefer-offline "$tarball"
+size=$(du -sm node_modules | cut -f1)
+[ "$size" -le 100 ] || fail "expected node_modules of at most 100 MB, got $size MB"
 [ "$(npx deft --version)" = "$(node -p 'require("deft-tune/package.json").version')" ]
-npx deft doctor
 npx deft --help >/dev/null
+
+export DEFT_CACHE=$folder/cache
+node --input-type=module - <<'JS'
+import { nodeBackend } from "deft-tune/node";
+import { webBackend } from "deft-tune/web";
+import { Graph, mul } from "deft-tune/graph";
+const graph = new Graph();
+const x = graph.input("x", "float32", ["N"]);
+for (const [backend, hint] of [[nodeBackend(), /npx deft setup/], [webBackend(), /npm install onnxruntime-web@/]]) {
+  const failure = await backend.compile({ y: mul(x, x) }).then(() => null, (error) => error);
+  if (!hint.test(failure?.message)) throw new Error(`expected an error that says ${hint}, got ${failure}`);
+}
+JS
+HF_HUB_OFFLINE=1 npx deft demo --output runs/none 2>error.txt && fail "expected the demo to fail off line without ONNX Runtime"
+grep -q "npx deft setup" error.txt || fail "expected a hint to deft setup, got $(cat error.txt)"
+npx deft setup
+npx deft doctor
+echo "smoke: node_modules $size MB, ONNX Runtime $(du -sm "$DEFT_CACHE" | cut -f1) MB"
 node --input-type=module - <<'JS'
 import { spawnSync } from "node:child_process";
 const times = Array.from({ length: 7 }, () => {
@@ -33,6 +54,11 @@ const times = Array.from({ length: 7 }, () => {
 });
 console.log(`smoke: deft --help takes ${Math.round(times.sort((a, b) => a - b)[3])} ms (median of 7)`);
 JS
+
+# the README's first block of TypeScript has no types of its own, so Node runs it as it stands
+sed -n '/^```ts$/,/^```$/{/^```/d;p}' node_modules/deft-tune/README.md >example.js
+grep -q 'from "deft-tune/node"' example.js || fail "expected an example in the README, got none"
+HF_HUB_OFFLINE=1 node example.js | tail -n 4
 
 cat >use.ts <<'TS'
 import { fineTune, loadModel, loadRun, lora, type TunedRun } from "deft-tune/node";

@@ -34,7 +34,7 @@ test("package.json opens every door, and ships nothing else", () => {
   };
   const doors = Object.keys(exports).filter((path) => path !== "./package.json");
   expect(doors.map((path) => path.replace(/^\./, "deft-tune"))).toEqual(Object.keys(DOORS));
-  expect(files).toEqual(["dist", "assets", "LICENSE", "NOTICE", "README.md"]);
+  expect(files).toEqual(["dist", "assets", "docs", "LICENSE", "NOTICE", "README.md"]);
 });
 
 test("every room has a page in docs/rooms, which links to files that are there", () => {

@@ -9,16 +9,19 @@ const SRC = fileURLToPath(new URL("../src", import.meta.url));
 
 /** Files at the root of src that stand outside the ranks, and what they alone may reach past an index. */
 const DOORS: readonly string[] = ["index.ts", "node.ts", "web.ts", "graph.ts"];
-const BEHIND_DOORS = /^(runtime\/(node|web)|hub\/(files|hub)-(node|web))\.ts$/;
+const BEHIND_DOORS = /^(runtime\/([\w-]+-)?(node|web)|hub\/(files|hub)-(node|web))\.ts$/;
 
 /** Modules that only some files may name. */
 const GUARDED: readonly { readonly module: RegExp; readonly files: RegExp }[] = [
-  { module: /^onnxruntime-node$/, files: /^(runtime\/node\.ts|cli\/)/ },
+  { module: /^onnxruntime-node$/, files: /^runtime\/engine-node\.ts/ },
   { module: /^onnxruntime-web(\/|$)/, files: /^(runtime\/web\.ts|studio\/)/ },
-  { module: /^(node:)?(fs|path)(\/|$)/, files: /^(node\.ts|runtime\/node\.ts|hub\/(files|hub)-node\.ts|cli\/)/ },
+  {
+    module: /^(node:)?(fs|path)(\/|$)/,
+    files: /^(node\.ts|runtime\/([\w-]+-)?node\.ts|hub\/(files|hub)-node\.ts|cli\/)/,
+  },
   {
     module: /^node:|^(child_process|os|http|https|net|worker_threads)$/,
-    files: /^(node\.ts|runtime\/node\.ts|hub\/[\w-]*-node\.ts|hub\/hub-http\.ts|cli\/)/,
+    files: /^(node\.ts|runtime\/([\w-]+-)?node\.ts|hub\/[\w-]*-node\.ts|hub\/hub-http\.ts|cli\/)/,
   },
 ];
 

@@ -1,5 +1,5 @@
 // The table of combinations: a dense and a smaller model, whole and pruned, each in float32, int8, qdq and q4.
-//   npx tsx scripts/experiments/combinations.ts --model MINILM --data SST-2-FOLDER --output OUT [--times] [--page docs/compress.md]
+//   npx tsx scripts/experiments/combinations.ts --model MINILM --data SST-2-FOLDER --output OUT [--times] [--page docs/explanation/compress.md]
 // Resumable: what OUT holds is not made again. --times measures latencies too, for which the machine must be quiet.
 import { spawnSync } from "node:child_process";
 import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";

@@ -1,6 +1,6 @@
 // The table of methods: five of them, without and with the density loss, on whole, 4-bit and pruned bases, three seeds.
 //   npx tsx scripts/experiments/methods.ts --model MINILM --data SST-2-FOLDER --output OUT [--only REGEX] [--table]
-// Resumable: what OUT holds is not run again. --table only reads what is there; --page docs/methods.md puts the tables there.
+// Resumable: what OUT holds is not run again. --table only reads what is there; --page docs/explanation/methods.md puts the tables there.
 import { spawnSync } from "node:child_process";
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";

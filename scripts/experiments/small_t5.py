@@ -3,7 +3,7 @@
     small_t5.py --texts FILE.jsonl --out DIR [--gated]    (transformers 5.23, tokenizers 0.23)
 
 FILE has a `text` on each line. v1.0 (ReLU, tied head), or with --gated v1.1 (gated GELU, untied). Train it with
-`deft train --method full --task seq2seq`; see docs/methods.md.
+`deft train --method full --task seq2seq`; see docs/explanation/methods.md.
 """
 
 import argparse

@@ -1,8 +1,9 @@
 // Texts of a fixed length, as ONNX Runtime and Transformers.js write them, with the times of their phases.
+
 import { basename, dirname } from "node:path";
-import type { InferenceSession, Tensor as OnnxTensor } from "onnxruntime-node";
+import type { InferenceSession, Tensor as OnnxTensor } from "onnxruntime-common";
 import type { BenchJob, ByPhase, WritingJob } from "../jobs/index.ts";
-import { timedSession } from "./bench-session.ts";
+import { timedEngine, timedSession } from "./bench-session.ts";
 
 /** A batch as tensors hold it, padded on the right. */
 export interface Padded {
@@ -42,7 +43,7 @@ export async function openOnnxGenerator(
   { path, threads }: BenchJob,
   { decoder: decoderPath, startId, newTokens }: WritingJob,
 ): Promise<TimedRun> {
-  const { InferenceSession, Tensor } = await import("onnxruntime-node");
+  const { InferenceSession, Tensor } = timedEngine();
   const open = (file: string) =>
     InferenceSession.create(file, {
       ...timedSession(threads),

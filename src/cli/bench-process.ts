@@ -1,11 +1,14 @@
 // Workers of a benchmark as child processes that speak JSON lines.
+
 import { type ChildProcessWithoutNullStreams, spawn } from "node:child_process";
 import { existsSync } from "node:fs";
 import { createInterface } from "node:readline";
 import { fileURLToPath } from "node:url";
 import { BackendError } from "../errors.ts";
 import type { BenchJob, BenchWorker, ByPhase, StartWorker } from "../jobs/index.ts";
+import { ENGINE_FOLDER } from "./bench-session.ts";
 import type { BenchRequest } from "./bench-worker.ts";
+import { readyEngine } from "./workflow.ts";
 
 interface Answer {
   readonly loadMs?: number;
@@ -17,7 +20,7 @@ interface Answer {
 
 /** Starts the process of a job: Node for ONNX Runtime and Transformers.js, `DEFT_PYTHON` or `python3` for PyTorch. */
 export const startWorker: StartWorker = async (job) => {
-  const child = processOf(job);
+  const child = processOf(job, (await readyEngine()).folder);
   const lines = createInterface({ input: child.stdout })[Symbol.asyncIterator]();
   let stderr = "";
   child.stderr.setEncoding("utf8").on("data", (text: string) => {
@@ -56,8 +59,8 @@ function checked({ engine, path }: BenchJob, answer: Answer): Answer {
   throw new BackendError(engine, "run", `${path}: ${answer.error}`);
 }
 
-function processOf(job: BenchJob): ChildProcessWithoutNullStreams {
-  const env = { ...process.env, HF_HUB_OFFLINE: "1", PYTHONWARNINGS: "ignore" };
+function processOf(job: BenchJob, engine: string): ChildProcessWithoutNullStreams {
+  const env = { ...process.env, HF_HUB_OFFLINE: "1", [ENGINE_FOLDER]: engine, PYTHONWARNINGS: "ignore" };
   if (job.engine === "pytorch") {
     const script = fileURLToPath(new URL("../../assets/bench-peer.py", import.meta.url));
     return spawn(process.env.DEFT_PYTHON ?? "python3", [script, JSON.stringify(job)], { env, stdio: "pipe" });

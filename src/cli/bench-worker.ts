@@ -1,16 +1,17 @@
 // One model of a benchmark in a process of its own: a JSON line in, a JSON line out.
+
 import { readFileSync } from "node:fs";
 import { basename, dirname } from "node:path";
 import { createInterface } from "node:readline";
 import type { BenchBatch, BenchJob } from "../jobs/index.ts";
 import { openOnnxGenerator, openTransformersJsGenerator, type Padded, type TimedRun } from "./bench-generation.ts";
-import { timedSession } from "./bench-session.ts";
+import { timedEngine, timedSession } from "./bench-session.ts";
 
 /** What the worker is asked. */
 export type BenchRequest = { readonly do: "run"; readonly batch: BenchBatch } | { readonly do: "memory" };
 
 async function openOnnxRuntime({ path, threads }: BenchJob): Promise<TimedRun> {
-  const { InferenceSession, Tensor } = await import("onnxruntime-node");
+  const { InferenceSession, Tensor } = timedEngine();
   const session = await InferenceSession.create(path, {
     ...timedSession(threads),
     graphOptimizationLevel: "all",

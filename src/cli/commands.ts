@@ -220,6 +220,13 @@ export const COMMANDS: readonly Command[] = [
     load: () => import("./commands/report.ts"),
   },
   {
+    name: "setup",
+    summary: "fetch ONNX Runtime for this machine now: for images, and for machines that will be off line",
+    flags: [],
+    examples: ["deft setup", "DEFT_CACHE=.deft deft setup"],
+    load: () => import("./commands/setup.ts"),
+  },
+  {
     name: "doctor",
     summary: "what this machine has, what is missing, and how to get it",
     flags: [],

@@ -45,7 +45,7 @@ export interface DensityLossOptions {
  * to the step's loss. `neurons`: `mean_f(e_f / (e_f + ε))` with `e_f` the mean of `a_f²` over the counted positions; the
  * loss of a step is the mean of its micro-batches' losses, by their counted positions.
  * @throws {ConfigError} when no tap was recorded.
- * @see arXiv 2402.01911, the density loss; docs/density.md for `neurons`, which is ours.
+ * @see arXiv 2402.01911, the density loss; docs/explanation/density.md for `neurons`, which is ours.
  */
 export function densityLoss(taps: readonly Tap[], options: DensityLossOptions): Value {
   const first = taps[0];

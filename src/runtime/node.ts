@@ -1,10 +1,10 @@
 // ONNX Runtime in Node: CPU, and WebGPU or CUDA where a device and the user's installation allow.
 import { availableParallelism } from "node:os";
 import type { InferenceSession as OrtSession } from "onnxruntime-common";
-import * as ort from "onnxruntime-node";
 import { UnsupportedError } from "../errors.ts";
 import type { Backend, CompileOptions } from "./backend.ts";
-import { type Ort, openProgram, prepare } from "./program.ts";
+import { type EngineOptions, loadEngine } from "./engine-node.ts";
+import { openProgram, prepare } from "./program.ts";
 
 export interface NodeBackendOptions {
   readonly device?: "cpu" | "webgpu" | "cuda";
@@ -12,18 +12,21 @@ export interface NodeBackendOptions {
   readonly threads?: number;
   /** `CompileOptions.sleepThreads` of every program: for processes that are timed in turn. */
   readonly sleepThreads?: boolean;
+  /** Where ONNX Runtime is looked for; by default only among the packages that Node finds. */
+  readonly engine?: EngineOptions;
 }
 
 const DEVICES = ["cpu", "webgpu", "cuda"];
 
 /**
- * The backend for Node.
+ * The backend for Node. ONNX Runtime is loaded when the first program is compiled.
  * @throws {UnsupportedError} when the device is not one that onnxruntime-node knows.
  */
 export function nodeBackend({
   device = "cpu",
   threads = availableParallelism(),
   sleepThreads = false,
+  engine = {},
 }: NodeBackendOptions = {}): Backend {
   if (!DEVICES.includes(device)) throw new UnsupportedError(`backend ${device}`, DEVICES);
   return {
@@ -32,15 +35,15 @@ export function nodeBackend({
     async compile(outputs, options = {}) {
       const prepared = await prepare(outputs, options.weights ?? new Map(), true);
       return openProgram(
-        ort as unknown as Ort,
+        await loadEngine(engine),
         device,
         prepared,
         sessionOptions(device, threads, prepared.folder, { sleepThreads, ...options }),
       );
     },
-    open: (model, options = {}) =>
+    open: async (model, options = {}) =>
       openProgram(
-        ort as unknown as Ort,
+        await loadEngine(engine),
         device,
         { model, folder: undefined },
         sessionOptions(device, threads, undefined, { sleepThreads, ...options, mapWeights: false }),

@@ -6,13 +6,14 @@ import { dirname, join, resolve } from "node:path";
 import { describe, expect, it } from "vitest";
 
 const ROOT = resolve(import.meta.dirname, "../..");
-const TUTORIALS = ["docs/autodiff.md"];
+const TUTORIALS = ["docs/tutorial/autodiff.md"];
 
 const names = async (folder: string, end: string) =>
   (await readdir(join(ROOT, folder)).catch(() => []))
     .filter((name) => name.endsWith(end))
     .map((name) => join(folder, name));
-const documents = [...(await names("", ".md")), ...(await names("docs", ".md")), ...(await names("docs/rooms", ".md"))];
+const FOLDERS = ["", "docs", "docs/tutorial", "docs/how-to", "docs/reference", "docs/explanation", "docs/rooms"];
+const documents = (await Promise.all(FOLDERS.map((folder) => names(folder, ".md")))).flat();
 const examples = await names("examples", ".ts");
 
 interface Ran {

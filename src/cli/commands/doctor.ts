@@ -1,7 +1,6 @@
 // `deft doctor`: what this machine has, what is missing, and how to get it.
 import { execFile } from "node:child_process";
 import { access, constants, readFile, stat } from "node:fs/promises";
-import { createRequire } from "node:module";
 import { availableParallelism, cpus, freemem, homedir, totalmem } from "node:os";
 import { dirname } from "node:path";
 import { promisify } from "node:util";
@@ -70,20 +69,20 @@ function nodeFinding(): Finding {
 
 async function runtimeFinding(): Promise<Finding> {
   const name = "ONNX Runtime";
+  const { findEngine, listBackends } = await import("../../node.ts");
+  const engine = findEngine();
+  if (engine === null) {
+    const hint = "`deft setup` fetches it from the npm registry (114 MB); so does the first command that needs it.";
+    return { name, status: "missing", value: "none", hint };
+  }
+  const place = `${engine.version}, ${engine.folder}`;
   try {
-    const { listSupportedBackends } = await import("onnxruntime-node");
-    const require = createRequire(import.meta.url);
-    const { version } = require("onnxruntime-node/package.json") as { version: string };
-    const backends = listSupportedBackends().map((backend) => backend.name + (backend.bundled ? "" : " (not bundled)"));
-    return { name, status: "ok", value: `${version}; ${backends.join(", ")}` };
+    const backends = (await listBackends()).map(({ name, bundled }) => name + (bundled ? "" : " (not bundled)"));
+    return { name, status: "ok", value: `${place}; ${backends.join(", ")}` };
   } catch (error) {
     const value = error instanceof Error ? (error.message.split("\n")[0] ?? "") : String(error);
-    return {
-      name,
-      status: "missing",
-      value,
-      hint: "`npm install` again; the package holds binaries for Linux, macOS and Windows.",
-    };
+    const hint = `It does not load on this system. Remove ${engine.folder} and run \`deft setup\` to fetch it anew.`;
+    return { name, status: "missing", value, hint };
   }
 }
 
