@@ -15,7 +15,8 @@ import { type DataSettings, DEFAULTS, type Settings, type TextDataSettings } fro
 import type { Files } from "../tensor/index.ts";
 
 /** Where data is; what texts are made of besides may be left out for tasks of labels. */
-export type OpenDataSettings = Omit<DataSettings, keyof TextDataSettings> & Partial<TextDataSettings>;
+export type OpenDataSettings = Omit<DataSettings, keyof TextDataSettings | "labels"> &
+  Partial<TextDataSettings & Pick<DataSettings, "labels">>;
 
 /** The data set behind the settings. Errors as `openDataset`. */
 export function openData(
@@ -38,6 +39,7 @@ export function openData(
     targetColumn: data.targetColumn ?? undefined,
     limitTrain: data.limitTrain ?? undefined,
     limitEval: data.limitEval ?? undefined,
+    labels: data.labels ?? undefined,
     ...options,
   });
 }

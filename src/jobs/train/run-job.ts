@@ -2,7 +2,7 @@
 import { type Dataset, type EncodedExamples, splitOf } from "../../data/index.ts";
 import { ConfigError } from "../../errors.ts";
 import { encodeSplit, openData, trainingBatches } from "../../evaluate/index.ts";
-import { jsonText } from "../../hub/index.ts";
+import { type JsonObject, jsonText } from "../../hub/index.ts";
 import type { OpenedTarget } from "../../load/index.ts";
 import {
   type BaseModel,
@@ -20,7 +20,7 @@ import {
 } from "../../load/index.ts";
 import { isHead } from "../../peft/index.ts";
 import type { Environment, RunRecord, Stoppable } from "../../runs/index.ts";
-import { methodName, type Settings } from "../../settings/index.ts";
+import { keySettings, methodName, type Settings } from "../../settings/index.ts";
 import { elementCount } from "../../tensor/index.ts";
 import { openOptimizer, type TrainEvent, type TrainStep, type WarningEvent } from "../../train/index.ts";
 import { referenceLosses } from "./reference.ts";
@@ -109,18 +109,10 @@ async function prepare(environment: Environment, given: Settings, openedTeacher?
       base: base.fingerprint,
       quantization: base.quantization?.format ?? null,
       dataset: dataset.fingerprint,
-      task: settings.task,
-      data: { ...settings.data },
+      ...(keySettings(settings) as JsonObject),
       method: { ...method.settings },
-      density: { ...settings.density },
-      removal: settings.removal && { ...settings.removal },
-      gates: settings.gates && { ...settings.gates },
       // absent without one, as in the checkpoints of versions that had none
       ...(teacher ? { teacher: teacher.fingerprint, teacherWeight: teacher.weight } : {}),
-      optim: { ...settings.optim },
-      seed: settings.seed,
-      evalSteps: settings.evalSteps,
-      patience: settings.patience,
       totalSteps,
     }),
     warnings: [
