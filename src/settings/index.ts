@@ -2,6 +2,7 @@
 // Never opens a model or data.
 export { answersFor, generationOptions, spanOptions } from "./answers.ts";
 export { FREE_OF_REFERENCE, FREE_ON_RESUME, keySettings, resumedSettings } from "./compared.ts";
+export { isUsed } from "./conflicts.ts";
 export { PRESETS } from "./defaults.ts";
 export type {
   AnswerSettings,
@@ -11,6 +12,7 @@ export type {
   OptimSettings,
   PlainOptions,
 } from "./generated/options.ts";
+export { metricsOf } from "./metrics.ts";
 export {
   type DataSource,
   dataInput,

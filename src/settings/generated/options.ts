@@ -159,9 +159,9 @@ export interface OptimSettings {
   readonly batchSize: number;
   /** Add up the gradients of this many batches for one step. A whole number ≥ 1. */
   readonly accumulate: number;
-  /** Train at this learning rate, the largest of the schedule. A number > 0. */
+  /** Use this learning rate at the peak of the schedule. A number > 0. */
   readonly learningRate: number;
-  /** Lower the learning rate by this schedule, after its warm-up. */
+  /** After warm-up, lower the learning rate linearly, along a cosine, or not at all (constant). */
   readonly schedule: "linear" | "cosine" | "constant";
   /** Raise the learning rate from 0 over this first share of the steps. A number from 0 to 1. */
   readonly warmupRatio: number;
@@ -233,9 +233,9 @@ export interface PlainOptions {
   readonly batchSize?: number | undefined;
   /** Add up the gradients of this many batches for one step. A whole number ≥ 1. Default: `1`. */
   readonly accumulate?: number | undefined;
-  /** Train at this learning rate, the largest of the schedule. A number > 0. Default: `0.0003`; prompt: 0.01, prefix: 0.01, head: 0.001, full: 0.00002. */
+  /** Use this learning rate at the peak of the schedule. A number > 0. Default: `0.0003`; prompt: 0.01, prefix: 0.01, head: 0.001, full: 0.00002. */
   readonly learningRate?: number | undefined;
-  /** Lower the learning rate by this schedule, after its warm-up. Default: `linear`. */
+  /** After warm-up, lower the learning rate linearly, along a cosine, or not at all (constant). Default: `linear`. */
   readonly schedule?: "linear" | "cosine" | "constant" | undefined;
   /** Raise the learning rate from 0 over this first share of the steps. A number from 0 to 1. Default: `0.06`. */
   readonly warmupRatio?: number | undefined;

@@ -72,6 +72,7 @@ export const DENSITY_SETTINGS = {
     completes: "folder",
     group: "more",
     at: "density.auto.reference",
+    needs: AUTO,
   },
   "density-loss": {
     ...LOSS,

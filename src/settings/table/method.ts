@@ -13,6 +13,7 @@ export const METHOD_SETTINGS = {
     kind: oneOf(METHODS),
     default: "lora",
     help: "Train with this method.",
+    value: "NAME",
     group: "basic",
     heading,
     affects: "method",

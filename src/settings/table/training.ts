@@ -67,7 +67,7 @@ export const TRAINING_SETTINGS = {
     kind: number({ above: 0 }),
     default: 3e-4,
     byMethod: { prompt: 1e-2, prefix: 1e-2, head: 1e-3, full: 2e-5 },
-    help: "Train at this learning rate, the largest of the schedule.",
+    help: "Use this learning rate at the peak of the schedule.",
     group: "basic",
     at: "optim.learningRate",
   },
@@ -75,7 +75,7 @@ export const TRAINING_SETTINGS = {
     ...COMMON,
     kind: oneOf(["linear", "cosine", "constant"]),
     default: "linear",
-    help: "Lower the learning rate by this schedule, after its warm-up.",
+    help: "After warm-up, lower the learning rate linearly, along a cosine, or not at all (constant).",
     at: "optim.schedule",
   },
   "warmup-ratio": {
