@@ -1,5 +1,4 @@
-// Every flag, once: how it is written, what it does, and which command has it. Flags that are settings are rows of the table of
-// settings; the others stand here.
+// Every flag, once: rows of the table of settings, and those that are a command's own; what each does, and how it is written.
 import {
   choicesOf,
   DEFAULTS,

@@ -8,6 +8,7 @@ import {
   type Setting,
   type SettingsInput,
   type SettingsKey,
+  settingText,
 } from "./table/index.ts";
 
 /** A given setting that has no place beside another. */
@@ -43,8 +44,8 @@ function conflictsOf(key: SettingsKey, given: SettingsInput, methods: readonly M
       beside: other as SettingsKey,
       expected,
       got: got
-        .replace("{value}", String(given[key]))
-        .replace("{other}", other === "method" ? methods.join(",") : String(usualOr(given, other))),
+        .replace("{value}", settingText(given[key]))
+        .replace("{other}", other === "method" ? methods.join(",") : settingText(usualOr(given, other))),
     })),
   ];
 }

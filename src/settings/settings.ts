@@ -16,6 +16,8 @@ import {
   methodDefaults,
   type SettingsInput,
   type SettingsKey,
+  TASK_FACTS,
+  TASKS,
   type TaskName,
   taskDefaults,
 } from "./table/index.ts";
@@ -157,9 +159,11 @@ function rowExpanded(given: SettingsInput): SettingsInput {
   return { ...settings, ...(given.methods === undefined ? { method } : {}), ...given, preset: "paper" };
 }
 
+const OWN_TASKS = TASKS.filter((name) => !("isGlue" in TASK_FACTS[name]));
+
 const NEEDED: Readonly<Record<NeededKey, string>> = {
   model: "a Hugging Face id or a model's folder",
-  task: "a GLUE task, text-classification, text-pair, squad or seq2seq",
+  task: `a GLUE task, ${OWN_TASKS.slice(0, -1).join(", ")} or ${OWN_TASKS.at(-1)}`,
   data: "a GLUE folder, SQuAD JSON, or a CSV, TSV, JSONL or Parquet file",
 };
 
