@@ -1,10 +1,9 @@
-// `npm run api`: writes docs/api.md from the doors, docs/reference/{commands,settings}.md from the command line, and the file
-// tables of docs/rooms from the files' first lines.
-import { existsSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
+// `npm run api`: writes docs/api.md from the doors, docs/reference/commands.md from the command line.
+import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import ts from "typescript";
-import { commandsPage, settingsPage } from "./docs/reference.ts";
+import { commandsPage } from "./docs/reference.ts";
 
 const ROOT = fileURLToPath(new URL("..", import.meta.url));
 
@@ -80,30 +79,7 @@ export function documentedNames(text: string): ReadonlyMap<string, readonly stri
   );
 }
 
-/** A room's page with its file table made anew. */
-function withFileTable(page: string, room: string): string {
-  const folder = join(ROOT, "src", room);
-  const files = (readdirSync(folder, { recursive: true }) as string[])
-    .filter((file) => file.endsWith(".ts") && !/\.test\.ts$|^generated|(^|\/)index\.ts$/.test(file))
-    .sort();
-  const rows = files.map((file) => `| [${file}](../../src/${room}/${file}) | ${firstLine(join(folder, file))} |`);
-  const table = ["| file | holds |", "| --- | --- |", ...rows].join("\n");
-  return page.replace(/(<!-- files:start -->\n)[\s\S]*?(<!-- files:end -->)/, `$1${table.replaceAll("$", "$$$$")}\n$2`);
-}
-
-function firstLine(path: string): string {
-  const lines = readFileSync(path, "utf8").split("\n");
-  const line = lines.find((text) => text.startsWith("// ")) ?? "";
-  return line.slice(3).replaceAll("|", "\\|");
-}
-
 if (process.argv[1] === fileURLToPath(import.meta.url)) {
   writeFileSync(join(ROOT, "docs/api.md"), apiDocument(publicNames()));
   writeFileSync(join(ROOT, "docs/reference/commands.md"), commandsPage());
-  writeFileSync(join(ROOT, "docs/reference/settings.md"), settingsPage());
-  for (const name of existsSync(join(ROOT, "docs/rooms")) ? readdirSync(join(ROOT, "docs/rooms")) : []) {
-    const path = join(ROOT, "docs/rooms", name);
-    const room = name.replace(/\.md$/, "");
-    if (existsSync(join(ROOT, "src", room))) writeFileSync(path, withFileTable(readFileSync(path, "utf8"), room));
-  }
 }

@@ -114,3 +114,10 @@ test("the README's example is the example that runs", () => {
 test("the rooms' pages list the files there are", () => {
   execFileSync(process.execPath, ["--import", "tsx", "scripts/rooms.ts", "--check"], { cwd: ROOT, stdio: "pipe" });
 });
+
+test("option types and the settings page are those of the table of settings", () => {
+  execFileSync(process.execPath, ["--import", "tsx", "scripts/settings-table.ts", "--check"], {
+    cwd: ROOT,
+    stdio: "pipe",
+  });
+});

@@ -1,6 +1,6 @@
-// The reference pages that are made from the command line's own descriptions: its commands, and the settings of a run.
+// The reference page that is made from the command line's own descriptions.
 import { COMMANDS } from "../../src/cli/commands.ts";
-import { COMMON_FLAGS, type Flag, TRAIN_FLAGS } from "../../src/cli/flags.ts";
+import { COMMON_FLAGS, type Flag } from "../../src/cli/flags.ts";
 
 const MADE =
   "<!-- Made by `npm run api` from the command line's descriptions; `test/reference.test.ts` holds it to them. -->";
@@ -44,12 +44,12 @@ const spelled = ({ name, short }: Flag) => code(`${short === undefined ? "" : `-
 /** docs/reference/commands.md: every command with its arguments, flags and examples. */
 export function commandsPage(): string {
   const parts = COMMANDS.map(({ name, summary, args = [], flags, examples }) => {
-    const usage = ["deft", name, ...args.map(([spelling]) => spelling), "[flags]"].join(" ");
+    const usage = ["deft", name, ...args.map(({ spelling }) => spelling), "[flags]"].join(" ");
     return [
       `## deft ${name}`,
       sentence(summary),
       `\`\`\`text\n${usage}\n\`\`\``,
-      ...(args.length === 0 ? [] : [args.map(([spelling, help]) => `- ${code(spelling)}: ${help}`).join("\n")]),
+      ...(args.length === 0 ? [] : [args.map(({ spelling, help }) => `- ${code(spelling)}: ${help}`).join("\n")]),
       ...[...byGroup(flags)].map(([group, of]) => `**${group}**\n\n${flagTable(of, spelled, "flag")}`),
       `Examples:\n\n\`\`\`sh\n${examples.join("\n")}\n\`\`\``,
     ].join("\n\n");
@@ -62,17 +62,4 @@ Every command takes these flags:
 
 ${flagTable(COMMON_FLAGS, spelled, "flag")}`;
   return `# Commands\n\n${MADE}\n\n${intro}\n\n${parts.join("\n\n")}\n`;
-}
-
-/** docs/reference/settings.md: every setting of a run, as flags and settings files spell it. */
-export function settingsPage(): string {
-  const groups = [...byGroup(TRAIN_FLAGS)].map(
-    ([group, flags]) => `## ${group}\n\n${flagTable(flags, ({ name }) => code(name), "setting")}`,
-  );
-  const intro = `A setting has one name. On the command line it is a flag (\`--learning-rate 1e-3\`), in a settings file a key
-(\`learning-rate: 1e-3\`), and in TypeScript a property in camel case (\`learningRate: 1e-3\`). Flags override the file, the file
-overrides a preset, and a preset overrides the defaults. \`run.json\` in a run's folder holds all settings of the run with their values.
-
-A default that depends on the task or on the method stands in brackets in the last column.`;
-  return `# Settings\n\n${MADE}\n\n${intro}\n\n${groups.join("\n\n")}\n`;
 }

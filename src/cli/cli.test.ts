@@ -3,10 +3,10 @@ import { EventEmitter } from "node:events";
 import { describe, expect, test } from "vitest";
 import { sampleEvents } from "../../test/support/records.ts";
 import { BackendError, ConfigError, FileError, InternalError } from "../errors.ts";
-import { DEFAULTS, SETTINGS_KEYS, settingText } from "../settings/index.ts";
+import { DEFAULTS, SETTING_COMMANDS, SETTINGS, SETTINGS_KEYS, settingText } from "../settings/table/index.ts";
 import { COMMANDS } from "./commands.ts";
 import { errorReport } from "./error-report.ts";
-import { COMMON_FLAGS, COMPARE_FLAGS, TRAIN_FLAGS } from "./flags.ts";
+import { COMMON_FLAGS, settingFlags } from "./flags.ts";
 import { eventDisplay } from "./follow.ts";
 import { interruptible } from "./interrupt.ts";
 import { main } from "./main.ts";
@@ -42,21 +42,21 @@ describe("deft", () => {
     expect((await deft("report", "--help")).out).toMatchInlineSnapshot(`
       "Usage: deft report [options] <runs...>
 
-      One HTML page of one or more runs and compressed models; opens without a server.
+      Write one HTML page of runs and compressed models; it opens without a server.
 
       Arguments:
-        runs             folders of runs, those that differ only in the density loss are compared; and of
-                         compressed models
+        runs             Folders of runs and of compressed models; runs that differ only in the density
+                         loss are compared.
+
+      Basic options:
+        --output <FILE>  Write the page here.
+        --bench <FILE>   Show what deft bench --json printed beside the scores.
 
       Output:
-        --output <FILE>  where the page goes
-        --bench <FILE>   what deft bench --json printed, to show beside the scores
-        --json           machine-readable on standard output, nothing else there
-        -q, --quiet      results and errors only
-        -v, --verbose    more detail, stacks of errors
-
-      Options:
-        -h, --help       this help
+        --json           Print JSON on standard output, and nothing else there.
+        -q, --quiet      Print results and errors only.
+        -v, --verbose    Print more detail, and the stacks of errors.
+        -h, --help       Print this help.
 
       Examples:
         deft report runs/sst2
@@ -112,13 +112,35 @@ describe("deft", () => {
 describe("flags", () => {
   test("are the settings' keys, and show the defaults in force", () => {
     const keys = new Set<string>(SETTINGS_KEYS);
-    for (const flag of [...TRAIN_FLAGS, ...COMPARE_FLAGS]) {
+    for (const flag of [...settingFlags("train"), ...settingFlags("compare")]) {
       expect(keys).toContain(flag.name);
       const usual = (DEFAULTS as Readonly<Record<string, unknown>>)[flag.name];
-      if (flag.kind !== "switch")
+      if (flag.kind !== "switch" && usual !== "")
         expect(flag.default, flag.name).toBe(usual === undefined ? undefined : settingText(usual));
     }
   });
+
+  test("of settings and rows of the table are one to one: each command has those that its rows name", () => {
+    const shown = new Set<string>();
+    for (const command of SETTING_COMMANDS) {
+      const flags = COMMANDS.find(({ name }) => name === command)!.flags.map(({ name }) => name);
+      const rows = SETTINGS_KEYS.filter((key) => SETTINGS[key].commands.includes(command));
+      for (const key of rows) {
+        expect(flags.filter((name) => name === key)).toEqual([key]);
+        shown.add(key);
+      }
+    }
+    expect([...shown].sort()).toEqual([...SETTINGS_KEYS].sort());
+  });
+
+  test.each(COMMANDS.map((command) => [command.name, command] as const))(
+    "%s: has every flag once, each with a whole sentence, a few of them first",
+    (_, { flags, args = [] }) => {
+      expect(new Set(flags.map(({ name }) => name)).size).toBe(flags.length);
+      for (const { help } of [...flags, ...args]) expect(help).toMatch(/^[A-Z][^\n]*[a-z0-9)"]\.$/);
+      expect(flags.filter(({ level }) => level === "basic").length).toBeLessThanOrEqual(16);
+    },
+  );
 });
 
 test("only faults of ours end with 1, and only unexpected ones with a stack", () => {

@@ -15,12 +15,20 @@ export interface Call {
 /** A command's body: does the work and gives the exit code. */
 export type Body = (call: Call) => Promise<number>;
 
+/** A positional argument of a command. */
+export interface Argument {
+  /** As commander spells them: `<run>` needed, `[run]` optional, `<runs...>` many. */
+  readonly spelling: string;
+  readonly help: string;
+  /** What completion offers: files and folders, folders, or some words. */
+  readonly completes: "path" | "folder" | readonly string[];
+}
+
 /** A command as `deft --help` knows it. */
 export interface Command {
   readonly name: string;
   readonly summary: string;
-  /** As commander spells them: `<run>` needed, `[run]` optional, `<runs...>` many. */
-  readonly args?: readonly (readonly [spelling: string, help: string])[];
+  readonly args?: readonly Argument[];
   readonly flags: readonly Flag[];
   readonly examples: readonly string[];
   /** Imports the body. */

@@ -1,76 +1,56 @@
 // The commands: light descriptions, bodies behind dynamic imports.
-import type { Command } from "./command.ts";
+import type { Argument, Command } from "./command.ts";
+import { SHELLS } from "./completion.ts";
 import {
   BENCH_FLAGS,
-  COMPARE_FLAGS,
   COMPRESS_FLAGS,
   DRY_RUN,
   EXPORT_FLAGS,
-  INIT_FLAGS,
+  type Flag,
+  LIST_FLAG,
   PAGE_FLAG,
   PREDICT_FLAGS,
   PRUNE_FLAGS,
   REPORT_BENCH_FLAG,
-  SPARSE_FLAG,
-  SPLIT_FLAG,
-  TARGET_FLAGS,
-  TRAIN_FLAGS,
-  trainFlags,
+  settingFlags,
 } from "./flags.ts";
 
-const CONFIG = ["[config]", "a YAML file of settings; flags override it"] as const;
-const RUN_OR_MODEL = ["[run]", "a run's folder; without it, --model"] as const;
+const CONFIG: Argument = {
+  spelling: "[config]",
+  help: "A YAML file of settings; flags override it.",
+  completes: "path",
+};
+const RUN_OR_MODEL: Argument = {
+  spelling: "[run]",
+  help: "The folder of a run; without it, give --model.",
+  completes: "folder",
+};
 
-/** How texts are written and answers chosen. */
-const ANSWER_FLAGS = trainFlags(
-  "max-target-length",
-  "doc-stride",
-  "n-best",
-  "max-answer-length",
-  "null-threshold",
-  "num-beams",
-  "max-new-tokens",
-  "length-penalty",
-  "temperature",
-  "top-k",
-  "top-p",
-);
-
-const OPEN_FLAGS = [
-  ...TARGET_FLAGS,
-  ...trainFlags(
-    "task",
-    "data",
-    "text-column",
-    "pair-column",
-    "label-column",
-    "labels",
-    "source-column",
-    "target-column",
-    "source-prefix",
-    "max-length",
-    "padding",
-    "limit-eval",
-    "batch-size",
-    "backend",
-    "threads",
-  ),
-];
+/** The settings of a command that opens a RUN: `--model` stands in its place, and defaults are the run's own. */
+function targetFlags(command: "eval" | "predict" | "profile" | "compress" | "export" | "bench"): Flag[] {
+  return settingFlags(command).map(({ otherDefaults: _, ...flag }) => {
+    if (flag.name === "model")
+      return { ...flag, help: "Open this model in place of a RUN: a Hugging Face id, or a folder." };
+    return flag.default === undefined
+      ? flag
+      : { ...flag, default: flag.name === "batch-size" ? "32" : "that of the run" };
+  });
+}
 
 /** Every command, in the order of help. */
 export const COMMANDS: readonly Command[] = [
   {
     name: "demo",
-    summary: "fine-tune what ships with the package without and with the density loss, off line",
-    flags: [...trainFlags("seed", "threads", "output")],
+    summary: "fine-tune the bundled model without and with the density loss, and compress it; works offline",
+    flags: settingFlags("demo"),
     examples: ["deft demo", "deft demo --output runs/demo"],
     load: () => import("./commands/demo.ts"),
   },
   {
     name: "init",
     summary: "write a commented settings file: from a preset, from flags, or by asking",
-    args: [["[file]", "the YAML file to write (deft.yaml); - prints it"]],
-    flags: INIT_FLAGS,
+    args: [{ spelling: "[file]", help: "The YAML file to write (deft.yaml); - prints it.", completes: "path" }],
+    flags: [...settingFlags("init"), LIST_FLAG],
     examples: [
       "deft init",
       "deft init --list",
@@ -81,9 +61,9 @@ export const COMMANDS: readonly Command[] = [
   },
   {
     name: "train",
-    summary: "fine-tune a model; settings from flags, a YAML file or both",
+    summary: "fine-tune a model, with settings from flags, a YAML file or both",
     args: [CONFIG],
-    flags: [...TRAIN_FLAGS, DRY_RUN],
+    flags: [...settingFlags("train"), DRY_RUN],
     examples: [
       "deft train --model FacebookAI/roberta-base --task sst2 --data data/SST-2 --output runs/sst2",
       "deft train config.yaml --density-weight 0 --output runs/plain",
@@ -93,32 +73,25 @@ export const COMMANDS: readonly Command[] = [
   },
   {
     name: "compare",
-    summary: "the same run without and with the density loss, for each method and seed",
+    summary: "train without and with the density loss, for each method and seed, and compare",
     args: [CONFIG],
-    flags: [...TRAIN_FLAGS, ...COMPARE_FLAGS],
+    flags: settingFlags("compare"),
     examples: ["deft compare --model DIR --task sst2 --data data/SST-2 --methods lora,adapter --seeds 1,2,3"],
     load: () => import("./commands/compare.ts"),
   },
   {
     name: "eval",
-    summary: "score and density of a run on a split or file",
+    summary: "measure the score and density of a run on a split or file",
     args: [RUN_OR_MODEL],
-    flags: [...OPEN_FLAGS, SPLIT_FLAG, ...ANSWER_FLAGS, SPARSE_FLAG, ...trainFlags("seed")],
+    flags: targetFlags("eval"),
     examples: ["deft eval runs/sst2 --json", "deft eval runs/sst2 --data mine.csv --text-column review"],
     load: () => import("./commands/eval.ts"),
   },
   {
     name: "predict",
-    summary: "labels or answers for texts, one JSON line each",
+    summary: "predict labels or answers for texts, one JSON line each",
     args: [RUN_OR_MODEL],
-    flags: [
-      ...PREDICT_FLAGS,
-      ...TARGET_FLAGS,
-      ...trainFlags("task", "source-prefix", "max-length", "batch-size", "backend", "threads"),
-      ...ANSWER_FLAGS,
-      SPARSE_FLAG,
-      ...trainFlags("seed"),
-    ],
+    flags: [...PREDICT_FLAGS, ...targetFlags("predict")],
     examples: [
       'deft predict runs/squad --question "Who built it?" --context "It was built by Ada."',
       'deft predict runs/sst2 --text "a gripping, funny film"',
@@ -128,9 +101,15 @@ export const COMMANDS: readonly Command[] = [
   },
   {
     name: "profile",
-    summary: "activation density by every definition, per layer",
-    args: [["[run-or-model]", "a run's folder, a model's folder or a Hugging Face id"]],
-    flags: [...OPEN_FLAGS, SPLIT_FLAG, PAGE_FLAG, ...trainFlags("doc-stride", "max-target-length")],
+    summary: "measure activation density by every definition, per layer",
+    args: [
+      {
+        spelling: "[run-or-model]",
+        help: "The folder of a run or of a model, or a Hugging Face id.",
+        completes: "folder",
+      },
+    ],
+    flags: [...targetFlags("profile"), PAGE_FLAG],
     examples: [
       "deft profile runs/sst2",
       "deft profile bert-base-uncased --task sst2 --data data/SST-2 --output p.html",
@@ -139,15 +118,9 @@ export const COMMANDS: readonly Command[] = [
   },
   {
     name: "compress",
-    summary: "a smaller model: neurons and MLPs removed by rule or budget, or weights made zero",
+    summary: "make a smaller model: remove neurons and MLPs by rule or budget, or set weights to zero",
     args: [RUN_OR_MODEL],
-    flags: [
-      ...OPEN_FLAGS.filter(({ name }) => name !== "backend"),
-      SPLIT_FLAG,
-      ...COMPRESS_FLAGS,
-      ...PRUNE_FLAGS,
-      ...trainFlags("seed"),
-    ],
+    flags: [...COMPRESS_FLAGS, ...PRUNE_FLAGS, ...targetFlags("compress")],
     examples: [
       "deft compress runs/sst2 --score-budget 1 --output runs/sst2-small",
       "deft compress runs/sst2 --latency-budget 0.5x --output runs/sst2-fast",
@@ -158,14 +131,9 @@ export const COMMANDS: readonly Command[] = [
   },
   {
     name: "export",
-    summary: "a run as a folder that peft, AdapterHub, transformers or Transformers.js loads",
+    summary: "write a run as a folder that peft, AdapterHub, transformers or Transformers.js loads",
     args: [RUN_OR_MODEL],
-    flags: [
-      ...TARGET_FLAGS,
-      ...trainFlags("task", "data", "text-column", "pair-column", "label-column", "labels", "max-length", "threads"),
-      SPLIT_FLAG,
-      ...EXPORT_FLAGS,
-    ],
+    flags: [...EXPORT_FLAGS, ...targetFlags("export")],
     examples: [
       "deft export runs/sst2 --format peft --output dist/sst2-lora",
       "deft export runs/sst2 --format merged --output dist/sst2",
@@ -177,25 +145,15 @@ export const COMMANDS: readonly Command[] = [
   },
   {
     name: "bench",
-    summary: "latency, throughput, load time, memory and size of several models, interleaved",
+    summary: "measure latency, throughput, load time, memory and size of several models in turn",
     args: [
-      ["<runs...>", "folders of runs, compressed models or exports; the first is what the others are compared with"],
+      {
+        spelling: "<runs...>",
+        help: "Folders of runs, compressed models or exports; the others are compared with the first.",
+        completes: "folder",
+      },
     ],
-    flags: [
-      ...trainFlags(
-        "task",
-        "data",
-        "text-column",
-        "pair-column",
-        "label-column",
-        "labels",
-        "max-length",
-        "limit-eval",
-        "threads",
-      ),
-      SPLIT_FLAG,
-      ...BENCH_FLAGS,
-    ],
+    flags: [...BENCH_FLAGS, ...targetFlags("bench")],
     examples: [
       "deft bench runs/sst2 runs/sst2-small",
       "deft bench runs/sst2 runs/sst2-small --peers transformers.js,pytorch --batches 1,32 --json",
@@ -204,12 +162,13 @@ export const COMMANDS: readonly Command[] = [
   },
   {
     name: "report",
-    summary: "one HTML page of one or more runs and compressed models; opens without a server",
+    summary: "write one HTML page of runs and compressed models; it opens without a server",
     args: [
-      [
-        "<runs...>",
-        "folders of runs, those that differ only in the density loss are compared; and of compressed models",
-      ],
+      {
+        spelling: "<runs...>",
+        help: "Folders of runs and of compressed models; runs that differ only in the density loss are compared.",
+        completes: "folder",
+      },
     ],
     flags: [PAGE_FLAG, REPORT_BENCH_FLAG],
     examples: [
@@ -220,6 +179,13 @@ export const COMMANDS: readonly Command[] = [
     load: () => import("./commands/report.ts"),
   },
   {
+    name: "doctor",
+    summary: "show what this machine has, what is missing, and how to get it",
+    flags: [],
+    examples: ["deft doctor", "deft doctor --json"],
+    load: () => import("./commands/doctor.ts"),
+  },
+  {
     name: "setup",
     summary: "fetch ONNX Runtime for this machine now: for images, and for machines that will be off line",
     flags: [],
@@ -227,10 +193,11 @@ export const COMMANDS: readonly Command[] = [
     load: () => import("./commands/setup.ts"),
   },
   {
-    name: "doctor",
-    summary: "what this machine has, what is missing, and how to get it",
+    name: "complete",
+    summary: "print a shell's script for completion",
+    args: [{ spelling: "<shell>", help: `One of ${SHELLS.join(", ")}.`, completes: SHELLS }],
     flags: [],
-    examples: ["deft doctor", "deft doctor --json"],
-    load: () => import("./commands/doctor.ts"),
+    examples: ["deft complete fish > ~/.config/fish/completions/deft.fish", "source <(deft complete bash)"],
+    load: () => import("./commands/complete.ts"),
   },
 ];

@@ -1,6 +1,18 @@
-// Every flag, once: how it is written, what it does, and which command has it.
-// A flag whose `setting` is true is also a key of the YAML file, by its name without `--`.
-import type { SettingsKey } from "../settings/index.ts";
+// Every flag, once: rows of the table of settings, and those that are a command's own; what each does, and how it is written.
+import {
+  choicesOf,
+  DEFAULTS,
+  type Heading,
+  otherDefaults,
+  SETTINGS,
+  SETTINGS_KEYS,
+  type Setting,
+  type SettingCommand,
+  type SettingsKey,
+  settingText,
+  unlistedChoices,
+  valueName,
+} from "../settings/table/index.ts";
 
 /** A flag of a command. */
 export interface Flag {
@@ -9,270 +21,270 @@ export interface Flag {
   /** The value's name in help; absent for switches. */
   readonly value?: string;
   readonly short?: string;
+  /** What it does: a whole sentence. */
   readonly help: string;
   /** The default in words; a test holds it equal to the one in force. */
   readonly default?: string;
+  /** Defaults of single tasks and methods: `squad: 12, seq2seq: 8`. */
+  readonly otherDefaults?: string;
+  /** Values that the value's name does not list. */
+  readonly choices?: readonly string[];
+  /** Values for completion, and whether several of them may be joined by commas. */
+  readonly suggested?: readonly string[];
+  readonly isList?: true;
+  /** Paths for completion. */
+  readonly completes?: "path" | "folder";
   readonly kind: "text" | "number" | "switch";
   /** A switch that is also spelled `--no-NAME`. */
   readonly negatable?: true;
+  /** Shown first in help, or under its heading. */
+  readonly level: Setting["group"];
   readonly group: FlagGroup;
 }
 
-export type FlagGroup =
-  | "Model and data"
-  | "Answers"
-  | "Method"
-  | "Density loss"
-  | "ADA-DEFT and removal"
-  | "Training"
-  | "Run"
-  | "Input"
-  | "Compression"
-  | "Output";
+/** Headings of help. */
+export type FlagGroup = Heading | "Input" | "Compression" | "Benchmark" | "Output";
 
-const define =
-  (group: FlagGroup) =>
-  (name: string, value: string | null, help: string, rest: Partial<Flag> = {}): Flag => ({
-    name,
-    ...(value === null ? {} : { value }),
+/** A setting as a flag. */
+export function settingFlag(key: SettingsKey): Flag {
+  const { kind, help, group, heading, negatable, completes }: Setting = SETTINGS[key];
+  const [value, others, choices] = [valueName(key), otherDefaults(key), unlistedChoices(key)];
+  const usual = (DEFAULTS as Readonly<Record<string, unknown>>)[key];
+  const isNumber = kind.type === "number" || (kind.type === "parsed" && kind.isNumeric);
+  return {
+    name: key,
     help,
-    kind: value === null ? "switch" : value === "N" || value === "X" ? "number" : "text",
-    group,
-    ...rest,
-  });
+    kind: kind.type === "boolean" ? "switch" : isNumber ? "number" : "text",
+    level: group,
+    group: heading,
+    ...(value === undefined ? {} : { value }),
+    ...(usual === undefined || kind.type === "boolean" || usual === "" ? {} : { default: settingText(usual) }),
+    ...(others === "" ? {} : { otherDefaults: others }),
+    ...(choices.length === 0 ? {} : { choices }),
+    ...(kind.type === "words" ? { isList: true } : {}),
+    ...(choicesOf(kind).length === 0 ? {} : { suggested: choicesOf(kind) }),
+    ...(completes === undefined ? {} : { completes }),
+    ...(negatable ? { negatable } : {}),
+  };
+}
 
-const data = define("Model and data");
-const answers = define("Answers");
-const method = define("Method");
-const density = define("Density loss");
-const removal = define("ADA-DEFT and removal");
-const training = define("Training");
-const run = define("Run");
-const output = define("Output");
+/** The settings that a command takes, in the table's order. */
+export function settingFlags(command: SettingCommand): Flag[] {
+  return SETTINGS_KEYS.filter((key) => SETTINGS[key].commands.includes(command)).map(settingFlag);
+}
 
-/** What `deft train` takes, and `compare` with it: names are settings keys. */
-export const TRAIN_FLAGS: readonly Flag[] = [
-  data("model", "ID|DIR", "Hugging Face id, or a model's folder"),
-  data(
-    "task",
-    "NAME",
-    "a GLUE task (cola … wnli), text-classification, text-pair, text-regression, text-pair-regression, squad or seq2seq",
-  ),
-  data("data", "DIR|FILE", "GLUE folder, SQuAD JSON, or a CSV, TSV, JSONL or Parquet file"),
-  data("text-column", "NAME", "column of the text"),
-  data("pair-column", "NAME", "column of the second text"),
-  data("label-column", "NAME", "column of the label, or of the number to predict"),
-  data("labels", "A,B", "names of the classes in the order of their logits, instead of those found in the data"),
-  data("source-column", "NAME", "seq2seq: column of the text to read"),
-  data("target-column", "NAME", "seq2seq: column of the text to write"),
-  data("source-prefix", "TEXT", 'seq2seq: put before each text to read, such as "summarize: "'),
-  data("max-length", "N", "tokens at most (squad: 384, seq2seq: 512)", { default: "128" }),
-  data("padding", "longest|max", "pad to the batch's longest, or to --max-length", { default: "longest" }),
-  data("limit-train", "N", "use the first N training examples only"),
-  data("limit-eval", "N", "use the first N evaluation examples only"),
-  answers("max-target-length", "N", "tokens to write at most (squad: 30)", { default: "128" }),
-  answers("doc-stride", "N", "squad: tokens that windows of a long context share", { default: "128" }),
-  answers("n-best", "N", "squad: starts and ends of an answer looked at", { default: "20" }),
-  answers("max-answer-length", "N", "squad: tokens of an answer in the context", { default: "30" }),
-  answers("null-threshold", "X", "squad v2: no answer when its score is better by more", { default: "0" }),
-  answers("num-beams", "N", "texts kept side by side while writing", { default: "1" }),
-  answers("max-new-tokens", "N", "tokens written at most, instead of --max-target-length"),
-  answers("length-penalty", "X", "beams: scores are divided by length to this power", { default: "1" }),
-  answers("temperature", "X", "draw tokens at random, logits divided by this"),
-  answers("top-k", "N", "draw among the N likeliest tokens"),
-  answers("top-p", "X", "draw among the likeliest tokens of this probability together"),
-  method("method", "lora|qlora|adapter|prompt|prefix|head|full", "what is trained", { default: "lora" }),
-  method("quantize", "nf4|int8|int4", "keep the frozen base in 4 or 8 bits; qlora is lora on nf4"),
-  method("rank", "N", "LoRA: rank", { default: "8" }),
-  method("alpha", "X", "LoRA: scale, as alpha / rank", { default: "16" }),
-  method("dropout", "X", "LoRA: dropout on its input", { default: "0.1" }),
-  method("targets", "A,B", "LoRA: linear layers, or all-linear", { default: "query,value" }),
-  method("bias", "none|all|lora_only", "LoRA: biases trained too", { default: "none" }),
-  method("rslora", null, "LoRA: scale by alpha / √rank"),
-  method("mask-safe", null, "LoRA, full: leave the base's zeros alone; a pruned base has it on", { negatable: true }),
-  method("adapter-kind", "pfeiffer|houlsby", "Adapter: after the MLP, or after attention too", { default: "pfeiffer" }),
-  method("reduction-factor", "X", "Adapter: hidden size / bottleneck size", { default: "16" }),
-  method("virtual-tokens", "N", "prompt, prefix: trained tokens before the text", { default: "60" }),
-  method("prompt-init", "random|text", "prompt: what they begin as", { default: "random" }),
-  method("prompt-init-text", "TEXT", "prompt: words to begin as, repeated or cut to fit"),
-  method("prefix-projection", null, "prefix: train an MLP that makes it; folded away on save"),
-  method("prefix-projection-size", "N", "prefix: width of that MLP, instead of the hidden size"),
-  density("density-weight", "X|auto", "weight of the density loss; 0 is plain PEFT, auto finds it by feedback", {
-    default: "1",
-    kind: "number",
-  }),
-  density("task-loss-margin", "X", "auto: rise of the task loss over plain PEFT's, as a share of guessing's", {
-    default: "0.05",
-  }),
-  density("target-density", "X", "auto: share of |a| > 0.01 that is low enough"),
-  density("reference", "RUN", "auto: the run of plain PEFT, with the same seed and settings"),
-  density("density-loss", "activations|neurons", "what falls silent: neurons on single tokens, or for good", {
-    default: "activations",
-  }),
-  density("density-warmup-ratio", "X", "share of steps over which the weight grows", { default: "0.25" }),
-  density("density-cooldown-ratio", "X", "share of steps, the last, over which it falls to 0", { default: "0" }),
-  density("epsilon", "E|FROM:TO", "ε of a² / (a² + ε), fixed or annealed (neurons: 0.1:0.01)", {
-    default: "0.01:0.001",
-  }),
-  density("positions", "attended|all", "tokens that count; all includes padding", { default: "attended" }),
-  density(
-    "preset",
-    "NAME",
-    "paper: its values (weight 1, ε 1e-7, all positions, padding max); or a row of it (deft init --list)",
-  ),
-  removal("ada", null, "ADA-DEFT: learn a gate for each MLP, so that some can be removed"),
-  removal("gate-weight", "X", "μ: price of open gates, μ · their mean", { default: "0.1" }),
-  removal("gate-rate", "X", "learning rate of the gates", { default: "0.05" }),
-  removal("keep-neurons", "X", "remove MLP neurons while training, until this share is left"),
-  removal("keep-scope", "layer|global", "that share of each layer, or of all together", { default: "layer" }),
-  removal("removal-start", "X", "share of steps before the first neuron goes", { default: "0.2" }),
-  removal("removal-end", "X", "share of steps after which the last has gone", { default: "0.6" }),
-  training("teacher", "RUN|DIR", "learn from the logits of a run of the same task and labels too (distillation)"),
-  training("distillation-weight", "X", "share of the loss that is the teacher's; labels have the rest", {
-    default: "0.5",
-  }),
-  training("epochs", "X", "passes over the data", { default: "3" }),
-  training("max-steps", "N", "stop after N steps, however many epochs"),
-  training("batch-size", "N", "examples a micro-batch (squad: 12, seq2seq: 8)", { default: "32" }),
-  training("accumulate", "N", "micro-batches a step", { default: "1" }),
-  training("learning-rate", "X", "peak rate (prompt, prefix: 0.01; head: 0.001, full: 2e-5)", {
-    default: "0.0003",
-  }),
-  training("schedule", "linear|cosine|constant", "of the learning rate", { default: "linear" }),
-  training("warmup-ratio", "X", "share of steps of rising rate", { default: "0.06" }),
-  training("weight-decay", "X", "AdamW's, on matrices only", { default: "0.01" }),
-  training("bias-rate", "X", "rate of the model's own trained biases, times --learning-rate", { default: "1" }),
-  training("max-grad-norm", "X", "clip gradients to this global norm"),
-  training("seed", "N", "of order, dropout and new weights", { default: "42" }),
-  training("eval-steps", "N", "evaluate every N steps instead of every epoch"),
-  training("save-steps", "N", "save every N steps instead of at evaluations"),
-  training("patience", "N", "stop after N evaluations without a better score"),
-  run("output", "RUN", "the run's folder"),
-  run("resume", null, "go on with the run in --output"),
-  run("backend", "cpu|webgpu|cuda", "where to compute", { default: "cpu" }),
-  run("threads", "N", "threads of one operation"),
-  run("recompute", null, "less memory in training, a little slower; large models do it anyway"),
-  run("staged", null, "train block by block: far less memory, half as long again; very large models do it anyway"),
-];
+type OwnFlag = Omit<Flag, "kind" | "level" | "group"> & Partial<Pick<Flag, "kind" | "level">>;
+
+/** Flags of a group; they are basic unless they say otherwise, and their kind follows from their value's name. */
+const own =
+  (group: FlagGroup) =>
+  (flag: OwnFlag): Flag => {
+    const { value } = flag;
+    const kind = value === undefined ? "switch" : value === "N" || value === "X" ? "number" : "text";
+    return { kind, level: "basic", group, ...flag };
+  };
+
+const run = own("Run");
+const input = own("Input");
+const compression = own("Compression");
+const benchmark = own("Benchmark");
+const output = own("Output");
 
 /** What every command takes. */
 export const COMMON_FLAGS: readonly Flag[] = [
-  output("json", null, "machine-readable on standard output, nothing else there"),
-  output("quiet", null, "results and errors only", { short: "q" }),
-  output("verbose", null, "more detail, stacks of errors", { short: "v" }),
-];
+  { name: "json", help: "Print JSON on standard output, and nothing else there." },
+  { name: "quiet", short: "q", help: "Print results and errors only." },
+  { name: "verbose", short: "v", help: "Print more detail, and the stacks of errors." },
+].map((flag) => output({ ...flag, level: "more" }));
 
 /** `--dry-run` of train. */
-export const DRY_RUN = run("dry-run", null, "sizes, memory and time; nothing is trained or written");
+export const DRY_RUN = run({
+  name: "dry-run",
+  help: "Print sizes, memory and an estimate of the time; train and write nothing.",
+});
 
-/** What `deft init` writes down, and `--list`. */
-export const INIT_FLAGS: readonly Flag[] = [
-  ...TRAIN_FLAGS.filter(({ name }) => name !== "resume"),
-  output("list", null, "every preset; nothing is written"),
-];
-
-/** The lists of `deft compare`. */
-export const COMPARE_FLAGS: readonly Flag[] = [
-  method("methods", "A,B", "methods to compare, instead of --method"),
-  training("seeds", "1,2", "seeds to run, instead of --seed"),
-];
-
-/** `--adapter` and `--split`, where a RUN or a model is opened. */
-export const TARGET_FLAGS: readonly Flag[] = [
-  data("model", "ID|DIR", "a model instead of a RUN"),
-  data("adapter", "DIR", "with --model: an adapter in peft's or AdapterHub's format"),
-];
-
-export const SPLIT_FLAG = data("split", "NAME", "train, dev or test; MNLI: dev-matched, dev-mismatched");
-
-export const SPARSE_FLAG = answers(
-  "sparse-decoding",
-  null,
-  "write by the rows of active neurons, where that pays here; for --batch-size 1",
-);
+/** `--list` of init. */
+export const LIST_FLAG = output({ name: "list", help: "Print every preset; write nothing." });
 
 /** What `deft predict` reads. */
 export const PREDICT_FLAGS: readonly Flag[] = [
-  define("Input")("text", "TEXT", "one text"),
-  define("Input")("pair", "TEXT", "with --text: the second text"),
-  define("Input")("question", "TEXT", "a question, with --context"),
-  define("Input")("context", "TEXT", "with --question: where the answer stands"),
-  define("Input")("input", "FILE", "JSON lines with text and pair, or question and context; - is standard input"),
+  input({ name: "text", value: "TEXT", help: "Predict for this text." }),
+  input({ name: "pair", value: "TEXT", help: "With --text, take this as the second text." }),
+  input({ name: "question", value: "TEXT", help: "With --context, answer this question." }),
+  input({ name: "context", value: "TEXT", help: "With --question, look for the answer here." }),
+  input({
+    name: "input",
+    value: "FILE",
+    completes: "path",
+    help: "Read JSON lines with text and pair, or with question and context; - is standard input.",
+  }),
 ];
 
-const compression = define("Compression");
+const more = (flag: OwnFlag): Flag => compression({ level: "more", ...flag });
 
 /** The rules and budgets of `deft compress`. */
 export const COMPRESS_FLAGS: readonly Flag[] = [
-  compression("keep-neurons", "X", "share of each layer's MLP neurons that stays"),
-  compression("keep-scope", "layer|global", "that share of each layer, or of all together as the logits ask for", {
+  compression({
+    name: "score-budget",
+    value: "X",
+    help: "Remove as much as costs at most X points of score, measured here.",
+  }),
+  compression({
+    name: "latency-budget",
+    value: "0.5x",
+    help: "Reach this share of the latency, measured here, at the least cost in score.",
+  }),
+  compression({ name: "keep-neurons", value: "X", help: "Keep this share of each layer's MLP neurons." }),
+  compression({
+    name: "quantize",
+    value: "none|int8|int4|qdq",
+    suggested: ["none", "int8", "int4", "qdq"],
+    help: "Store the weights of the exported model in this form.",
+    default: "none",
+  }),
+  output({ name: "output", value: "DIR", completes: "folder", help: "Write the compressed model into this folder." }),
+  more({
+    name: "keep-scope",
+    value: "layer|global",
+    suggested: ["layer", "global"],
+    help: "Keep that share in each layer, or over all layers together by what the logits need.",
     default: "layer",
   }),
-  compression("threshold", "X", "remove neurons that never exceed this on the calibration data"),
-  compression("skip", "3,7", "layers whose MLP is removed; of T5 encoder.3,decoder.7"),
-  compression("gate-threshold", "X", "remove the MLPs whose learned gate is below X"),
-  compression("count", "N", "remove the MLPs of N layers, the least missed first"),
-  compression("score-budget", "X", "remove what costs at most X points of score, measured"),
-  compression("latency-budget", "0.5x", "reach this share of the latency, measured here, at the least cost in score"),
-  compression("plan", "FILE", "apply a plan made before"),
-  compression("quantize", "none|int8|q4|qdq", "weights of the exported model", { default: "none" }),
-  compression(
-    "calibration-examples",
-    "N",
-    "training examples to take statistics from (long texts: fewer; --prune: 128)",
-    {
-      default: "512",
-    },
-  ),
-  compression(
-    "compensation",
-    "refit|mean",
-    "what makes up for neurons that go: the output fitted again to those that stay, or their mean",
-    { default: "refit; on a pruned base mean" },
-  ),
-  compression("recovery-steps", "N", "steps of fine-tuning after removal", { default: "0" }),
-  compression("recovery-method", "lora|full", "what they train, instead of the run's own method"),
-  compression("recovery-rate", "X", "their learning rate, instead of the run's own (full: 5e-5)"),
-  compression(
-    "recovery-distillation",
-    "X",
-    "share of their loss that the dense model teaches (0.5; models that write: 0)",
-  ),
-  compression("decoding-budget", "X", "T5: decode by rows of active neurons, at thresholds that cost at most X points"),
-  output("output", "DIR", "the compressed model's folder"),
+  more({ name: "threshold", value: "X", help: "Remove neurons that never exceed this on the calibration data." }),
+  more({ name: "skip", value: "3,7", help: "Remove the MLPs of these layers; of T5, write encoder.3,decoder.7." }),
+  more({ name: "gate-threshold", value: "X", help: "Remove the MLPs whose learned gate is below this." }),
+  more({ name: "count", value: "N", help: "Remove the MLPs of N layers, those first that matter least." }),
+  more({ name: "plan", value: "FILE", completes: "path", help: "Apply a plan that was made before." }),
+  more({
+    name: "calibration-examples",
+    value: "N",
+    help: "Take statistics from this many training examples.",
+    default: "512",
+    otherDefaults: "long texts: fewer, --prune: 128",
+  }),
+  more({
+    name: "compensation",
+    value: "refit|mean",
+    suggested: ["refit", "mean"],
+    help: "Make up for removed neurons by fitting the output matrix again, or by adding their mean.",
+    default: "refit; on a pruned base mean",
+  }),
+  more({ name: "recovery-steps", value: "N", help: "Fine-tune for this many steps after removal.", default: "0" }),
+  more({
+    name: "recovery-method",
+    value: "lora|full",
+    suggested: ["lora", "full"],
+    help: "Fine-tune these steps with this method, in place of the run's own.",
+  }),
+  more({
+    name: "recovery-rate",
+    value: "X",
+    help: "Fine-tune these steps at this learning rate, in place of the run's own (full: 5e-5).",
+  }),
+  more({
+    name: "recovery-distillation",
+    value: "X",
+    help: "Give the dense model's logits this share of the loss of these steps (models that write: 0).",
+    default: "0.5",
+  }),
+  more({
+    name: "decoding-budget",
+    value: "X",
+    help: "For T5, decode with the rows of active neurons, at thresholds that cost at most X points of score.",
+  }),
 ];
 
 /** Pruning by `deft compress`. */
 export const PRUNE_FLAGS: readonly Flag[] = [
-  compression("prune", "RECIPE", "make weights exact zeros: wanda:0.5, magnitude:0.5, wanda:2:4 (N of M stay)"),
-  compression("prune-scope", "layer|global", "compare magnitudes in each layer, or over all", { default: "layer" }),
+  compression({
+    name: "prune",
+    value: "RECIPE",
+    suggested: ["wanda:0.5", "magnitude:0.5", "wanda:2:4"],
+    help: "Make weights exact zeros: wanda:0.5, magnitude:0.5, or wanda:2:4, which keeps 2 of 4.",
+  }),
+  more({
+    name: "prune-scope",
+    value: "layer|global",
+    suggested: ["layer", "global"],
+    help: "Compare magnitudes within each layer, or over all layers.",
+    default: "layer",
+  }),
 ];
+
+/** Forms of an ONNX file's weights. */
+const PRECISIONS = ["fp32", "int8", "int4", "qdq"];
 
 /** What `deft export` writes, and where. */
 export const EXPORT_FLAGS: readonly Flag[] = [
-  output("format", "NAME", "peft, adapters, merged or onnx"),
-  output("quantize", "nf4|int8|int4", "merged: block matrices in few bits; the change in score is measured"),
-  output("precision", "A,B", "onnx: some of fp32, int8, q4, qdq", { default: "fp32,int8" }),
-  output("output", "DIR", "a new folder"),
+  output({
+    name: "format",
+    value: "NAME",
+    choices: ["peft", "adapters", "merged", "onnx"],
+    suggested: ["peft", "adapters", "merged", "onnx"],
+    help: "Write the run in this format.",
+  }),
+  output({ name: "output", value: "DIR", completes: "folder", help: "Write into this new folder." }),
+  output({
+    name: "quantize",
+    value: "nf4|int8|int4|none",
+    suggested: ["nf4", "int8", "int4", "none"],
+    help: "With merged, store block matrices in this form; the change in score is measured.",
+  }),
+  output({
+    name: "precision",
+    value: "A,B",
+    isList: true,
+    suggested: PRECISIONS,
+    help: `With onnx, write a file for each of these: ${PRECISIONS.join(", ")}.`,
+    default: "fp32,int8",
+  }),
 ];
 
 /** What `deft bench` measures, and against whom. */
 export const BENCH_FLAGS: readonly Flag[] = [
-  run("precision", "A,B", "weights to measure each model with: fp32, int8, q4, qdq", { default: "fp32,int8" }),
-  run("batches", "1,8,32", "batch sizes", { default: "1,8,32" }),
-  run("rounds", "N", "counted rounds at batch 1; larger batches get fewer", { default: "40" }),
-  run("new-tokens", "N", "tokens that a T5 is made to write for each text", { default: "32" }),
-  run("peers", "A,B", "the first model in transformers.js (float32 and q8) and pytorch too, where installed"),
-  run("peer-onnx", "DIR", "another tool's export of the first model, for transformers.js"),
+  benchmark({
+    name: "precision",
+    value: "A,B",
+    isList: true,
+    suggested: PRECISIONS,
+    help: `Measure each model with weights in these forms: ${PRECISIONS.join(", ")}.`,
+    default: "fp32,int8",
+  }),
+  benchmark({ name: "batches", value: "1,8,32", help: "Measure at these batch sizes.", default: "1,8,32" }),
+  benchmark({
+    name: "rounds",
+    value: "N",
+    help: "Count this many rounds at batch size 1; larger batches get fewer.",
+    default: "40",
+  }),
+  benchmark({
+    name: "new-tokens",
+    value: "N",
+    help: "Let a T5 write this many tokens for each text.",
+    default: "32",
+  }),
+  benchmark({
+    name: "peers",
+    value: "A,B",
+    isList: true,
+    suggested: ["transformers.js", "pytorch"],
+    help: "Measure the first model in transformers.js (float32 and q8) and in pytorch too, where they are installed.",
+  }),
+  benchmark({
+    name: "peer-onnx",
+    value: "DIR",
+    completes: "folder",
+    help: "Give transformers.js this export of the first model, made by another tool.",
+  }),
 ];
 
 /** `--output FILE` for commands that write one page. */
-export const PAGE_FLAG = output("output", "FILE", "where the page goes");
+export const PAGE_FLAG = output({ name: "output", value: "FILE", completes: "path", help: "Write the page here." });
 
 /** The benchmark that `deft report` shows beside what was compressed. */
-export const REPORT_BENCH_FLAG = output("bench", "FILE", "what deft bench --json printed, to show beside the scores");
-
-/** The train flags with these names, in their order. */
-export function trainFlags(...names: readonly SettingsKey[]): Flag[] {
-  return TRAIN_FLAGS.filter((flag) => (names as readonly string[]).includes(flag.name));
-}
+export const REPORT_BENCH_FLAG = output({
+  name: "bench",
+  value: "FILE",
+  completes: "path",
+  help: "Show what deft bench --json printed beside the scores.",
+});

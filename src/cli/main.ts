@@ -16,8 +16,12 @@ export async function main(
   let code = 0;
   const program = buildProgram(COMMANDS, { version: packageVersion(), out, err, onExit: (of) => (code = of) });
   try {
-    // completion writes the shell's script, or answers the shell; nobody else pays for loading it
-    if (argv[0] === "complete") (await import("@bomb.sh/tab/commander")).default(program);
+    // a shell asks what may stand at the cursor
+    if (argv[0] === "complete" && argv[1] === "--") {
+      const { completions, completionText } = await import("./completion.ts");
+      out.write(`${completionText(await completions(COMMANDS, argv.slice(2)))}\n`);
+      return 0;
+    }
     await program.parseAsync(argv.length === 0 ? ["--help"] : argv, { from: "user" });
     return code;
   } catch (error) {

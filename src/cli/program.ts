@@ -17,9 +17,9 @@ export interface ProgramOptions {
 export function buildProgram(commands: readonly Command[], { version, out, err, onExit }: ProgramOptions): Commander {
   const program = new Commander("deft")
     .description("Density-efficient fine-tuning of transformers: fewer active neurons, measured.")
-    .version(version, "-V, --version", "the version")
-    .helpOption("-h, --help", "this help")
-    .helpCommand("help [command]", "help for a command")
+    .version(version, "-V, --version", "Print the version.")
+    .helpOption("-h, --help", "Print this help.")
+    .helpCommand("help [command]", "print the help of a command")
     .showSuggestionAfterError()
     .exitOverride()
     .configureOutput({
@@ -40,12 +40,13 @@ export function buildProgram(commands: readonly Command[], { version, out, err, 
 
 function addCommand(program: Commander, command: Command, { out, err, onExit }: Omit<ProgramOptions, "version">): void {
   const sub = program.command(command.name).summary(command.summary).description(sentence(command.summary));
-  for (const [spelling, help] of command.args ?? []) sub.argument(spelling, help);
-  for (const flag of [...command.flags, ...COMMON_FLAGS]) {
+  for (const { spelling, help } of command.args ?? []) sub.argument(spelling, help);
+  for (const flag of inOrder([...command.flags, ...COMMON_FLAGS])) {
     sub.addOption(option(flag));
     if (flag.negatable)
-      sub.addOption(new Option(`--no-${flag.name}`, `not --${flag.name}`).helpGroup(`${flag.group}:`));
+      sub.addOption(new Option(`--no-${flag.name}`, `Turn --${flag.name} off.`).helpGroup(headingOf(flag)));
   }
+  sub.addHelpOption(new Option("-h, --help", "Print this help.").helpGroup("Output:"));
   sub.allowExcessArguments(false);
   sub.addHelpText("after", `\nExamples:\n${command.examples.map((line) => `  ${line}`).join("\n")}\n`);
   sub.action(async () => {
@@ -67,9 +68,22 @@ function argumentTerm(argument: Argument): string {
   return argument.required ? `<${name}>` : `[${name}]`;
 }
 
-function option({ name, short, value, help, default: usual, group }: Flag): Option {
+function option(flag: Flag): Option {
+  const { name, short, value, help, default: usual = "", otherDefaults: others = "", choices = [] } = flag;
   const spelling = `${short === undefined ? "" : `-${short}, `}--${name}${value === undefined ? "" : ` <${value}>`}`;
-  return new Option(spelling, usual === undefined ? help : `${help} (default: ${usual})`).helpGroup(`${group}:`);
+  const defaults = [usual, others].filter((words) => words !== "").join("; ");
+  const notes = [
+    ...(choices.length === 0 ? [] : [` One of ${choices.join(", ")}.`]),
+    ...(defaults === "" ? [] : [` (default${usual === "" ? "" : ":"} ${usual === "" ? `of ${others}` : defaults})`]),
+  ];
+  return new Option(spelling, `${help}${notes.join("")}`).helpGroup(headingOf(flag));
+}
+
+const headingOf = ({ level, group }: Flag) => (level === "basic" ? "Basic options:" : `${group}:`);
+
+/** The basic ones first; the others by their headings, which stand in the order of their first flags. */
+function inOrder(flags: readonly Flag[]): Flag[] {
+  return [...flags.filter(({ level }) => level === "basic"), ...flags.filter(({ level }) => level === "more")];
 }
 
 function flagValues(sub: Commander, flags: readonly Flag[]): Record<string, unknown> {

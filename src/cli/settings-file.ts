@@ -1,23 +1,33 @@
 // A settings file as `deft init` writes it: what was chosen as lines, the defaults beside it behind a `#`, a comment each.
 import { stringify } from "yaml";
-import { isTableTask } from "../data/index.ts";
-import { PRESETS, type Settings, settingsInput, settingText, trainCommand } from "../settings/index.ts";
-import { type Flag, TRAIN_FLAGS } from "./flags.ts";
+import {
+  DEFAULTS,
+  isUsed,
+  PRESETS,
+  type Settings,
+  type SettingsInput,
+  type SettingsKey,
+  settingsInput,
+  settingText,
+  trainCommand,
+} from "../settings/index.ts";
+import { type Flag, settingFlags } from "./flags.ts";
 
 /**
  * The text of a YAML file that `deft train` takes and that gives these settings back. Keys in `chosen` and values that are no
  * defaults stand as lines; a line behind a `#` without a space is a default.
  */
 export function settingsFile(settings: Settings, chosen: ReadonlySet<string>, lead: readonly string[]): string {
-  const values: Readonly<Record<string, unknown>> = settingsInput({ ...settings, resume: false });
+  const values = settingsInput({ ...settings, resume: false });
   const differing = new Set(trainCommand(settings).map((word) => word.replace(/^--(no-)?/, "")));
-  const shown = TRAIN_FLAGS.filter((flag) => flag.name in values || isOffered(flag.name, settings)).filter(
-    ({ name }) => name !== "resume" && name !== "preset",
+  const shown = settingFlags("init").filter(
+    ({ name }) => name !== "preset" && (name in values || isOffered(name as SettingsKey, values)),
   );
   const line = ({ name, help, kind, value: words, default: usual }: Flag) => {
-    const value = values[name];
+    const value = values[name as SettingsKey];
     const isChosen = value !== undefined && (chosen.has(name) || differing.has(name));
-    const text = value === undefined ? (usual ?? (kind === "switch" ? "false" : "")) : scalar(name, value);
+    const text =
+      value === undefined ? (usual ?? (kind === "switch" && name in DEFAULTS ? "false" : "")) : scalar(name, value);
     const choices = /^[a-z0-9]+(\|[a-z0-9]+)+$/.test(words ?? "") ? `${words}: ` : "";
     return `${`${isChosen ? "" : "#"}${name}: ${text}`.trimEnd().padEnd(34)}  # ${choices}${help}`;
   };
@@ -41,39 +51,7 @@ function scalar(name: string, value: unknown): string {
 
 const numberOr = (text: string) => (Number.isNaN(Number(text)) ? text : Number(text));
 
-/** Settings without a value that a reader may want to give here. */
-function isOffered(name: string, { task, removal, gates, distillation = null }: Settings): boolean {
-  switch (name) {
-    case "text-column":
-    case "label-column":
-      return isTableTask(task);
-    case "labels":
-      return task === "text-classification" || task === "text-pair";
-    case "pair-column":
-      return task === "text-pair" || task === "text-pair-regression";
-    case "source-column":
-    case "target-column":
-    case "source-prefix":
-      return task === "seq2seq";
-    case "teacher":
-      return distillation === null && task !== "squad" && task !== "seq2seq";
-    case "ada":
-      return gates === null;
-    case "keep-neurons":
-      return removal === null;
-    default:
-      return OFFERED.includes(name);
-  }
+/** Settings without a value that have a place beside the others. */
+function isOffered(key: SettingsKey, values: SettingsInput): boolean {
+  return isUsed(key, values, [values.method ?? DEFAULTS.method]);
 }
-
-const OFFERED: readonly string[] = [
-  "limit-train",
-  "limit-eval",
-  "max-steps",
-  "max-grad-norm",
-  "eval-steps",
-  "save-steps",
-  "patience",
-  "output",
-  "threads",
-];

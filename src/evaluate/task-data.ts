@@ -16,7 +16,8 @@ import { type DataSettings, DEFAULTS, type Settings, type TextDataSettings } fro
 import type { Files } from "../tensor/index.ts";
 
 /** Where data is; what texts are made of besides may be left out for tasks of labels. */
-export type OpenDataSettings = Omit<DataSettings, keyof TextDataSettings> & Partial<TextDataSettings>;
+export type OpenDataSettings = Omit<DataSettings, keyof TextDataSettings | "labels"> &
+  Partial<TextDataSettings & Pick<DataSettings, "labels">>;
 
 /** The data set behind the settings. Errors as `openDataset`. */
 export function openData(
@@ -36,11 +37,11 @@ export function openData(
     textColumn: data.textColumn ?? undefined,
     pairColumn: data.pairColumn ?? undefined,
     labelColumn: data.labelColumn ?? undefined,
-    labels: data.labels,
     sourceColumn: data.sourceColumn ?? undefined,
     targetColumn: data.targetColumn ?? undefined,
     limitTrain: data.limitTrain ?? undefined,
     limitEval: data.limitEval ?? undefined,
+    labels: data.labels ?? undefined,
     ...options,
   });
 }

@@ -1,5 +1,6 @@
 // Finds PEFT and DEFT among finished runs: equal in everything but the density loss.
 
+import { type JsonObject, jsonText } from "../hub/index.ts";
 import { type Comparison, type ComparisonRow, comparisonRow } from "../jobs/index.ts";
 import type { RunRecord } from "../runs/index.ts";
 import { methodName } from "../settings/index.ts";
@@ -32,5 +33,6 @@ function rest({ settings, fingerprints }: RunRecord): string {
     distillation = null,
     ...others
   } = settings;
-  return JSON.stringify([others, distillation, fingerprints]);
+  // keys sorted: a record of an older version has another order
+  return jsonText({ settings: { ...others, distillation }, fingerprints } as unknown as JsonObject);
 }

@@ -3,6 +3,7 @@
 import { type JsonObject, readJsonObject } from "../hub/index.ts";
 import type { MethodSettings } from "../peft/index.ts";
 import type { Measured, Plan, Sizes } from "../prune/index.ts";
+import { completed } from "../settings/index.ts";
 import { type Files, joinPath } from "../tensor/index.ts";
 import type { RunRecord } from "./run-record.ts";
 
@@ -90,5 +91,6 @@ export interface Compression {
 export async function readCompression(files: Files, folder: string): Promise<Compression | null> {
   if ((await files.stat(joinPath(folder, COMPRESSION_FILE))) === null) return null;
   const json: JsonObject = await readJsonObject(files, folder, COMPRESSION_FILE, "Compress the run again.");
-  return json as unknown as Compression;
+  const record = json as unknown as Compression;
+  return record.run ? { ...record, run: { ...record.run, settings: completed(record.run.settings) } } : record;
 }

@@ -1,7 +1,9 @@
 // The run's folder before a run: free for a new one, or holding the run to go on with.
 import { ConfigError, type ConfigIssue } from "../errors.ts";
 import {
+  FREE_ON_RESUME,
   resolveSettings,
+  resumedSettings,
   type Settings,
   type SettingsInput,
   type SettingsKey,
@@ -11,19 +13,6 @@ import {
 } from "../settings/index.ts";
 import { type Files, joinPath } from "../tensor/index.ts";
 import { readRun } from "./run-folder.ts";
-
-// what may differ when a run goes on: none of it changes what a step computes
-const FREE_ON_RESUME: readonly string[] = [
-  "output",
-  "resume",
-  "threads",
-  "backend",
-  "save-steps",
-  "preset",
-  "recompute",
-  // the same numbers but for rounding
-  "staged",
-];
 
 /**
  * Settings of a new run, or with `--resume` those the run in `--output` was started with.
@@ -68,18 +57,16 @@ async function resumeSettings(files: Files, output: string, sources: SettingsSou
   }
   const { record } = await readRun(files, output);
   const stored = settingsInput(record.settings);
-  const given = settingsInput(
-    resolveSettings({ ...sources, flags: { ...withoutUnused(stored, sources), ...sources.flags } }),
-  );
-  checkUnchanged(stored, given);
-  return { ...record.settings, ...onlyFree(given), output, resume: true };
+  const asked = resolveSettings({ ...sources, flags: { ...withoutUnused(stored, sources), ...sources.flags } });
+  checkUnchanged(stored, settingsInput(asked));
+  return { ...resumedSettings(record.settings, asked), output, resume: true };
 }
 
 /** @throws {ConfigError} listing each setting that differs from those a run was started with and changes its steps. */
 export function checkUnchanged(stored: SettingsInput, given: SettingsInput): void {
   const issues: ConfigIssue[] = [];
   for (const key of new Set([...Object.keys(stored), ...Object.keys(given)]) as Set<SettingsKey>) {
-    if (FREE_ON_RESUME.includes(key) || settingText(given[key]) === settingText(stored[key])) continue;
+    if (FREE_ON_RESUME.has(key) || settingText(given[key]) === settingText(stored[key])) continue;
     issues.push({
       path: `--${key}`,
       expected: `${settingText(stored[key] ?? "nothing")}, as the run was started`,
@@ -94,14 +81,4 @@ function withoutUnused(stored: SettingsInput, { file }: SettingsSources): Settin
   if (file === undefined) return stored;
   const written = new Set(file.text.match(/^[\w-]+(?=\s*:)/gm) ?? []);
   return Object.fromEntries(Object.entries(stored).filter(([key]) => !written.has(key)));
-}
-
-function onlyFree(given: SettingsInput): Pick<Settings, "threads" | "backend" | "saveSteps" | "recompute" | "staged"> {
-  return {
-    threads: given.threads ?? null,
-    recompute: given.recompute ?? null,
-    staged: given.staged ?? null,
-    backend: given.backend ?? "cpu",
-    saveSteps: given["save-steps"] ?? null,
-  };
 }

@@ -1,5 +1,6 @@
 // A run's folder read back: `run.json` and `events.jsonl`, as reports and comparisons take them.
 import { FileError } from "../errors.ts";
+import { completed } from "../settings/index.ts";
 import { type Files, joinPath } from "../tensor/index.ts";
 import type { TrainEvent } from "../train/index.ts";
 import { parseEvents } from "./history.ts";
@@ -54,5 +55,6 @@ function parseRecord(path: string, text: string): RunRecord {
       hint: "It was written by another version of deft.",
     });
   }
-  return value as RunRecord;
+  const record = value as RunRecord;
+  return { ...record, settings: completed(record.settings) };
 }

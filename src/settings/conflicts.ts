@@ -1,121 +1,84 @@
-// Settings that contradict each other: each rule names the one to change.
-import { SEQ2SEQ_KEYS, SQUAD_KEYS, WRITING_KEYS } from "./answers.ts";
-import { DEFAULTS } from "./defaults.ts";
-import type { SettingsInput, SettingsKey } from "./schema.ts";
+// Settings that contradict each other, as the table says it: each names the one to change.
+import {
+  DEFAULTS,
+  type MethodName,
+  type Need,
+  SETTINGS,
+  SETTINGS_KEYS,
+  type Setting,
+  type SettingsInput,
+  type SettingsKey,
+  settingText,
+} from "./table/index.ts";
 
-/** A given setting that has no place beside the others. */
+/** A given setting that has no place beside another. */
 export interface Conflict {
   readonly key: SettingsKey;
+  /** The setting that it has no place beside. */
+  readonly beside: SettingsKey;
   readonly expected: string;
   readonly got: string;
 }
 
-const LORA_KEYS = ["rank", "alpha", "dropout", "targets", "bias", "rslora"] as const;
-const ADAPTER_KEYS = ["adapter-kind", "reduction-factor"] as const;
-const PROMPT_KEYS = ["prompt-init", "prompt-init-text"] as const;
-const PREFIX_KEYS = ["prefix-projection", "prefix-projection-size"] as const;
-const DENSITY_KEYS = [
-  "density-loss",
-  "epsilon",
-  "positions",
-  "density-warmup-ratio",
-  "density-cooldown-ratio",
-] as const;
+/** Contradictions among the settings that were given; `methods` are those that will run. */
+export function conflicts(given: SettingsInput, methods: readonly MethodName[]): Conflict[] {
+  return SETTINGS_KEYS.flatMap((key) =>
+    given[key] === undefined ? [] : conflictsOf(key, given, methods).map((found) => ({ key, ...found })),
+  );
+}
 
-const AUTO_KEYS = ["task-loss-margin", "target-density"] as const;
-const REMOVAL_KEYS = ["keep-scope", "removal-start", "removal-end"] as const;
+/** Whether a setting has a place beside the others. */
+export function isUsed(key: SettingsKey, given: SettingsInput, methods: readonly MethodName[]): boolean {
+  return conflictsOf(key, given, methods).length === 0;
+}
 
-const TEACHER_KEYS = ["teacher", "distillation-weight"] as const;
+type Found = Omit<Conflict, "key">;
 
-const DRAWING_KEYS = ["temperature", "top-k", "top-p"] as const;
-
-/** Keys that other tasks alone use. */
-function foreignKeys(task: SettingsInput["task"]): { readonly key: SettingsKey; readonly expected: string }[] {
-  if (task === undefined) return [];
-  const writes = task === "squad" || task === "seq2seq";
-  const scores = task === "stsb" || task === "text-regression" || task === "text-pair-regression";
-  const of = (keys: readonly SettingsKey[], expected: string, isForeign: boolean) =>
-    isForeign ? keys.map((key) => ({ key, expected: `${expected}, which alone uses it` })) : [];
+function conflictsOf(key: SettingsKey, given: SettingsInput, methods: readonly MethodName[]): Found[] {
+  const row: Setting = SETTINGS[key];
+  const unmet = (row.needs ?? []).filter((need) => !isMet(need, key, given, methods));
   return [
-    ...of(SQUAD_KEYS, "--task squad", task !== "squad"),
-    ...of(SEQ2SEQ_KEYS, "--task seq2seq", task !== "seq2seq"),
-    ...of(WRITING_KEYS, "--task squad or seq2seq", !writes),
-    ...of(["text-column", "pair-column", "label-column"], "a task of labels or scores", writes),
-    ...of(["labels"], "a task of classes", writes || scores),
-    ...of(TEACHER_KEYS, "a task of labels or squad", task === "seq2seq"),
+    ...methodConflicts(row, methods),
+    ...taskConflicts(row, given),
+    ...unmet.map(({ key: other, expected, got }) => ({
+      beside: other as SettingsKey,
+      expected,
+      got: got
+        .replace("{value}", settingText(given[key]))
+        .replace("{other}", other === "method" ? methods.join(",") : settingText(usualOr(given, other))),
+    })),
   ];
 }
 
-/** Contradictions among the settings that were given; `methods` are those that will run. */
-export function conflicts(given: SettingsInput, methods: readonly string[]): Conflict[] {
-  const found: Conflict[] = [];
-  const add = (key: SettingsKey, expected: string, got: string) => {
-    if (given[key] !== undefined) found.push({ key, expected, got });
-  };
-  const unused = (keys: readonly SettingsKey[], method: string) => {
-    if (methods.includes(method)) return;
-    for (const key of keys) add(key, `--method ${method}, which alone uses it`, `--method ${methods.join(",")}`);
-  };
-  if (!methods.includes("qlora")) unused(LORA_KEYS, "lora");
-  if (methods.includes("full"))
-    add("quantize", "a method that leaves the base's matrices alone", `--method ${methods.join(",")}`);
-  if (methods.includes("qlora") && given.quantize !== "nf4")
-    add("quantize", "nf4 with --method qlora, which means it, or --method lora", String(given.quantize));
-  unused(ADAPTER_KEYS, "adapter");
-  unused(PROMPT_KEYS, "prompt");
-  unused(PREFIX_KEYS, "prefix");
-  if (!methods.includes("prompt") && !methods.includes("prefix")) {
-    add("virtual-tokens", "--method prompt or prefix, which alone use it", `--method ${methods.join(",")}`);
-  }
-  if (given["prompt-init"] === "text") {
-    if (given["prompt-init-text"] === undefined)
-      add("prompt-init", "--prompt-init-text TEXT, the words to begin as", "none");
-  } else if (given["prompt-init"] === "random") add("prompt-init-text", "--prompt-init text", "--prompt-init random");
-  if (given["prefix-projection"] !== true) {
-    add("prefix-projection-size", "--prefix-projection, without which it means nothing", "none");
-  }
-  if (!methods.some((method) => ["lora", "qlora", "full"].includes(method))) {
-    add("mask-safe", "--method lora or full, which alone could fill zeros", `--method ${methods.join(",")}`);
-  }
-  if (given["density-weight"] === 0) {
-    for (const key of DENSITY_KEYS) add(key, "--density-weight above 0, without which it means nothing", "0");
-  }
-  if (given["density-weight"] === "auto") {
-    add("density-warmup-ratio", "none with --density-weight auto, which begins small and rises by itself", "one");
-  } else {
-    for (const key of AUTO_KEYS) add(key, "--density-weight auto, which alone uses it", "another weight");
-  }
-  if (given.preset === "paper" && given["density-loss"] === "neurons") {
-    add("density-loss", "activations with --preset paper, which has no other loss", "neurons");
-  }
-  if (given.ada !== true) {
-    for (const key of ["gate-weight", "gate-rate"] as const)
-      add(key, "--ada, without which it means nothing", "no --ada");
-  }
-  if (given["keep-neurons"] === undefined) {
-    for (const key of REMOVAL_KEYS) add(key, "--keep-neurons, without which it means nothing", "no --keep-neurons");
-  }
-  if (given.teacher === undefined)
-    add("distillation-weight", "--teacher RUN, without which it means nothing", "no --teacher");
-  const start = given["removal-start"] ?? DEFAULTS["removal-start"];
-  const end = given["removal-end"] ?? DEFAULTS["removal-end"];
-  if (start >= end) {
-    const key = given["removal-end"] === undefined ? "removal-start" : "removal-end";
-    add(key, "a removal that starts before it ends", `from ${start} to ${end}`);
-  }
-  if (given.resume === true && given.output === undefined) {
-    found.push({ key: "resume", expected: "--output RUN, the run to resume", got: "no --output" });
-  }
-  if ((given["num-beams"] ?? 1) > 1) {
-    for (const key of DRAWING_KEYS) add(key, "--num-beams 1, which alone draws tokens", `${given["num-beams"]} beams`);
-  }
-  for (const { key, expected } of foreignKeys(given.task)) add(key, expected, `--task ${given.task}`);
-  if (given.task === "text-classification") add("pair-column", "--task text-pair", "--task text-classification");
-  if (given.task === "text-regression") add("pair-column", "--task text-pair-regression", "--task text-regression");
-  if (given.method !== undefined) add("methods", "either --method or --methods", "both");
-  if (given.seed !== undefined) add("seeds", "either --seed or --seeds", "both");
-  if (given.schedule === "constant" && given["warmup-ratio"] === 1) {
-    add("warmup-ratio", "less than 1 with --schedule constant", "1");
-  }
-  return found;
+function methodConflicts({ methods: users }: Setting, methods: readonly MethodName[]): Found[] {
+  if (users === undefined || methods.some((method) => users.includes(method))) return [];
+  // qlora is lora on a base in few bits: whoever reads the message means lora
+  const named = users.filter((method) => method !== "qlora" || !users.includes("lora"));
+  const uses = named.length === 1 ? "which alone uses it" : "which alone use it";
+  const expected = `--method ${named.join(" or ")}, ${uses}`;
+  return [{ beside: "method", expected, got: `--method ${methods.join(",")}` }];
+}
+
+function taskConflicts({ tasks }: Setting, { task }: SettingsInput): Found[] {
+  if (tasks === undefined || task === undefined || tasks.are.includes(task)) return [];
+  return [{ beside: "task", expected: `${tasks.said}, which alone uses it`, got: `--task ${task}` }];
+}
+
+function isMet(need: Need, key: SettingsKey, given: SettingsInput, methods: readonly MethodName[]): boolean {
+  const { when, unless, is, isNot, given: isGiven, isLarger, isSmaller } = need;
+  const [value, other] = [usualOr(given, key), given[need.key as SettingsKey]];
+  if ((when && !when.includes(value)) || unless?.includes(value)) return true;
+  if (need.key === "method" && isNot) return !methods.some((method) => isNot.includes(method));
+  const usual = usualOr(given, need.key);
+  if (is && !is.includes(usual)) return false;
+  if (isNot?.includes(other)) return false;
+  if (isGiven !== undefined && isGiven !== (other !== undefined)) return false;
+  // where both are given, the later one is told
+  if (isLarger && other === undefined && !(Number(usual) > Number(value))) return false;
+  return !(isSmaller && !(Number(usual) < Number(value)));
+}
+
+/** A setting's value as given, or its default. */
+function usualOr(given: SettingsInput, key: string): unknown {
+  return given[key as SettingsKey] ?? (DEFAULTS as Readonly<Record<string, unknown>>)[key];
 }

@@ -1,41 +1,53 @@
 // Settings of a run: takes flags, a YAML file or plain options; gives one checked record, every mistake at once.
 // Never opens a model or data.
-export {
-  type AnswerSettings,
-  answersFor,
-  answersInput,
-  generationOptions,
-  spanOptions,
-  type TextDataSettings,
-} from "./answers.ts";
-export { DEFAULTS, PRESETS } from "./defaults.ts";
+export { answersFor, generationOptions, spanOptions } from "./answers.ts";
+export { FREE_OF_REFERENCE, FREE_ON_RESUME, keySettings, resumedSettings } from "./compared.ts";
+export { isUsed } from "./conflicts.ts";
+export { PRESETS } from "./defaults.ts";
+export type {
+  AnswerSettings,
+  DataSettings,
+  DensityOptions,
+  DistillationSettings,
+  OptimSettings,
+  PlainOptions,
+} from "./generated/options.ts";
+export { metricsOf } from "./metrics.ts";
 export {
   type DataSource,
-  type DensityOptions,
   dataInput,
   densityInput,
   methodSettings,
-  type PlainOptions,
   plainInput,
   type ScoreOptions,
   scoreInput,
 } from "./options.ts";
-export { type Preset, type PresetName, ROW_PRESETS, type RowPreset, rowPreset } from "./presets.ts";
-export { METHODS, SETTINGS_KEYS, type SettingsInput, type SettingsKey, STORED_FORMATS, TASKS } from "./schema.ts";
+export { completed } from "./places.ts";
+export { PRESET_NAMES, type Preset, type PresetName, ROW_PRESETS, type RowPreset, rowPreset } from "./presets.ts";
+export type { DensitySettings, Settings, TextDataSettings } from "./record.ts";
 export {
   type ComparisonCell,
-  type DataSettings,
-  type DensitySettings,
-  type DistillationSettings,
-  type MethodName,
-  methodName,
-  type OptimSettings,
   resolveComparison,
   resolvePartial,
   resolveSettings,
-  type Settings,
   type SettingsSources,
+} from "./settings.ts";
+export {
+  DEFAULTS,
+  METHODS,
+  type MethodName,
+  SETTINGS_KEYS,
+  type SettingsInput,
+  type SettingsKey,
+  STORED_FORMATS,
+  settingText,
+  TASKS,
   type TaskName,
   taskDefaults,
-} from "./settings.ts";
-export { settingsInput, settingText, trainCommand } from "./text.ts";
+} from "./table/index.ts";
+export { choicesOf } from "./table/kinds.ts";
+export type { SettingCommand } from "./table/names.ts";
+export { SETTINGS } from "./table/rows.ts";
+export type { Heading, Setting } from "./table/setting.ts";
+export { otherDefaults, unlistedChoices, valueName } from "./table/words.ts";
+export { methodName, scoringInput, settingsInput, trainCommand } from "./text.ts";

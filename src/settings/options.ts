@@ -1,99 +1,23 @@
 // The library's options as settings: the same names in camel case, data and method as objects.
 import { ConfigError } from "../errors.ts";
 import { type Method, methodOf } from "../peft/index.ts";
-import type { SettingsInput, SettingsKey } from "./schema.ts";
-import type { AutoWeightSettings, DensitySettings, TaskName } from "./settings.ts";
+import type { DataOptions, DensityOptions, PlainOptions } from "./generated/options.ts";
+import { SETTINGS, SETTINGS_KEYS, type Setting, type SettingsInput, type TaskName } from "./table/index.ts";
 import { methodInput } from "./text.ts";
 
-// every density setting and its flag: one that is missing does not compile
-const DENSITY_KEYS = {
-  margin: "task-loss-margin",
-  targetDensity: "target-density",
-  reference: "reference",
-  weight: "density-weight",
-  loss: "density-loss",
-  warmupRatio: "density-warmup-ratio",
-  cooldownRatio: "density-cooldown-ratio",
-  epsilon: "epsilon",
-  positions: "positions",
-} as const satisfies { readonly [K in Exclude<keyof DensitySettings, "auto"> | keyof AutoWeightSettings]: SettingsKey };
-type DensityKey = (typeof DENSITY_KEYS)[keyof typeof DENSITY_KEYS];
-
-type CamelCase<K extends string> = K extends `${infer Head}-${infer Rest}`
-  ? `${Head}${Capitalize<CamelCase<Rest>>}`
-  : K;
-
-/** What options give by other means, or what only the command line has. */
-type ObjectKey =
-  | "model"
-  | "adapter"
-  | "task"
-  | "data"
-  | "text-column"
-  | "pair-column"
-  | "label-column"
-  | "labels"
-  | "source-column"
-  | "target-column"
-  | "source-prefix"
-  | "limit-train"
-  | "limit-eval"
-  | "split"
-  | "method"
-  | "methods"
-  | "rank"
-  | "alpha"
-  | "dropout"
-  | "targets"
-  | "bias"
-  | "rslora"
-  | "adapter-kind"
-  | "reduction-factor"
-  | "virtual-tokens"
-  | "prompt-init"
-  | "prompt-init-text"
-  | "prefix-projection"
-  | "prefix-projection-size"
-  | DensityKey
-  | "seeds"
-  | "output";
-
-/** Settings of `deft train` that are single values, by their names in camel case: `batchSize`, `learningRate`, … */
-export type PlainOptions = {
-  readonly [K in Exclude<SettingsKey, ObjectKey> as CamelCase<K>]?: SettingsInput[K] | undefined;
-};
+/** Density options and their settings: `warmupRatio` is `density-warmup-ratio`. */
+const DENSITY_KEYS: Readonly<Record<string, string>> = Object.fromEntries(
+  SETTINGS_KEYS.flatMap((key) => {
+    const { option, at }: Setting = SETTINGS[key];
+    return option === "density" && at !== undefined ? [[at.slice(at.lastIndexOf(".") + 1), key]] : [];
+  }),
+);
 
 /** Where examples are, and which of their columns to read; `glue`, `table`, `squad` and `seq2seq` make one. */
-export interface DataSource {
+export interface DataSource extends DataOptions {
   readonly task: TaskName;
   /** A folder in GLUE's layout, a folder of tables, or one file. */
   readonly path: string;
-  readonly textColumn?: string | undefined;
-  readonly pairColumn?: string | undefined;
-  readonly labelColumn?: string | undefined;
-  /** Names of the classes in the order of their logits; default: those of the data. */
-  readonly labels?: readonly string[] | undefined;
-  /** The columns of `seq2seq`, and what is put before each source. */
-  readonly sourceColumn?: string | undefined;
-  readonly targetColumn?: string | undefined;
-  readonly sourcePrefix?: string | undefined;
-  /** Use only so many examples of the training split. */
-  readonly limitTrain?: number | undefined;
-  /** Use only so many examples of each other split. */
-  readonly limitEval?: number | undefined;
-}
-
-/** The density loss of a run; what is left out is our recipe's. `epsilon` as one number is not annealed. */
-export interface DensityOptions extends Partial<Omit<DensitySettings, "epsilon" | "auto" | "weight">> {
-  /** `"auto"`: found by feedback against `reference`, a run of plain PEFT. */
-  readonly weight?: number | "auto";
-  /** With `"auto"`: how far the task loss may rise, as a share of what guessing costs. */
-  readonly margin?: number;
-  /** With `"auto"`: share of |a| > 0.01 at which the weight no longer rises. */
-  readonly targetDensity?: number;
-  /** With `"auto"`: the folder of a run of plain PEFT. */
-  readonly reference?: string;
-  readonly epsilon?: number | DensitySettings["epsilon"];
 }
 
 /** How answers are chosen and texts written. */
@@ -117,6 +41,8 @@ export interface ScoreOptions
   readonly data?: DataSource;
   /** Default: the task's evaluation split. */
   readonly split?: string;
+  /** Write with the rows of active neurons, where that is faster here. */
+  readonly sparseDecoding?: boolean;
 }
 
 /** A data source as settings. */
@@ -127,8 +53,9 @@ export function dataInput({ task, path, ...options }: DataSource) {
 /** The density loss as settings; null is plain fine-tuning. */
 export function densityInput(density: DensityOptions | null): Record<string, unknown> {
   if (density === null) return { "density-weight": 0 };
-  const given = Object.entries(density) as [keyof typeof DENSITY_KEYS, unknown][];
-  return withoutAbsent(Object.fromEntries(given.map(([name, value]) => [DENSITY_KEYS[name], value])));
+  return withoutAbsent(
+    Object.fromEntries(Object.entries(density).map(([name, value]) => [DENSITY_KEYS[name] ?? name, value])),
+  );
 }
 
 /**

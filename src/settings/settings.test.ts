@@ -1,7 +1,8 @@
 import { describe, expect, test } from "vitest";
 import { ConfigError } from "../errors.ts";
-import { DEFAULTS, PRESETS } from "./defaults.ts";
+import { PRESETS } from "./defaults.ts";
 import { resolveComparison, resolvePartial, resolveSettings, type SettingsSources } from "./settings.ts";
+import { DEFAULTS } from "./table/index.ts";
 import { settingsInput, trainCommand } from "./text.ts";
 
 const NEEDED = { model: "bert-base-uncased", task: "sst2", data: "data/SST-2" };
@@ -264,6 +265,19 @@ describe("resolveComparison", () => {
       expect({ ...peft, density: deft.density, output: deft.output }).toEqual(deft);
       expect(peft.output).not.toBe(deft.output);
     }
+  });
+
+  test("takes lists over what a file says for a single run", () => {
+    const file = { name: "c.yaml", text: "model: m\ntask: sst2\ndata: d\nmethod: lora\nrank: 4\nseed: 3\n" };
+    const cells = resolveComparison({ flags: { methods: "adapter,lora", seeds: "1,2" }, file });
+    expect(cells.map(({ method, seed }) => `${method} ${seed}`)).toEqual([
+      "adapter 1",
+      "adapter 2",
+      "lora 1",
+      "lora 2",
+    ]);
+    expect(cells[2]!.deft.method).toMatchObject({ kind: "lora", rank: 4 });
+    expect(resolveComparison({ flags: { methods: "adapter" }, file })[0]!.deft.method.kind).toBe("adapter");
   });
 
   test("refuses weight 0, unknown methods and seeds that are no numbers", () => {

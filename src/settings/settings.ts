@@ -1,152 +1,27 @@
-// The settings of a run: one record, resolved from flags, a YAML file, a preset and the defaults.
+// Settings resolved: flags over a YAML file over a preset over the defaults, checked and complete.
 import { ConfigError, type ConfigIssue } from "../errors.ts";
-import type { StoredFormat } from "../graph/index.ts";
 import { adapter, full, headOnly, lora, type MethodSettings, prefix, prompt } from "../peft/index.ts";
 import { FIRST_WEIGHT } from "../train/index.ts";
-import { type AnswerSettings, answerSettings, type TextDataSettings, textData } from "./answers.ts";
 import { conflicts } from "./conflicts.ts";
+import { METHOD_PRESETS, PRESETS, TASK_PRESETS } from "./defaults.ts";
+import { metricIssue } from "./metrics.ts";
+import { placed } from "./places.ts";
+import { rowPreset } from "./presets.ts";
+import type { DensitySettings, Settings } from "./record.ts";
+import { checkInput } from "./schema.ts";
 import {
   DEFAULTS,
-  LOSS_DEFAULTS,
-  METHOD_DEFAULTS,
-  METHOD_PRESETS,
-  PRESETS,
-  TASK_DEFAULTS,
-  TASK_PRESETS,
-} from "./defaults.ts";
-import { rowPreset } from "./presets.ts";
-import { checkInput, type METHODS, type SettingsInput, type SettingsKey, type TASKS } from "./schema.ts";
+  lossDefaults,
+  type MethodName,
+  methodDefaults,
+  type SettingsInput,
+  type SettingsKey,
+  TASK_FACTS,
+  TASKS,
+  type TaskName,
+  taskDefaults,
+} from "./table/index.ts";
 import { checkYaml } from "./yaml.ts";
-
-export type TaskName = (typeof TASKS)[number];
-export type MethodName = (typeof METHODS)[number];
-
-/** The density loss; `weight` 0 is plain fine-tuning. */
-export interface DensitySettings {
-  readonly weight: number;
-  /** Finds the weight by feedback, from `weight` on; null: it is `weight`. */
-  readonly auto: AutoWeightSettings | null;
-  /** What falls silent: activations one by one (the paper's loss), or whole neurons, so that they can be removed. */
-  readonly loss: "activations" | "neurons";
-  /** Share of all steps over which the weight grows from 0, in [0, 1]. */
-  readonly warmupRatio: number;
-  /** Share of all steps, the last ones, over which the weight falls to 0 again; in [0, 1]. */
-  readonly cooldownRatio: number;
-  /** ε of `a² / (a² + ε)`, with neurons of their mean a², annealed geometrically from `from` to `to`; equal when fixed. */
-  readonly epsilon: { readonly from: number; readonly to: number };
-  readonly positions: "attended" | "all";
-}
-
-/** The density weight by feedback. */
-export interface AutoWeightSettings {
-  /** How far the task loss may rise above plain PEFT's, as a share of what guessing costs. */
-  readonly margin: number;
-  /** Share of |a| > 0.01 at which the weight no longer rises; null: as low as it gets. */
-  readonly targetDensity: number | null;
-  /** The run of plain PEFT; null in a comparison, which has its own. */
-  readonly reference: string | null;
-}
-
-/** ADA-DEFT: a learned gate for each MLP. */
-export interface GateSettings {
-  /** μ, the price of a mean gate that is open. */
-  readonly weight: number;
-  /** Learning rate of the gates, with the schedule of all the others. */
-  readonly rate: number;
-}
-
-/** Gradual removal of MLP neurons while training. */
-export interface RemovalSettings {
-  /** Share of neurons left at the end, in (0, 1]. */
-  readonly keep: number;
-  /** Shares of all steps between which neurons go, in [0, 1]. */
-  readonly start: number;
-  readonly end: number;
-  /** Each layer keeps that share, or all layers together. */
-  readonly scope: "layer" | "global";
-}
-
-/** Learning from the answers of a model trained before, beside the labels. */
-export interface DistillationSettings {
-  /** The run, or model with the task's head, whose logits are learned from. */
-  readonly teacher: string;
-  /** Its share of the task loss, in [0, 1]; the labels have the rest. */
-  readonly weight: number;
-}
-
-/** Where examples come from and how they become token ids. */
-export interface DataSettings extends TextDataSettings {
-  readonly path: string;
-  /** Null: the task's own column, or `text`, `pair`, `label`. */
-  readonly textColumn: string | null;
-  readonly pairColumn: string | null;
-  readonly labelColumn: string | null;
-  /** The classes' names in the order of their logits; absent: GLUE's, or those of the data. */
-  readonly labels?: readonly string[];
-  readonly maxLength: number;
-  readonly padding: "longest" | "max";
-  readonly limitTrain: number | null;
-  readonly limitEval: number | null;
-}
-
-/** AdamW and its schedule. */
-export interface OptimSettings {
-  readonly epochs: number;
-  /** Stops after this many steps, however many `epochs` would give. */
-  readonly maxSteps: number | null;
-  readonly batchSize: number;
-  /** Micro-batches added up into one step. */
-  readonly accumulate: number;
-  readonly learningRate: number;
-  readonly schedule: "linear" | "cosine" | "constant";
-  /** Share of all steps, in [0, 1]. */
-  readonly warmupRatio: number;
-  readonly weightDecay: number;
-  /** Learning rate of the model's own trained biases, in multiples of `learningRate`. */
-  readonly biasRate: number;
-  /** Global norm to clip to; null: no clipping. */
-  readonly maxGradNorm: number | null;
-}
-
-/** Everything a run is made from; written whole into `run.json`. */
-export interface Settings {
-  readonly model: string;
-  readonly task: TaskName;
-  readonly data: DataSettings;
-  readonly method: MethodSettings;
-  readonly density: DensitySettings;
-  /** Null: no gates. */
-  readonly gates: GateSettings | null;
-  /** Null: all neurons stay. */
-  readonly removal: RemovalSettings | null;
-  /** Null: from the labels alone. Absent in runs of versions that had no teachers. */
-  readonly distillation?: DistillationSettings | null;
-  readonly optim: OptimSettings;
-  readonly answers: AnswerSettings;
-  /** Steps between evaluations; null: at the end of each epoch. */
-  readonly evalSteps: number | null;
-  /** Steps between checkpoints; null: at each evaluation. */
-  readonly saveSteps: number | null;
-  /** Which evaluation's parameters the run keeps. Absent in runs of version 0.1.0, which keep the earliest of equal scores. */
-  readonly keep?: "best" | "last";
-  /** Evaluations without a better score before stopping; null: never stops early. */
-  readonly patience: number | null;
-  readonly seed: number;
-  /** Null: nothing is written to disk. */
-  readonly output: string | null;
-  readonly resume: boolean;
-  readonly backend: "cpu" | "webgpu" | "cuda";
-  /** Null: one a physical core. */
-  readonly threads: number | null;
-  /** Compute cheap results again in the backward pass; null: in large models only. */
-  readonly recompute: boolean | null;
-  /** Train block by block; null: where one program would take too much memory. */
-  readonly staged: boolean | null;
-  /** Leave the base's zeros alone; null: where the base was pruned. */
-  readonly maskSafe: boolean | null;
-  /** How the base's block matrices are stored; null: as its folder has them. */
-  readonly quantize: StoredFormat | null;
-}
 
 /** Where settings come from: values by key as flags gave them, and a file's name and text. */
 export interface SettingsSources {
@@ -223,25 +98,57 @@ export function resolvePartial(sources: SettingsSources): SettingsInput {
 function collect(
   { flags, file }: SettingsSources,
   needs: readonly NeededKey[],
-  methodsOf: (values: SettingsInput) => readonly string[],
+  methodsOf: (values: SettingsInput) => readonly MethodName[],
 ): SettingsInput {
   const written = file === undefined ? undefined : checkYaml(file.name, file.text);
   const flagged = checkInput(flags, (key) => `--${key}`);
-  const given = rowExpanded({ ...written?.values, ...flagged.values });
+  const asked = rowExpanded({ ...yielding(written?.values ?? {}, flagged.values, methodsOf), ...flagged.values });
   const bad = new Set([...(written?.badKeys ?? []), ...flagged.badKeys]);
   const placeOf = (key: SettingsKey) => (key in flagged.values ? `--${key}` : (written?.places.get(key) ?? `--${key}`));
   const issues: ConfigIssue[] = [...(written?.issues ?? []), ...flagged.issues];
   // a preset that was not understood may have been to give them
   for (const key of bad.has("preset") ? [] : needs) {
-    if (given[key] === undefined && !bad.has(key))
+    if (asked[key] === undefined && !bad.has(key))
       issues.push({ path: `--${key}`, expected: NEEDED[key], got: "nothing" });
   }
-  const methods = methodsOf(given);
+  const methods = methodsOf(asked);
   if (methods.length > 0 && !bad.has("method") && !bad.has("methods")) {
-    for (const { key, expected, got } of conflicts(given, methods)) issues.push({ path: placeOf(key), expected, got });
+    for (const { key, expected, got } of conflicts(asked, methods)) issues.push({ path: placeOf(key), expected, got });
   }
+  issues.push(...metricIssue(asked, placeOf("metric")));
   if (issues.length > 0) throw new ConfigError(issues, { hint: "`deft train --help` lists every setting." });
-  return given;
+  return asked;
+}
+
+/** What flags turn off or change for a comparison or a plain baseline; what a file says for it then gives way. */
+const YIELDED_TO: ReadonlySet<SettingsKey> = new Set(["method", "density-weight"]);
+
+/**
+ * A file's values without those that flags leave no place for: `deft compare deft.yaml --methods adapter` where the file is of LoRA,
+ * `deft train deft.yaml --density-weight 0` where it has an ε.
+ */
+function yielding(
+  file: SettingsInput,
+  flags: SettingsInput,
+  methodsOf: (values: SettingsInput) => readonly MethodName[],
+): SettingsInput {
+  const replaced = new Set<SettingsKey>([
+    ...(flags.methods === undefined ? [] : (["method"] as const)),
+    ...(flags.method === undefined ? [] : (["methods"] as const)),
+    ...(flags.seeds === undefined ? [] : (["seed"] as const)),
+    ...(flags.seed === undefined ? [] : (["seeds"] as const)),
+  ]);
+  const kept = withoutKeys(file, replaced);
+  const both = { ...kept, ...flags };
+  const isAsked = (key: SettingsKey) => flags[key] !== undefined || (key === "method" && flags.methods !== undefined);
+  const unused = conflicts(both, methodsOf(both)).filter(
+    ({ key, beside }) => !isAsked(key) && isAsked(beside) && YIELDED_TO.has(beside),
+  );
+  return withoutKeys(kept, new Set(unused.map(({ key }) => key)));
+}
+
+function withoutKeys(values: SettingsInput, keys: ReadonlySet<SettingsKey>): SettingsInput {
+  return Object.fromEntries(Object.entries(values).filter(([key]) => !keys.has(key as SettingsKey)));
 }
 
 /** A row of the paper under what was given: what is left of it is `preset: paper`, whose values yield to everything. */
@@ -252,9 +159,11 @@ function rowExpanded(given: SettingsInput): SettingsInput {
   return { ...settings, ...(given.methods === undefined ? { method } : {}), ...given, preset: "paper" };
 }
 
+const OWN_TASKS = TASKS.filter((name) => !("isGlue" in TASK_FACTS[name]));
+
 const NEEDED: Readonly<Record<NeededKey, string>> = {
   model: "a Hugging Face id or a model's folder",
-  task: "a GLUE task, text-classification, text-pair, text-regression, text-pair-regression, squad or seq2seq",
+  task: `a GLUE task, ${OWN_TASKS.slice(0, -1).join(", ")} or ${OWN_TASKS.at(-1)}`,
   data: "a GLUE folder, SQuAD JSON, or a CSV, TSV, JSONL or Parquet file",
 };
 
@@ -262,100 +171,36 @@ function assemble(given: SettingsInput, method: MethodName): Settings {
   const loss = given["density-loss"] ?? DEFAULTS["density-loss"];
   const preset = given.preset === undefined ? {} : paperPreset(method, given.task);
   const implied = given["prompt-init-text"] === undefined ? {} : { "prompt-init": "text" as const };
-  const usual = { ...METHOD_DEFAULTS[method], ...LOSS_DEFAULTS[loss], ...taskDefaults(given.task) };
-  const v = { ...DEFAULTS, ...usual, ...preset, ...implied, ...given };
+  const usual = { ...methodDefaults(method), ...lossDefaults(loss), ...taskDefaults(given.task) };
+  const v: CompleteInput = { ...DEFAULTS, ...usual, ...preset, ...implied, ...given };
+  // the table says what stands where, and its types are written from the same rows
+  const { data, density, gates, removal, distillation, optim, answers, ...rest } = placed(v) as unknown as Settings;
   return {
-    model: v.model ?? "",
-    task: v.task ?? "text-classification",
-    data: {
-      path: v.data ?? "",
-      textColumn: v["text-column"] ?? null,
-      pairColumn: v["pair-column"] ?? null,
-      labelColumn: v["label-column"] ?? null,
-      // absent where not given, as in the runs and checkpoints of versions that had none
-      ...(v.labels === undefined ? {} : { labels: v.labels }),
-      maxLength: v["max-length"],
-      padding: v.padding,
-      limitTrain: v["limit-train"] ?? null,
-      limitEval: v["limit-eval"] ?? null,
-      ...textData(v),
-    },
+    ...rest,
+    data,
     method: assembleMethod(v, method),
-    density: {
-      ...weightOf(v),
-      loss: v["density-loss"],
-      warmupRatio: v["density-warmup-ratio"],
-      cooldownRatio: v["density-cooldown-ratio"],
-      epsilon: v.epsilon,
-      positions: v.positions,
-    },
-    gates: v.ada ? { weight: v["gate-weight"], rate: v["gate-rate"] } : null,
-    removal:
-      v["keep-neurons"] === undefined
-        ? null
-        : { keep: v["keep-neurons"], start: v["removal-start"], end: v["removal-end"], scope: v["keep-scope"] },
-    distillation: v.teacher === undefined ? null : { teacher: v.teacher, weight: v["distillation-weight"] },
-    optim: {
-      epochs: v.epochs,
-      maxSteps: v["max-steps"] ?? null,
-      batchSize: v["batch-size"],
-      accumulate: v.accumulate,
-      learningRate: v["learning-rate"],
-      schedule: v.schedule,
-      warmupRatio: v["warmup-ratio"],
-      weightDecay: v["weight-decay"],
-      biasRate: v["bias-rate"],
-      maxGradNorm: v["max-grad-norm"] ?? null,
-    },
-    answers: answerSettings(v),
-    evalSteps: v["eval-steps"] ?? null,
-    saveSteps: v["save-steps"] ?? null,
-    patience: v.patience ?? null,
-    seed: v.seed,
-    output: v.output ?? null,
-    resume: v.resume,
-    backend: v.backend,
-    threads: v.threads ?? null,
-    recompute: v.recompute ?? null,
-    staged: v.staged ?? null,
-    maskSafe: v["mask-safe"] ?? null,
-    quantize: v.quantize ?? null,
+    density: { ...density, ...weightOf(v, density) },
+    gates: v.ada ? gates : null,
+    removal: v["keep-neurons"] === undefined ? null : removal,
+    distillation: v.teacher === undefined ? null : distillation!,
+    optim,
+    answers,
   };
 }
 
-/** The method's name as a person gave it: LoRA over NF4 is QLoRA, others on a quantised base bear its format. */
-export function methodName({ method, quantize }: Pick<Settings, "method" | "quantize">): string {
-  if (quantize === null) return method.kind;
-  return method.kind === "lora" && quantize === "nf4" ? "qlora" : `${method.kind}-${quantize}`;
-}
+type CompleteInput = SettingsInput & { readonly [K in keyof typeof DEFAULTS]: NonNullable<SettingsInput[K]> };
 
 /** `collect` has made a row into the paper's values and its own. */
 function paperPreset(method: MethodName, task: TaskName | undefined): SettingsInput {
   return { ...PRESETS.paper, ...METHOD_PRESETS.paper[method], ...(task && TASK_PRESETS.paper[task]) };
 }
 
-/** What a task changes in the defaults. */
-export function taskDefaults(task: TaskName | undefined): SettingsInput {
-  return (task && TASK_DEFAULTS[task]) ?? {};
+function weightOf(v: CompleteInput, { auto }: DensitySettings): Pick<DensitySettings, "weight" | "auto"> {
+  const weight = v["density-weight"];
+  return weight === "auto" ? { weight: FIRST_WEIGHT, auto } : { weight, auto: null };
 }
 
-function weightOf(
-  v: Pick<SettingsInput, "density-weight" | "task-loss-margin" | "target-density" | "reference">,
-): Pick<DensitySettings, "weight" | "auto"> {
-  const weight = v["density-weight"] ?? DEFAULTS["density-weight"];
-  if (weight !== "auto") return { weight, auto: null };
-  const auto = {
-    margin: v["task-loss-margin"] ?? DEFAULTS["task-loss-margin"],
-    targetDensity: v["target-density"] ?? null,
-    reference: v.reference ?? null,
-  };
-  return { weight: FIRST_WEIGHT, auto };
-}
-
-function assembleMethod(
-  v: { readonly [K in keyof typeof DEFAULTS]: NonNullable<SettingsInput[K]> } & SettingsInput,
-  method: MethodName,
-): MethodSettings {
+function assembleMethod(v: CompleteInput, method: MethodName): MethodSettings {
   switch (method) {
     case "lora":
     case "qlora": {

@@ -1,85 +1,65 @@
 // Settings written back: as keys of a file, and as the command line that gives them.
+import { isUsed } from "./conflicts.ts";
+import { valueAt } from "./places.ts";
+import type { Settings } from "./record.ts";
+import {
+  DEFAULTS,
+  lossDefaults,
+  type MethodName,
+  methodDefaults,
+  SETTINGS,
+  SETTINGS_KEYS,
+  type Setting,
+  type SettingsInput,
+  type SettingsKey,
+  settingText,
+  taskDefaults,
+} from "./table/index.ts";
 
-import { answersInput } from "./answers.ts";
-import { DEFAULTS, LOSS_DEFAULTS, METHOD_DEFAULTS, TASK_DEFAULTS } from "./defaults.ts";
-import type { SettingsInput, SettingsKey } from "./schema.ts";
-import { type DistillationSettings, methodName, type Settings } from "./settings.ts";
-
-/** Settings as flags and files spell them; `resolveSettings` gives the same settings back. */
+/** Settings as flags and files spell them, those that mean something; `resolveSettings` gives the same settings back. */
 export function settingsInput(settings: Settings): SettingsInput {
-  const { data, method, density, optim } = settings;
-  const all = {
-    model: settings.model,
-    task: settings.task,
-    data: data.path,
-    "text-column": data.textColumn,
-    "pair-column": data.pairColumn,
-    "label-column": data.labelColumn,
-    labels: data.labels,
-    "max-length": data.maxLength,
-    padding: data.padding,
-    "limit-train": data.limitTrain,
-    "limit-eval": data.limitEval,
-    ...answersInput(settings.task, data, settings.answers),
-    ...(methodName(settings) === "qlora" ? { method: "qlora" } : { method: method.kind, quantize: settings.quantize }),
-    ...methodInput(method),
-    "density-weight": density.auto ? ("auto" as const) : density.weight,
-    // without a density loss the rest of it means nothing and would be refused
-    ...(density.weight === 0
-      ? {}
-      : {
-          "density-loss": density.loss,
-          ...(density.auto ? autoInput(density.auto) : { "density-warmup-ratio": density.warmupRatio }),
-          "density-cooldown-ratio": density.cooldownRatio,
-          epsilon: density.epsilon,
-          positions: density.positions,
-        }),
-    ...(settings.gates ? gateInput(settings.gates) : {}),
-    ...(settings.removal ? removalInput(settings.removal) : {}),
-    ...(settings.distillation ? distillationInput(settings.distillation) : {}),
-    epochs: optim.epochs,
-    "max-steps": optim.maxSteps,
-    "batch-size": optim.batchSize,
-    accumulate: optim.accumulate,
-    "learning-rate": optim.learningRate,
-    schedule: optim.schedule,
-    "warmup-ratio": optim.warmupRatio,
-    "weight-decay": optim.weightDecay,
-    "bias-rate": optim.biasRate,
-    "max-grad-norm": optim.maxGradNorm,
-    "eval-steps": settings.evalSteps,
-    "save-steps": settings.saveSteps,
-    patience: settings.patience,
-    seed: settings.seed,
-    output: settings.output,
-    resume: settings.resume,
-    backend: settings.backend,
-    threads: settings.threads,
-    recompute: settings.recompute,
-    staged: settings.staged,
-    "mask-safe": settings.maskSafe,
+  const { method: own, density, gates } = settings;
+  const method: MethodName = methodName(settings) === "qlora" ? "qlora" : own.kind;
+  const { "mask-safe": _, ...options } = methodInput(own);
+  const all: SettingsInput = {
+    ...inputAt(settings),
+    method,
+    ...options,
+    "density-weight": density.auto ? "auto" : density.weight,
+    ...(gates ? { ada: true } : {}),
   };
-  return Object.fromEntries(Object.entries(all).filter(([, value]) => value !== null && value !== undefined));
+  // qlora says it
+  const isImplied = (key: SettingsKey) => key === "quantize" && method === "qlora";
+  const used = SETTINGS_KEYS.filter(
+    (key) => all[key] !== undefined && all[key] !== "" && !isImplied(key) && isUsed(key, all, [method]),
+  );
+  return Object.fromEntries(used.map((key) => [key, all[key]]));
 }
 
-function autoInput({ margin, targetDensity, reference }: NonNullable<Settings["density"]["auto"]>): SettingsInput {
-  return {
-    "task-loss-margin": margin,
-    ...(targetDensity === null ? {} : { "target-density": targetDensity }),
-    ...(reference === null ? {} : { reference }),
-  };
+/** What stands at the settings' places; of settings that a record is too old for, their defaults. */
+function inputAt(settings: Settings): SettingsInput {
+  return Object.fromEntries(
+    SETTINGS_KEYS.map((key) => {
+      const { isLater, default: usual }: Setting = SETTINGS[key];
+      return [key, valueAt(settings, key) ?? (isLater ? usual : undefined)];
+    }).filter(([, value]) => value !== undefined),
+  );
 }
 
-function gateInput({ weight, rate }: NonNullable<Settings["gates"]>): SettingsInput {
-  return { ada: true, "gate-weight": weight, "gate-rate": rate };
+/** The method's name as a person gave it: LoRA over NF4 is QLoRA, others on a quantised base bear its format. */
+export function methodName({ method, quantize }: Pick<Settings, "method" | "quantize">): string {
+  if (quantize === null) return method.kind;
+  return method.kind === "lora" && quantize === "nf4" ? "qlora" : `${method.kind}-${quantize}`;
 }
 
-function removalInput({ keep, start, end, scope }: NonNullable<Settings["removal"]>): SettingsInput {
-  return { "keep-neurons": keep, "removal-start": start, "removal-end": end, "keep-scope": scope };
-}
-
-function distillationInput({ teacher, weight }: DistillationSettings): SettingsInput {
-  return { teacher, "distillation-weight": weight };
+/** The settings that say which examples a run was scored on, and how. */
+export function scoringInput(settings: Settings): SettingsInput {
+  const input = settingsInput(settings);
+  const keys = SETTINGS_KEYS.filter((key) => {
+    const { affects, commands }: Setting = SETTINGS[key];
+    return key === "threads" || (commands.includes("eval") && (affects === "data" || affects === "answers"));
+  });
+  return Object.fromEntries(keys.flatMap((key) => (input[key] === undefined ? [] : [[key, input[key]]])));
 }
 
 /** A method's settings as flags and files spell them. */
@@ -116,8 +96,8 @@ export function methodInput(method: Settings["method"]): SettingsInput {
  * Values that are defaults are left out; `--resume` is not part of how a run is made.
  */
 export function trainCommand(settings: Settings): string[] {
-  const { kind } = settings.method;
-  const own = { ...METHOD_DEFAULTS[kind], ...LOSS_DEFAULTS[settings.density.loss], ...TASK_DEFAULTS[settings.task] };
+  const { method, density, task } = settings;
+  const own = { ...methodDefaults(method.kind), ...lossDefaults(density.loss), ...taskDefaults(task) };
   const usual: SettingsInput = { ...DEFAULTS, ...own };
   const words = Object.entries(settingsInput({ ...settings, resume: false })).flatMap(([key, value]) => {
     if (JSON.stringify(value) === JSON.stringify(usual[key as SettingsKey])) return [];
@@ -125,13 +105,4 @@ export function trainCommand(settings: Settings): string[] {
     return [`--${key}`, settingText(value)];
   });
   return ["deft", "train", ...words];
-}
-
-/** A setting's value as a flag takes it: `query,value`, `0.01:0.001`. */
-export function settingText(value: unknown): string {
-  if (Array.isArray(value)) return value.join(",");
-  if (typeof value === "object" && value !== null && "from" in value && "to" in value) {
-    return value.from === value.to ? String(value.from) : `${String(value.from)}:${String(value.to)}`;
-  }
-  return String(value);
 }

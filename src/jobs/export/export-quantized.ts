@@ -1,11 +1,17 @@
 // A run merged and quantised again: restored matrices take the update in, and go back to few bits; what that costs is measured.
 import type { StoredFormat } from "../../graph/index.ts";
 import type { JsonObject } from "../../hub/index.ts";
-import type { OpenedTarget, RunOverrides, RunTarget } from "../../load/index.ts";
-import { configWithHead, linearSites, writeModelFolder } from "../../load/index.ts";
+import {
+  configWithHead,
+  linearSites,
+  type OpenedTarget,
+  type RunOverrides,
+  type RunTarget,
+  writeModelFolder,
+} from "../../load/index.ts";
 import { isBlockMatrix, quantizedCheckpoint } from "../../quant/index.ts";
 import type { Environment } from "../../runs/index.ts";
-import { answersInput, type Settings, settingsInput } from "../../settings/index.ts";
+import { scoringInput } from "../../settings/index.ts";
 import type { Evaluation } from "../../tasks/index.ts";
 import type { Weights } from "../../tensor/index.ts";
 import { evaluateRun } from "../evaluate/evaluate.ts";
@@ -41,7 +47,7 @@ export async function writeRequantized(
   if (target.kind !== "run" || settings === null) return null;
   const apart = await evaluateRun(environment, target, overrides);
   const model: RunTarget = { kind: "model", model: output, adapter: null };
-  return { apart, merged: await evaluateRun(environment, model, { ...dataOf(settings), ...overrides }) };
+  return { apart, merged: await evaluateRun(environment, model, { ...scoringInput(settings), ...overrides }) };
 }
 
 /** Block matrices that transformers never takes in few bits. @see transformers `T5PreTrainedModel._keep_in_fp32_modules` */
@@ -57,22 +63,3 @@ const NF4_CONFIG: JsonObject = {
   bnb_4bit_compute_dtype: "float32",
   llm_int8_skip_modules: ["classifier", "pooler.dense", "qa_outputs", "lm_head"],
 };
-
-/** The settings that say which examples a run was scored on, and how. */
-function dataOf(settings: Settings): RunOverrides {
-  const input = settingsInput(settings);
-  const keys = [
-    "task",
-    "data",
-    "text-column",
-    "pair-column",
-    "label-column",
-    "labels",
-    "limit-eval",
-    "max-length",
-    "padding",
-    "threads",
-  ] as const;
-  const given = Object.fromEntries(keys.flatMap((key) => (input[key] === undefined ? [] : [[key, input[key]]])));
-  return { ...given, ...answersInput(settings.task, settings.data, settings.answers) };
-}

@@ -1,38 +1,9 @@
 // The run of plain PEFT that a density weight found by feedback is measured against.
 import { ConfigError } from "../../errors.ts";
 import { effectiveEvents, readRun } from "../../runs/index.ts";
-import { type Settings, settingsInput } from "../../settings/index.ts";
+import { FREE_OF_REFERENCE, type Settings, settingsInput } from "../../settings/index.ts";
 import type { Files } from "../../tensor/index.ts";
 import type { TrainEvent } from "../../train/index.ts";
-
-/** What may differ between a run and its plain reference: all that changes neither batches nor what plain PEFT does with them. */
-const FREE = new Set([
-  "density-weight",
-  "task-loss-margin",
-  "target-density",
-  "reference",
-  "density-loss",
-  "density-warmup-ratio",
-  "density-cooldown-ratio",
-  "epsilon",
-  "positions",
-  "ada",
-  "gate-weight",
-  "gate-rate",
-  "keep-neurons",
-  "keep-scope",
-  "removal-start",
-  "removal-end",
-  "eval-steps",
-  "save-steps",
-  "patience",
-  "output",
-  "resume",
-  "backend",
-  "threads",
-  "recompute",
-  "staged",
-]);
 
 /**
  * The task loss of each step of the plain run, from `events` or from the run that the settings name; null where the
@@ -64,7 +35,7 @@ async function plainEvents(files: Files, folder: string, settings: Settings): Pr
   const [wanted, stored] = [settingsInput(settings), settingsInput(record.settings)];
   const keys = [...new Set([...Object.keys(wanted), ...Object.keys(stored)])] as (keyof typeof wanted)[];
   const issues = keys
-    .filter((key) => !FREE.has(key) && JSON.stringify(wanted[key]) !== JSON.stringify(stored[key]))
+    .filter((key) => !FREE_OF_REFERENCE.has(key) && JSON.stringify(wanted[key]) !== JSON.stringify(stored[key]))
     .map((key) => ({
       path: `--reference ${folder}, ${key}`,
       expected: `${JSON.stringify(wanted[key]) ?? "none"}, as this run`,

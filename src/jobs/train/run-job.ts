@@ -1,7 +1,9 @@
 // What a run is made of, opened and checked before its first step: base, method, data, batches, optimiser.
+
 import { type Dataset, type EncodedExamples, splitOf, type Task } from "../../data/index.ts";
 import { ConfigError } from "../../errors.ts";
 import { encodeSplit, openData, trainingBatches } from "../../evaluate/index.ts";
+import type { JsonObject } from "../../hub/index.ts";
 import { jsonText } from "../../hub/index.ts";
 import {
   type BaseModel,
@@ -21,7 +23,7 @@ import {
 } from "../../load/index.ts";
 import { isHead, type Method } from "../../peft/index.ts";
 import { type Environment, type RunRecord, readRun, type Stoppable } from "../../runs/index.ts";
-import { methodName, type Settings } from "../../settings/index.ts";
+import { keySettings, methodName, type Settings } from "../../settings/index.ts";
 import type { HeadKind } from "../../tasks/index.ts";
 import { elementCount, type Files, joinPath } from "../../tensor/index.ts";
 import { openOptimizer, type TrainEvent, type TrainStep, type WarningEvent } from "../../train/index.ts";
@@ -132,18 +134,10 @@ function stateKeyOf({ settings, base, method, dataset, teacher }: OpenedJob, tot
     base: base.fingerprint,
     quantization: base.quantization?.format ?? null,
     dataset: dataset.fingerprint,
-    task: settings.task,
-    data: { ...settings.data },
+    ...(keySettings(settings) as JsonObject),
     method: { ...method.settings },
-    density: { ...settings.density },
-    removal: settings.removal && { ...settings.removal },
-    gates: settings.gates && { ...settings.gates },
     // absent without one, as in the checkpoints of versions that had none
     ...(teacher ? { teacher: teacher.fingerprint, teacherWeight: teacher.weight } : {}),
-    optim: { ...settings.optim },
-    seed: settings.seed,
-    evalSteps: settings.evalSteps,
-    patience: settings.patience,
     totalSteps,
   });
 }

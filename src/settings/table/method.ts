@@ -1,0 +1,171 @@
+// Settings of the method: what is trained, and the options of each method.
+import { count, number, oneOf, parsed, someOf, words, yesNo } from "./kinds.ts";
+import { METHODS, STORED_FORMATS } from "./names.ts";
+import { type Setting, TRAINING } from "./setting.ts";
+import { parseSaid } from "./values.ts";
+
+const heading = "Method";
+const LORA = ["lora", "qlora"] as const;
+const COMMON = { group: "more", heading, affects: "method", option: "method", commands: TRAINING } as const;
+
+export const METHOD_SETTINGS = {
+  method: {
+    kind: oneOf(METHODS),
+    default: "lora",
+    help: "Train with this method.",
+    value: "NAME",
+    group: "basic",
+    heading,
+    affects: "method",
+    option: "none",
+    commands: TRAINING,
+  },
+  methods: {
+    kind: someOf(METHODS),
+    help: "Compare these methods, in place of --method.",
+    group: "basic",
+    heading,
+    affects: "call",
+    option: "none",
+    needs: [{ key: "method", given: false, expected: "either --method or --methods", got: "both" }],
+    commands: ["compare"],
+  },
+  quantize: {
+    kind: oneOf(STORED_FORMATS),
+    byMethod: { qlora: "nf4" },
+    help: "Store the matrices of the frozen base in 4 or 8 bits; --method qlora is lora with nf4.",
+    group: "more",
+    heading,
+    affects: "base",
+    at: "quantize",
+    needs: [
+      {
+        key: "method",
+        isNot: ["full"],
+        expected: "a method that leaves the base's matrices alone",
+        got: "--method {other}",
+      },
+      {
+        key: "method",
+        unless: ["nf4"],
+        isNot: ["qlora"],
+        expected: "nf4 with --method qlora, which means it, or --method lora",
+        got: "{value}",
+      },
+    ],
+    commands: TRAINING,
+  },
+  rank: { ...COMMON, kind: count(), default: 8, help: "Give LoRA updates this rank.", methods: LORA },
+  alpha: {
+    ...COMMON,
+    kind: number({ above: 0 }),
+    default: 16,
+    help: "Scale LoRA updates by alpha / rank.",
+    methods: LORA,
+  },
+  dropout: {
+    ...COMMON,
+    kind: number({ min: 0, below: 1 }),
+    default: 0.1,
+    help: "Drop inputs of LoRA updates with this probability.",
+    methods: LORA,
+  },
+  targets: {
+    ...COMMON,
+    kind: words(),
+    default: ["query", "value"],
+    help: "Adapt these linear layers with LoRA; all-linear names every one.",
+    methods: LORA,
+  },
+  bias: {
+    ...COMMON,
+    kind: oneOf(["none", "all", "lora_only"]),
+    default: "none",
+    help: "Train these biases beside the LoRA updates.",
+    methods: LORA,
+  },
+  rslora: {
+    ...COMMON,
+    kind: yesNo(),
+    default: false,
+    help: "Scale LoRA updates by alpha / √rank, in place of alpha / rank.",
+    methods: LORA,
+  },
+  "mask-safe": {
+    kind: yesNo(),
+    help: "Keep weights that are zero in the base at zero; a pruned base has this on.",
+    group: "more",
+    heading,
+    affects: "method",
+    at: "maskSafe",
+    methods: ["lora", "qlora", "full"],
+    negatable: true,
+    commands: TRAINING,
+  },
+  "adapter-kind": {
+    ...COMMON,
+    kind: oneOf(["pfeiffer", "houlsby"]),
+    default: "pfeiffer",
+    help: "Place adapters behind the MLP, or with houlsby behind attention too.",
+    methods: ["adapter"],
+  },
+  "reduction-factor": {
+    ...COMMON,
+    kind: number({ min: 1 }),
+    default: 16,
+    help: "Divide the hidden size by this for the size of an adapter's bottleneck.",
+    methods: ["adapter"],
+  },
+  "virtual-tokens": {
+    ...COMMON,
+    kind: count(),
+    default: 60,
+    help: "Put this many trained tokens before the text.",
+    methods: ["prompt", "prefix"],
+  },
+  "prompt-init": {
+    ...COMMON,
+    kind: oneOf(["random", "text"]),
+    default: "random",
+    help: "Start the prompt from random values, or from the words of --prompt-init-text.",
+    methods: ["prompt"],
+    needs: [
+      {
+        key: "prompt-init-text",
+        when: ["text"],
+        given: true,
+        expected: "--prompt-init-text TEXT, the words to begin as",
+        got: "none",
+      },
+    ],
+  },
+  "prompt-init-text": {
+    ...COMMON,
+    kind: parsed("some words", "string", parseSaid),
+    help: "Start the prompt from these words, repeated or cut to fit.",
+    value: "TEXT",
+    methods: ["prompt"],
+    needs: [{ key: "prompt-init", isNot: ["random"], expected: "--prompt-init text", got: "--prompt-init random" }],
+  },
+  "prefix-projection": {
+    ...COMMON,
+    kind: yesNo(),
+    default: false,
+    help: "Train an MLP that computes the prefix; it is folded into the prefix when the run is saved.",
+    methods: ["prefix"],
+  },
+  "prefix-projection-size": {
+    ...COMMON,
+    kind: count(),
+    help: "Give that MLP this width, in place of the hidden size.",
+    methods: ["prefix"],
+    needs: [
+      {
+        key: "prefix-projection",
+        is: [true],
+        expected: "--prefix-projection, without which it means nothing",
+        got: "none",
+      },
+    ],
+  },
+} as const satisfies Readonly<Record<string, Setting>>;
