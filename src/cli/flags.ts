@@ -1,5 +1,6 @@
 // Every flag, once: how it is written, what it does, and which command has it.
 // A flag whose `setting` is true is also a key of the YAML file, by its name without `--`.
+import { METHOD_NAMES, METHOD_OPTIONS, METHOD_RECORDS } from "../peft/index.ts";
 import type { SettingsKey } from "../settings/index.ts";
 
 /** A flag of a command. */
@@ -50,6 +51,20 @@ const training = define("Training");
 const run = define("Run");
 const output = define("Output");
 
+/** Methods with a learning rate of their own: `prompt, prefix: 0.01; head: 0.001`. */
+function ownRates(): string {
+  const rates = new Set(METHOD_RECORDS.flatMap(({ learningRate }) => learningRate ?? []));
+  const having = (rate: number) => METHOD_RECORDS.filter(({ learningRate }) => learningRate === rate);
+  return [...rates]
+    .map(
+      (rate) =>
+        `${having(rate)
+          .map(({ kind }) => kind)
+          .join(", ")}: ${rate < 1e-4 ? rate.toExponential() : rate}`,
+    )
+    .join("; ");
+}
+
 /** What `deft train` takes, and `compare` with it: names are settings keys. */
 export const TRAIN_FLAGS: readonly Flag[] = [
   data("model", "ID|DIR", "Hugging Face id, or a model's folder"),
@@ -76,22 +91,12 @@ export const TRAIN_FLAGS: readonly Flag[] = [
   answers("temperature", "X", "draw tokens at random, logits divided by this"),
   answers("top-k", "N", "draw among the N likeliest tokens"),
   answers("top-p", "X", "draw among the likeliest tokens of this probability together"),
-  method("method", "lora|qlora|adapter|prompt|prefix|head|full", "what is trained", { default: "lora" }),
+  method("method", "NAME", `what is trained: ${METHOD_NAMES.join(", ")}`, { default: "lora" }),
   method("quantize", "nf4|int8|int4", "keep the frozen base in 4 or 8 bits; qlora is lora on nf4"),
-  method("rank", "N", "LoRA: rank", { default: "8" }),
-  method("alpha", "X", "LoRA: scale, as alpha / rank", { default: "16" }),
-  method("dropout", "X", "LoRA: dropout on its input", { default: "0.1" }),
-  method("targets", "A,B", "LoRA: linear layers, or all-linear", { default: "query,value" }),
-  method("bias", "none|all|lora_only", "LoRA: biases trained too", { default: "none" }),
-  method("rslora", null, "LoRA: scale by alpha / √rank"),
   method("mask-safe", null, "LoRA, full: leave the base's zeros alone; a pruned base has it on", { negatable: true }),
-  method("adapter-kind", "pfeiffer|houlsby", "Adapter: after the MLP, or after attention too", { default: "pfeiffer" }),
-  method("reduction-factor", "X", "Adapter: hidden size / bottleneck size", { default: "16" }),
-  method("virtual-tokens", "N", "prompt, prefix: trained tokens before the text", { default: "60" }),
-  method("prompt-init", "random|text", "prompt: what they begin as", { default: "random" }),
-  method("prompt-init-text", "TEXT", "prompt: words to begin as, repeated or cut to fit"),
-  method("prefix-projection", null, "prefix: train an MLP that makes it; folded away on save"),
-  method("prefix-projection-size", "N", "prefix: width of that MLP, instead of the hidden size"),
+  ...Array.from(METHOD_OPTIONS, ([key, { value, help, default: usual }]) =>
+    method(key, value, help, value === null || usual === undefined ? {} : { default: String(usual) }),
+  ),
   density("density-weight", "X|auto", "weight of the density loss; 0 is plain PEFT, auto finds it by feedback", {
     default: "1",
     kind: "number",
@@ -130,9 +135,7 @@ export const TRAIN_FLAGS: readonly Flag[] = [
   training("max-steps", "N", "stop after N steps, however many epochs"),
   training("batch-size", "N", "examples a micro-batch (squad: 12, seq2seq: 8)", { default: "32" }),
   training("accumulate", "N", "micro-batches a step", { default: "1" }),
-  training("learning-rate", "X", "peak rate (prompt, prefix: 0.01; head: 0.001, full: 2e-5)", {
-    default: "0.0003",
-  }),
+  training("learning-rate", "X", `peak rate (${ownRates()})`, { default: "0.0003" }),
   training("schedule", "linear|cosine|constant", "of the learning rate", { default: "linear" }),
   training("warmup-ratio", "X", "share of steps of rising rate", { default: "0.06" }),
   training("weight-decay", "X", "AdamW's, on matrices only", { default: "0.01" }),

@@ -1,4 +1,5 @@
 // Settings that contradict each other: each rule names the one to change.
+import { canFillZeros, kindsOf, METHOD_OPTIONS, METHOD_RECORDS, type MethodName, recordNamed } from "../peft/index.ts";
 import { SEQ2SEQ_KEYS, SQUAD_KEYS, WRITING_KEYS } from "./answers.ts";
 import { DEFAULTS } from "./defaults.ts";
 import type { SettingsInput, SettingsKey } from "./schema.ts";
@@ -10,10 +11,6 @@ export interface Conflict {
   readonly got: string;
 }
 
-const LORA_KEYS = ["rank", "alpha", "dropout", "targets", "bias", "rslora"] as const;
-const ADAPTER_KEYS = ["adapter-kind", "reduction-factor"] as const;
-const PROMPT_KEYS = ["prompt-init", "prompt-init-text"] as const;
-const PREFIX_KEYS = ["prefix-projection", "prefix-projection-size"] as const;
 const DENSITY_KEYS = [
   "density-loss",
   "epsilon",
@@ -44,37 +41,38 @@ function foreignKeys(task: SettingsInput["task"]): { readonly key: SettingsKey; 
   ];
 }
 
+type Add = (key: SettingsKey, expected: string, got: string) => void;
+
+/** Settings that none of the methods reads or can have. */
+function methodConflicts(given: SettingsInput, methods: readonly MethodName[], add: Add): void {
+  const named = methods.map((name) => recordNamed(name));
+  const got = `--method ${methods.join(",")}`;
+  for (const [key, row] of METHOD_OPTIONS) {
+    const uses = row.methods.length === 1 ? "alone uses" : "alone use";
+    const isRead = named.some(({ record }) => row.methods.includes(record));
+    if (!isRead) add(key, `--method ${kindsOf(row.methods)}, which ${uses} it`, got);
+    const conflict = row.conflict?.(given) ?? null;
+    if (conflict) add(key, conflict.expected, conflict.got);
+  }
+  if (named.some(({ record }) => record.trainsBase))
+    add("quantize", "a method that leaves the base's matrices alone", got);
+  for (const [at, { record, quantize }] of named.entries()) {
+    if (quantize === null || given.quantize === quantize) continue;
+    const expected = `${quantize} with --method ${methods[at]}, which means it, or --method ${record.kind}`;
+    add("quantize", expected, String(given.quantize));
+  }
+  const filling = METHOD_RECORDS.filter(canFillZeros);
+  if (!named.some(({ record }) => filling.includes(record)))
+    add("mask-safe", `--method ${kindsOf(filling)}, which alone could fill zeros`, got);
+}
+
 /** Contradictions among the settings that were given; `methods` are those that will run. */
-export function conflicts(given: SettingsInput, methods: readonly string[]): Conflict[] {
+export function conflicts(given: SettingsInput, methods: readonly MethodName[]): Conflict[] {
   const found: Conflict[] = [];
-  const add = (key: SettingsKey, expected: string, got: string) => {
+  const add: Add = (key, expected, got) => {
     if (given[key] !== undefined) found.push({ key, expected, got });
   };
-  const unused = (keys: readonly SettingsKey[], method: string) => {
-    if (methods.includes(method)) return;
-    for (const key of keys) add(key, `--method ${method}, which alone uses it`, `--method ${methods.join(",")}`);
-  };
-  if (!methods.includes("qlora")) unused(LORA_KEYS, "lora");
-  if (methods.includes("full"))
-    add("quantize", "a method that leaves the base's matrices alone", `--method ${methods.join(",")}`);
-  if (methods.includes("qlora") && given.quantize !== "nf4")
-    add("quantize", "nf4 with --method qlora, which means it, or --method lora", String(given.quantize));
-  unused(ADAPTER_KEYS, "adapter");
-  unused(PROMPT_KEYS, "prompt");
-  unused(PREFIX_KEYS, "prefix");
-  if (!methods.includes("prompt") && !methods.includes("prefix")) {
-    add("virtual-tokens", "--method prompt or prefix, which alone use it", `--method ${methods.join(",")}`);
-  }
-  if (given["prompt-init"] === "text") {
-    if (given["prompt-init-text"] === undefined)
-      add("prompt-init", "--prompt-init-text TEXT, the words to begin as", "none");
-  } else if (given["prompt-init"] === "random") add("prompt-init-text", "--prompt-init text", "--prompt-init random");
-  if (given["prefix-projection"] !== true) {
-    add("prefix-projection-size", "--prefix-projection, without which it means nothing", "none");
-  }
-  if (!methods.some((method) => ["lora", "qlora", "full"].includes(method))) {
-    add("mask-safe", "--method lora or full, which alone could fill zeros", `--method ${methods.join(",")}`);
-  }
+  methodConflicts(given, methods, add);
   if (given["density-weight"] === 0) {
     for (const key of DENSITY_KEYS) add(key, "--density-weight above 0, without which it means nothing", "0");
   }

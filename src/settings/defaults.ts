@@ -1,22 +1,18 @@
 // Every default value, written once, and the named sets laid over it.
-import type { METHODS, SettingsInput, TASKS } from "./schema.ts";
-
-type MethodName = (typeof METHODS)[number];
+import {
+  defaultsOf,
+  METHOD_OPTIONS,
+  type MethodName,
+  type MethodOption,
+  methodOptionDefaults,
+  recordNamed,
+} from "../peft/index.ts";
+import type { SettingsInput, TASKS } from "./schema.ts";
 
 /** What a run is made from where nobody says otherwise. */
 export const DEFAULTS = {
   method: "lora",
-  rank: 8,
-  alpha: 16,
-  dropout: 0.1,
-  targets: ["query", "value"],
-  bias: "none",
-  rslora: false,
-  "adapter-kind": "pfeiffer",
-  "reduction-factor": 16,
-  "virtual-tokens": 60,
-  "prompt-init": "random",
-  "prefix-projection": false,
+  ...methodOptionDefaults(),
   "density-weight": 1,
   "task-loss-margin": 0.05,
   "density-loss": "activations",
@@ -59,16 +55,20 @@ export const TASK_DEFAULTS: Readonly<Partial<Record<(typeof TASKS)[number], Sett
   seq2seq: { "max-length": 512, "batch-size": 8 },
 };
 
-/** What a method changes in the defaults. */
-export const METHOD_DEFAULTS: Readonly<Record<MethodName, SettingsInput>> = {
-  lora: {},
-  qlora: { quantize: "nf4" },
-  adapter: {},
-  prompt: { "learning-rate": 1e-2 },
-  prefix: { "learning-rate": 1e-2 },
-  head: { "learning-rate": 1e-3 },
-  full: { "learning-rate": 2e-5 },
+type GeneralDefaults = {
+  readonly [K in Exclude<keyof typeof DEFAULTS, MethodOption>]: NonNullable<SettingsInput[K]>;
 };
+
+const GENERAL_DEFAULTS = Object.fromEntries(
+  Object.entries(DEFAULTS).filter(([key]) => !(METHOD_OPTIONS as ReadonlyMap<string, unknown>).has(key)),
+) as GeneralDefaults;
+
+/** What a run of a method is made from where nobody says otherwise: of methods' settings its own alone. */
+export function defaultsFor(name: MethodName): GeneralDefaults & SettingsInput {
+  const { record, quantize } = recordNamed(name);
+  const rate = record.learningRate === undefined ? {} : { "learning-rate": record.learningRate };
+  return { ...GENERAL_DEFAULTS, ...defaultsOf(record.options), ...rate, ...(quantize === null ? {} : { quantize }) };
+}
 
 /** What the kind of density loss changes: ε is compared with a neuron's mean a², which lies between 0.01 and 0.2 in most BERTs. */
 export const LOSS_DEFAULTS: Readonly<Record<"activations" | "neurons", SettingsInput>> = {
@@ -92,12 +92,6 @@ export const PRESETS: Readonly<Record<"paper", SettingsInput>> = {
     "weight-decay": 0.01,
     schedule: "linear",
     "warmup-ratio": 0.06,
-    rank: 8,
-    alpha: 16,
-    dropout: 0.1,
-    targets: ["query", "value"],
-    "reduction-factor": 16,
-    "virtual-tokens": 60,
   },
 };
 
@@ -106,9 +100,22 @@ export const TASK_PRESETS: Readonly<Record<keyof typeof PRESETS, typeof TASK_DEF
   paper: { squad: { "max-length": 384, "batch-size": 4, "learning-rate": 3e-5 } },
 };
 
-/** What a method changes in a named set: the paper's code gives its prompt-tuning script an ε of its own. */
+const PAPER_LORA = { rank: 8, alpha: 16, dropout: 0.1, targets: ["query", "value"] } as const satisfies SettingsInput;
+
+/** What a method changes in a named set: its own settings, and the ε of its own that the paper's code gives its prompt-tuning script. */
 export const METHOD_PRESETS: Readonly<
   Record<keyof typeof PRESETS, Readonly<Partial<Record<MethodName, SettingsInput>>>>
 > = {
-  paper: { prompt: { epsilon: { from: 20, to: 20 } } },
+  paper: {
+    lora: PAPER_LORA,
+    qlora: PAPER_LORA,
+    adapter: { "reduction-factor": 16 },
+    prompt: { "virtual-tokens": 60, epsilon: { from: 20, to: 20 } },
+    prefix: { "virtual-tokens": 60 },
+  },
 };
+
+/** The keys that `--preset paper` decides, whatever the method. */
+export const PAPER_KEYS: ReadonlySet<string> = new Set(
+  [PRESETS.paper, ...Object.values(METHOD_PRESETS.paper)].flatMap((values) => Object.keys(values)),
+);

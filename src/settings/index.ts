@@ -8,7 +8,7 @@ export {
   spanOptions,
   type TextDataSettings,
 } from "./answers.ts";
-export { DEFAULTS, PRESETS } from "./defaults.ts";
+export { DEFAULTS, PAPER_KEYS } from "./defaults.ts";
 export {
   type DataSource,
   type DensityOptions,

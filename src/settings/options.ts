@@ -1,9 +1,8 @@
 // The library's options as settings: the same names in camel case, data and method as objects.
 import { ConfigError } from "../errors.ts";
-import { type Method, methodOf } from "../peft/index.ts";
+import { METHOD_RECORDS, type Method, type MethodOption, methodOf, recordOf } from "../peft/index.ts";
 import type { SettingsInput, SettingsKey } from "./schema.ts";
 import type { AutoWeightSettings, DensitySettings, TaskName } from "./settings.ts";
-import { methodInput } from "./text.ts";
 
 // every density setting and its flag: one that is missing does not compile
 const DENSITY_KEYS = {
@@ -40,19 +39,7 @@ type ObjectKey =
   | "split"
   | "method"
   | "methods"
-  | "rank"
-  | "alpha"
-  | "dropout"
-  | "targets"
-  | "bias"
-  | "rslora"
-  | "adapter-kind"
-  | "reduction-factor"
-  | "virtual-tokens"
-  | "prompt-init"
-  | "prompt-init-text"
-  | "prefix-projection"
-  | "prefix-projection-size"
+  | MethodOption
   | DensityKey
   | "seeds"
   | "output";
@@ -141,7 +128,7 @@ export function methodSettings(method: Method): Record<string, unknown> {
       [
         {
           path: "method",
-          expected: "lora(), adapter(), prompt(), prefix(), headOnly() or full()",
+          expected: `one of ${METHOD_RECORDS.map(({ maker }) => maker).join(", ")}`,
           got: "one with hooks of its own",
         },
       ],
@@ -150,7 +137,7 @@ export function methodSettings(method: Method): Record<string, unknown> {
       },
     );
   }
-  return { method: settings.kind, ...methodInput(settings) };
+  return { method: settings.kind, ...recordOf(settings).valuesOf(settings) };
 }
 
 /** Plain options by the settings' names; what is undefined was not given. */

@@ -1,6 +1,7 @@
 // The one schema of settings: it checks flags and YAML files alike, key by key.
 import * as z from "zod";
 import { type ConfigIssue, nearest } from "../errors.ts";
+import { METHOD_NAMES, methodOptionSchemas, wordList } from "../peft/index.ts";
 import { isPresetName, nearestPreset, type PresetName } from "./presets.ts";
 
 /** GLUE tasks by their folder's layout, two for one's own files, and two that answer with text. */
@@ -20,7 +21,8 @@ export const TASKS = [
   "seq2seq",
 ] as const;
 
-export const METHODS = ["lora", "qlora", "adapter", "prompt", "prefix", "head", "full"] as const;
+/** What `--method` takes. */
+export const METHODS = METHOD_NAMES;
 
 /** How the matrices of a frozen base can be stored. */
 export const STORED_FORMATS = ["nf4", "int8", "int4"] as const;
@@ -29,7 +31,6 @@ const text = z.string().min(1);
 const count = z.int().min(1);
 const share = z.number().min(0).max(1);
 const rate = z.number().positive();
-const list = z.union([z.array(text).min(1), text.transform((words) => words.split(",").map((word) => word.trim()))]);
 
 const SHAPE = {
   model: text,
@@ -60,21 +61,9 @@ const SHAPE = {
   "top-p": z.number().gt(0).max(1),
   split: text,
   method: z.enum(METHODS),
-  methods: list.pipe(z.array(z.enum(METHODS)).min(1)),
+  methods: wordList.pipe(z.array(z.enum(METHODS)).min(1)),
   quantize: z.enum(STORED_FORMATS),
-  rank: count,
-  alpha: rate,
-  dropout: z.number().min(0).lt(1),
-  targets: list,
-  bias: z.enum(["none", "all", "lora_only"]),
-  rslora: z.boolean(),
-  "adapter-kind": z.enum(["pfeiffer", "houlsby"]),
-  "reduction-factor": z.number().min(1),
-  "virtual-tokens": count,
-  "prompt-init": z.enum(["random", "text"]),
-  "prompt-init-text": z.string().regex(/\S/, "some words"),
-  "prefix-projection": z.boolean(),
-  "prefix-projection-size": count,
+  ...methodOptionSchemas(),
   "density-weight": z.unknown().transform(parseWeight),
   "task-loss-margin": rate,
   "target-density": z.number().gt(0).lt(1),

@@ -1,25 +1,25 @@
 // The settings of a run: one record, resolved from flags, a YAML file, a preset and the defaults.
 import { ConfigError, type ConfigIssue } from "../errors.ts";
 import type { StoredFormat } from "../graph/index.ts";
-import { adapter, full, headOnly, lora, type MethodSettings, prefix, prompt } from "../peft/index.ts";
+import { type MethodName, type MethodSettings, recordNamed, recordOf } from "../peft/index.ts";
 import { FIRST_WEIGHT } from "../train/index.ts";
 import { type AnswerSettings, answerSettings, type TextDataSettings, textData } from "./answers.ts";
 import { conflicts } from "./conflicts.ts";
 import {
   DEFAULTS,
+  defaultsFor,
   LOSS_DEFAULTS,
-  METHOD_DEFAULTS,
   METHOD_PRESETS,
   PRESETS,
   TASK_DEFAULTS,
   TASK_PRESETS,
 } from "./defaults.ts";
 import { rowPreset } from "./presets.ts";
-import { checkInput, type METHODS, type SettingsInput, type SettingsKey, type TASKS } from "./schema.ts";
+import { checkInput, type SettingsInput, type SettingsKey, type TASKS } from "./schema.ts";
 import { checkYaml } from "./yaml.ts";
 
 export type TaskName = (typeof TASKS)[number];
-export type MethodName = (typeof METHODS)[number];
+export type { MethodName };
 
 /** The density loss; `weight` 0 is plain fine-tuning. */
 export interface DensitySettings {
@@ -219,7 +219,7 @@ export function resolvePartial(sources: SettingsSources): SettingsInput {
 function collect(
   { flags, file }: SettingsSources,
   needs: readonly NeededKey[],
-  methodsOf: (values: SettingsInput) => readonly string[],
+  methodsOf: (values: SettingsInput) => readonly MethodName[],
 ): SettingsInput {
   const written = file === undefined ? undefined : checkYaml(file.name, file.text);
   const flagged = checkInput(flags, (key) => `--${key}`);
@@ -257,9 +257,7 @@ const NEEDED: Readonly<Record<NeededKey, string>> = {
 function assemble(given: SettingsInput, method: MethodName): Settings {
   const loss = given["density-loss"] ?? DEFAULTS["density-loss"];
   const preset = given.preset === undefined ? {} : paperPreset(method, given.task);
-  const implied = given["prompt-init-text"] === undefined ? {} : { "prompt-init": "text" as const };
-  const usual = { ...METHOD_DEFAULTS[method], ...LOSS_DEFAULTS[loss], ...taskDefaults(given.task) };
-  const v = { ...DEFAULTS, ...usual, ...preset, ...implied, ...given };
+  const v = { ...defaultsFor(method), ...LOSS_DEFAULTS[loss], ...taskDefaults(given.task), ...preset, ...given };
   return {
     model: v.model ?? "",
     task: v.task ?? "text-classification",
@@ -274,7 +272,7 @@ function assemble(given: SettingsInput, method: MethodName): Settings {
       limitEval: v["limit-eval"] ?? null,
       ...textData(v),
     },
-    method: assembleMethod(v, method),
+    method: recordNamed(method).record.settingsFrom(v),
     density: {
       ...weightOf(v),
       loss: v["density-loss"],
@@ -318,9 +316,17 @@ function assemble(given: SettingsInput, method: MethodName): Settings {
 }
 
 /** The method's name as a person gave it: LoRA over NF4 is QLoRA, others on a quantised base bear its format. */
-export function methodName({ method, quantize }: Pick<Settings, "method" | "quantize">): string {
-  if (quantize === null) return method.kind;
-  return method.kind === "lora" && quantize === "nf4" ? "qlora" : `${method.kind}-${quantize}`;
+export function methodName(settings: Pick<Settings, "method" | "quantize">): string {
+  const { method, quantize } = settings;
+  return methodAlias(settings) ?? (quantize === null ? method.kind : `${method.kind}-${quantize}`);
+}
+
+/** The name that stands for the method and the base's format together; null where there is none. */
+export function methodAlias({ method, quantize }: Pick<Settings, "method" | "quantize">): MethodName | null {
+  if (quantize === null) return null;
+  const { aliases = {} } = recordOf(method);
+  const found = Object.entries(aliases).find(([, format]) => format === quantize);
+  return found ? (found[0] as MethodName) : null;
 }
 
 /** `collect` has made a row into the paper's values and its own. */
@@ -344,33 +350,4 @@ function weightOf(
     reference: v.reference ?? null,
   };
   return { weight: FIRST_WEIGHT, auto };
-}
-
-function assembleMethod(
-  v: { readonly [K in keyof typeof DEFAULTS]: NonNullable<SettingsInput[K]> } & SettingsInput,
-  method: MethodName,
-): MethodSettings {
-  switch (method) {
-    case "lora":
-    case "qlora": {
-      const targets = v.targets.length === 1 && v.targets[0] === "all-linear" ? "all-linear" : v.targets;
-      const { rank, alpha, dropout, bias, rslora } = v;
-      return lora({ rank, alpha, dropout, targets, bias, rslora }).settings;
-    }
-    case "adapter":
-      return adapter({ style: v["adapter-kind"], reductionFactor: v["reduction-factor"] }).settings;
-    case "prompt": {
-      const initText = v["prompt-init-text"] ?? null;
-      return prompt({ virtualTokens: v["virtual-tokens"], init: v["prompt-init"], initText }).settings;
-    }
-    case "prefix": {
-      const projectionSize = v["prefix-projection-size"] ?? null;
-      return prefix({ virtualTokens: v["virtual-tokens"], projection: v["prefix-projection"], projectionSize })
-        .settings;
-    }
-    case "head":
-      return headOnly().settings;
-    case "full":
-      return full().settings;
-  }
 }

@@ -1,13 +1,15 @@
 // Settings written back: as keys of a file, and as the command line that gives them.
 
+import { recordOf } from "../peft/index.ts";
 import { answersInput } from "./answers.ts";
-import { DEFAULTS, LOSS_DEFAULTS, METHOD_DEFAULTS, TASK_DEFAULTS } from "./defaults.ts";
+import { defaultsFor, LOSS_DEFAULTS, TASK_DEFAULTS } from "./defaults.ts";
 import type { SettingsInput, SettingsKey } from "./schema.ts";
-import { type DistillationSettings, methodName, type Settings } from "./settings.ts";
+import { type DistillationSettings, methodAlias, type Settings } from "./settings.ts";
 
 /** Settings as flags and files spell them; `resolveSettings` gives the same settings back. */
 export function settingsInput(settings: Settings): SettingsInput {
   const { data, method, density, optim } = settings;
+  const alias = methodAlias(settings);
   const all = {
     model: settings.model,
     task: settings.task,
@@ -20,8 +22,8 @@ export function settingsInput(settings: Settings): SettingsInput {
     "limit-train": data.limitTrain,
     "limit-eval": data.limitEval,
     ...answersInput(settings.task, data, settings.answers),
-    ...(methodName(settings) === "qlora" ? { method: "qlora" } : { method: method.kind, quantize: settings.quantize }),
-    ...methodInput(method),
+    ...(alias === null ? { method: method.kind, quantize: settings.quantize } : { method: alias }),
+    ...recordOf(method).valuesOf(method),
     "density-weight": density.auto ? ("auto" as const) : density.weight,
     // without a density loss the rest of it means nothing and would be refused
     ...(density.weight === 0
@@ -81,43 +83,17 @@ function distillationInput({ teacher, weight }: DistillationSettings): SettingsI
   return { teacher, "distillation-weight": weight };
 }
 
-/** A method's settings as flags and files spell them. */
-export function methodInput(method: Settings["method"]): SettingsInput {
-  switch (method.kind) {
-    case "lora": {
-      const { rank, alpha, dropout, bias, rslora, targets, maskSafe } = method;
-      const words = targets === "all-linear" ? [targets] : [...targets];
-      return { rank, alpha, dropout, targets: words, bias, rslora, ...(maskSafe ? { "mask-safe": true } : {}) };
-    }
-    case "adapter":
-      return { "adapter-kind": method.style, "reduction-factor": method.reductionFactor };
-    case "prompt":
-      return {
-        "virtual-tokens": method.virtualTokens,
-        "prompt-init": method.init,
-        ...(method.initText === null ? {} : { "prompt-init-text": method.initText }),
-      };
-    case "prefix":
-      return {
-        "virtual-tokens": method.virtualTokens,
-        "prefix-projection": method.projection,
-        ...(method.projectionSize === null ? {} : { "prefix-projection-size": method.projectionSize }),
-      };
-    case "head":
-    case "full":
-      return {};
-  }
-}
-
 /**
  * The shortest `deft train` command line that gives these settings.
  *
  * Values that are defaults are left out; `--resume` is not part of how a run is made.
  */
 export function trainCommand(settings: Settings): string[] {
-  const { kind } = settings.method;
-  const own = { ...METHOD_DEFAULTS[kind], ...LOSS_DEFAULTS[settings.density.loss], ...TASK_DEFAULTS[settings.task] };
-  const usual: SettingsInput = { ...DEFAULTS, ...own };
+  const usual: SettingsInput = {
+    ...defaultsFor(settings.method.kind),
+    ...LOSS_DEFAULTS[settings.density.loss],
+    ...TASK_DEFAULTS[settings.task],
+  };
   const words = Object.entries(settingsInput({ ...settings, resume: false })).flatMap(([key, value]) => {
     if (JSON.stringify(value) === JSON.stringify(usual[key as SettingsKey])) return [];
     if (typeof value === "boolean") return [value ? `--${key}` : `--no-${key}`];

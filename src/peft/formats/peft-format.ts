@@ -115,7 +115,7 @@ export function fromPeft(
   file = "adapter_config.json",
   misfits?: CheckpointIssue[],
 ): LoraAdapter {
-  if (config.peft_type !== "LORA") throw otherMethod(file, config.peft_type);
+  if (config.peft_type !== "LORA") throw otherMethod(file, config.peft_type, ["LORA"]);
   requireDefaults(file, startChecked(config), { read: READ, defaults: DEFAULTS });
   const fields = new FieldReader(file, config);
   const issues: ConfigIssue[] = [];
@@ -157,10 +157,9 @@ export function fromPeft(
   };
 }
 
-const METHODS = ["LORA", "PROMPT_TUNING", "PREFIX_TUNING", "P_TUNING"];
-
-function otherMethod(file: string, type: unknown): Error {
-  if (type !== "DEFT") return unsupportedKind(file, `peft_type ${JSON.stringify(type)}`, METHODS);
+/** The error for a `peft_type` that is none of `supported`. */
+export function otherMethod(file: string, type: unknown, supported: readonly string[]): Error {
+  if (type !== "DEFT") return unsupportedKind(file, `peft_type ${JSON.stringify(type)}`, supported);
   return new ConfigError([{ path: `${file}, peft_type`, expected: "a type of Hugging Face's peft", got: '"DEFT"' }], {
     hint: "deft stores its adapters as the method they are (LORA, …), so another tool wrote this one. Export it there as LoRA.",
   });
