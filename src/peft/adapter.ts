@@ -31,13 +31,13 @@ const OPTIONS = {
     schema: z.enum(["pfeiffer", "houlsby"]),
     default: "pfeiffer",
     value: "pfeiffer|houlsby",
-    help: "Adapter: after the MLP, or after attention too",
+    help: "after the MLP, or after attention too",
   },
   "reduction-factor": {
     schema: z.number().min(1),
     default: 16,
     value: "X",
-    help: "Adapter: hidden size / bottleneck size",
+    help: "hidden size / bottleneck size",
   },
 } as const satisfies OptionRows;
 

@@ -47,17 +47,17 @@ export interface LoraSettings {
 }
 
 const OPTIONS = {
-  rank: { schema: z.int().min(1), default: 8, value: "N", help: "LoRA: rank" },
-  alpha: { schema: z.number().positive(), default: 16, value: "X", help: "LoRA: scale, as alpha / rank" },
-  dropout: { schema: z.number().min(0).lt(1), default: 0.1, value: "X", help: "LoRA: dropout on its input" },
-  targets: { schema: wordList, default: ["query", "value"], value: "A,B", help: "LoRA: linear layers, or all-linear" },
+  rank: { schema: z.int().min(1), default: 8, value: "N", help: "rank" },
+  alpha: { schema: z.number().positive(), default: 16, value: "X", help: "scale, as alpha / rank" },
+  dropout: { schema: z.number().min(0).lt(1), default: 0.1, value: "X", help: "dropout on its input" },
+  targets: { schema: wordList, default: ["query", "value"], value: "A,B", help: "linear layers, or all-linear" },
   bias: {
     schema: z.enum(["none", "all", "lora_only"]),
     default: "none",
     value: "none|all|lora_only",
-    help: "LoRA: biases trained too",
+    help: "biases trained too",
   },
-  rslora: { schema: z.boolean(), default: false, value: null, help: "LoRA: scale by alpha / √rank" },
+  rslora: { schema: z.boolean(), default: false, value: null, help: "scale by alpha / √rank" },
 } as const satisfies OptionRows;
 
 /**

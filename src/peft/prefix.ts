@@ -33,12 +33,12 @@ const OPTIONS = {
     schema: z.boolean(),
     default: false,
     value: null,
-    help: "prefix: train an MLP that makes it; folded away on save",
+    help: "train an MLP that makes it; folded away on save",
   },
   "prefix-projection-size": {
     schema: z.int().min(1),
     value: "N",
-    help: "prefix: width of that MLP, instead of the hidden size",
+    help: "width of that MLP, instead of the hidden size",
     conflict: (given) =>
       given["prefix-projection"] === true
         ? null

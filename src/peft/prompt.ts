@@ -30,7 +30,7 @@ export const VIRTUAL_TOKENS = {
   schema: z.int().min(1),
   default: 60,
   value: "N",
-  help: "prompt, prefix: trained tokens before the text",
+  help: "trained tokens before the text",
 } as const;
 
 const OPTIONS = {
@@ -39,7 +39,7 @@ const OPTIONS = {
     schema: z.enum(["random", "text"]),
     default: "random",
     value: "random|text",
-    help: "prompt: what they begin as",
+    help: "what they begin as",
     conflict: (given) =>
       given["prompt-init"] === "text" && given["prompt-init-text"] === undefined
         ? { expected: "--prompt-init-text TEXT, the words to begin as", got: "none" }
@@ -48,7 +48,7 @@ const OPTIONS = {
   "prompt-init-text": {
     schema: z.string().regex(/\S/, "some words"),
     value: "TEXT",
-    help: "prompt: words to begin as, repeated or cut to fit",
+    help: "words to begin as, repeated or cut to fit",
     conflict: (given) =>
       given["prompt-init"] === "random" ? { expected: "--prompt-init text", got: "--prompt-init random" } : null,
   },

@@ -10,10 +10,11 @@ import type { Method, StoredMethod } from "./method.ts";
 /** One setting of a method: how it is checked, what it is where nobody says, and its flag. */
 export interface OptionRow {
   readonly schema: z.ZodType;
-  /** Absent: nothing. */
+  /** Absent: nothing, or what suits the model. */
   readonly default?: string | number | boolean | readonly string[];
   /** The value's name in help, `N` for whole numbers and `X` for others; null for a switch. */
   readonly value: string | null;
+  /** Behind the method's name in help. */
   readonly help: string;
   /** What the setting needs beside the others that were given, and what it met; null when nothing speaks against it. */
   readonly conflict?: (given: Readonly<Record<string, unknown>>) => Conflict | null;

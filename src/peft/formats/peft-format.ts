@@ -14,7 +14,8 @@ export interface PeftFiles {
   readonly tensors: ReadonlyMap<string, Tensor>;
 }
 
-const PREFIX = "base_model.model.";
+/** What peft puts before the names of the parts of a model. */
+export const PREFIX = "base_model.model.";
 
 const READ = [
   "peft_type",
@@ -222,7 +223,8 @@ function ownTensors(
   return own;
 }
 
-function ownName(stored: string): string {
+/** A tensor's name in the checkpoint, without the levels that peft puts around the layers it adapts or saves. */
+export function ownName(stored: string): string {
   return (
     (stored.startsWith(PREFIX) ? stored.slice(PREFIX.length) : stored)
       // `bias: all` stores a saved module's bias a second time, under the wrapper's name
