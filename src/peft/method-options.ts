@@ -3,17 +3,17 @@ import type * as z from "zod";
 import type { OptionRow, OptionRows } from "./record.ts";
 import { type AnyRecord, type KnownOptions, METHOD_RECORDS } from "./table.ts";
 
+type SchemasOf<O> = O extends OptionRows ? { readonly [K in keyof O]: O[K]["schema"] } : never;
 type Together<U> = (U extends unknown ? (of: U) => void : never) extends (of: infer I) => void ? I : never;
-type Options = Together<KnownOptions>;
-
-/** A setting that some method reads. */
-export type MethodOption = keyof Options;
 
 /** How each setting of a method is checked. */
-export type MethodOptionSchemas = { readonly [K in MethodOption]: Options[K]["schema"] };
+export type MethodOptionSchemas = Together<SchemasOf<KnownOptions>>;
+
+/** A setting that some method reads. */
+export type MethodOption = keyof MethodOptionSchemas;
 
 /** Default values of methods' settings. */
-export type MethodOptionDefaults = { readonly [K in MethodOption]?: z.output<Options[K]["schema"]> };
+export type MethodOptionDefaults = { readonly [K in MethodOption]?: z.output<MethodOptionSchemas[K]> };
 
 /** A setting with the methods that read it. */
 export interface SharedOption extends OptionRow {
