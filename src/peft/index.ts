@@ -11,6 +11,7 @@ export { readAdapter, writeAdapter } from "./formats/adapter-format.ts";
 export { readSidecar, SIDECAR_VERSION, type Sidecar, writeSidecar } from "./formats/sidecar.ts";
 export { full } from "./full.ts";
 export { headOnly, untrained } from "./head.ts";
+export { ia3 } from "./ia3.ts";
 export { lora } from "./lora.ts";
 export { isHead } from "./method.ts";
 export {

@@ -4,6 +4,7 @@ import type { StoredFormat } from "../graph/index.ts";
 import { ADAPTER } from "./adapter.ts";
 import { FULL } from "./full.ts";
 import { HEAD } from "./head.ts";
+import { IA3 } from "./ia3.ts";
 import { LORA } from "./lora.ts";
 import type { Method, StoredMethod } from "./method.ts";
 import { PREFIX } from "./prefix.ts";
@@ -11,7 +12,7 @@ import { PROMPT } from "./prompt.ts";
 import type { AdapterFormat, AdapterLibrary, MethodRecord, OptionRows } from "./record.ts";
 
 /** Every method, in the order in which they are named. */
-const RECORDS = [LORA, ADAPTER, PROMPT, PREFIX, HEAD, FULL] as const;
+const RECORDS = [LORA, IA3, ADAPTER, PROMPT, PREFIX, HEAD, FULL] as const;
 
 type KnownRecord = (typeof RECORDS)[number];
 
