@@ -28,7 +28,7 @@ export {
 } from "./library/index.ts";
 export type { RunTarget } from "./load/index.ts";
 export type { Hooks, Site } from "./nn/index.ts";
-export { adapter, full, headOnly, lora, type Method, type MethodSettings, prefix, prompt } from "./peft/index.ts";
+export { adapter, full, headOnly, ia3, lora, type Method, type MethodSettings, prefix, prompt } from "./peft/index.ts";
 export type { Candidate, Compression, Environment, Running, RunRecord } from "./runs/index.ts";
 export {
   type DataSource,

@@ -90,7 +90,7 @@ def our_name(name: str) -> str:
     if name == "prompt_encoder.default.embedding.weight":
         return "prompt_embeddings"
     name = name.replace(".base_layer.", ".").replace(".modules_to_save.default", "").replace(".adapted.", ".")
-    return re.sub(r"\.(lora_[AB])\.default\.", r".\1.", name)
+    return re.sub(r"\.(lora_[AB]|ia3_l)\.default(?=\.|$)", r".\1", name)
 
 
 def trainables_of(model: nn.Module) -> dict[str, nn.Parameter]:

@@ -1,9 +1,9 @@
 // `deft init`: what it writes is what `deft train` takes, for every preset and for answers to questions.
 import { describe, expect, test } from "vitest";
 import { deft } from "../../test/support/command.ts";
-import { ROW_PRESETS, resolveSettings, type Settings } from "../settings/index.ts";
+import { PAPER_KEYS, ROW_PRESETS, resolveSettings, type Settings } from "../settings/index.ts";
 import { askSettings } from "./questions.ts";
-import { PAPER_KEYS, settingsFile } from "./settings-file.ts";
+import { settingsFile } from "./settings-file.ts";
 
 /** The settings that a file's text gives; `whole` takes the `#` away from every default. */
 function readBack(text: string, whole = false): Settings {

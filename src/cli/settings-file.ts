@@ -1,9 +1,9 @@
 // A settings file as `deft init` writes it: what was chosen as lines, the defaults beside it behind a `#`, a comment each.
+
 import { stringify } from "yaml";
 import {
   DEFAULTS,
   isUsed,
-  PRESETS,
   type Settings,
   type SettingsInput,
   type SettingsKey,
@@ -37,9 +37,6 @@ export function settingsFile(settings: Settings, chosen: ReadonlySet<string>, le
     ...groups.flatMap((group) => ["", `# ${group}`, ...shown.filter((flag) => flag.group === group).map(line)]),
   ].join("\n")}\n`;
 }
-
-/** The keys that `--preset paper` decides. */
-export const PAPER_KEYS: ReadonlySet<string> = new Set(Object.keys(PRESETS.paper));
 
 function scalar(name: string, value: unknown): string {
   // a list as a list, ε as FROM:TO

@@ -10,7 +10,7 @@ import {
 } from "../infer/index.ts";
 import type { OpenedTarget, RunOverrides } from "../load/index.ts";
 import { isExtra } from "../load/index.ts";
-import { mergedWeights, untrained } from "../peft/index.ts";
+import { isMergeable, mergedWeights, untrained } from "../peft/index.ts";
 import type { Tensor } from "../tensor/index.ts";
 
 /** @throws {ConfigError} when sparse decoding is asked of a model that writes nothing. */
@@ -65,11 +65,11 @@ function sparseGenerator(options: GeneratorOptions): Generator {
 /** What was trained inside the weights, where it can be: rows of a matrix that a method adds to cannot be read alone. */
 function mergedWhereExact(options: GeneratorOptions, trained: ReadonlyMap<string, Tensor>): GeneratorOptions {
   const { method, weights } = options;
-  const isMergeable =
-    ["lora", "head", "full"].includes(method.settings.kind) &&
+  const isExact =
+    isMergeable(method.settings) &&
     ![...trained.keys()].some(isExtra) &&
     [...weights.values()].every(({ parts }) => parts === undefined);
-  if (!isMergeable) return options;
+  if (!isExact) return options;
   return {
     ...options,
     method: untrained(),

@@ -26,7 +26,7 @@ export {
 } from "./opened-target.ts";
 export { publicAdapter } from "./public-adapter.ts";
 export { methodOver } from "./quantized-base.ts";
-export { isExtra, methodOnBase, runExtras, usualTargets, withExtras } from "./run-method.ts";
+export { isExtra, methodOnBase, methodOnModel, runExtras, withExtras } from "./run-method.ts";
 export type { RunOverrides, RunTarget } from "./target.ts";
 export { targetData } from "./target-data.ts";
 export { HEAD_NAMES, headOf } from "./target-head.ts";

@@ -14,7 +14,7 @@ import { fingerprint, type JsonObject, jsonText, writeSafetensors } from "../hub
 import { anyModel, type EncoderModel, encoderModel, type MlpSite, type Model, mlpSites } from "../models/index.ts";
 import type { StaticRanges } from "../onnx/index.ts";
 import { externalWeights } from "../onnx/index.ts";
-import { mergedWeights, methodOf, untrained } from "../peft/index.ts";
+import { mergedWeights, methodOf, recordOf, untrained } from "../peft/index.ts";
 import type { BesideMethod, PlainModel } from "../prune/index.ts";
 import { isCompensationBias, isNeuronMask } from "../prune/index.ts";
 import type { Environment } from "../runs/index.ts";
@@ -79,7 +79,7 @@ export async function frozen(
   const config = configWithHead(base.config, head, labels);
   const model = anyModel(config, undefined, base.weights);
   const sites = mlpSites(model);
-  const beside = keepsMethod ? besideMethod(opened, trained, sites, gates) : null;
+  const beside = keepsMethod ? besideMethod(opened, trained, gates) : null;
   const laid = beside
     ? new Map([...base.weights, ...memoryWeights(beside.tensors)])
     : mergedWeights(base.weights, trained, method.settings);
@@ -104,37 +104,21 @@ const siteOf = (name: string): string => name.slice(0, name.lastIndexOf("."));
 /** Whether gates stay scalars of the graph. */
 const keepsGates = ({ tensors }: BesideMethod): boolean => [...tensors.keys()].some(isGate);
 
-/**
- * A method that no merge can replace, with what the gates leave of it; null for methods that can be merged.
- *
- * An adapter of the MLP's output alone, `h + U·act(D·h + d) + u` (Houlsby's), takes a gate g in as `D/g`, `g·U`, `g·u` behind `g·h`. One that
- * reads the sum with the residual (Pfeiffer's) cannot: its gates stay beside it.
- */
+/** A method that no merge can replace, with what the gates leave of it; null for methods that can be merged. */
 function besideMethod(
   { method: { settings }, trained: all }: OpenedTarget,
   trained: ReadonlyMap<string, Tensor>,
-  sites: readonly MlpSite[],
   gates: ReadonlyMap<string, number>,
 ): BesideMethod | null {
-  if (settings.kind === "lora" || settings.kind === "head" || settings.kind === "full") return null;
+  const record = recordOf(settings);
+  if (record.merge) return null;
   const method = methodOf(settings);
   const tensors = new Map(trained);
-  if (settings.kind !== "adapter" || gates.size === 0) return { method, tensors };
-  if (settings.style === "pfeiffer") {
-    for (const [name, value] of all) if (isGate(name)) tensors.set(name, value);
-    return { method: withExtras(method, { masks: false, shifts: false, gates: true }), tensors };
-  }
-  const scale = (name: string, factor: number) => {
-    const stored = tensors.get(name);
-    if (stored) tensors.set(name, { ...stored, data: (stored.data as Float32Array).map((value) => value * factor) });
-  };
-  for (const { sublayer } of sites) {
-    const gate = gates.get(sublayer) ?? 1;
-    scale(`${sublayer}.adapter_down.weight`, 1 / gate);
-    scale(`${sublayer}.adapter_up.weight`, gate);
-    scale(`${sublayer}.adapter_up.bias`, gate);
-  }
-  return { method, tensors };
+  if (!record.behindGates || gates.size === 0) return { method, tensors };
+  const behind = record.behindGates(settings, tensors, gates);
+  if (behind !== null) return { method, tensors: behind };
+  for (const [name, value] of all) if (isGate(name)) tensors.set(name, value);
+  return { method: withExtras(method, { masks: false, shifts: false, gates: true }), tensors };
 }
 
 /** What training left at the MLPs: masks by activation site, the rest by sublayer. */

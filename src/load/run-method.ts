@@ -1,9 +1,9 @@
 // A method with what training may add to any of them: masks of neurons, gates of MLPs.
 import { isGate, mlpGates } from "../density/index.ts";
 import { compose } from "../nn/index.ts";
-import { type Method, type MethodSettings, methodOf } from "../peft/index.ts";
+import { type Method, type MethodSettings, methodOf, recordOf } from "../peft/index.ts";
 import { compensationBiases, isCompensationBias, isNeuronMask, keepZeros, neuronMasks } from "../prune/index.ts";
-import { DEFAULTS, type Settings } from "../settings/index.ts";
+import type { Settings } from "../settings/index.ts";
 import type { BaseModel } from "./base-model.ts";
 
 /** What a run adds to its method. */
@@ -48,14 +48,13 @@ export function withExtras(method: Method, { masks, shifts, gates }: MethodExtra
  * anyway. Errors as `methodOf`.
  */
 export function methodOnBase(settings: MethodSettings, keepsZeros: boolean, initTokenIds?: readonly number[]): Method {
+  const record = recordOf(settings);
   if (!keepsZeros) return methodOf(settings, initTokenIds);
-  if (settings.kind === "lora") return methodOf({ ...settings, maskSafe: true });
-  const method = methodOf(settings, initTokenIds);
-  return settings.kind === "full" ? { ...method, hooks: compose(method.hooks, keepZeros()) } : method;
+  const method = methodOf(record.keepingZeros?.(settings) ?? settings, initTokenIds);
+  return record.trainsBase ? { ...method, hooks: compose(method.hooks, keepZeros()) } : method;
 }
 
-/** LoRA's default targets under the model's own names: what BERT calls query and value is q and v in T5, as HF PEFT has it. */
-export function usualTargets(method: MethodSettings, { model }: Pick<BaseModel, "model">): MethodSettings {
-  if (method.kind !== "lora" || model.architecture === "encoder") return method;
-  return method.targets.toString() === DEFAULTS.targets.toString() ? { ...method, targets: ["q", "v"] } : method;
+/** The method with the layers that are usual for the model, where none were chosen. */
+export function methodOnModel(method: MethodSettings, { model }: Pick<BaseModel, "model">): MethodSettings {
+  return recordOf(method).onModel?.(method, model.config.modelType) ?? method;
 }

@@ -3,7 +3,7 @@ import { CheckpointError, type CheckpointIssue } from "../errors.ts";
 import { issueList, type JsonObject, openSafetensors, safetensorsBytes } from "../hub/index.ts";
 import {
   type Adapter,
-  foldProjection,
+  foldedPart,
   type Method,
   type MethodSettings,
   methodOf,
@@ -17,9 +17,8 @@ import {
 import { buildTaskGraph, type HeadKind } from "../tasks/index.ts";
 import { type Files, joinPath, type Tensor } from "../tensor/index.ts";
 import type { BaseModel } from "./base-model.ts";
-import { publicAdapter, settingsOf } from "./public-adapter.ts";
+import { adapterPart, publicAdapter } from "./public-adapter.ts";
 import { extrasOf, isExtra, withExtras } from "./run-method.ts";
-import { modelTensors } from "./virtual-tokens.ts";
 
 /** What was trained, with what it needs to run again. */
 export interface TrainedPart {
@@ -57,7 +56,7 @@ export async function writeTrainedPart(
 ): Promise<void> {
   const { method, base, labels } = options;
   const extras = new Map([...tensors].filter(([name]) => isExtra(name)));
-  const part = foldProjection(method.settings, new Map([...tensors].filter(([name]) => !isExtra(name))));
+  const part = foldedPart(method.settings, new Map([...tensors].filter(([name]) => !isExtra(name))));
   const own = part.tensors;
   const adapter = publicAdapter(part.settings, own, base, labels);
   if (adapter) await writeAdapter(files, folder, adapter);
@@ -118,10 +117,9 @@ async function readMethodPart(
     return { method: methodOf(sidecar.method as unknown as MethodSettings), tensors, labels: sidecar.labels, sidecar };
   }
   const adapter = await readAdapter(files, folder, misfits);
-  const labels =
-    sidecar?.labels ?? (adapter.method === "adapter" ? adapter.config.labels : null) ?? headLabels(adapter, base);
-  const method = methodOf(settingsOf(adapter, base, folder));
-  return { method, tensors: modelTensors(folder, adapter, base, misfits), labels, sidecar };
+  const part = adapterPart(adapter, base, folder, misfits);
+  const labels = sidecar?.labels ?? part.labels ?? headLabels(adapter, base);
+  return { method: methodOf(part.settings), tensors: part.tensors, labels, sidecar };
 }
 
 /** The base's classes, or as many unnamed ones as the adapter's head has. */

@@ -189,9 +189,10 @@ function vocabularyLogits(config: T5Config, root: Scope, normed: Value): Value {
   const stored = table.parameter("weight", [vocabSize, hiddenSize]);
   const weight = table.hooks.weight?.(table, stored) ?? stored;
   return site.at(() => {
-    const rows = flattenRows(states);
+    const input = site.hooks.linearInput?.(site, states) ?? states;
+    const rows = flattenRows(input);
     const logits = reshape(matmul(rows, weight, { transB: true }), [...states.shape.slice(0, -1), vocabSize]);
-    return site.hooks.linear?.(site, states, logits) ?? logits;
+    return site.hooks.linear?.(site, input, logits) ?? logits;
   });
 }
 

@@ -51,7 +51,9 @@ export type Norm = (x: Value) => Value;
 export interface Hooks {
   /** A stored weight before its use: dequantise, mask. */
   readonly weight?: (site: Site, stored: Value) => Value;
-  /** After a linear layer: x `[…, in]`, y `[…, out]`. */
+  /** Before a linear layer: its input `[…, in]`. */
+  readonly linearInput?: (site: Site, x: Value) => Value;
+  /** After a linear layer: x `[…, in]` as it was multiplied, y `[…, out]`. */
   readonly linear?: (site: Site, x: Value, y: Value) => Value;
   /** Before positions are added. */
   readonly inputs?: (site: Site, input: Embedded) => Embedded;
@@ -73,6 +75,7 @@ export function compose(...all: readonly Hooks[]): Hooks {
   const having = <K extends keyof Hooks>(key: K) =>
     all.flatMap((hooks) => (hooks[key] ? [hooks[key]] : [])) as NonNullable<Hooks[K]>[];
   const weight = having("weight");
+  const linearInput = having("linearInput");
   const linear = having("linear");
   const inputs = having("inputs");
   const keyValue = having("keyValue");
@@ -81,6 +84,7 @@ export function compose(...all: readonly Hooks[]): Hooks {
   const sublayer = having("sublayer");
   return {
     weight: (site, stored) => weight.reduce((value, hook) => hook(site, value), stored),
+    linearInput: (site, x) => linearInput.reduce((value, hook) => hook(site, value), x),
     linear: (site, x, y) => linear.reduce((value, hook) => hook(site, x, value), y),
     inputs: (site, input) => inputs.reduce((value, hook) => hook(site, value), input),
     keyValue: (site, kv) => keyValue.reduce((value, hook) => hook(site, value), kv),

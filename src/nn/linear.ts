@@ -14,11 +14,12 @@ export function linear(scope: Scope, x: Value, outFeatures: number, { bias = tru
     const inFeatures = Number(x.shape.at(-1));
     const stored = scope.parameter("weight", [outFeatures, inFeatures], init);
     const weight = scope.hooks.weight?.(scope, stored) ?? stored;
+    const input = scope.hooks.linearInput?.(scope, x) ?? x;
     // rows as one matrix: ONNX Runtime's Gemm adds the bias while it writes
-    let y = matmul(flattenRows(x), weight, { transB: true });
+    let y = matmul(flattenRows(input), weight, { transB: true });
     if (bias) y = add(y, scope.parameter("bias", [outFeatures], init ? { kind: "zeros" } : undefined));
     y = reshape(y, [...x.shape.slice(0, -1), outFeatures]);
-    return scope.hooks.linear?.(scope, x, y) ?? y;
+    return scope.hooks.linear?.(scope, input, y) ?? y;
   });
 }
 

@@ -2,19 +2,50 @@
 // Takes options, gives hooks, the set of parameters to train and adapter files. Never: sees a model, or mutates one.
 export { adapter } from "./adapter.ts";
 export type {
-  Adapter,
   BottleneckAdapter,
   BottleneckAdapterConfig,
   VirtualTokenAdapter,
   VirtualTokenConfig,
 } from "./formats/adapter.ts";
 export { readAdapter, writeAdapter } from "./formats/adapter-format.ts";
-export { prefixTable, prefixTensors } from "./formats/peft-prompt-format.ts";
-export { selectedSites } from "./formats/peft-targets.ts";
 export { readSidecar, SIDECAR_VERSION, type Sidecar, writeSidecar } from "./formats/sidecar.ts";
+export { full } from "./full.ts";
+export { headOnly, untrained } from "./head.ts";
+export { ia3 } from "./ia3.ts";
 export { lora } from "./lora.ts";
-export { mergedWeights } from "./merge.ts";
-export { full, headOnly, isHead, type Method, type MethodSettings, numVirtualTokens, untrained } from "./method.ts";
-export { methodOf } from "./method-of.ts";
-export { foldProjection, prefix } from "./prefix.ts";
-export { PROMPT_EMBEDDINGS, prompt } from "./prompt.ts";
+export { isHead } from "./method.ts";
+export {
+  canFillZeros,
+  foldedPart,
+  isAdded,
+  isMergeable,
+  mergedWeights,
+  methodOf,
+  numVirtualTokens,
+} from "./method-of.ts";
+export {
+  defaultsOf,
+  METHOD_OPTIONS,
+  type MethodOption,
+  type MethodOptionDefaults,
+  type MethodOptionSchemas,
+  methodOptionDefaults,
+  methodOptionSchemas,
+} from "./method-options.ts";
+export { prefix } from "./prefix.ts";
+export { prompt } from "./prompt.ts";
+export { type AdapterFacts, type AdapterLibrary, type OptionRow, wordList } from "./record.ts";
+export {
+  type Adapter,
+  type AnyMethod as Method,
+  type AnyRecord,
+  kindsOf,
+  MERGEABLE,
+  METHOD_NAMES,
+  METHOD_RECORDS,
+  type MethodName,
+  type MethodSettings,
+  recordNamed,
+  recordOf,
+  recordsOfLibrary,
+} from "./table.ts";

@@ -1,10 +1,16 @@
 // LoRA: a low-rank update beside frozen linear layers (Hu et al. 2021), named and scaled as in HF PEFT.
+import * as z from "zod";
 import { ConfigError } from "../errors.ts";
 import { add, matmul, reshape } from "../graph/index.ts";
 import { dropoutMask, flattenRows, type Hooks, type Site } from "../nn/index.ts";
 import type { Tensor } from "../tensor/index.ts";
+import type { LoraAdapter } from "./formats/adapter.ts";
+import { fromPeft, toPeft } from "./formats/peft-format.ts";
+import { selectedSites } from "./formats/peft-targets.ts";
 import { maskSafeHooks } from "./mask-safe.ts";
-import { checkTargets, isHead, type Method, type MethodSettings, matchesTarget } from "./method.ts";
+import { type LoraUpdate, mergedUpdates } from "./merge.ts";
+import { checkTargets, isHead, type Method, matchesTarget } from "./method.ts";
+import { type AdapterFormat, type MethodRecord, type OptionRows, wordList } from "./record.ts";
 
 export interface LoraOptions {
   readonly rank?: number;
@@ -24,26 +30,54 @@ export interface LoraOptions {
   readonly alphaPattern?: Readonly<Record<string, number>>;
 }
 
-type LoraSettings = Extract<MethodSettings, { kind: "lora" }>;
+/** Settings of a LoRA as stored. */
+export interface LoraSettings {
+  readonly kind: "lora";
+  readonly rank: number;
+  readonly alpha: number;
+  readonly dropout: number;
+  readonly targets: readonly string[] | "all-linear";
+  readonly bias: "none" | "all" | "lora_only";
+  readonly rslora: boolean;
+  /** Present when the update leaves the base's zeros alone. */
+  readonly maskSafe?: boolean;
+  /** Ranks and alphas of single sites, by their whole path. */
+  readonly rankPattern?: Readonly<Record<string, number>>;
+  readonly alphaPattern?: Readonly<Record<string, number>>;
+}
+
+const OPTIONS = {
+  rank: { schema: z.int().min(1), default: 8, value: "N", help: "rank" },
+  alpha: { schema: z.number().positive(), default: 16, value: "X", help: "scale, as alpha / rank" },
+  dropout: { schema: z.number().min(0).lt(1), default: 0.1, value: "X", help: "dropout on its input" },
+  targets: { schema: wordList, default: ["query", "value"], value: "A,B", help: "linear layers, or all-linear" },
+  bias: {
+    schema: z.enum(["none", "all", "lora_only"]),
+    default: "none",
+    value: "none|all|lora_only",
+    help: "biases trained too",
+  },
+  rslora: { schema: z.boolean(), default: false, value: null, help: "scale by alpha / √rank" },
+} as const satisfies OptionRows;
 
 /**
  * `y + (α / r) · dropout(x) · Aᵀ · Bᵀ` at each target; `lora_A.weight` `[R, in]` uniform in ±1/√in, `lora_B.weight` `[out, R]` zero.
  * @throws {ConfigError} when rank, alpha or dropout is out of range.
  * @see Hu et al. 2021, eq. 3; HF PEFT `LoraLayer`.
  */
-export function lora(options: LoraOptions = {}): Method {
+export function lora(options: LoraOptions = {}): Method<LoraSettings> {
   const settings = {
     kind: "lora",
-    rank: options.rank ?? 8,
-    alpha: options.alpha ?? 16,
-    dropout: options.dropout ?? 0.1,
-    targets: options.targets ?? ["query", "value"],
-    bias: options.bias ?? "none",
-    rslora: options.rslora ?? false,
+    rank: options.rank ?? OPTIONS.rank.default,
+    alpha: options.alpha ?? OPTIONS.alpha.default,
+    dropout: options.dropout ?? OPTIONS.dropout.default,
+    targets: options.targets ?? OPTIONS.targets.default,
+    bias: options.bias ?? OPTIONS.bias.default,
+    rslora: options.rslora ?? OPTIONS.rslora.default,
     ...(options.maskSafe ? { maskSafe: true } : {}),
     ...(options.rankPattern ? { rankPattern: options.rankPattern } : {}),
     ...(options.alphaPattern ? { alphaPattern: options.alphaPattern } : {}),
-  } as const satisfies MethodSettings;
+  } as const satisfies LoraSettings;
   checkRanges(settings);
   const { targets, bias } = settings;
   // as in peft, "all-linear" leaves the vocabulary's head out
@@ -86,26 +120,12 @@ function loraAt(settings: LoraSettings, site: string): { readonly rank: number; 
   return { rank, scale: alpha / (settings.rslora ? Math.sqrt(rank) : rank) };
 }
 
-/** A low-rank update of a stored matrix `[out, in]`: `scale · up · down`, with up `[out, R]` and down `[R, in]`. */
-export interface LoraUpdate {
-  readonly up: Float32Array;
-  readonly down: Float32Array;
-  readonly rank: number;
-  readonly scale: number;
-  /** Whether it changes only what is not zero. */
-  readonly maskSafe: boolean;
-}
-
 /** LoRA's update of the matrix `name` as it is trained; null where the method has none. */
-export function loraUpdate(
-  settings: MethodSettings,
-  name: string,
-  trained: ReadonlyMap<string, Tensor>,
-): LoraUpdate | null {
+function loraUpdate(settings: LoraSettings, name: string, trained: ReadonlyMap<string, Tensor>): LoraUpdate | null {
   const site = name.slice(0, -".weight".length);
   const down = trained.get(`${site}.lora_A.weight`);
   const up = trained.get(`${site}.lora_B.weight`);
-  if (settings.kind !== "lora" || !down || !up) return null;
+  if (!down || !up) return null;
   const { rank, scale } = loraAt(settings, site);
   return {
     up: up.data as Float32Array,
@@ -130,3 +150,86 @@ function checkRanges({ rank, alpha, dropout: rate }: LoraSettings): void {
     issues.push({ path: "dropout", expected: "a probability in [0, 1)", got: String(rate) });
   if (issues.length > 0) throw new ConfigError(issues);
 }
+
+/** Every adapted linear by its full path: peft's own spelling of "all-linear" once it is resolved. */
+function adaptedSites(tensors: ReadonlyMap<string, Tensor>): string[] {
+  return [...tensors.keys()].flatMap((name) =>
+    name.endsWith(".lora_A.weight") ? [name.slice(0, -".lora_A.weight".length)] : [],
+  );
+}
+
+const FORMAT: AdapterFormat<LoraSettings, LoraAdapter> = {
+  library: "peft",
+  peftTypes: ["LORA"],
+  // peft would compute the whole update, the base's zeros included
+  obstacle: ({ maskSafe }) =>
+    maskSafe ? { got: "a mask-safe LoRA, whose update no adapter format can express" } : null,
+  toAdapter(settings, tensors, { modulesToSave, taskType, model }) {
+    const { rank, alpha, dropout, rslora, bias, targets, rankPattern, alphaPattern } = settings;
+    return {
+      method: "lora",
+      config: {
+        rank,
+        alpha,
+        dropout,
+        rsLora: rslora,
+        bias,
+        targets: targets === "all-linear" ? adaptedSites(tensors) : targets,
+        ...(rankPattern ? { rankPattern } : {}),
+        ...(alphaPattern ? { alphaPattern } : {}),
+        modulesToSave,
+        taskType,
+        baseModel: model,
+      },
+      tensors,
+    };
+  },
+  toFiles: toPeft,
+  fromFiles: fromPeft,
+  settingsOf({ config }, { linearSites }) {
+    const { rank, alpha, dropout, targets, selection, bias, rsLora, rankPattern, alphaPattern } = config;
+    // sites that should have a tensor and have none are told with all that does not fit
+    const sites = selection ? [...new Set([...targets, ...selectedSites(selection, linearSites())])] : null;
+    return {
+      kind: "lora",
+      rank,
+      alpha,
+      dropout,
+      targets: sites ?? targets,
+      bias,
+      rslora: rsLora,
+      ...(rankPattern ? { rankPattern } : {}),
+      ...(alphaPattern ? { alphaPattern } : {}),
+    };
+  },
+};
+
+/** What BERT calls query and value is q and v in T5. @see HF PEFT `TRANSFORMERS_MODELS_TO_LORA_TARGET_MODULES_MAPPING`. */
+const USUAL_TARGETS: Readonly<Record<string, readonly string[]>> = { t5: ["q", "v"] };
+
+/** LoRA. */
+export const LORA = {
+  kind: "lora",
+  title: "LoRA",
+  maker: "lora()",
+  aliases: { qlora: "nf4" },
+  options: OPTIONS,
+  adds: /\.lora_/,
+  settingsFrom({ targets, rank, alpha, dropout, bias, rslora }) {
+    const isAll = targets.length === 1 && targets[0] === "all-linear";
+    return lora({ rank, alpha, dropout, targets: isAll ? "all-linear" : targets, bias, rslora }).settings;
+  },
+  valuesOf({ rank, alpha, dropout, bias, rslora, targets, maskSafe }) {
+    const words = targets === "all-linear" ? [targets] : [...targets];
+    return { rank, alpha, dropout, targets: words, bias, rslora, ...(maskSafe ? { "mask-safe": true } : {}) };
+  },
+  build: (settings) => lora(settings),
+  onModel(settings, modelType) {
+    const isUsual = settings.targets.toString() === OPTIONS.targets.default.toString();
+    return { ...settings, targets: (isUsual ? USUAL_TARGETS[modelType] : undefined) ?? settings.targets };
+  },
+  keepingZeros: (settings) => ({ ...settings, maskSafe: true }),
+  everywhere: (settings) => ({ ...settings, targets: "all-linear" }),
+  merge: (weights, trained, settings) => mergedUpdates(weights, trained, (name) => loraUpdate(settings, name, trained)),
+  format: FORMAT,
+} as const satisfies MethodRecord<LoraSettings, typeof OPTIONS, LoraAdapter>;

@@ -3,7 +3,7 @@ import { Graph, reachable } from "../graph/index.ts";
 import { compose, linear, Scope } from "../nn/index.ts";
 import { float32, memoryWeights, type Tensor } from "../tensor/index.ts";
 import { lora } from "./lora.ts";
-import { mergedWeights } from "./merge.ts";
+import { mergedWeights } from "./method-of.ts";
 
 const BASE = { dropout: 0, targets: ["query"], rank: 1, alpha: 2 } as const;
 

@@ -1,29 +1,38 @@
-// A trained method folded into the weights it adapts: a plain model again.
-import { UnsupportedError } from "../errors.ts";
+// What was trained folded into the weights it adapts: a plain model again.
 import { memoryWeight, type Tensor, tensor, type Weight, type Weights } from "../tensor/index.ts";
-import { type LoraUpdate, loraUpdate } from "./lora.ts";
-import type { MethodSettings } from "./method.ts";
+
+/** A low-rank update of a stored matrix `[out, in]`: `scale · up · down`, with up `[out, R]` and down `[R, in]`. */
+export interface LoraUpdate {
+  readonly up: Float32Array;
+  readonly down: Float32Array;
+  readonly rank: number;
+  readonly scale: number;
+  /** Whether it changes only what is not zero. */
+  readonly maskSafe: boolean;
+}
 
 const DOWN = ".lora_A.weight";
 const UP = ".lora_B.weight";
 
+/** The base with what was trained laid over it. */
+export function laidOver(weights: Weights, trained: ReadonlyMap<string, Tensor>): Weights {
+  return new Map([...weights, ...Array.from(trained, ([name, value]) => [name, memoryWeight(value)] as const)]);
+}
+
 /**
  * The base with what was trained laid over it, and `W + (α / r) · B · A` where a LoRA stood, a mask-safe one's only where W is not
- * zero; merged when it is read.
- * @throws {UnsupportedError} for methods whose part is no change of a weight (bottleneck adapters, prompts, prefixes).
+ * zero; merged when it is read. `updateOf` gives the update of a matrix by its name.
  */
-export function mergedWeights(
+export function mergedUpdates(
   weights: Weights,
   trained: ReadonlyMap<string, Tensor>,
-  settings: MethodSettings,
+  updateOf: (name: string) => LoraUpdate | null,
 ): Weights {
-  if (settings.kind !== "lora" && settings.kind !== "head" && settings.kind !== "full")
-    throw new UnsupportedError(`merging method ${settings.kind} into the weights`, ["lora", "head", "full"]);
   const merged = new Map(weights);
   for (const [name, value] of trained) {
     if (name.endsWith(UP)) continue;
     const target = `${name.slice(0, -DOWN.length)}.weight`;
-    const update = name.endsWith(DOWN) ? loraUpdate(settings, target, trained) : null;
+    const update = name.endsWith(DOWN) ? updateOf(target) : null;
     if (update) merged.set(target, mergedWeight(merged.get(target)!, update));
     else merged.set(name, memoryWeight(value));
   }

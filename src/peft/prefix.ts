@@ -1,10 +1,14 @@
 // Prefix tuning: trained keys and values in front of every attention's own (Li & Liang 2021), as in HF PEFT.
-import { ConfigError } from "../errors.ts";
+import * as z from "zod";
+import { CheckpointError, ConfigError, UnsupportedError } from "../errors.ts";
 import { add, concat, expand, matmul, reshape, tanh, transpose, type Value } from "../graph/index.ts";
 import type { Site } from "../nn/index.ts";
 import { float32, type Tensor } from "../tensor/index.ts";
-import { isHead, type Method, type MethodSettings } from "./method.ts";
-import { virtualTokenIssues } from "./prompt.ts";
+import type { PrefixAdapter } from "./formats/adapter.ts";
+import { fromPeftPrompt, prefixTable, prefixTensors, toPeftPrompt } from "./formats/peft-prompt-format.ts";
+import { isHead, type Method } from "./method.ts";
+import { PROMPT_EMBEDDINGS, VIRTUAL_TOKENS, virtualTokenConfig, virtualTokenIssues } from "./prompt.ts";
+import type { AdapterFacts, AdapterFormat, AdapterPlace, MethodRecord, OptionRows } from "./record.ts";
 
 export interface PrefixOptions {
   /** Trained keys and values in every attention; 60 by default, as in the paper's code. */
@@ -15,6 +19,33 @@ export interface PrefixOptions {
   readonly projectionSize?: number | null;
 }
 
+/** Settings of prefix tuning as stored. */
+export interface PrefixSettings {
+  readonly kind: "prefix";
+  readonly virtualTokens: number;
+  readonly projection: boolean;
+  readonly projectionSize: number | null;
+}
+
+const OPTIONS = {
+  "virtual-tokens": VIRTUAL_TOKENS,
+  "prefix-projection": {
+    schema: z.boolean(),
+    default: false,
+    value: null,
+    help: "train an MLP that makes it; folded away on save",
+  },
+  "prefix-projection-size": {
+    schema: z.int().min(1),
+    value: "N",
+    help: "width of that MLP, instead of the hidden size",
+    conflict: (given) =>
+      given["prefix-projection"] === true
+        ? null
+        : { expected: "--prefix-projection, without which it means nothing", got: "none" },
+  },
+} as const satisfies OptionRows;
+
 /**
  * `[P; keys]` and `[P; values]` in every attention: `<site>.prefix_key` and `<site>.prefix_value` `[P, D]`, drawn from
  * N(0, 1) as in peft. They are attended by all, carry no position (T5: relative bias 0), and text positions begin at P.
@@ -24,8 +55,12 @@ export interface PrefixOptions {
  * @throws {ConfigError} when a number is out of range, or a size is given without projection.
  * @see Li & Liang 2021, §4; HF PEFT `PrefixEncoder`, whose last matrix is ours, cut into sites.
  */
-export function prefix(options: PrefixOptions = {}): Method {
-  const { virtualTokens = 60, projection = false, projectionSize = null } = options;
+export function prefix(options: PrefixOptions = {}): Method<PrefixSettings> {
+  const {
+    virtualTokens = VIRTUAL_TOKENS.default,
+    projection = OPTIONS["prefix-projection"].default,
+    projectionSize = null,
+  } = options;
   checkOptions({ virtualTokens, projection, projectionSize });
   const settings = { kind: "prefix", virtualTokens, projection, projectionSize } as const;
   const rowsAt = projection ? projected(virtualTokens, projectionSize) : stored(virtualTokens);
@@ -82,12 +117,12 @@ const projected =
     );
   };
 
-/** Settings and tensors without the MLP of a projected prefix: what is stored is what it gives. Others stay as they are. */
+/** Settings and tensors without the MLP of a projected prefix: what is stored is what it gives. Without a projection they stay as they are. */
 export function foldProjection(
-  settings: MethodSettings,
+  settings: PrefixSettings,
   tensors: ReadonlyMap<string, Tensor>,
-): { readonly settings: MethodSettings; readonly tensors: ReadonlyMap<string, Tensor> } {
-  if (settings.kind !== "prefix" || !settings.projection) return { settings, tensors };
+): { readonly settings: PrefixSettings; readonly tensors: ReadonlyMap<string, Tensor> } {
+  if (!settings.projection) return { settings, tensors };
   const table = tensors.get(EMBEDDING)!;
   const hidden = affine(table, tensors.get(`${HIDDEN}.weight`)!, tensors.get(`${HIDDEN}.bias`)!);
   const bent = float32(hidden.shape, (hidden.data as Float32Array).map(Math.tanh));
@@ -124,3 +159,76 @@ function checkOptions({ virtualTokens, projection, projectionSize }: Required<Pr
     issues.push({ path: "projectionSize", expected: "projection: true, which alone uses it", got: "false" });
   if (issues.length > 0) throw new ConfigError(issues);
 }
+
+const FORMAT: AdapterFormat<PrefixSettings, PrefixAdapter> = {
+  library: "peft",
+  peftTypes: ["PREFIX_TUNING"],
+  obstacle: (_, { writes }) =>
+    writes
+      ? {
+          expected: "a run that another tool can load",
+          got: "a prefix in every attention of an encoder–decoder, of which peft has the decoder's own alone",
+          hint: "Only deft reads it: keep the run's folder. For peft, train with --method prompt or lora.",
+        }
+      : null,
+  toAdapter({ virtualTokens }, tensors, facts) {
+    const others = [...tensors].filter(([name]) => !/\.prefix_(key|value)$/.test(name));
+    const table = prefixTable(facts.attentionSites(), tensors);
+    const config = virtualTokenConfig(virtualTokens, facts);
+    return { method: "prefix", config, tensors: new Map([[PROMPT_EMBEDDINGS, table], ...others]) };
+  },
+  toFiles: toPeftPrompt,
+  fromFiles: (files, configFile, misfits) => fromPeftPrompt(files, configFile, misfits) as PrefixAdapter,
+  settingsOf: ({ config: { virtualTokens } }) => prefix({ virtualTokens }).settings,
+  tensorsOf,
+};
+
+/**
+ * peft's one table cut into the attentions of this model.
+ * @throws {CheckpointError} when it has another number of layers than the model.
+ * @throws {UnsupportedError} when it was made by peft for an encoder–decoder.
+ */
+function tensorsOf(
+  { config, tensors }: PrefixAdapter,
+  { model, writes, attentionSites }: AdapterFacts,
+  { folder, misfits }: AdapterPlace,
+): Map<string, Tensor> {
+  if (writes) {
+    throw new UnsupportedError(`${folder}: a prefix in peft's format on ${model}`, ["one that deft trained"], {
+      hint: "peft gives an encoder–decoder a prefix in its decoder alone; ours is one in every attention.",
+    });
+  }
+  const sites = attentionSites();
+  if (config.numLayers !== sites.length) {
+    const [expected, got] = [sites.length, config.numLayers].map((count) => `a prefix of ${count} layers`);
+    const issue = { name: PROMPT_EMBEDDINGS, expected: expected!, got: got! };
+    throw new CheckpointError(folder, [...misfits, issue], { hint: "The adapter belongs to another base model." });
+  }
+  const others = [...tensors].filter(([name]) => name !== PROMPT_EMBEDDINGS);
+  return new Map([...prefixTensors(sites, tensors.get(PROMPT_EMBEDDINGS)!), ...others]);
+}
+
+/** Prefix tuning. */
+export const PREFIX = {
+  kind: "prefix",
+  title: "prefix tuning",
+  maker: "prefix()",
+  options: OPTIONS,
+  learningRate: 1e-2,
+  adds: /(^|\.)prefix_(key|value|hidden|embedding)(\.|$)/,
+  settingsFrom: (values) =>
+    prefix({
+      virtualTokens: values["virtual-tokens"],
+      projection: values["prefix-projection"],
+      projectionSize: values["prefix-projection-size"] ?? null,
+    }).settings,
+  valuesOf: ({ virtualTokens, projection, projectionSize }) => ({
+    "virtual-tokens": virtualTokens,
+    "prefix-projection": projection,
+    ...(projectionSize === null ? {} : { "prefix-projection-size": projectionSize }),
+  }),
+  build: (settings) => prefix(settings),
+  virtualTokens: ({ virtualTokens }) => virtualTokens,
+  folded: foldProjection,
+  format: FORMAT,
+} as const satisfies MethodRecord<PrefixSettings, typeof OPTIONS, PrefixAdapter>;

@@ -1,8 +1,12 @@
 // Prompt tuning: trained word embeddings in front of the text (Lester et al. 2021), placed and named as in HF PEFT.
+import * as z from "zod";
 import { ConfigError } from "../errors.ts";
 import { concat, expand, reshape, type Value } from "../graph/index.ts";
 import type { Init } from "../nn/index.ts";
+import type { PromptAdapter, VirtualTokenConfig } from "./formats/adapter.ts";
+import { fromPeftPrompt, toPeftPrompt } from "./formats/peft-prompt-format.ts";
 import { isHead, type Method } from "./method.ts";
+import type { AdapterFacts, AdapterFormat, MethodRecord, OptionRows } from "./record.ts";
 
 export interface PromptOptions {
   /** Trained tokens in front of every text; 60 by default, as in the paper's code. */
@@ -12,6 +16,43 @@ export interface PromptOptions {
   /** With init `text`: repeated or cut to as many tokens as there are virtual ones. */
   readonly initText?: string | null;
 }
+
+/** Settings of prompt tuning as stored. */
+export interface PromptSettings {
+  readonly kind: "prompt";
+  readonly virtualTokens: number;
+  readonly init: "random" | "text";
+  readonly initText: string | null;
+}
+
+/** The setting that prompt and prefix share. */
+export const VIRTUAL_TOKENS = {
+  schema: z.int().min(1),
+  default: 60,
+  value: "N",
+  help: "trained tokens before the text",
+} as const;
+
+const OPTIONS = {
+  "virtual-tokens": VIRTUAL_TOKENS,
+  "prompt-init": {
+    schema: z.enum(["random", "text"]),
+    default: "random",
+    value: "random|text",
+    help: "what they begin as",
+    conflict: (given) =>
+      given["prompt-init"] === "text" && given["prompt-init-text"] === undefined
+        ? { expected: "--prompt-init-text TEXT, the words to begin as", got: "none" }
+        : null,
+  },
+  "prompt-init-text": {
+    schema: z.string().regex(/\S/, "some words"),
+    value: "TEXT",
+    help: "words to begin as, repeated or cut to fit",
+    conflict: (given) =>
+      given["prompt-init"] === "random" ? { expected: "--prompt-init text", got: "--prompt-init random" } : null,
+  },
+} as const satisfies OptionRows;
 
 /** The trained table `[P, D]`, under peft's name. */
 export const PROMPT_EMBEDDINGS = "prompt_embeddings";
@@ -24,8 +65,8 @@ export const PROMPT_EMBEDDINGS = "prompt_embeddings";
  * @throws {ConfigError} when the number of virtual tokens is no whole number ≥ 1, or text and init contradict each other.
  * @see Lester et al. 2021; HF PEFT `PromptEmbedding`, `PeftModelForSequenceClassification.forward`.
  */
-export function prompt(options: PromptOptions = {}, initTokenIds: readonly number[] = []): Method {
-  const { virtualTokens = 60, init = "random", initText = null } = options;
+export function prompt(options: PromptOptions = {}, initTokenIds: readonly number[] = []): Method<PromptSettings> {
+  const { virtualTokens = VIRTUAL_TOKENS.default, init = OPTIONS["prompt-init"].default, initText = null } = options;
   checkOptions({ virtualTokens, init, initText });
   return {
     settings: { kind: "prompt", virtualTokens, init, initText },
@@ -73,3 +114,48 @@ export function virtualTokenIssues(virtualTokens: number): { path: string; expec
   const fits = Number.isInteger(virtualTokens) && virtualTokens >= 1;
   return fits ? [] : [{ path: "virtualTokens", expected: "a whole number ≥ 1", got: String(virtualTokens) }];
 }
+
+const FORMAT: AdapterFormat<PromptSettings, PromptAdapter> = {
+  library: "peft",
+  // P-tuning's encoder is not stored: what is left is a prompt
+  peftTypes: ["PROMPT_TUNING", "P_TUNING"],
+  toAdapter: ({ virtualTokens }, tensors, facts) => ({
+    method: "prompt",
+    config: virtualTokenConfig(virtualTokens, facts),
+    tensors,
+  }),
+  toFiles: toPeftPrompt,
+  fromFiles: (files, configFile, misfits) => fromPeftPrompt(files, configFile, misfits) as PromptAdapter,
+  settingsOf: ({ config: { virtualTokens } }) => prompt({ virtualTokens }).settings,
+};
+
+/** Facts about a base as peft's configuration of virtual tokens has them. */
+export function virtualTokenConfig(virtualTokens: number, facts: AdapterFacts): VirtualTokenConfig {
+  const { hiddenSize, numLayers, numHeads, modulesToSave, taskType, model } = facts;
+  return { virtualTokens, hiddenSize, numLayers, numHeads, modulesToSave, taskType, baseModel: model };
+}
+
+/** Prompt tuning. */
+export const PROMPT = {
+  kind: "prompt",
+  title: "prompt tuning",
+  maker: "prompt()",
+  options: OPTIONS,
+  learningRate: 1e-2,
+  adds: /^prompt_embeddings$/,
+  settingsFrom: (values) =>
+    prompt({
+      virtualTokens: values["virtual-tokens"],
+      init: values["prompt-init-text"] === undefined ? values["prompt-init"] : "text",
+      initText: values["prompt-init-text"] ?? null,
+    }).settings,
+  valuesOf: ({ virtualTokens, init, initText }) => ({
+    "virtual-tokens": virtualTokens,
+    "prompt-init": init,
+    ...(initText === null ? {} : { "prompt-init-text": initText }),
+  }),
+  build: (settings, initTokenIds) => prompt(settings, initTokenIds),
+  initText: ({ initText }) => initText,
+  virtualTokens: ({ virtualTokens }) => virtualTokens,
+  format: FORMAT,
+} as const satisfies MethodRecord<PromptSettings, typeof OPTIONS, PromptAdapter>;

@@ -1,7 +1,9 @@
 // The model card: `README.md` of a run, with the front matter the Hugging Face hub reads.
+
 import { stringify } from "yaml";
 import { densityBy, HEADLINE_DEFINITION } from "../density/index.ts";
 import { comparisonRow } from "../jobs/index.ts";
+import { type AdapterLibrary, recordOf } from "../peft/index.ts";
 import type { RunRecord } from "../runs/index.ts";
 import { settingsInput, settingText, trainCommand } from "../settings/index.ts";
 import type { Evaluation } from "../tasks/index.ts";
@@ -43,7 +45,8 @@ function isLocal(model: string): boolean {
 
 function frontMatter({ settings, result, labels }: RunRecord, { license }: CardOptions): Record<string, unknown> {
   const glue = GLUE_NAMES[settings.task];
-  const peft = ["lora", "prompt", "prefix"].includes(settings.method.kind);
+  const { format, trainsBase } = recordOf(settings.method);
+  const library = format?.library;
   const task = { type: "text-classification", name: labels.length === 0 ? "Text regression" : "Text classification" };
   const metrics = Object.entries(result?.metrics ?? {}).map(([type, value]) => ({
     type,
@@ -53,12 +56,8 @@ function frontMatter({ settings, result, labels }: RunRecord, { license }: CardO
   return {
     ...(isLocal(settings.model)
       ? {}
-      : { base_model: settings.model, base_model_relation: settings.method.kind === "full" ? "finetune" : "adapter" }),
-    ...(peft
-      ? { library_name: "peft" }
-      : settings.method.kind === "adapter"
-        ? { library_name: "adapter-transformers" }
-        : {}),
+      : { base_model: settings.model, base_model_relation: trainsBase ? "finetune" : "adapter" }),
+    ...(library === undefined ? {} : { library_name: LIBRARY_NAMES[library] }),
     pipeline_tag: "text-classification",
     ...(license === undefined ? {} : { license }),
     ...(glue === undefined ? {} : { datasets: ["nyu-mll/glue"], language: ["en"] }),
@@ -67,7 +66,7 @@ function frontMatter({ settings, result, labels }: RunRecord, { license }: CardO
       settings.method.kind,
       "deft-tune",
       "activation-sparsity",
-      ...(peft && !isLocal(settings.model) ? [`base_model:adapter:${settings.model}`] : []),
+      ...(library === "peft" && !isLocal(settings.model) ? [`base_model:adapter:${settings.model}`] : []),
     ],
     ...(glue === undefined || result === null
       ? {}
@@ -96,9 +95,10 @@ function body(record: RunRecord, { baseline, figure }: CardOptions): string {
   const { settings, result } = record;
   const name = settings.model.replace(/\/+$/, "").split("/").at(-1) ?? settings.model;
   const weight = settings.density.weight;
+  const { title } = recordOf(settings.method);
   const parts = [
-    `# ${name}, ${GLUE_NAMES[settings.task] ?? settings.task}, ${METHOD_NAMES[settings.method.kind]}${weight === 0 ? "" : " + density loss"}`,
-    `\`${settings.model}\` fine-tuned with ${METHOD_NAMES[settings.method.kind]} on ${GLUE_NAMES[settings.task] ?? settings.task}` +
+    `# ${name}, ${GLUE_NAMES[settings.task] ?? settings.task}, ${title}${weight === 0 ? "" : " + density loss"}`,
+    `\`${settings.model}\` fine-tuned with ${title} on ${GLUE_NAMES[settings.task] ?? settings.task}` +
       (weight === 0
         ? ", without a density loss."
         : `, with a loss of weight ${weight} on the density of its MLP activations ([arXiv 2402.01911](https://arxiv.org/abs/2402.01911)), so that fewer of them are active.`),
@@ -132,14 +132,15 @@ function body(record: RunRecord, { baseline, figure }: CardOptions): string {
   return `${parts.join("\n\n")}\n`;
 }
 
-const METHOD_NAMES = {
-  lora: "LoRA",
-  adapter: "Adapter",
-  prompt: "prompt tuning",
-  prefix: "prefix tuning",
-  head: "head only",
-  full: "full fine-tuning",
-} as const;
+/** The hub's names of libraries. */
+const LIBRARY_NAMES: Readonly<Record<AdapterLibrary, string>> = { peft: "peft", adapters: "adapter-transformers" };
+
+/** How Python loads what lies in `adapter/`. */
+const LOADING: Readonly<Record<AdapterLibrary, string>> = {
+  peft: '`adapter/` is in Hugging Face PEFT\'s format: `PeftModel.from_pretrained(model, "adapter")`. The density loss is described in `adapter/deft.json`; it changes nothing at inference.',
+  adapters:
+    '`adapter/` is in AdapterHub\'s format: `model.load_adapter("adapter", use_safetensors=True)` (without that argument the library looks for `.bin` files).',
+};
 
 function densityParts(
   { metricName, settings, before }: RunRecord,
@@ -174,19 +175,14 @@ function densityParts(
   return parts;
 }
 
-function usage({ task, method: { kind } }: RunRecord["settings"]): string {
+function usage({ task, method }: RunRecord["settings"]): string {
   const asked =
     task === "squad"
       ? "--question 'Who built it?' --context 'It was built by Ada.'"
       : "--text 'a gripping, funny film'";
   const own = `\`\`\`sh\ndeft predict . ${asked}\n\`\`\``;
-  if (kind === "lora" || kind === "prompt" || kind === "prefix") {
-    return `${own}\n\n\`adapter/\` is in Hugging Face PEFT's format: \`PeftModel.from_pretrained(model, "adapter")\`. The density loss is described in \`adapter/deft.json\`; it changes nothing at inference.`;
-  }
-  if (kind === "adapter") {
-    return `${own}\n\n\`adapter/\` is in AdapterHub's format: \`model.load_adapter("adapter", use_safetensors=True)\` (without that argument the library looks for \`.bin\` files).`;
-  }
-  return own;
+  const { format } = recordOf(method);
+  return format === null ? own : `${own}\n\n${LOADING[format.library]}`;
 }
 
 /** A table in GitHub's Markdown. */

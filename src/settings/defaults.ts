@@ -17,12 +17,6 @@ export const PRESETS: Readonly<Record<"paper", SettingsInput>> = {
     "weight-decay": 0.01,
     schedule: "linear",
     "warmup-ratio": 0.06,
-    rank: 8,
-    alpha: 16,
-    dropout: 0.1,
-    targets: ["query", "value"],
-    "reduction-factor": 16,
-    "virtual-tokens": 60,
   },
 };
 
@@ -33,7 +27,20 @@ export const TASK_PRESETS: Changes<TaskName> = {
   paper: { squad: { "max-length": 384, "batch-size": 4, "learning-rate": 3e-5 } },
 };
 
-/** What a method changes in a named set: the paper's code gives its prompt-tuning script an ε of its own. */
+const PAPER_LORA: SettingsInput = { rank: 8, alpha: 16, dropout: 0.1, targets: ["query", "value"] };
+
+/** What a method changes in a named set: its own options, and the ε of its own that the paper's code gives its prompt-tuning script. */
 export const METHOD_PRESETS: Changes<MethodName> = {
-  paper: { prompt: { epsilon: { from: 20, to: 20 } } },
+  paper: {
+    lora: PAPER_LORA,
+    qlora: PAPER_LORA,
+    adapter: { "reduction-factor": 16 },
+    prompt: { "virtual-tokens": 60, epsilon: { from: 20, to: 20 } },
+    prefix: { "virtual-tokens": 60 },
+  },
 };
+
+/** The keys that `--preset paper` decides, whatever the method. */
+export const PAPER_KEYS: ReadonlySet<string> = new Set(
+  [PRESETS.paper, ...Object.values(METHOD_PRESETS.paper)].flatMap((values) => Object.keys(values)),
+);

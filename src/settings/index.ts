@@ -3,7 +3,7 @@
 export { answersFor, generationOptions, spanOptions } from "./answers.ts";
 export { FREE_OF_REFERENCE, FREE_ON_RESUME, keySettings, resumedSettings } from "./compared.ts";
 export { isUsed } from "./conflicts.ts";
-export { PRESETS } from "./defaults.ts";
+export { PAPER_KEYS, PRESETS } from "./defaults.ts";
 export type {
   AnswerSettings,
   DataSettings,

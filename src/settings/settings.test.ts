@@ -198,7 +198,7 @@ describe("resolveSettings", () => {
       "c.yaml:2:1 (epochs): a number > 0 / -1 / -
       c.yaml:3:1 (lerning-rate): a known setting / "lerning-rate" / learning-rate
       c.yaml:4:1 (patience): a whole number / 1.5 / -
-      c.yaml:5:1 (method): one of lora, qlora, adapter, prompt, prefix, head, full / "qlra" / qlora
+      c.yaml:5:1 (method): one of lora, qlora, ia3, adapter, prompt, prefix, head, full / "qlra" / qlora
       c.yaml:6:1 (rslora): true or false / "maybe" / -
       c.yaml:7:1 (targets): a list, or words joined by commas / 3 / -
       --task: one of cola, mnli, mrpc, qnli, qqp, rte, sst2, stsb, wnli, text-classification, text-pair, text-regression, text-pair-regression, squad, seq2seq / "sst" / sst2

@@ -1,6 +1,7 @@
 // Settings resolved: flags over a YAML file over a preset over the defaults, checked and complete.
+
 import { ConfigError, type ConfigIssue } from "../errors.ts";
-import { adapter, full, headOnly, lora, type MethodSettings, prefix, prompt } from "../peft/index.ts";
+import { type MethodSettings, recordNamed } from "../peft/index.ts";
 import { FIRST_WEIGHT } from "../train/index.ts";
 import { conflicts } from "./conflicts.ts";
 import { METHOD_PRESETS, PRESETS, TASK_PRESETS } from "./defaults.ts";
@@ -178,7 +179,7 @@ function assemble(given: SettingsInput, method: MethodName): Settings {
   return {
     ...rest,
     data,
-    method: assembleMethod(v, method),
+    method: assembleMethod({ ...preset, ...implied, ...given }, method),
     density: { ...density, ...weightOf(v, density) },
     gates: v.ada ? gates : null,
     removal: v["keep-neurons"] === undefined ? null : removal,
@@ -200,28 +201,11 @@ function weightOf(v: CompleteInput, { auto }: DensitySettings): Pick<DensitySett
   return weight === "auto" ? { weight: FIRST_WEIGHT, auto } : { weight, auto: null };
 }
 
-function assembleMethod(v: CompleteInput, method: MethodName): MethodSettings {
-  switch (method) {
-    case "lora":
-    case "qlora": {
-      const targets = v.targets.length === 1 && v.targets[0] === "all-linear" ? "all-linear" : v.targets;
-      const { rank, alpha, dropout, bias, rslora } = v;
-      return lora({ rank, alpha, dropout, targets, bias, rslora }).settings;
-    }
-    case "adapter":
-      return adapter({ style: v["adapter-kind"], reductionFactor: v["reduction-factor"] }).settings;
-    case "prompt": {
-      const initText = v["prompt-init-text"] ?? null;
-      return prompt({ virtualTokens: v["virtual-tokens"], init: v["prompt-init"], initText }).settings;
-    }
-    case "prefix": {
-      const projectionSize = v["prefix-projection-size"] ?? null;
-      return prefix({ virtualTokens: v["virtual-tokens"], projection: v["prefix-projection"], projectionSize })
-        .settings;
-    }
-    case "head":
-      return headOnly().settings;
-    case "full":
-      return full().settings;
-  }
+/** The method's settings from the options that were given, with its own defaults for the others. */
+function assembleMethod(given: SettingsInput, method: MethodName): MethodSettings {
+  const { record } = recordNamed(method);
+  const values = Object.entries({ ...methodDefaults(method), ...given }).filter(
+    ([key, value]) => key in record.options && value !== undefined,
+  );
+  return record.settingsFrom(Object.fromEntries(values) as Parameters<typeof record.settingsFrom>[0]);
 }

@@ -1,4 +1,5 @@
 // Settings written back: as keys of a file, and as the command line that gives them.
+import { recordOf } from "../peft/index.ts";
 import { isUsed } from "./conflicts.ts";
 import { valueAt } from "./places.ts";
 import type { Settings } from "./record.ts";
@@ -62,32 +63,10 @@ export function scoringInput(settings: Settings): SettingsInput {
   return Object.fromEntries(keys.flatMap((key) => (input[key] === undefined ? [] : [[key, input[key]]])));
 }
 
-/** A method's settings as flags and files spell them. */
+/** A method's settings as flags and files spell them; what is null was not given. */
 export function methodInput(method: Settings["method"]): SettingsInput {
-  switch (method.kind) {
-    case "lora": {
-      const { rank, alpha, dropout, bias, rslora, targets, maskSafe } = method;
-      const words = targets === "all-linear" ? [targets] : [...targets];
-      return { rank, alpha, dropout, targets: words, bias, rslora, ...(maskSafe ? { "mask-safe": true } : {}) };
-    }
-    case "adapter":
-      return { "adapter-kind": method.style, "reduction-factor": method.reductionFactor };
-    case "prompt":
-      return {
-        "virtual-tokens": method.virtualTokens,
-        "prompt-init": method.init,
-        ...(method.initText === null ? {} : { "prompt-init-text": method.initText }),
-      };
-    case "prefix":
-      return {
-        "virtual-tokens": method.virtualTokens,
-        "prefix-projection": method.projection,
-        ...(method.projectionSize === null ? {} : { "prefix-projection-size": method.projectionSize }),
-      };
-    case "head":
-    case "full":
-      return {};
-  }
+  const values = Object.entries(recordOf(method).valuesOf(method));
+  return Object.fromEntries(values.filter(([, value]) => value !== null && value !== undefined));
 }
 
 /**

@@ -13,7 +13,7 @@ import { ConfigError } from "../errors.ts";
 import { add, mul, reduceSum, sigmoid, type Value } from "../graph/index.ts";
 import type { ParameterSpec } from "../nn/index.ts";
 import { adamw, clipByGlobalNorm, globalNorm, isDecayed } from "../optim/index.ts";
-import { isHead } from "../peft/index.ts";
+import { isAdded, isHead } from "../peft/index.ts";
 import { neuronMoments } from "../prune/index.ts";
 import { buildTaskGraph, type LossScale, type TaskGraph, type TaskGraphOptions } from "../tasks/index.ts";
 import { elementCount } from "../tensor/index.ts";
@@ -184,9 +184,7 @@ function updates(
 
 /** A bias of the model itself: not the head's, nor one that a method added. */
 function isModelBias(name: string): boolean {
-  return (
-    name.endsWith(".bias") && !isHead(name) && !/(^|\.)(adapter_(down|up)|prefix_(hidden|key|value))\.bias$/.test(name)
-  );
+  return name.endsWith(".bias") && !isHead(name) && !isAdded(name);
 }
 
 /** From here on recomputation costs no time that could be measured (RoBERTa-large); at 125 M parameters it costs a tenth. */

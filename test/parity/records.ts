@@ -1,10 +1,10 @@
-// Reads the records that scripts/golden/encoders.py, hooks.py, t5.py and distillation.py write; their format is described at the top of those.
+// Reads the records that scripts/golden/encoders.py, hooks.py, ia3.py, t5.py and distillation.py write; their format is described at the top of those.
 
 import { nodeFiles } from "../../src/hub/files-node.ts";
 import { float32Checkpoint, openCheckpoint, openSafetensors } from "../../src/hub/index.ts";
 import { anyModel, type Model, sanitize } from "../../src/models/index.ts";
 import { compose, type Hooks } from "../../src/nn/index.ts";
-import { adapter, full, headOnly, lora, type Method, prefix, prompt } from "../../src/peft/index.ts";
+import { adapter, full, headOnly, ia3, lora, type Method, prefix, prompt } from "../../src/peft/index.ts";
 import type { Distillation, HeadKind, ModelBatch } from "../../src/tasks/index.ts";
 import { memoryWeight, type Tensor, type Weights } from "../../src/tensor/index.ts";
 
@@ -33,6 +33,11 @@ export type MethodRecord =
       readonly reductionFactor: number;
       readonly nonLinearity: string;
       readonly originalLnBefore: boolean;
+    }
+  | {
+      readonly kind: "ia3";
+      readonly targets: readonly string[] | "all-linear";
+      readonly feedforward: readonly string[];
     }
   | { readonly kind: "head" }
   | { readonly kind: "full" }
@@ -188,6 +193,8 @@ export function methodOf(method: MethodRecord): Method {
       const { style, reductionFactor, nonLinearity } = method;
       return adapter({ style, reductionFactor, nonLinearity });
     }
+    case "ia3":
+      return ia3({ targets: method.targets, feedforward: method.feedforward });
     case "head":
       return headOnly();
     case "full":

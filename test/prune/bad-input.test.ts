@@ -73,7 +73,7 @@ describe("deft compress --prune", () => {
     [
       "a run of adapters",
       () => [at("adapter"), "--prune", "magnitude:0.5", ...out()],
-      ["lora, head or full", "deft compress --model"],
+      ["lora, ia3, head or full", "deft compress --model"],
     ],
     [
       "calibration of nothing",

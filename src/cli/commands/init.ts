@@ -1,11 +1,11 @@
 // `deft init`: a commented settings file from a preset, from flags, or from questions.
 import { ConfigError } from "../../errors.ts";
 import { renderTable, shellLine, toJson } from "../../report/index.ts";
-import { ROW_PRESETS, resolveSettings, rowPreset, settingsInput } from "../../settings/index.ts";
+import { PAPER_KEYS, ROW_PRESETS, resolveSettings, rowPreset, settingsInput } from "../../settings/index.ts";
 import type { Body } from "../command.ts";
 import { INTERRUPTED } from "../interrupt.ts";
 import { askSettings } from "../questions.ts";
-import { PAPER_KEYS, settingsFile } from "../settings-file.ts";
+import { settingsFile } from "../settings-file.ts";
 import type { Terminal } from "../terminal.ts";
 import { openFiles } from "../workflow.ts";
 

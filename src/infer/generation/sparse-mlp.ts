@@ -62,7 +62,8 @@ export function gatheredProjection(mlps: readonly GatheredMlp[]): Hooks {
     projection(site, a, mlp) {
       const threshold = thresholds.get(site.path);
       if (threshold === undefined || obstacleOf(a, mlp) !== null) return null;
-      const kept = threshold === 0 ? a : site.at(() => aboveThreshold(a, threshold));
+      const active = threshold === 0 ? a : site.at(() => aboveThreshold(a, threshold));
+      const kept = site.hooks.linearInput?.(mlp.out, active) ?? active;
       const y = site.at(() => gathered(kept, mlp));
       // a method that adds to the output of a gated MLP is an obstacle, so here its input is what there is
       return site.hooks.linear?.(mlp.out, kept, y) ?? y;
@@ -139,12 +140,13 @@ function obstacleOf(a: Value, { input, factor, out }: Projection): string | null
     if (isOp(stored.node, "parameter") && stored.node.attributes.trainable) return `${site.path} is trained: merge it`;
     if ((site.hooks.weight?.(site, stored) ?? stored) !== stored)
       return `${site.path} is stored in few bits, or masked when it is read`;
-    if (factor && addsTo(site, x, stored)) return `the method adds to ${site.path}: merge it`;
+    if (factor && addsTo(site, x, stored)) return `the method changes ${site.path}: merge it`;
   }
   return null;
 }
 
 function addsTo(site: Site, x: Value, weight: Value): boolean {
+  if ((site.hooks.linearInput?.(site, x) ?? x) !== x) return true;
   if (!site.hooks.linear) return false;
   const rows = matmul(flattenRows(x), weight, { transB: true });
   const y = reshape(rows, [...x.shape.slice(0, -1), weight.shape[0]!]);

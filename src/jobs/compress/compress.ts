@@ -6,6 +6,7 @@ import { jsonText } from "../../hub/index.ts";
 import type { RunOverrides, RunTarget } from "../../load/index.ts";
 import { backendOf, type MergedModel, openMergedModel, writeBeside, writePlainModel } from "../../load/index.ts";
 import { mlpSites } from "../../models/index.ts";
+import { kindsOf, MERGEABLE } from "../../peft/index.ts";
 import {
   applyPlan,
   keptCount,
@@ -328,7 +329,7 @@ function checkOptions({ model, opened, beside }: MergedModel, options: CompressO
     issues.push({ path: "--quantize", expected, got: quantization });
   }
   if (decodingBudget !== null && (model.architecture === "encoder" || beside !== undefined)) {
-    const expected = "a model that writes text, with its method merged (lora, head or full)";
+    const expected = `a model that writes text, with its method merged (${kindsOf(MERGEABLE)})`;
     issues.push({ path: "--decoding-budget", expected, got: beside === undefined ? opened.base.name : kind });
   }
   if (issues.length > 0) throw new ConfigError(issues);

@@ -4,6 +4,7 @@ import { ConfigError } from "../../errors.ts";
 import { jsonText } from "../../hub/index.ts";
 import type { RunTarget } from "../../load/index.ts";
 import { type MergedModel, openBaseModel, openMergedModel, writePlainModel } from "../../load/index.ts";
+import { recordOf } from "../../peft/index.ts";
 import type { PlainModel } from "../../prune/index.ts";
 import type { Environment, RunRecord } from "../../runs/index.ts";
 import { readRun } from "../../runs/index.ts";
@@ -94,7 +95,7 @@ function recoverySettings(
     method,
     maskSafe,
     // the smaller model's matrices are plain, and full fine-tuning must not have them in few bits
-    quantize: method.kind === "full" ? null : settings.quantize,
+    quantize: recordOf(method).trainsBase ? null : settings.quantize,
     density: { ...settings.density, weight: 0, auto: null },
     gates: null,
     removal: null,

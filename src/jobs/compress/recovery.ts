@@ -1,7 +1,7 @@
 // What a recovery is to be: as it was asked for, and what that means for the run that is compressed.
 import { ConfigError, type ConfigIssue } from "../../errors.ts";
 import type { MergedModel } from "../../load/index.ts";
-import { full, lora, type MethodSettings } from "../../peft/index.ts";
+import { full, kindsOf, lora, MERGEABLE, type MethodSettings, recordOf } from "../../peft/index.ts";
 import { DEFAULTS, type Settings } from "../../settings/index.ts";
 
 export const RECOVERY_METHODS = ["lora", "full"] as const;
@@ -45,7 +45,7 @@ export function recoveryFor({ opened, beside }: MergedModel, request: RecoveryRe
     issues.push({ path: "--recovery-steps", expected: "a RUN to recover", got: "a model without a run" });
   if (beside !== undefined) {
     const got = `one of ${method.settings.kind}`;
-    issues.push({ path: "--recovery-steps", expected: "a run of lora, head or full", got });
+    issues.push({ path: "--recovery-steps", expected: `a run of ${kindsOf(MERGEABLE)}`, got });
   }
   const writes = head.kind === "language-model";
   const distillation = request.distillation ?? (writes ? 0 : DEFAULTS["distillation-weight"]);
@@ -64,13 +64,9 @@ function trainedBy(
 ): Pick<Recovery, "method" | "rate"> {
   if (method === "full") return { method: full().settings, rate: rate ?? FULL_RATE };
   // on every layer: it repairs what was cut wherever it was
-  if (own.kind === "lora") return { method: { ...own, targets: "all-linear" }, rate: rate ?? learningRate };
-  if (method === null) return { method: own, rate: rate ?? learningRate };
-  const { rank, alpha, dropout } = DEFAULTS;
-  return {
-    method: lora({ rank, alpha, dropout, targets: "all-linear" }).settings,
-    rate: rate ?? DEFAULTS["learning-rate"],
-  };
+  const everywhere = (settings: MethodSettings) => recordOf(settings).everywhere?.(settings) ?? settings;
+  if (method === null || method === own.kind) return { method: everywhere(own), rate: rate ?? learningRate };
+  return { method: everywhere(lora().settings), rate: rate ?? DEFAULTS["learning-rate"] };
 }
 
 /** A plan's word on the recovery behind it; without one nothing, whatever the plan that it was taken from says. */

@@ -14,7 +14,16 @@ import {
   writeWhole,
 } from "../../load/index.ts";
 import { mlpSites } from "../../models/index.ts";
-import { type Adapter, isHead, type MethodSettings, writeAdapter } from "../../peft/index.ts";
+import {
+  type Adapter,
+  isHead,
+  kindsOf,
+  MERGEABLE,
+  type MethodSettings,
+  recordOf,
+  recordsOfLibrary,
+  writeAdapter,
+} from "../../peft/index.ts";
 import { type PaddedModel, padded } from "../../prune/index.ts";
 import type { Environment } from "../../runs/index.ts";
 import { PRUNING_FILE, type Pruning, pruningText } from "../../runs/index.ts";
@@ -75,7 +84,8 @@ async function exportAdapter(
   output: string,
 ): Promise<Exported> {
   const adapter = publicAdapter(method.settings, trained, base, labels);
-  if (adapter === null || formatOf(adapter) !== format) throw noSuchForm(format, method.settings, adapter);
+  if (adapter === null || recordOf(method.settings).format?.library !== format)
+    throw noSuchForm(format, method.settings, base);
   await writeWhole(files, output, (folder) => writeAdapter(files, folder, adapter));
   const loads =
     format === "peft"
@@ -91,25 +101,30 @@ function headLoads({ tensors }: Adapter, output: string): string[] {
   return [...tensors.keys()].some((name) => isHead(name)) ? [`model.load_head("${output}"${AS_SAFETENSORS})`] : [];
 }
 
-function formatOf(adapter: Adapter): ExportFormat {
-  return adapter.method === "adapter" ? "adapters" : "peft";
-}
+const writes = ({ model }: OpenedTarget["base"]): boolean => model.architecture !== "encoder";
 
-function noSuchForm(format: ExportFormat, settings: MethodSettings, adapter: Adapter | null): ConfigError {
-  if (settings.kind === "prefix" && adapter === null) {
-    const got = "a prefix in every attention of an encoder–decoder, of which peft has the decoder's own alone";
-    return new ConfigError([{ path: `--format ${format}`, expected: "a run that another tool can load", got }], {
-      hint: "Only deft reads it: keep the run's folder. For peft, train with --method prompt or lora.",
-    });
-  }
-  const isMaskSafe = settings.kind === "lora" && settings.maskSafe === true;
-  const got = isMaskSafe ? "a mask-safe LoRA, whose update no adapter format can express" : `a run of ${settings.kind}`;
-  const other = adapter === null ? "merged" : formatOf(adapter);
-  const expected =
-    format === "peft" ? "a run that peft has a type for (lora, prompt, prefix)" : "a run of bottleneck adapters";
-  return new ConfigError([{ path: `--format ${format}`, expected, got }], {
-    hint: `Export it with --format ${other}.`,
-  });
+/** What a library's folder can hold, in words. */
+const HOLDS = {
+  peft: `a run that peft has a type for (${recordsOfLibrary("peft")
+    .map(({ kind }) => kind)
+    .join(", ")})`,
+  adapters: "a run of bottleneck adapters",
+} as const;
+
+function noSuchForm(
+  format: Exclude<ExportFormat, "merged">,
+  settings: MethodSettings,
+  base: OpenedTarget["base"],
+): ConfigError {
+  const own = recordOf(settings).format;
+  const obstacle = own?.obstacle?.(settings, { writes: writes(base) }) ?? null;
+  const other = own === null || obstacle ? "merged" : own.library;
+  const {
+    expected = HOLDS[format],
+    got,
+    hint = `Export it with --format ${other}.`,
+  } = obstacle ?? { got: `a run of ${settings.kind}` };
+  return new ConfigError([{ path: `--format ${format}`, expected, got }], { hint });
 }
 
 async function exportMerged(environment: Environment, opened: OpenedTarget, output: string): Promise<Exported> {
@@ -170,17 +185,14 @@ async function mergedOrRefused({ files }: Environment, opened: OpenedTarget): Pr
     return await frozen(files, opened);
   } catch (cause) {
     if (!(cause instanceof UnsupportedError)) throw cause;
-    const { kind } = opened.method.settings;
-    throw new ConfigError(
-      [
-        {
-          path: "--format merged",
-          expected: "a run of lora, head or full",
-          got: `${kind}, which is no change of the weights`,
-        },
-      ],
-      { hint: `Export it with --format ${kind === "adapter" ? "adapters" : "peft"}, or train with --method lora.` },
-    );
+    const { base, method } = opened;
+    const { kind, format } = recordOf(method.settings);
+    const expected = `a run of ${kindsOf(MERGEABLE)}`;
+    const obstacle = format?.obstacle?.(method.settings, { writes: writes(base) });
+    const hint = obstacle?.hint ?? `Export it with --format ${format?.library}, or train with --method lora.`;
+    throw new ConfigError([{ path: "--format merged", expected, got: `${kind}, which is no change of the weights` }], {
+      hint,
+    });
   }
 }
 

@@ -19,7 +19,7 @@ import {
   writeModelFolder,
 } from "../../load/index.ts";
 import { sanitize } from "../../models/index.ts";
-import { untrained } from "../../peft/index.ts";
+import { kindsOf, MERGEABLE, untrained } from "../../peft/index.ts";
 import {
   blockOf,
   globalMagnitudeMasks,
@@ -123,7 +123,7 @@ async function mergedTarget(files: Files, opened: OpenedTarget): Promise<Weights
   } catch (cause) {
     if (!(cause instanceof UnsupportedError)) throw cause;
     const got = `one with ${method.settings.kind}, which is no change of its weights`;
-    throw new ConfigError([{ path: "RUN", expected: "a model, or a run of lora, head or full", got }], {
+    throw new ConfigError([{ path: "RUN", expected: `a model, or a run of ${kindsOf(MERGEABLE)}`, got }], {
       hint: `Prune the base, then train: deft compress --model ${base.name} --prune …`,
     });
   }

@@ -13,12 +13,12 @@ import {
   initTokenIds,
   linearSites,
   methodOnBase,
+  methodOnModel,
   methodOver,
   missingHead,
   type OpenedTarget,
   openBaseModel,
   runExtras,
-  usualTargets,
   withExtras,
 } from "../../load/index.ts";
 import { isHead, type Method } from "../../peft/index.ts";
@@ -58,7 +58,7 @@ export async function* prepareTraining(
 async function prepare(environment: Environment, given: Settings, openedTeacher?: OpenedTarget) {
   const { files } = environment;
   const base = await openBaseModel(environment, given.model, undefined, given.quantize ?? null);
-  const settings: Settings = { ...given, method: usualTargets(given.method, base) };
+  const settings: Settings = { ...given, method: methodOnModel(given.method, base) };
   checkPositions(base, settings.method, settings.data.maxLength);
   const keepsZeros = settings.maskSafe ?? base.pruning !== null;
   const own = methodOnBase(settings.method, keepsZeros, initTokenIds(base, settings.method));

@@ -9,14 +9,15 @@ import {
   safetensorsBytes,
 } from "../../hub/index.ts";
 import { type Files, joinPath, type Tensor, type Weights } from "../../tensor/index.ts";
-import type { Adapter } from "./adapter.ts";
-import { fromAdapterHub, toAdapterHub } from "./adapterhub-format.ts";
-import { fromPeft, toPeft } from "./peft-format.ts";
-import { fromPeftPrompt, hasVirtualTokens, toPeftPrompt } from "./peft-prompt-format.ts";
+import type { AdapterLibrary } from "../record.ts";
+import { type Adapter, type AnyRecord, METHOD_RECORDS, recordOf } from "../table.ts";
+import { otherMethod } from "./peft-format.ts";
 
 const CONFIG = "adapter_config.json";
-const PEFT_WEIGHTS = ["adapter_model.safetensors", "adapter_model.bin"];
-const HUB_WEIGHTS = ["adapter.safetensors", "pytorch_adapter.bin"];
+const WEIGHTS: Readonly<Record<AdapterLibrary, readonly string[]>> = {
+  peft: ["adapter_model.safetensors", "adapter_model.bin"],
+  adapters: ["adapter.safetensors", "pytorch_adapter.bin"],
+};
 // AdapterHub refuses `"scaling": 1`
 const FLOATS = ["scaling", "dropout", "stochastic_depth", "lora_dropout"];
 const HUB_HEADS = ["model_head.safetensors", "pytorch_model_head.bin"];
@@ -31,21 +32,17 @@ export async function writeAdapter(files: Files, folder: string, adapter: Adapte
     await files.write(joinPath(folder, weights), safetensorsBytes(tensors));
     await files.write(joinPath(folder, name), jsonText(config, { floats: FLOATS }));
   };
-  if (adapter.method !== "adapter") {
-    const { config, tensors } = adapter.method === "lora" ? toPeft(adapter) : toPeftPrompt(adapter);
-    await write(PEFT_WEIGHTS[0]!, tensors, CONFIG, config);
-    return;
-  }
-  const { config, tensors, head } = toAdapterHub(adapter);
+  const format = recordOf({ kind: adapter.method }).format!;
+  const { config, tensors, head } = format.toFiles(adapter);
   if (head) await write(HUB_HEADS[0]!, head.tensors, "head_config.json", head.config);
-  await write(HUB_WEIGHTS[0]!, tensors, CONFIG, config);
+  await write(WEIGHTS[format.library][0]!, tensors, CONFIG, config);
 }
 
 /**
  * Reads an adapter folder in peft's or AdapterHub's layout, from safetensors or, if there is none, `.bin`. Tensors that do not fit
  * its own configuration are added to `misfits` when it is given.
  * @throws {FileError} when the folder or one of its files is missing, {DataError} when a JSON file is broken.
- * @throws {UnsupportedError} | {ConfigError} | {CheckpointError} as `fromPeft`, `fromPeftPrompt` and `fromAdapterHub`.
+ * @throws {UnsupportedError} | {ConfigError} | {CheckpointError} as the method's `fromFiles`.
  */
 export async function readAdapter(files: Files, folder: string, misfits?: CheckpointIssue[]): Promise<Adapter> {
   const hint =
@@ -56,10 +53,10 @@ export async function readAdapter(files: Files, folder: string, misfits?: Checkp
   const config = await readJsonObject(files, folder, CONFIG, hint);
   const file = joinPath(folder, CONFIG);
   if ("peft_type" in config) {
-    const stored = { config, tensors: await readTensors(files, folder, PEFT_WEIGHTS) };
-    return hasVirtualTokens(config) ? fromPeftPrompt(stored, file, misfits) : fromPeft(stored, file, misfits);
+    const stored = { config, tensors: await readTensors(files, folder, WEIGHTS.peft) };
+    return formatOf(file, config.peft_type).fromFiles(stored, file, misfits);
   }
-  const tensors = await readTensors(files, folder, HUB_WEIGHTS);
+  const tensors = await readTensors(files, folder, WEIGHTS.adapters);
   const hasHead = (await files.stat(joinPath(folder, "head_config.json"))) !== null;
   const head = hasHead
     ? {
@@ -67,7 +64,24 @@ export async function readAdapter(files: Files, folder: string, misfits?: Checkp
         tensors: await readTensors(files, folder, HUB_HEADS),
       }
     : null;
-  return fromAdapterHub({ config, tensors, head }, file, misfits);
+  return HUB.fromFiles({ config, tensors, head }, file, misfits);
+}
+
+type Format = NonNullable<AnyRecord["format"]>;
+
+const FORMATS: readonly Format[] = METHOD_RECORDS.flatMap(({ format }) => format ?? []);
+/** The one method in AdapterHub's files, which do not say which method they are of. */
+const HUB = FORMATS.find(({ library }) => library === "adapters")!;
+
+/** The format of peft's files that bear this `peft_type`. */
+function formatOf(file: string, type: unknown): Format {
+  const found = FORMATS.find(({ peftTypes }) => peftTypes.some((known) => known === type));
+  if (found) return found;
+  throw otherMethod(
+    file,
+    type,
+    FORMATS.flatMap(({ peftTypes }) => peftTypes),
+  );
 }
 
 async function readTensors(files: Files, folder: string, names: readonly string[]): Promise<Map<string, Tensor>> {

@@ -5,6 +5,13 @@ import type { PeftSelection } from "./peft-targets.ts";
 /** Tensors of an adapter by our names. */
 export type AdapterTensors = ReadonlyMap<string, Tensor>;
 
+/** An adapter of any method. */
+export interface StoredAdapter {
+  readonly method: string;
+  readonly config: object;
+  readonly tensors: AdapterTensors;
+}
+
 /**
  * LoRA: `<site>.lora_A.weight` [R, in] and `<site>.lora_B.weight` [out, R]; heads and trained biases under their
  * checkpoint names (`classifier.dense.weight`).
@@ -71,8 +78,16 @@ export interface BottleneckAdapterConfig {
  * A prompt, `prompt_embeddings` `[P, D]`, or a prefix, `prompt_embeddings` `[P, L · 2 · D]`: keys and values of each layer in
  * turn (`prefixTensors`); heads under their checkpoint names.
  */
-export interface VirtualTokenAdapter {
-  readonly method: "prompt" | "prefix";
+export type VirtualTokenAdapter = PromptAdapter | PrefixAdapter;
+
+export interface PromptAdapter {
+  readonly method: "prompt";
+  readonly config: VirtualTokenConfig;
+  readonly tensors: AdapterTensors;
+}
+
+export interface PrefixAdapter {
+  readonly method: "prefix";
   readonly config: VirtualTokenConfig;
   readonly tensors: AdapterTensors;
 }
@@ -88,6 +103,3 @@ export interface VirtualTokenConfig {
   readonly taskType: string | null;
   readonly baseModel: string | null;
 }
-
-/** An adapter of a kind that has a public format. */
-export type Adapter = LoraAdapter | BottleneckAdapter | VirtualTokenAdapter;

@@ -14,7 +14,8 @@ export interface PeftFiles {
   readonly tensors: ReadonlyMap<string, Tensor>;
 }
 
-const PREFIX = "base_model.model.";
+/** What peft puts before the names of the parts of a model. */
+export const PREFIX = "base_model.model.";
 
 const READ = [
   "peft_type",
@@ -115,7 +116,7 @@ export function fromPeft(
   file = "adapter_config.json",
   misfits?: CheckpointIssue[],
 ): LoraAdapter {
-  if (config.peft_type !== "LORA") throw otherMethod(file, config.peft_type);
+  if (config.peft_type !== "LORA") throw otherMethod(file, config.peft_type, ["LORA"]);
   requireDefaults(file, startChecked(config), { read: READ, defaults: DEFAULTS });
   const fields = new FieldReader(file, config);
   const issues: ConfigIssue[] = [];
@@ -157,10 +158,9 @@ export function fromPeft(
   };
 }
 
-const METHODS = ["LORA", "PROMPT_TUNING", "PREFIX_TUNING", "P_TUNING"];
-
-function otherMethod(file: string, type: unknown): Error {
-  if (type !== "DEFT") return unsupportedKind(file, `peft_type ${JSON.stringify(type)}`, METHODS);
+/** The error for a `peft_type` that is none of `supported`. */
+export function otherMethod(file: string, type: unknown, supported: readonly string[]): Error {
+  if (type !== "DEFT") return unsupportedKind(file, `peft_type ${JSON.stringify(type)}`, supported);
   return new ConfigError([{ path: `${file}, peft_type`, expected: "a type of Hugging Face's peft", got: '"DEFT"' }], {
     hint: "deft stores its adapters as the method they are (LORA, …), so another tool wrote this one. Export it there as LoRA.",
   });
@@ -223,7 +223,8 @@ function ownTensors(
   return own;
 }
 
-function ownName(stored: string): string {
+/** A tensor's name in the checkpoint, without the levels that peft puts around the layers it adapts or saves. */
+export function ownName(stored: string): string {
   return (
     (stored.startsWith(PREFIX) ? stored.slice(PREFIX.length) : stored)
       // `bias: all` stores a saved module's bias a second time, under the wrapper's name

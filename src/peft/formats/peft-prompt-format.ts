@@ -1,7 +1,6 @@
 // Prompt and prefix tuning as Hugging Face peft stores them: one table `prompt_embeddings`, and heads beside it.
 // Names and defaults dumped from peft 0.21.2.
 import { CheckpointError, type CheckpointIssue, ConfigError } from "../../errors.ts";
-import type { JsonObject } from "../../hub/index.ts";
 import { issueList, toFloat32 } from "../../hub/index.ts";
 import { float32, type Tensor } from "../../tensor/index.ts";
 import type { AdapterTensors, VirtualTokenAdapter, VirtualTokenConfig } from "./adapter.ts";
@@ -46,11 +45,6 @@ const READ = [
   "inference_mode",
   "revision",
 ];
-
-/** Whether a peft configuration is of a method with virtual tokens. */
-export function hasVirtualTokens(config: JsonObject): boolean {
-  return typeof config.peft_type === "string" && Object.hasOwn(METHODS, config.peft_type);
-}
 
 /**
  * The adapter in peft's names, with the configuration peft 0.21.2 writes. How a prompt began is not told:

@@ -3,7 +3,7 @@
 import { UnsupportedError } from "../../errors.ts";
 import type { MlpSite } from "../../models/index.ts";
 import { keptShareAt } from "../../optim/index.ts";
-import { type MethodSettings, mergedWeights } from "../../peft/index.ts";
+import { isMergeable, type MethodSettings, mergedWeights } from "../../peft/index.ts";
 import type { Tensor, Weights } from "../../tensor/index.ts";
 import {
   columnEnergies,
@@ -128,8 +128,7 @@ export class NeuronRemoval {
 
   #effective(parameters: ReadonlyMap<string, Tensor>): Weights {
     const { weights, method } = this.#options;
-    const isMerged = method.kind === "lora" || method.kind === "full";
-    return isMerged ? mergedWeights(weights, parameters, method) : weights;
+    return isMergeable(method) ? mergedWeights(weights, parameters, method) : weights;
   }
 
   async #scores(

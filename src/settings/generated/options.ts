@@ -233,7 +233,7 @@ export interface PlainOptions {
   readonly batchSize?: number | undefined;
   /** Add up the gradients of this many batches for one step. A whole number ≥ 1. Default: `1`. */
   readonly accumulate?: number | undefined;
-  /** Use this learning rate at the peak of the schedule. A number > 0. Default: `0.0003`; prompt: 0.01, prefix: 0.01, head: 0.001, full: 0.00002. */
+  /** Use this learning rate at the peak of the schedule. A number > 0. Default: `0.0003`; ia3: 0.003, prompt: 0.01, prefix: 0.01, head: 0.001, full: 0.00002. */
   readonly learningRate?: number | undefined;
   /** After warm-up, lower the learning rate linearly, along a cosine, or not at all (constant). Default: `linear`. */
   readonly schedule?: "linear" | "cosine" | "constant" | undefined;

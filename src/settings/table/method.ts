@@ -1,11 +1,10 @@
 // Settings of the method: what is trained, and the options of each method.
 import { count, number, oneOf, parsed, someOf, words, yesNo } from "./kinds.ts";
-import { METHODS, STORED_FORMATS } from "./names.ts";
+import { METHODS, methodsWith, STORED_FORMATS } from "./names.ts";
 import { type Setting, TRAINING } from "./setting.ts";
 import { parseSaid } from "./values.ts";
 
 const heading = "Method";
-const LORA = ["lora", "qlora"] as const;
 const COMMON = { group: "more", heading, affects: "method", option: "method", commands: TRAINING } as const;
 
 export const METHOD_SETTINGS = {
@@ -55,41 +54,47 @@ export const METHOD_SETTINGS = {
     ],
     commands: TRAINING,
   },
-  rank: { ...COMMON, kind: count(), default: 8, help: "Give LoRA updates this rank.", methods: LORA },
+  rank: { ...COMMON, kind: count(), default: 8, help: "Give LoRA updates this rank.", methods: methodsWith("rank") },
   alpha: {
     ...COMMON,
     kind: number({ above: 0 }),
     default: 16,
     help: "Scale LoRA updates by alpha / rank.",
-    methods: LORA,
+    methods: methodsWith("alpha"),
   },
   dropout: {
     ...COMMON,
     kind: number({ min: 0, below: 1 }),
     default: 0.1,
     help: "Drop inputs of LoRA updates with this probability.",
-    methods: LORA,
+    methods: methodsWith("dropout"),
   },
   targets: {
     ...COMMON,
     kind: words(),
     default: ["query", "value"],
-    help: "Adapt these linear layers with LoRA; all-linear names every one.",
-    methods: LORA,
+    help: "Adapt these linear layers with LoRA or IA3; all-linear names every one. IA3's own are keys, values and the MLP's output.",
+    methods: methodsWith("targets"),
+  },
+  "feedforward-targets": {
+    ...COMMON,
+    kind: words(),
+    help: "Scale what goes into these of IA3's targets, in place of what comes out; by default the MLP's output layer.",
+    methods: methodsWith("feedforward-targets"),
   },
   bias: {
     ...COMMON,
     kind: oneOf(["none", "all", "lora_only"]),
     default: "none",
     help: "Train these biases beside the LoRA updates.",
-    methods: LORA,
+    methods: methodsWith("bias"),
   },
   rslora: {
     ...COMMON,
     kind: yesNo(),
     default: false,
     help: "Scale LoRA updates by alpha / √rank, in place of alpha / rank.",
-    methods: LORA,
+    methods: methodsWith("rslora"),
   },
   "mask-safe": {
     kind: yesNo(),
@@ -107,28 +112,28 @@ export const METHOD_SETTINGS = {
     kind: oneOf(["pfeiffer", "houlsby"]),
     default: "pfeiffer",
     help: "Place adapters behind the MLP, or with houlsby behind attention too.",
-    methods: ["adapter"],
+    methods: methodsWith("adapter-kind"),
   },
   "reduction-factor": {
     ...COMMON,
     kind: number({ min: 1 }),
     default: 16,
     help: "Divide the hidden size by this for the size of an adapter's bottleneck.",
-    methods: ["adapter"],
+    methods: methodsWith("reduction-factor"),
   },
   "virtual-tokens": {
     ...COMMON,
     kind: count(),
     default: 60,
     help: "Put this many trained tokens before the text.",
-    methods: ["prompt", "prefix"],
+    methods: methodsWith("virtual-tokens"),
   },
   "prompt-init": {
     ...COMMON,
     kind: oneOf(["random", "text"]),
     default: "random",
     help: "Start the prompt from random values, or from the words of --prompt-init-text.",
-    methods: ["prompt"],
+    methods: methodsWith("prompt-init"),
     needs: [
       {
         key: "prompt-init-text",
@@ -144,7 +149,7 @@ export const METHOD_SETTINGS = {
     kind: parsed("some words", "string", parseSaid),
     help: "Start the prompt from these words, repeated or cut to fit.",
     value: "TEXT",
-    methods: ["prompt"],
+    methods: methodsWith("prompt-init-text"),
     needs: [{ key: "prompt-init", isNot: ["random"], expected: "--prompt-init text", got: "--prompt-init random" }],
   },
   "prefix-projection": {
@@ -152,13 +157,13 @@ export const METHOD_SETTINGS = {
     kind: yesNo(),
     default: false,
     help: "Train an MLP that computes the prefix; it is folded into the prefix when the run is saved.",
-    methods: ["prefix"],
+    methods: methodsWith("prefix-projection"),
   },
   "prefix-projection-size": {
     ...COMMON,
     kind: count(),
     help: "Give that MLP this width, in place of the hidden size.",
-    methods: ["prefix"],
+    methods: methodsWith("prefix-projection-size"),
     needs: [
       {
         key: "prefix-projection",

@@ -1,4 +1,5 @@
 // Names that settings take: tasks with the kind of their answers, methods, storage formats, and the commands that take settings.
+import { METHOD_NAMES, type MethodName, recordNamed } from "../../peft/index.ts";
 
 /** What a task answers with, and whose files it reads. */
 interface TaskFacts {
@@ -32,9 +33,15 @@ export type TaskName = keyof typeof TASK_FACTS;
 /** Task names, in the order of help. */
 export const TASKS = Object.keys(TASK_FACTS) as unknown as readonly [TaskName, ...TaskName[]];
 
-export const METHODS = ["lora", "qlora", "adapter", "prompt", "prefix", "head", "full"] as const;
+/** Method names, in the order of help. */
+export const METHODS = METHOD_NAMES as readonly [MethodName, ...MethodName[]];
 
-export type MethodName = (typeof METHODS)[number];
+export type { MethodName };
+
+/** The methods that read an option. */
+export function methodsWith(option: string): readonly MethodName[] {
+  return METHOD_NAMES.filter((name) => option in recordNamed(name).record.options);
+}
 
 /** How the matrices of a frozen base can be stored. */
 export const STORED_FORMATS = ["nf4", "int8", "int4"] as const;

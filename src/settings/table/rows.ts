@@ -1,4 +1,5 @@
 // The table of settings whole, and what follows from its rows: names, types, defaults.
+import { recordNamed } from "../../peft/index.ts";
 import { ANSWER_SETTINGS } from "./answers.ts";
 import { DATA_SETTINGS } from "./data.ts";
 import { DENSITY_SETTINGS } from "./density.ts";
@@ -44,9 +45,11 @@ export function taskDefaults(task: TaskName | undefined): SettingsInput {
   return task === undefined ? {} : changedDefaults(({ byTask }) => byTask?.[task]);
 }
 
-/** What a method changes in the defaults. */
+/** What a method changes in the defaults; options that it reads and has no default for are undefined. */
 export function methodDefaults(method: MethodName): SettingsInput {
-  return changedDefaults(({ byMethod }) => byMethod?.[method]);
+  const { options } = recordNamed(method).record;
+  const own = Object.entries(options).map(([key, row]) => [key, row.default]);
+  return { ...(Object.fromEntries(own) as SettingsInput), ...changedDefaults(({ byMethod }) => byMethod?.[method]) };
 }
 
 /** What the kind of density loss changes: ε of neurons is compared with a mean a², between 0.01 and 0.2 in most BERTs. */

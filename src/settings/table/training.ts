@@ -1,8 +1,18 @@
 // Settings of training: the teacher, steps and learning rate, when to evaluate, and what to keep.
+
+import { recordNamed } from "../../peft/index.ts";
 import { count, number, oneOf, parsed, share, text, whole, wholes } from "./kinds.ts";
-import { CLASS_TASKS, type SettingCommand, TEACHER_TASKS } from "./names.ts";
+import { CLASS_TASKS, METHODS, type MethodName, type SettingCommand, TEACHER_TASKS } from "./names.ts";
 import { MEASURING, type Setting, TRAINING } from "./setting.ts";
 import { parseClassWeights } from "./values.ts";
+
+/** Learning rates of methods that have one of their own. */
+const OWN_RATES: Readonly<Partial<Record<MethodName, number>>> = Object.fromEntries(
+  METHODS.flatMap((name) => {
+    const { learningRate } = recordNamed(name).record;
+    return learningRate === undefined ? [] : [[name, learningRate]];
+  }),
+);
 
 const COMMON = { group: "more", heading: "Training", affects: "step", commands: TRAINING } as const;
 const SEEDED: readonly SettingCommand[] = ["demo", ...TRAINING, "eval", "predict", "compress"];
@@ -66,7 +76,7 @@ export const TRAINING_SETTINGS = {
     ...COMMON,
     kind: number({ above: 0 }),
     default: 3e-4,
-    byMethod: { prompt: 1e-2, prefix: 1e-2, head: 1e-3, full: 2e-5 },
+    byMethod: OWN_RATES,
     help: "Use this learning rate at the peak of the schedule.",
     group: "basic",
     at: "optim.learningRate",
