@@ -70,13 +70,14 @@ const named = (names: readonly string[]): OwnNames => ({ names, isOfficial: true
 async function ownNames(
   draft: Task,
   { table, name }: LabelColumn,
-  { labelsRequired }: Pick<DatasetOptions, "labelsRequired">,
+  { labelsRequired, classes }: Pick<DatasetOptions, "labelsRequired" | "classes">,
 ): Promise<OwnNames> {
   const given = table.classNames?.get(name);
   if (given !== undefined) return { names: given, isOfficial: true, notes: [], canName: false };
   const regression = draft.isPair ? "text-pair-regression" : "text-regression";
   try {
-    const { labels, notes } = await findLabels(table, name, regression);
+    const least = classes !== undefined && classes.isTrained !== true ? 1 : 2;
+    const { labels, notes } = await findLabels(table, name, { regression, least });
     return { names: labels, isOfficial: false, notes, canName: true };
   } catch (error) {
     // a column that is no labels stands in no one's way where none are needed

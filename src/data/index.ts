@@ -30,7 +30,7 @@ export { heldOut } from "./held-out.ts";
 export { matchClasses } from "./label-match.ts";
 export type { TokenSpans } from "./offsets.ts";
 export type { Cell, Table, TableRow } from "./row.ts";
-export { canonicalSplit } from "./sources.ts";
+export { noSuchPath } from "./sources.ts";
 export { type Dataset, type DatasetOptions, type ModelClasses, type Split, splitOf } from "./split.ts";
 export { openTable, TABLE_FORMATS, type TableFormat, tableFormat } from "./table.ts";
 export {

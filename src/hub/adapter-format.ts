@@ -1,6 +1,6 @@
 // Adapter folders on disk: peft's and AdapterHub's layouts, told apart by what they hold.
 import { type CheckpointIssue, FileError } from "../errors.ts";
-import { type Files, joinPath, type Tensor, type Weights } from "../tensor/index.ts";
+import { type Files, joinPath, nearestPath, type Tensor, type Weights } from "../tensor/index.ts";
 import type { Adapter } from "./adapter.ts";
 import { fromAdapterHub, toAdapterHub } from "./adapterhub-format.ts";
 import { type JsonObject, jsonText, readJsonObject } from "./json-file.ts";
@@ -46,7 +46,9 @@ export async function readAdapter(files: Files, folder: string, misfits?: Checkp
   const hint =
     "An adapter folder holds adapter_config.json and adapter_model.safetensors (peft) or adapter.safetensors.";
   if ((await files.stat(folder)) === null) {
-    throw new FileError(folder, "expected an adapter folder, got nothing there", { hint });
+    const near = await nearestPath(files, folder);
+    const meant = near === null ? hint : `Did you mean ${near}? ${hint}`;
+    throw new FileError(folder, "expected an adapter folder, got nothing there", { hint: meant });
   }
   const config = await readJsonObject(files, folder, CONFIG, hint);
   const file = joinPath(folder, CONFIG);
