@@ -1,6 +1,6 @@
 // Which classes a data set has and in which order: those named, the file's own, those found in it; and a model's, matched by name.
 import { ConfigError } from "../errors.ts";
-import { findLabels } from "./find-labels.ts";
+import { findLabels, sortedLabels } from "./find-labels.ts";
 import { arePlaceholders, classFinder, matchClasses } from "./label-match.ts";
 import { type ClassOptions, classReader, type LabelReader, scoreReader } from "./labels.ts";
 import type { Table } from "./row.ts";
@@ -53,6 +53,15 @@ export async function resolveClasses(
   if (model !== null && model.isTrained !== true && own.names.every((name) => classFinder(model.names)(name) !== null))
     return { task: withLabels(draft, model.names), cells: plainCells(model.names, false), notes: own.notes };
   return orderedAs(draft, own, [], model);
+}
+
+/**
+ * For each class its place in the data's own order, GLUE's or the sorted one: what is held out of a file does not depend on the order
+ * that a model has its classes in.
+ */
+export function ownPlaces({ task, cells }: ReadClasses, isFixed: boolean): number[] {
+  const sorted = sortedLabels(task.labels);
+  return task.labels.map((label, index) => (isFixed ? (cells.to?.indexOf(index) ?? index) : sorted.indexOf(label)));
 }
 
 /** Reads a table's labels as these classes. */
@@ -149,9 +158,10 @@ export function mismatch(
   labels: readonly string[],
   names: readonly string[],
 ): ConfigError {
-  return new ConfigError([{ path, expected: `${expected}, ${listed(labels)}`, got: listed(names) }], {
-    hint: "Class names are compared in any case of letters. Where they mean the same, rename one side: the labels of the data, or id2label in the model's config.json.",
-  });
+  const hint = arePlaceholders(names)
+    ? `The model does not name its classes. Name all ${names.length}, in the order of its logits: --labels A,B,…`
+    : "Class names are compared in any case of letters. Where they mean the same, rename one side: the labels of the data, or id2label in the model's config.json.";
+  return new ConfigError([{ path, expected: `${expected}, ${listed(labels)}`, got: listed(names) }], { hint });
 }
 
 /** Class names as a message shows them. */

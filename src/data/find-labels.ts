@@ -97,12 +97,17 @@ function ordered(table: Table, column: string, values: readonly string[]): Found
   const isNumeric = values.every((value) => numberOf(value) !== null);
   const pointed = isNumeric ? values.filter((value) => /[.e]/i.test(value) && Number.isSafeInteger(Number(value))) : [];
   const whole = (value: string) => (pointed.includes(value) ? String(Number(value)) : value);
-  const labels = [...new Set(values.map(whole))];
-  const sorted = isNumeric ? labels.sort((a, b) => Number(a) - Number(b)) : labels.sort();
+  const labels = sortedLabels([...new Set(values.map(whole))]);
   const shown = (of: readonly string[]) => of.slice(0, 6).join(", ") + (of.length > 6 ? ", …" : "");
   const notes =
     pointed.length === 0
       ? []
       : [`${table.file}, column ${column}: ${shown(pointed)} are taken as the classes ${shown(pointed.map(whole))}`];
-  return { labels: sorted, notes };
+  return { labels, notes };
+}
+
+/** Labels in the order that found ones have: by value where all are whole numbers, else by code unit. */
+export function sortedLabels(labels: readonly string[]): string[] {
+  const isWhole = labels.every((label) => /^-?\d+$/.test(label));
+  return isWhole ? labels.toSorted((a, b) => Number(a) - Number(b)) : labels.toSorted();
 }

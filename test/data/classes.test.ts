@@ -197,6 +197,8 @@ describe("one's own table", () => {
     const found = text.includes("ham") ? '["ham","spam"]' : '["1","2"]';
     expect(error.message).toContain(`MODEL: expected classes named as the labels of `);
     expect(error.message).toContain(`${found}, got ${JSON.stringify(names)}`);
+    const named = /Name all 3, in the order of its logits: --labels A,B,…$/.test(error.hint!);
+    expect(named).toBe(names[0] === "LABEL_0");
   });
 
   test("some other names: every line, and both lists", async () => {
@@ -229,6 +231,25 @@ describe("one's own table", () => {
       "Entailment",
       "Neutral",
     ]);
+  });
+
+  test("what is held out of a file does not depend on a model's order", async () => {
+    const rows = Array.from({ length: 90 }, (_, i) => `t${i},${NLI[(i * 7) % 3]}`);
+    const held = async (options: Partial<Options>) => {
+      const dataset = await open("a.csv", `text,label\n${rows.join("\n")}\n`, {
+        task: "text-classification",
+        ...options,
+      });
+      const lines = [];
+      for await (const { line } of splitOf(dataset, "dev").examples()) lines.push(line);
+      return lines;
+    };
+    const own = await held({});
+    for (const names of [NLI, NLI.toReversed(), ["Neutral", "Entailment", "Contradiction"]]) {
+      expect(await held({ classes: { ...model(...names), isTrained: true } })).toEqual(own);
+      expect(await held({ classes: model(...names) })).toEqual(own);
+    }
+    expect(await held({ labels: NLI.toReversed() })).toEqual(own);
   });
 
   test("booleans are classes", async () => {
