@@ -4,7 +4,7 @@ import type { Files } from "../tensor/index.ts";
 import { type Example, type ExampleSource, readExamples, readIdPairs, type Scan, scanExamples } from "./examples.ts";
 import { fileDigest, textDigest } from "./fingerprint.ts";
 import { heldOut, textKey } from "./held-out.ts";
-import { listed, mismatch, type ReadClasses, readerOf, resolveClasses } from "./labels/classes.ts";
+import { listed, mismatch, ownPlaces, type ReadClasses, readerOf, resolveClasses } from "./labels/classes.ts";
 import type { LabelReader } from "./labels/labels.ts";
 import type { Dataset, DatasetOptions, Split } from "./split.ts";
 import { type ColumnWish, pickColumns, USUAL_LABEL, USUAL_PAIR, USUAL_SCORE, USUAL_TEXT } from "./tables/columns.ts";
@@ -82,7 +82,9 @@ function otherClasses(
   error: unknown,
 ): ConfigError | DataError | null {
   const { labels = [], classes } = options;
-  if (task.kind !== "classification" || (labels.length === 0 && classes === undefined)) return null;
+  // GLUE's cells are read by GLUE's names, which have met the model's before
+  if (task.kind !== "classification" || isGlueTask(task.name)) return null;
+  if (labels.length === 0 && classes === undefined) return null;
   const strangers = readers.map((reader) => reader.strangers());
   const found = [...new Set(strangers.flatMap((one) => one.labels))].sort();
   if (found.length > 0 && strangers.every(({ all }) => all)) {
@@ -219,7 +221,9 @@ async function splitWhole(context: Context, source: Source, table: Table, wanted
     labels.push(label ?? 0);
   });
   note(context, source.file, scan);
-  const classes = task.kind === "classification" ? labels : null;
+  const isGlue = isGlueTask(task.name);
+  const places = task.kind === "classification" ? ownPlaces(context.classes, isGlue) : null;
+  const classes = places === null ? null : labels.map((label) => places[label] ?? 0);
   const aside = heldOut(keys, classes, { share, seed });
   const devCount = aside.reduce((sum, flag) => sum + flag, 0);
   if (devCount === 0) throw tooFew(source.file, scan.count, dev);

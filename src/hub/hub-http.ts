@@ -176,7 +176,7 @@ export function mayPass(error: unknown): error is FileError {
 }
 
 /** Turns a failed connection into a `FileError` that names the place and the mend. */
-async function explained<T>({ id, endpoint }: HubTarget, act: () => Promise<T>): Promise<T> {
+async function explained<T>({ id, endpoint, localHint }: HubTarget, act: () => Promise<T>): Promise<T> {
   try {
     return await act();
   } catch (cause) {
@@ -185,7 +185,7 @@ async function explained<T>({ id, endpoint }: HubTarget, act: () => Promise<T>):
     const code = inner instanceof Error && "code" in inner ? String(inner.code) : undefined;
     const reason = code ?? (inner instanceof Error ? inner.message : String(inner));
     throw new FileError(id, `expected an answer from ${endpoint}, got no working connection (${reason})`, {
-      hint: "Check the network and HF_ENDPOINT and run again: what was fetched is kept. A local folder needs no network.",
+      hint: `Check the network and HF_ENDPOINT and run again: what was fetched is kept. A local folder needs no network. ${localHint}`,
       cause,
     });
   }

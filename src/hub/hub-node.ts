@@ -65,12 +65,22 @@ export async function resolveModel(
   const settings = hubSettings(environment, homedir());
   const { id, revision } = reference;
   const root = join(settings.cacheFolder, repositoryFolder(id));
+  if (await isPath(model, id, root)) {
+    const hint = `${await missingHint(path)}\nIf a model of the Hugging Face hub is meant: ${id}@main`;
+    throw new FileError(model, "expected a model folder, got nothing there", { hint });
+  }
   const token = settings.token ?? (await tokenIn(settings.tokenFile));
   const localHint = `If a local folder was meant: ${await missingHint(path)}`;
   const session: Session = { ...settings, token, id, localHint, root, report: onProgress, retries, retryDelayMs };
   const found = await located(session, revision);
   onProgress({ status: "ready", name: id, folder: found.folder });
   return { ...found, id };
+}
+
+/** Whether `folder/name` is a path and no hub id: the folder is here, and the hub's cache has no such model. `folder/name@revision` is an id. */
+async function isPath(model: string, id: string, cached: string): Promise<boolean> {
+  if (model !== id || !id.includes("/")) return false;
+  return (await files.stat(id.slice(0, id.indexOf("/"))))?.isFolder === true && (await files.stat(cached)) === null;
 }
 
 /** The folder for things this project computes and may compute again: `DEFT_CACHE`, or the user's cache folder. */

@@ -1,13 +1,21 @@
 // The library as a user writes it: a model, data, a fine-tuning run, and the tuned model that comes out.
-import { ConfigError, FileError } from "../errors.ts";
+import { type GlueTaskName, noSuchPath } from "../data/index.ts";
+import { ConfigError } from "../errors.ts";
 import { openData } from "../evaluate/index.ts";
 import type { HubEvent } from "../hub/index.ts";
 import { trainRun } from "../jobs/index.ts";
 import { openBaseModel } from "../load/index.ts";
 import type { Hooks } from "../nn/index.ts";
 import { lora, type Method } from "../peft/index.ts";
-import type { Environment, Running, RunRecord, Stoppable } from "../runs/index.ts";
-import { openSettings, readRun, running } from "../runs/index.ts";
+import {
+  type Environment,
+  openSettings,
+  type Running,
+  type RunRecord,
+  readRun,
+  running,
+  type Stoppable,
+} from "../runs/index.ts";
 import {
   type DataSource,
   type DensityOptions,
@@ -17,7 +25,6 @@ import {
   type PlainOptions,
   plainInput,
   type Settings,
-  type TaskName,
 } from "../settings/index.ts";
 import type { Evaluation } from "../tasks/index.ts";
 import { type Files, parameterCount } from "../tensor/index.ts";
@@ -75,18 +82,20 @@ export interface TunedRun extends Scorable {
   readonly result: Evaluation | null;
 }
 
+/** Which columns of a table to read, and as what. */
+export interface TableOptions extends Omit<DataSource, "task" | "path"> {
+  /** The label column holds a number to predict, and no class. */
+  readonly regression?: boolean;
+}
+
 /** The library on one machine. */
 export interface Library {
   /** Opens a Hugging Face id or folder and checks it. Errors as `openCheckpoint` and `parseEncoderConfig`. */
   loadModel(model: string, options?: LoadOptions): Promise<LoadedModel>;
   /** One of GLUE's nine tasks in its official folder. @throws {FileError} when the folder is missing. */
-  glue(
-    task: Exclude<TaskName, "text-classification" | "text-pair" | "squad" | "seq2seq">,
-    folder: string,
-    options?: Pick<DataSource, "limitTrain" | "limitEval">,
-  ): Promise<DataSource>;
-  /** One's own CSV, TSV, JSONL or Parquet; pairs when `pairColumn` is given. @throws {FileError} when it is missing. */
-  table(path: string, options?: Omit<DataSource, "task" | "path">): Promise<DataSource>;
+  glue(task: GlueTaskName, folder: string, options?: Pick<DataSource, "limitTrain" | "limitEval">): Promise<DataSource>;
+  /** One's own CSV, TSV, JSON or Parquet; pairs when `pairColumn` is given. @throws {FileError} when it is missing. */
+  table(path: string, options?: TableOptions): Promise<DataSource>;
   /** SQuAD's JSON, a folder of it or one file. @throws {FileError} when it is missing. */
   squad(path: string, options?: Pick<DataSource, "limitTrain" | "limitEval">): Promise<DataSource>;
   /** Texts to write for texts, in a table of one's own. @throws {FileError} when it is missing. */
@@ -105,12 +114,7 @@ export function library(environment: Environment): Library {
   return {
     loadModel: (model, options = {}) => loadModel(environment, model, options),
     glue: (task, folder, options = {}) => source(files, { task, path: folder, ...options }),
-    table: (path, options = {}) =>
-      source(files, {
-        task: options.pairColumn === undefined ? "text-classification" : "text-pair",
-        path,
-        ...options,
-      }),
+    table: (path, options = {}) => source(files, tableSource(path, options)),
     squad: (path, options = {}) => source(files, { task: "squad", path, ...options }),
     seq2seq: (path, options = {}) => source(files, { task: "seq2seq", path, ...options }),
     fineTune: (base, options) => running(fineTuneEvents(environment, base, options)),
@@ -141,9 +145,15 @@ async function loadModel(environment: Environment, name: string, options: LoadOp
 }
 
 async function source(files: Files, data: DataSource): Promise<DataSource> {
-  if ((await files.stat(data.path)) === null)
-    throw new FileError(data.path, "expected a data folder or file, got nothing there");
+  if ((await files.stat(data.path)) === null) throw await noSuchPath(files, data.path);
   return data;
+}
+
+function tableSource(path: string, { regression = false, ...options }: TableOptions): DataSource {
+  const isPair = options.pairColumn !== undefined;
+  const scores = isPair ? "text-pair-regression" : "text-regression";
+  const classes = isPair ? "text-pair" : "text-classification";
+  return { task: regression ? scores : classes, path, ...options };
 }
 
 async function* fineTuneEvents(

@@ -1,7 +1,7 @@
 // A run's folder read back: `run.json` and `events.jsonl`, as reports and comparisons take them.
 import { FileError } from "../errors.ts";
 import { completed } from "../settings/index.ts";
-import { type Files, joinPath } from "../tensor/index.ts";
+import { type Files, joinPath, nearestPath } from "../tensor/index.ts";
 import type { TrainEvent } from "../train/index.ts";
 import { parseEvents } from "./history.ts";
 import type { RunRecord } from "./run-record.ts";
@@ -25,8 +25,10 @@ export interface StoredRun {
 export async function readRun(files: Files, folder: string): Promise<StoredRun> {
   const path = joinPath(folder, "run.json");
   if ((await files.stat(folder)) === null) {
+    const near = await nearestPath(files, folder);
+    const meant = near === null ? "" : `Did you mean ${near}? `;
     throw new FileError(folder, "expected a run's folder, got nothing there", {
-      hint: "`deft train --output RUN` makes one.",
+      hint: `${meant}\`deft train --output RUN\` makes one.`,
     });
   }
   if ((await files.stat(path)) === null) {

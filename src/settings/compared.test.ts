@@ -52,7 +52,8 @@ describe("runs of the version before", () => {
     "%s: settings resolve to what they were, and read back",
     (_, { flags, settings, input, command }) => {
       const now = resolveSettings({ flags });
-      expect(now).toEqual(completed(settings));
+      expect(now).toEqual({ ...completed(settings), keep: "best" });
+      expect(completed(settings).keep).toBe("earliest");
       expect(now).toMatchObject(settings);
       expect(settingsInput(now)).toEqual({ ...input, ...SINCE });
       expect(settingsInput(settings)).toEqual({ ...input, ...SINCE });

@@ -35,14 +35,15 @@ export function valueAt(settings: object, key: SettingsKey): unknown {
 export function settingsAt(settings: Settings, keys: readonly SettingsKey[]): Part {
   const whole: Part = {};
   for (const key of keys) {
-    const { at, isLater, default: usual = null }: Setting = SETTINGS[key];
+    const { at, isLater, default: usual = null, older = usual }: Setting = SETTINGS[key];
     if (at === undefined) continue;
     const names = at.split(".");
     let [from, to]: [Part, Part] = [settings as unknown as Part, whole];
     for (const [depth, name] of names.entries()) {
       const value = from[name];
       const isLeaf = depth === names.length - 1;
-      const isLeftOut = isLeaf && isLater === true && (value === undefined || isSame(value, usual));
+      const isLeftOut =
+        isLeaf && isLater === true && (value === undefined || isSame(value, usual) || isSame(value, older));
       if (value === undefined || isLeftOut) break;
       if (isLeaf || value === null) {
         to[name] = value;
@@ -61,8 +62,8 @@ const isSame = (a: unknown, b: unknown) => JSON.stringify(a) === JSON.stringify(
 export function completed(settings: Settings): Settings {
   const whole = { ...settings, data: { ...settings.data } } as unknown as Part;
   for (const key of SETTINGS_KEYS) {
-    const { at, isLater, default: usual = null }: Setting = SETTINGS[key];
-    if (isLater === true && at !== undefined && valueAt(whole, key) === undefined) put(whole, at, usual);
+    const { at, isLater, default: usual = null, older = usual }: Setting = SETTINGS[key];
+    if (isLater === true && at !== undefined && valueAt(whole, key) === undefined) put(whole, at, older);
   }
   return whole as unknown as Settings;
 }

@@ -41,8 +41,10 @@ export function settingsInput(settings: Settings): SettingsInput {
 function inputAt(settings: Settings): SettingsInput {
   return Object.fromEntries(
     SETTINGS_KEYS.map((key) => {
-      const { isLater, default: usual }: Setting = SETTINGS[key];
-      return [key, valueAt(settings, key) ?? (isLater ? usual : undefined)];
+      const { isLater, default: usual, older }: Setting = SETTINGS[key];
+      const value = valueAt(settings, key) ?? (isLater ? usual : undefined);
+      // no flag says what an older version did
+      return [key, older !== undefined && value === older ? usual : value];
     }).filter(([, value]) => value !== undefined),
   );
 }

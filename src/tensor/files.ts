@@ -1,4 +1,5 @@
 // The files a room may need, as an interface: rooms stay free of node:fs and run in a browser.
+import { nearest } from "../errors.ts";
 
 export interface FileStat {
   readonly sizeBytes: number;
@@ -46,4 +47,24 @@ export function parentFolder(path: string): string {
   const real = path.replace(/\/+$/, "");
   const slash = real.lastIndexOf("/");
   return slash < 0 ? "." : real.slice(0, slash) || "/";
+}
+
+/**
+ * The path that was meant, where a path leads nowhere: its first missing part replaced by the nearest name beside it, with the rest where
+ * that exists. Null where no name is near, or folders cannot be listed.
+ */
+export async function nearestPath(files: Pick<Files, "stat" | "list">, path: string): Promise<string | null> {
+  let place = path.replace(/\/+$/, "");
+  let rest = "";
+  while (parentFolder(place) !== place && !(await files.stat(parentFolder(place)))?.isFolder) {
+    rest = joinPath(place.slice(place.lastIndexOf("/") + 1), rest);
+    place = parentFolder(place);
+  }
+  const name = place.slice(place.lastIndexOf("/") + 1);
+  const names = await files.list(parentFolder(place)).catch(() => []);
+  const near = nearest(name, names);
+  if (near === undefined) return null;
+  const meant = `${place.slice(0, place.length - name.length)}${near}`;
+  const whole = joinPath(meant, rest);
+  return rest !== "" && (await files.stat(whole)) !== null ? whole : meant;
 }

@@ -1,7 +1,7 @@
 // Host values: dtypes, tensors, weights and random streams.
 // Takes numbers, gives `Tensor` and `Weight`. Never: operations on tensors (those are the graph's).
 export { allocate, type DType, elementBytes, type TypedArray, wrap } from "./dtype.ts";
-export { type FileStat, type Files, joinPath, parentFolder } from "./files.ts";
+export { type FileStat, type Files, joinPath, nearestPath, parentFolder } from "./files.ts";
 export { bfloat16ToFloat32, float16ToFloat32, float32ToFloat16 } from "./float16.ts";
 export { type Random, randomStream, streamSeed } from "./random.ts";
 export { elementCount, float32, int64, scalarOf, type Tensor, tensor, zeros } from "./tensor.ts";

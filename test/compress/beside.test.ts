@@ -217,5 +217,9 @@ test("a budget searches such a run too, eight bits are measured, and what cannot
     expect(err).toMatch(expected);
     expect(code).toBe(2);
   };
-  await refused(/--recovery-steps: expected a run of lora, ia3, head or full, got one of adapter/, "--recovery-steps", "5");
+  await refused(
+    /--recovery-steps: expected a run of lora, ia3, head or full, got one of adapter/,
+    "--recovery-steps",
+    "5",
+  );
 });

@@ -284,7 +284,17 @@ describe("layouts", () => {
   test.each<[string, string, string]>([
     ["a.json", '{"data": [{"passage": "x"}]}', "data[0].paragraphs: expected a list, got nothing"],
     ["a.json", '{"questions": []}', 'expected a JSON object with a list "data", got nothing'],
-    ["a.csv", "id,question,text\n1,a,b\n", "expected a column context, got the columns id, question, text"],
+    [
+      "a.csv",
+      "id,question,text\n1,a,b\n",
+      "a.csv: expected a column context, got the columns id, question, text\na.csv: expected a column answers, got",
+    ],
+    [
+      "a.csv",
+      "question,context,answer_text,answer_start\na,b,b,0\n",
+      "expected a column answers, got the columns question, context, answer_text, answer_start",
+    ],
+    ["a.json", '[{"question": "a", "context": "b", "answer": "b"}]', "[0].answers: expected a list, got nothing"],
   ])("%s of another layout names those that are read: %s", async (name, text, message) => {
     const error = await read(name, text).catch((e: unknown) => e);
     expect(error).toBeInstanceOf(DataError);

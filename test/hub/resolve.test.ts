@@ -218,6 +218,24 @@ describe("resolveModel", () => {
     expect(server.requests).toEqual([]);
   });
 
+  it("takes no path below a folder that is here for a hub id, unless it says so", async () => {
+    // `src` is a folder of the one that tests run in
+    const error = await failure(FileError, resolve("src/hbu"));
+    expect(error.message).toContain("src/hbu: expected a model folder, got nothing there");
+    expect(error.hint).toMatch(/There is no "hbu" in .*; did you mean "hub"\?\n.* hub is meant: src\/hbu@main$/s);
+    expect(server.requests).toEqual([]);
+    expect((await failure(FileError, resolve("src/hbu@main"))).message).toContain("got status 404");
+    // what the cache has was meant before
+    await mkdir(join(home, "hub", "models--src--hbu"), { recursive: true });
+    expect((await failure(FileError, resolve("src/hbu"))).message).toContain("got status 404");
+  });
+
+  it("names the nearest folder where neither the disk nor the hub has the model", async () => {
+    await server.close();
+    const error = await failure(FileError, resolve("asstes/demo", {}, 0));
+    expect(error.hint).toMatch(/If a local folder was meant: There is no "asstes" in .*; did you mean "assets"\?/);
+  });
+
   it("takes a folder as it is, whatever its name", async () => {
     expect(await resolve(home)).toEqual({ folder: home, id: null, commit: null });
     expect(server.requests).toEqual([]);

@@ -3,7 +3,7 @@ import { ConfigError } from "../../errors.ts";
 import type { DatasetOptions, ModelClasses } from "../split.ts";
 import type { Table } from "../tables/row.ts";
 import { type Task, tableTask } from "../task.ts";
-import { findLabels } from "./find-labels.ts";
+import { findLabels, sortedLabels } from "./find-labels.ts";
 import { arePlaceholders, classFinder, matchClasses } from "./label-match.ts";
 import { type ClassOptions, classReader, type LabelReader, scoreReader } from "./labels.ts";
 
@@ -55,6 +55,15 @@ export async function resolveClasses(
   return orderedAs(draft, own, [], model);
 }
 
+/**
+ * For each class its place in the data's own order, GLUE's or the sorted one: what is held out of a file does not depend on the order
+ * that a model has its classes in.
+ */
+export function ownPlaces({ task, cells }: ReadClasses, isFixed: boolean): number[] {
+  const sorted = sortedLabels(task.labels);
+  return task.labels.map((label, index) => (isFixed ? (cells.to?.indexOf(index) ?? index) : sorted.indexOf(label)));
+}
+
 /** Reads a table's labels as these classes. */
 export function readerOf({ task, cells }: ReadClasses, table: Table, column: number | null): LabelReader {
   if (task.kind === "regression") return scoreReader(task.scoreRange);
@@ -70,13 +79,14 @@ const named = (names: readonly string[]): OwnNames => ({ names, isOfficial: true
 async function ownNames(
   draft: Task,
   { table, name }: LabelColumn,
-  { labelsRequired }: Pick<DatasetOptions, "labelsRequired">,
+  { labelsRequired, classes }: Pick<DatasetOptions, "labelsRequired" | "classes">,
 ): Promise<OwnNames> {
   const given = table.classNames?.get(name);
   if (given !== undefined) return { names: given, isOfficial: true, notes: [], canName: false };
   const regression = draft.isPair ? "text-pair-regression" : "text-regression";
   try {
-    const { labels, notes } = await findLabels(table, name, regression);
+    const least = classes !== undefined && classes.isTrained !== true ? 1 : 2;
+    const { labels, notes } = await findLabels(table, name, { regression, least });
     return { names: labels, isOfficial: false, notes, canName: true };
   } catch (error) {
     // a column that is no labels stands in no one's way where none are needed
@@ -148,9 +158,10 @@ export function mismatch(
   labels: readonly string[],
   names: readonly string[],
 ): ConfigError {
-  return new ConfigError([{ path, expected: `${expected}, ${listed(labels)}`, got: listed(names) }], {
-    hint: "Class names are compared in any case of letters. Where they mean the same, rename one side: the labels of the data, or id2label in the model's config.json.",
-  });
+  const hint = arePlaceholders(names)
+    ? `The model does not name its classes. Name all ${names.length}, in the order of its logits: --labels A,B,…`
+    : "Class names are compared in any case of letters. Where they mean the same, rename one side: the labels of the data, or id2label in the model's config.json.";
+  return new ConfigError([{ path, expected: `${expected}, ${listed(labels)}`, got: listed(names) }], { hint });
 }
 
 /** Class names as a message shows them. */

@@ -11,6 +11,13 @@ export interface FoundLabels {
   readonly notes: readonly string[];
 }
 
+export interface FindLabelsOptions {
+  /** The task that predicts the number in such a column, for a hint. */
+  readonly regression: string;
+  /** How many different labels there must be: two to learn from, one to measure on. */
+  readonly least: 1 | 2;
+}
+
 /** More different labels than any classifier is asked for. */
 const MAX_LABELS = 1000;
 /** Different values that a column may have however few rows it has. */
@@ -23,11 +30,14 @@ const MAX_ISSUES = 20;
 /**
  * The labels of a column, each once: sorted by value when all are whole numbers, else by code unit. Whole numbers with a decimal point,
  * as pandas writes a column that has gaps, are those numbers.
- * @param regression - the task that predicts the number in such a column
- * @throws {DataError} when there are fewer than two, or so many that the column cannot be labels, or numbers with decimals; with every
+ * @throws {DataError} when there are fewer than `least`, or so many that the column cannot be labels, or numbers with decimals; with every
  * cell that holds no label besides.
  */
-export async function findLabels(table: Table, column: string, regression: string): Promise<FoundLabels> {
+export async function findLabels(
+  table: Table,
+  column: string,
+  { regression, least }: FindLabelsOptions,
+): Promise<FoundLabels> {
   const at = table.columns.indexOf(column);
   const found = new Set<string>();
   const faults: DataIssue[] = [];
@@ -42,11 +52,11 @@ export async function findLabels(table: Table, column: string, regression: strin
     } else if (++faulty <= MAX_ISSUES)
       faults.push({ ...placeOf(row), column, expected: "a label", got: whatStands(cell) });
   }
-  const problem = problemOf([...found], rows, column, regression);
+  const problem = problemOf([...found], rows, column, { regression, least });
   if (problem === null) return ordered(table, column, [...found]);
   const { hint, ...issue } = problem;
   // cells that are no labels explain a lack of labels: they are told by who reads the rows
-  if (found.size < 2 && faulty > 0) return { labels: [...found], notes: [] };
+  if (found.size < least && faulty > 0) return { labels: [...found], notes: [] };
   const others = faults.slice(0, MAX_ISSUES - 1);
   throw new DataError(table.file, { ...issue, others, total: 1 + faulty, ...(hint === null ? {} : { hint }) });
 }
@@ -56,7 +66,7 @@ function problemOf(
   values: readonly string[],
   rows: number,
   column: string,
-  regression: string,
+  { regression, least }: FindLabelsOptions,
 ): (DataIssue & { readonly hint: string | null }) | null {
   const numbers = values.map(numberOf);
   const isNumeric = values.length > 0 && !numbers.includes(null);
@@ -67,9 +77,10 @@ function problemOf(
     const hint = `Name the label's column (--label-column)${other}.`;
     return { column, expected: "labels that repeat from row to row", got, hint };
   }
-  if (values.length >= 2) return null;
+  if (values.length >= least) return null;
   const got = values.length === 0 ? "none" : `only ${quoted(values[0]!)}`;
-  return { column, expected: "at least two different labels", got, hint: null };
+  const expected = least > 1 ? "at least two different labels" : "at least one label";
+  return { column, expected, got, hint: null };
 }
 
 function decimals(values: readonly string[], column: string, regression: string) {
@@ -86,12 +97,17 @@ function ordered(table: Table, column: string, values: readonly string[]): Found
   const isNumeric = values.every((value) => numberOf(value) !== null);
   const pointed = isNumeric ? values.filter((value) => /[.e]/i.test(value) && Number.isSafeInteger(Number(value))) : [];
   const whole = (value: string) => (pointed.includes(value) ? String(Number(value)) : value);
-  const labels = [...new Set(values.map(whole))];
-  const sorted = isNumeric ? labels.sort((a, b) => Number(a) - Number(b)) : labels.sort();
+  const labels = sortedLabels([...new Set(values.map(whole))]);
   const shown = (of: readonly string[]) => of.slice(0, 6).join(", ") + (of.length > 6 ? ", …" : "");
   const notes =
     pointed.length === 0
       ? []
       : [`${table.file}, column ${column}: ${shown(pointed)} are taken as the classes ${shown(pointed.map(whole))}`];
-  return { labels: sorted, notes };
+  return { labels, notes };
+}
+
+/** Labels in the order that found ones have: by value where all are whole numbers, else by code unit. */
+export function sortedLabels(labels: readonly string[]): string[] {
+  const isWhole = labels.every((label) => /^-?\d+$/.test(label));
+  return isWhole ? labels.toSorted((a, b) => Number(a) - Number(b)) : labels.toSorted();
 }

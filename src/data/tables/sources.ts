@@ -1,6 +1,6 @@
 // Which file holds which split of a data set.
 import { ConfigError, FileError, nearest } from "../../errors.ts";
-import { type Files, joinPath, parentFolder } from "../../tensor/index.ts";
+import { type Files, joinPath, nearestPath } from "../../tensor/index.ts";
 import type { Task } from "../task.ts";
 import { type GlueTask, isGlueTask } from "../tasks/glue.ts";
 import { withoutGzip } from "./gzip.ts";
@@ -49,16 +49,10 @@ export async function locate(files: Files, path: string, task: Task, wanted: rea
   return { splits };
 }
 
-/** The error for a path at which there is nothing, with the nearest name beside it. */
+/** The error for a path at which there is nothing, with the nearest path beside it. */
 export async function noSuchPath(files: Files, path: string): Promise<FileError> {
-  const slash = path.replace(/\/+$/, "").lastIndexOf("/");
-  const parent = parentFolder(path);
-  const siblings = (await files.stat(parent))?.isFolder ? await files.list(parent) : [];
-  const close = nearest(path.slice(slash + 1), siblings);
-  const hint =
-    close === undefined
-      ? "Check the path given as data."
-      : `Did you mean ${slash < 0 ? close : joinPath(parent, close)}?`;
+  const near = await nearestPath(files, path);
+  const hint = near === null ? "Check the path given as data." : `Did you mean ${near}?`;
   return new FileError(path, "expected a data file or folder, got nothing at this path", { hint });
 }
 

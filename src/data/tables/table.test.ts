@@ -115,16 +115,16 @@ describe("JSON", () => {
 
 describe("gzip", () => {
   test.each([
-    ["a.csv.gz", 'text,label\n"a, ""b""]",x\n"c\n{",\n"",z\n', ["", "x", "z"]],
-    ["a.jsonl.gz", ROWS.map((row) => JSON.stringify(row)).join("\n"), [null, "x", "z"]],
-    ["a.json.gz", pretty, [null, "x", "z"]],
-    ["a.JSON.GZ", document(compact), [null, "x", "z"]],
+    ["a.csv.gz", 'text,label\n"a, ""b""]",x\n"c\n{",\n"",z\n', ["x", "", "z"]],
+    ["a.jsonl.gz", ROWS.map((row) => JSON.stringify(row)).join("\n"), ["x", null, "z"]],
+    ["a.json.gz", pretty, ["x", null, "z"]],
+    ["a.JSON.GZ", document(compact), ["x", null, "z"]],
   ])("%s", async (name, text, labels) => {
     for (const size of [1, 7, 1000]) {
       const { columns, rows } = await read(name, gzipSync(text), size);
       expect(columns).toEqual(["text", "label"]);
       expect(rows.map(([, cells]) => cells[0])).toEqual(ROWS.map((row) => row.text));
-      expect(rows.map(([, cells]) => cells[1]).sort()).toEqual([...labels].sort());
+      expect(rows.map(([, cells]) => cells[1])).toEqual(labels);
     }
   });
 

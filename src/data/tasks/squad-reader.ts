@@ -49,7 +49,7 @@ class Issues {
 /** Collects the questions of a file with all that is wrong with them. */
 export class SquadReader {
   readonly #file: string;
-  readonly #answersRequired: boolean;
+  readonly answersRequired: boolean;
   readonly #examples: Example[] = [];
   readonly #faults = new Issues();
   /** Answers that do not stand at their `answer_start`. */
@@ -64,7 +64,7 @@ export class SquadReader {
 
   constructor(file: string, answersRequired: boolean) {
     this.#file = file;
-    this.#answersRequired = answersRequired;
+    this.answersRequired = answersRequired;
   }
 
   /** @param isLayout - the file has another layout, so that those that are read should be named */
@@ -89,6 +89,8 @@ export class SquadReader {
     }
     const id = this.#id(qa.id, at("id"));
     const impossible = this.#isImpossible(qa, at("is_impossible"), emptyIsImpossible);
+    if (qa.answers === undefined && !impossible && this.answersRequired && emptyIsImpossible)
+      this.#isOtherLayout = true;
     const answers = this.#answersOf(qa, impossible, context, at("answers"));
     if (this.#faults.total > before || context === null) return;
     if (impossible) this.#unanswerable = true;
@@ -152,7 +154,7 @@ export class SquadReader {
   }
 
   #answersOf({ answers }: FoundQuestion, impossible: boolean, context: string | null, place: Place): Answer[] {
-    if (answers === undefined && (impossible || !this.#answersRequired)) return [];
+    if (answers === undefined && (impossible || !this.answersRequired)) return [];
     if (!Array.isArray(answers)) {
       this.fault({ ...place, expected: "a list", got: describe(answers) });
       return [];
@@ -160,7 +162,7 @@ export class SquadReader {
     if (impossible && answers.length > 0) {
       this.fault({ ...place, expected: "no answer, as is_impossible is true", got: `${answers.length}` });
     }
-    if (!impossible && answers.length === 0 && this.#answersRequired) {
+    if (!impossible && answers.length === 0 && this.answersRequired) {
       this.fault({ ...place, expected: "an answer, or is_impossible: true (version 2.0)", got: "none" });
     }
     return answers.flatMap((answer: unknown, i) =>

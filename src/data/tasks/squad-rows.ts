@@ -10,11 +10,14 @@ import { isObject, LAYOUTS, type SquadReader } from "./squad-reader.ts";
  */
 export async function readRows(table: Table, reader: SquadReader): Promise<void> {
   const at = (column: string) => table.columns.indexOf(column);
-  const lacking = ["question", "context"].filter((column) => at(column) < 0);
-  if (lacking.length > 0) {
-    const got = `the columns ${table.columns.join(", ")}`;
-    throw new DataError(table.file, { expected: `a column ${lacking.join(" and a column ")}`, got, hint: LAYOUTS });
-  }
+  const hasAnswers = at("answers") >= 0 || (at("answers.text") >= 0 && at("answers.answer_start") >= 0);
+  const needed = hasAnswers || !reader.answersRequired ? ["question", "context"] : ["question", "context", "answers"];
+  const lacking = needed.filter((column) => at(column) < 0);
+  const [first, ...others] = lacking.map((column) => ({
+    expected: `a column ${column}`,
+    got: `the columns ${table.columns.join(", ")}`,
+  }));
+  if (first !== undefined) throw new DataError(table.file, { ...first, others, hint: LAYOUTS });
   for await (const row of table.rows()) {
     const { line, cells, fault } = row;
     const place = placeOf(row);

@@ -207,7 +207,7 @@ export function trainerFacts(
     metricName: task.mainMetric,
     evalSteps: settings.evalSteps,
     patience: settings.patience,
-    keepRule: settings.keep ?? ("earliest" as const),
+    keepRule: settings.keep,
     describe: {
       task: task.name,
       model: settings.model,

@@ -8,7 +8,7 @@ import {
   readJsonObject,
   safetensorsBytes,
 } from "../../hub/index.ts";
-import { type Files, joinPath, type Tensor, type Weights } from "../../tensor/index.ts";
+import { type Files, joinPath, nearestPath, type Tensor, type Weights } from "../../tensor/index.ts";
 import type { AdapterLibrary } from "../record.ts";
 import { type Adapter, type AnyRecord, METHOD_RECORDS, recordOf } from "../table.ts";
 import { otherMethod } from "./peft-format.ts";
@@ -48,7 +48,9 @@ export async function readAdapter(files: Files, folder: string, misfits?: Checkp
   const hint =
     "An adapter folder holds adapter_config.json and adapter_model.safetensors (peft) or adapter.safetensors.";
   if ((await files.stat(folder)) === null) {
-    throw new FileError(folder, "expected an adapter folder, got nothing there", { hint });
+    const near = await nearestPath(files, folder);
+    const meant = near === null ? hint : `Did you mean ${near}? ${hint}`;
+    throw new FileError(folder, "expected an adapter folder, got nothing there", { hint: meant });
   }
   const config = await readJsonObject(files, folder, CONFIG, hint);
   const file = joinPath(folder, CONFIG);

@@ -24,7 +24,7 @@ export interface RunSettings {
   /** Stop after N evaluations without a better score. A whole number ≥ 1. Null where nothing was given. */
   readonly patience: number | null;
   /** Keep what was trained at the best evaluation, or at the last step. */
-  readonly keep: "best" | "last";
+  readonly keep: "best" | "last" | "earliest";
   /** Tell the best evaluation by this metric, in place of the task's own. Null where nothing was given. */
   readonly metric: string | null;
   /** Write the run into this folder. Null where nothing was given. */

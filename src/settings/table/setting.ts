@@ -98,6 +98,8 @@ export interface Setting<T = unknown> {
   readonly negatable?: true;
   /** Added after runs were written without it: their records lack it, and a key of a run leaves its default out. */
   readonly isLater?: true;
+  /** What runs did whose records lack it, where that is not its default. */
+  readonly older?: unknown;
   readonly commands: readonly SettingCommand[];
 }
 

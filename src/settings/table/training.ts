@@ -185,7 +185,10 @@ export const TRAINING_SETTINGS = {
     help: "Keep what was trained at the best evaluation, or at the last step.",
     affects: "evaluation",
     at: "keep",
+    stored: '"best" | "last" | "earliest"',
     isLater: true,
+    // version 0.1.0 kept the earliest of equal scores, and a run that was begun so ends so
+    older: "earliest",
   },
   metric: {
     ...COMMON,
