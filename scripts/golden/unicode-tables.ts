@@ -1,8 +1,17 @@
-// Writes src/data/unicode-tables.ts: the character classes Hugging Face's Rust tokenizers use, read off that library.
+// Writes src/data/tokenizer/unicode-tables.ts: the character classes Hugging Face's Rust tokenizers use, read off that library.
 // Run: npx tsx scripts/golden/unicode-tables.ts. JavaScript's \p{…} follows the engine's Unicode version, which differs.
 import { writeFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
-import { bertNormalizer, bertPreTokenizer, byteLevelPreTokenizer, nfdNormalizer } from "tokenizers";
+import {
+  bertNormalizer,
+  bertPreTokenizer,
+  byteLevelPreTokenizer,
+  digitsPreTokenizer,
+  nfdNormalizer,
+  nfkdNormalizer,
+  stripAccentsNormalizer,
+  whitespacePreTokenizer,
+} from "tokenizers";
 
 const scalars: number[] = [];
 for (let c = 0; c < 0x110000; c++) if (c < 0xd800 || c >= 0xe000) scalars.push(c);
@@ -12,6 +21,10 @@ const clean = bertNormalizer({ ...off, cleanText: true });
 const chinese = bertNormalizer({ ...off, handleChineseChars: true });
 const strip = bertNormalizer({ ...off, stripAccents: true });
 const nfd = nfdNormalizer();
+const nfkd = nfkdNormalizer();
+const combining = stripAccentsNormalizer();
+const digits = digitsPreTokenizer(true);
+const parts = whitespacePreTokenizer();
 const words = bertPreTokenizer();
 const bytes = byteLevelPreTokenizer(false);
 const between = (c: number, left = "a", right = "b") => left + String.fromCodePoint(c) + right;
@@ -27,7 +40,12 @@ const classes: Record<string, (c: number) => boolean> = {
   NUMBER: (c) => byteParts(between(c, "1", "2")) === 1,
   CHINESE: (c) => chinese.normalizeString(String.fromCodePoint(c)) !== String.fromCodePoint(c),
   // Unknown to the Rust library's normalisation tables: it neither decomposes nor reorders these.
+  // \w of the Rust crate `regex`: a run of these is one word of the pre-tokenizer Whitespace.
+  WORD: (c) => parts.preTokenizeString(between(c)).length === 1,
+  COMBINING: (c) => combining.normalizeString(between(c)) === "ab",
+  NUMERIC: (c) => digits.preTokenizeString(between(c)).length === 3,
   UNKNOWN_TO_NFD: (c) => !rustNfd(String.fromCodePoint(c)) || !rustNfd(between(c, "a\u0301", "\u0323b")),
+  UNKNOWN_TO_NFKD: (c) => nfkd.normalizeString(String.fromCodePoint(c)) !== String.fromCodePoint(c).normalize("NFKD"),
 };
 
 /** Ranges as `gap length` pairs in base 36, each gap counted from the end of the range before. */
@@ -54,4 +72,7 @@ for (const [name, members] of Object.entries(classes)) {
   lines.push("", `/** Characters of the class ${name}, as ranges. */`, `export const ${name} =`);
   lines.push(`  ${JSON.stringify(encode(members))};`);
 }
-writeFileSync(fileURLToPath(new URL("../../src/data/unicode-tables.ts", import.meta.url)), `${lines.join("\n")}\n`);
+writeFileSync(
+  fileURLToPath(new URL("../../src/data/tokenizer/unicode-tables.ts", import.meta.url)),
+  `${lines.join("\n")}\n`,
+);

@@ -4,7 +4,7 @@ import { batches, labelsRequired, makeBatch } from "./batch.ts";
 import { trainingPlan } from "./batch-plan.ts";
 import { encodeExamples } from "./encode.ts";
 import type { Example } from "./examples.ts";
-import { createTokenizer, type Tokenizer } from "./tokenizer.ts";
+import { createTokenizer, type Tokenizer } from "./tokenizer/tokenizer.ts";
 
 const WORDS = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "a", "b", "c", "##c"];
 const token = (content: string) => ({ content, id: WORDS.indexOf(content), special: true, normalized: false });

@@ -2,7 +2,7 @@
 import { type EncodedExamples, examplePacker } from "./encode.ts";
 import { type EncodedTargets, targetPacker } from "./encode-targets.ts";
 import type { Example } from "./examples.ts";
-import type { Tokenizer } from "./tokenizer.ts";
+import type { Tokenizer } from "./tokenizer/tokenizer.ts";
 import { answerPositions, type Window, type WindowOptions, windower } from "./windows.ts";
 
 /** Windows in the order of the questions; an example of the other fields is a window here. */

@@ -1,7 +1,7 @@
 // Texts to write as token ids beside the texts to read.
 import { type EncodedExamples, examplePacker, growing, growingIds } from "./encode.ts";
 import type { Example } from "./examples.ts";
-import type { Tokenizer } from "./tokenizer.ts";
+import type { Tokenizer } from "./tokenizer/tokenizer.ts";
 
 /** Encoded examples with what is to be written for each. */
 export interface EncodedTargets extends EncodedExamples {

@@ -1,8 +1,8 @@
 // A split as token ids, packed: one array for all tokens, a few numbers for each example.
 import { UnsupportedError } from "../errors.ts";
 import type { Example } from "./examples.ts";
-import type { Truncation } from "./template.ts";
-import type { Encoding, Tokenizer } from "./tokenizer.ts";
+import type { Truncation } from "./tokenizer/template.ts";
+import type { Encoding, Tokenizer } from "./tokenizer/tokenizer.ts";
 
 /** Encoded examples, by index in the order of the split. */
 export interface EncodedExamples {

@@ -27,7 +27,6 @@ export {
 export type { Answer, Example, Question } from "./examples.ts";
 export { fileDigest } from "./fingerprint.ts";
 export { heldOut } from "./held-out.ts";
-export type { TokenSpans } from "./offsets.ts";
 export { type Dataset, type DatasetOptions, type Split, splitOf } from "./split.ts";
 export {
   type Cell,
@@ -42,15 +41,15 @@ export { type Task, type TaskKind, type TaskMetric, tableTask } from "./task.ts"
 export { GLUE_TASKS, type GlueTask, type GlueTaskName, glueTask, isGlueTask } from "./tasks/glue.ts";
 export { seq2seqTask } from "./tasks/seq2seq.ts";
 export { squadTask } from "./tasks/squad.ts";
-export type { Truncation } from "./template.ts";
 export { type TextLine, textLines } from "./text-blocks.ts";
+export type { TokenizerConfigJson, TokenizerJson } from "./tokenizer/json.ts";
+export type { TokenSpans } from "./tokenizer/pipeline.ts";
+export type { Truncation } from "./tokenizer/template.ts";
 export {
   createTokenizer,
   type EncodeOptions,
   type Encoding,
   type SpecialIds,
   type Tokenizer,
-  type TokenizerConfigJson,
-  type TokenizerJson,
-} from "./tokenizer.ts";
-export { loadTokenizer, readTokenizerFiles } from "./tokenizer-files.ts";
+} from "./tokenizer/tokenizer.ts";
+export { loadTokenizer, readTokenizerFiles } from "./tokenizer/tokenizer-files.ts";

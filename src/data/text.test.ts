@@ -1,10 +1,10 @@
 import { describe, expect, test } from "vitest";
 import { ConfigError } from "../errors.ts";
-import { bertNormalizer, bertWords } from "./bert-text.ts";
-import { byteLevelWords } from "./byte-level.ts";
 import { GLUE_TASKS, glueTask } from "./tasks/glue.ts";
-import { addedTokens, keptLengths, templateOf } from "./template.ts";
-import { wellFormed } from "./unicode.ts";
+import { bertNormalizer, bertWords } from "./tokenizer/bert-text.ts";
+import { byteLevelWords } from "./tokenizer/byte-level.ts";
+import { addedTokens, keptLengths, templateOf } from "./tokenizer/template.ts";
+import { wellFormed } from "./tokenizer/unicode.ts";
 
 const normalize = bertNormalizer({ cleanText: true, handleChineseChars: true, stripAccents: null, lowercase: true });
 

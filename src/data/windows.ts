@@ -2,8 +2,8 @@
 // Source: transformers' run_qa.py (prepare_train_features, prepare_validation_features) with a fast tokenizer.
 import { ConfigError } from "../errors.ts";
 import type { Answer, Example } from "./examples.ts";
-import { type TokenSpans, windowsOf } from "./offsets.ts";
-import type { Tokenizer } from "./tokenizer.ts";
+import type { TokenSpans } from "./tokenizer/pipeline.ts";
+import type { Tokenizer } from "./tokenizer/tokenizer.ts";
 
 /** One window of one question's context, as a model reads it. */
 export interface Window {
@@ -55,6 +55,21 @@ export function windower(
 }
 
 const NO_ID = -1;
+
+/**
+ * Where windows over `length` tokens start and end: `room` wide, each sharing `stride` tokens with the one before.
+ *
+ * A stride that would leave nothing to move by becomes half the room.
+ */
+export function windowsOf(length: number, room: number, stride: number): { from: number; to: number }[] {
+  const step = room - (stride < room ? stride : Math.floor(room / 2));
+  const windows: { from: number; to: number }[] = [];
+  for (let from = 0; ; from += step) {
+    const to = Math.min(from + room, length);
+    windows.push({ from, to });
+    if (to === length) return windows;
+  }
+}
 
 /**
  * First and last token of an answer, as positions in the window; null where the window does not hold all of it.

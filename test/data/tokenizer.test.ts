@@ -5,7 +5,7 @@ import fc from "fast-check";
 import { Tokenizer as RustTokenizer } from "tokenizers";
 import { beforeAll, describe, expect, test } from "vitest";
 import { loadTokenizer, type Tokenizer, type Truncation } from "../../src/data/index.ts";
-import { keptLengths } from "../../src/data/template.ts";
+import { keptLengths } from "../../src/data/tokenizer/template.ts";
 import { nodeFiles } from "../../src/hub/files-node.ts";
 import { describeWithMinilm } from "../support/python.ts";
 

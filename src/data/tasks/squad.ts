@@ -6,7 +6,7 @@ import { type CellFault, quoted } from "../labels.ts";
 import { cellText, openTable } from "../table.ts";
 import type { Task } from "../task.ts";
 import { textBlocks } from "../text-blocks.ts";
-import { wellFormed } from "../unicode.ts";
+import { wellFormed } from "../tokenizer/unicode.ts";
 
 /** The questions of a file, in its order. */
 export interface SquadFile {

@@ -1,14 +1,8 @@
 // Finds a tokenizer in a checkpoint's folder: tokenizer.json, or the older vocab.txt or vocab.json with merges.txt.
-import { FileError } from "../errors.ts";
-import { type Files, joinPath } from "../tensor/index.ts";
-import {
-  type AddedTokenJson,
-  createTokenizer,
-  type Tokenizer,
-  type TokenizerConfigJson,
-  type TokenizerJson,
-  tokenContent,
-} from "./tokenizer.ts";
+import { FileError } from "../../errors.ts";
+import { type Files, joinPath } from "../../tensor/index.ts";
+import { type AddedTokenJson, type TokenizerConfigJson, type TokenizerJson, tokenContent } from "./json.ts";
+import { createTokenizer, type Tokenizer } from "./tokenizer.ts";
 
 /**
  * The tokenizer of a checkpoint's folder.

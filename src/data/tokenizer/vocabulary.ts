@@ -1,0 +1,28 @@
+// A model's vocabulary, checked as it is read.
+import { UnsupportedError } from "../../errors.ts";
+
+/**
+ * Tokens with their ids, from an object of tokenizer.json.
+ * @throws {UnsupportedError} when it is none, or an id is no whole number.
+ */
+export function vocabularyOf(vocab: unknown, type: string): Map<string, number> {
+  if (typeof vocab !== "object" || vocab === null || Array.isArray(vocab))
+    throw new UnsupportedError(`a ${type} model without a vocabulary`, ['"vocab": { token: id }']);
+  const entries = Object.entries(vocab as Record<string, unknown>);
+  const wrong = entries.filter(([, id]) => !Number.isInteger(id) || (id as number) < 0);
+  if (wrong.length > 0) {
+    const first = wrong.slice(0, 3).map(([token, id]) => `${JSON.stringify(token)}: ${JSON.stringify(id)}`);
+    throw new UnsupportedError(`a ${type} vocabulary with ids that are not whole numbers (${first.join(", ")})`, [
+      "0 and up",
+    ]);
+  }
+  return new Map(entries as [string, number][]);
+}
+
+/** A word that no token stands for, in a model that has no token for such words. */
+export function unknownWord(word: string, unknown: string | null): UnsupportedError {
+  const lacks = unknown === null ? "names no token for unknown words" : `lacks its token for unknown words, ${unknown}`;
+  return new UnsupportedError(`the text ${JSON.stringify(word.slice(0, 40))}: the tokenizer's vocabulary ${lacks}`, [
+    "a vocabulary with it",
+  ]);
+}
