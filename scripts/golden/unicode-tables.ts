@@ -10,6 +10,7 @@ import {
   nfdNormalizer,
   nfkdNormalizer,
   stripAccentsNormalizer,
+  Tokenizer,
   whitespacePreTokenizer,
 } from "tokenizers";
 
@@ -27,6 +28,22 @@ const digits = digitsPreTokenizer(true);
 const parts = whitespacePreTokenizer();
 const words = bertPreTokenizer();
 const bytes = byteLevelPreTokenizer(false);
+/** The pre-tokenizer that isolates what a regular expression of Oniguruma finds. */
+function found(Regex: string) {
+  const pre_tokenizer = { type: "Split", pattern: { Regex }, behavior: "Isolated", invert: false };
+  const model = { type: "WordLevel", unk_token: "?", vocab: { "?": 0 } };
+  const none = {
+    version: "1.0",
+    truncation: null,
+    padding: null,
+    added_tokens: [],
+    normalizer: null,
+    post_processor: null,
+    decoder: null,
+  };
+  return Tokenizer.fromString(JSON.stringify({ ...none, pre_tokenizer, model })).getPreTokenizer()!;
+}
+const unassigned = found("\\p{Cn}");
 const between = (c: number, left = "a", right = "b") => left + String.fromCodePoint(c) + right;
 const byteParts = (text: string) => bytes.preTokenizeString(text).length;
 const rustNfd = (text: string) => nfd.normalizeString(text) === text.normalize("NFD");
@@ -45,6 +62,8 @@ const classes: Record<string, (c: number) => boolean> = {
   COMBINING: (c) => combining.normalizeString(between(c)) === "ab",
   NUMERIC: (c) => digits.preTokenizeString(between(c)).length === 3,
   UNKNOWN_TO_NFD: (c) => !rustNfd(String.fromCodePoint(c)) || !rustNfd(between(c, "a\u0301", "\u0323b")),
+  // Unassigned for Oniguruma: no property of a regular expression holds there, whatever the engine of JavaScript knows.
+  UNASSIGNED: (c) => unassigned.preTokenizeString(between(c)).length === 3,
   UNKNOWN_TO_NFKD: (c) => nfkd.normalizeString(String.fromCodePoint(c)) !== String.fromCodePoint(c).normalize("NFKD"),
 };
 

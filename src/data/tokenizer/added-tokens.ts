@@ -125,7 +125,8 @@ function finder(tokens: readonly SoughtToken[]): (source: TrackedText) => Sectio
     byFirst.set(token.content[0]!, [...(byFirst.get(token.content[0]!) ?? []), token]);
   }
   for (const some of byFirst.values()) some.sort((a, b) => b.content.length - a.content.length);
-  if (byFirst.size === 0) return (source) => (source.text === "" ? [] : [{ source, id: null }]);
+  if (byFirst.size === 0)
+    return (source) => (source.text === "" ? [] : [{ source: sliceOf(source, 0, source.text.length), id: null }]);
   return (source) => {
     const { text } = source;
     const sections: Section[] = [];

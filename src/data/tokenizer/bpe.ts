@@ -1,5 +1,5 @@
 // Byte-pair encoding: the pair that was learned first is merged first.
-import { UnsupportedError } from "../../errors.ts";
+import { FileError, UnsupportedError } from "../../errors.ts";
 import type { TokenizerJson } from "./json.ts";
 import { widthAt } from "./tracked-text.ts";
 import { unknownWord, vocabularyOf } from "./vocabulary.ts";
@@ -21,15 +21,15 @@ interface Piece {
 }
 
 /** @see tokenizers `models/bpe/model.rs`, `merge_word`; `word.rs`, `merge_all` */
-export function bpeModel(json: TokenizerJson["model"]): WordModel {
-  const vocabulary = vocabularyOf(json.vocab, "BPE");
+export function bpeModel(json: TokenizerJson["model"], file: string): WordModel {
+  const vocabulary = vocabularyOf(json.vocab, "BPE", file);
   if (typeof json.dropout === "number" && json.dropout > 0)
     throw new UnsupportedError(`a BPE model with dropout ${json.dropout}, which draws its tokens by chance`, [
       "dropout null",
     ]);
   const unknown = typeof json.unk_token === "string" ? json.unk_token : null;
   const prefix = typeof json.continuing_subword_prefix === "string" ? json.continuing_subword_prefix : "";
-  const merges = mergesOf(json.merges, vocabulary, prefix);
+  const merges = mergesOf(json.merges, vocabulary, prefix, file);
   const symbols = symbolizer(json, vocabulary, unknown, prefix);
   const ignoresMerges = json.ignore_merges === true;
   return {
@@ -50,27 +50,28 @@ export function bpeModel(json: TokenizerJson["model"]): WordModel {
 
 type Merges = { readonly get: (left: number, right: number) => Merge | undefined };
 
-function mergesOf(given: unknown, vocabulary: ReadonlyMap<string, number>, prefix: string): Merges {
-  if (!Array.isArray(given)) throw new UnsupportedError("a BPE model without merges", ['"merges": [...]']);
+function mergesOf(given: unknown, vocabulary: ReadonlyMap<string, number>, prefix: string, file: string): Merges {
+  if (!Array.isArray(given)) throw new FileError(file, 'expected a BPE model with "merges", a list of pairs, got none');
   let size = 1;
   for (const id of vocabulary.values()) size = Math.max(size, id + 1);
   const known = new Map<number, Merge>();
+  const faults: string[] = [];
   const lines = given.filter((one) => typeof one !== "string" || !one.startsWith("#version"));
   lines.forEach((one: unknown, rank) => {
     const pair = typeof one === "string" ? one.split(" ") : Array.isArray(one) ? one.map(String) : [];
-    if (pair.length !== 2)
-      throw new UnsupportedError(`merge ${rank + 1} of a BPE model, ${JSON.stringify(one)}`, ["two tokens each"]);
-    const [left, right] = pair as [string, string];
-    const ids = [left, right, left + right.slice(prefix.length)].map((token) => {
-      const id = vocabulary.get(token);
-      if (id !== undefined) return id;
-      throw new UnsupportedError(
-        `merge ${rank + 1} of a BPE model: ${JSON.stringify(token)} is not in the vocabulary`,
-        ["merges of tokens in it"],
-      );
-    });
-    known.set(ids[0]! * size + ids[1]!, { rank, id: ids[2]! });
+    const [left = "", right = ""] = pair;
+    const [first, second, whole] = [left, right, left + right.slice(prefix.length)].map((part) => vocabulary.get(part));
+    if (pair.length !== 2 || first === undefined || second === undefined || whole === undefined)
+      faults.push(`merge ${rank + 1}, ${JSON.stringify(one)}`);
+    else known.set(first * size + second, { rank, id: whole });
   });
+  if (faults.length > 0) {
+    const some = `${faults.slice(0, 3).join("; ")}${faults.length > 3 ? "; …" : ""}`;
+    throw new FileError(
+      file,
+      `expected merges of two tokens of the vocabulary to a third, got ${faults.length} others: ${some}`,
+    );
+  }
   return { get: (left, right) => known.get(left * size + right) };
 }
 

@@ -63,7 +63,9 @@ export function foldedSet(set: CharSet): CharSet {
 }
 
 const classSet = (bits: number): CharSet => charSet((code) => (charClasses()[code]! & bits) !== 0);
-const propertySet = (pattern: RegExp): CharSet => charSet((code) => pattern.test(String.fromCodePoint(code)));
+/** What a property of the engine's Unicode holds for, as far as Oniguruma knows the character. */
+const propertySet = (pattern: RegExp): CharSet =>
+  charSet((code) => (charClasses()[code]! & CharClass.unassigned) === 0 && pattern.test(String.fromCodePoint(code)));
 
 /** Sets by their names in POSIX brackets and `\p{…}`. */
 const NAMED: Readonly<Record<string, () => CharSet>> = {
@@ -80,12 +82,21 @@ const NAMED: Readonly<Record<string, () => CharSet>> = {
   xdigit: () => propertySet(/[\da-fA-F]/),
   ascii: () => rangeSet(0, 0x7f),
   any: () => rangeSet(0, 0x10ffff),
+  cn: () => classSet(CharClass.unassigned),
+  unassigned: () => classSet(CharClass.unassigned),
+  c: () => union([classSet(CharClass.unassigned), propertySet(/\p{C}/u)]),
+  other: () => union([classSet(CharClass.unassigned), propertySet(/\p{C}/u)]),
   l: () => classSet(CharClass.letter),
   letter: () => classSet(CharClass.letter),
   n: () => classSet(CharClass.number),
   number: () => classSet(CharClass.number),
   mn: () => classSet(CharClass.mark),
 };
+
+/** `\w` outside brackets, where Oniguruma takes some signs of Latin-1 along. */
+export function wordSet(): CharSet {
+  return union([NAMED.word!(), charSet((code) => "²³¹¼½¾".includes(String.fromCodePoint(code)))]);
+}
 
 /** The set of that name, a general category or a script; null when there is none. */
 export function namedSet(name: string): CharSet | null {

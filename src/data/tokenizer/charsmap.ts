@@ -38,7 +38,10 @@ export function charsmapNormalizer(base64: string): (source: TrackedText) => Tra
 
 /** `after` for `before`: character by character, the rest of the longer one put in or left out behind them. */
 function replace(out: Rewriter, before: string, after: string): void {
-  if (before === after) return out.keep(before.length);
+  if (before === after) {
+    out.keep(before.length);
+    return;
+  }
   let [from, to] = [0, 0];
   while (from < before.length && to < after.length) {
     const [old, now] = [widthAt(before, from), widthAt(after, to)];

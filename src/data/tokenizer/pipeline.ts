@@ -4,7 +4,7 @@ import { SPACE_CHAR } from "./byte-level.ts";
 import type { StageJson, TokenizerJson } from "./json.ts";
 import { normalizerOf } from "./normalizers.ts";
 import { needsPlaces, preTokenizerOf } from "./pre-tokenizers.ts";
-import { sourceOf, type TrackedText, trackedText } from "./tracked-text.ts";
+import { sourceOf, type TrackedText, trackedText, widthAt } from "./tracked-text.ts";
 import { CharClass, charClasses, wellFormed } from "./unicode.ts";
 import { wordModelOf } from "./word-model.ts";
 
@@ -26,14 +26,21 @@ export interface Pipeline {
   readonly unknown: string | null;
 }
 
+export interface PipelineOptions {
+  /** Whether special tokens in a text are split as other text (`split_special_tokens`). */
+  readonly splitsSpecial: boolean;
+  /** The file that is named in errors. */
+  readonly file: string;
+}
+
 /**
  * The steps of tokenizer.json up to the token ids.
  *
- * @param splitsSpecial - Whether special tokens in a text are split as other text (`split_special_tokens`).
  * @throws {UnsupportedError} naming the step that is not built.
+ * @throws {FileError} when the model is none.
  */
-export function pipelineOf(json: TokenizerJson, splitsSpecial = false): Pipeline {
-  const model = wordModelOf(json.model);
+export function pipelineOf(json: TokenizerJson, { splitsSpecial, file }: PipelineOptions): Pipeline {
+  const model = wordModelOf(json.model, file);
   const normalize = normalizerOf(json.normalizer);
   const preTokenize = preTokenizerOf(json.pre_tokenizer);
   const added = new AddedVocabulary(model.vocabulary);
@@ -42,16 +49,16 @@ export function pipelineOf(json: TokenizerJson, splitsSpecial = false): Pipeline
   const tracksIds = needsPlaces(json.pre_tokenizer);
   const trim = spaceTrimmer(json.post_processor);
   const read = (
-    text: string,
+    source: string,
     isTracked: boolean,
     take: (word: TrackedText, id: number, from: number, to: number) => void,
   ) => {
-    for (const { source, id } of sections(trackedText(wellFormed(text), isTracked))) {
+    for (const { source: section, id } of sections(trackedText(source, isTracked))) {
       if (id !== null) {
-        take(source, id, 0, source.text.length);
+        take(section, id, 0, section.text.length);
         continue;
       }
-      for (const word of preTokenize(source)) {
+      for (const word of preTokenize(section)) {
         const { ids, starts, ends } = model.encode(word.text);
         for (let i = 0; i < ids.length; i++) take(word, ids[i]!, starts[i]!, ends[i]!);
       }
@@ -63,13 +70,15 @@ export function pipelineOf(json: TokenizerJson, splitsSpecial = false): Pipeline
     unknown: model.unknown,
     ids(text) {
       const ids: number[] = [];
-      read(text, tracksIds, (_, id) => ids.push(id));
+      read(wellFormed(text), tracksIds, (_, id) => ids.push(id));
       return ids;
     },
     spans(text) {
       const spans = { ids: [] as number[], starts: [] as number[], ends: [] as number[] };
-      read(text, true, (word, id, from, to) => {
-        const [start, end] = trim(word.text.slice(from, to), sourceOf(word, from, to), spans.ids.length === 0);
+      const source = wellFormed(text);
+      read(source, true, (word, id, from, to) => {
+        const isFirst = spans.ids.length === 0;
+        const [start, end] = trim(word.text.slice(from, to), sourceOf(word, from, to), { source, isFirst });
         spans.ids.push(id);
         spans.starts.push(start);
         spans.ends.push(end);
@@ -79,7 +88,14 @@ export function pipelineOf(json: TokenizerJson, splitsSpecial = false): Pipeline
   };
 }
 
-type Trim = (token: string, place: readonly [number, number], isFirst: boolean) => readonly [number, number];
+type Place = readonly [start: number, end: number];
+type Trim = (token: string, place: Place, at: TokenAt) => Place;
+
+/** Where a token stands: in what text, and whether it is the first one. */
+interface TokenAt {
+  readonly source: string;
+  readonly isFirst: boolean;
+}
 
 /** Takes the spaces at a token's ends out of its place, where the post-processor says so. @see tokenizers `process_offsets` */
 function spaceTrimmer(processor: unknown): Trim {
@@ -88,28 +104,28 @@ function spaceTrimmer(processor: unknown): Trim {
   const trims = stages.filter(
     ({ type, trim_offsets }) => (type === "RobertaProcessing" || type === "ByteLevel") && trim_offsets !== false,
   );
-  return (token, place, isFirst) =>
-    trims.reduce((at, { add_prefix_space }) => trimmed(token, at, isFirst, add_prefix_space !== false), place);
+  return (token, place, at) =>
+    trims.reduce((now, { add_prefix_space }) => trimmed(token, now, at, add_prefix_space !== false), place);
 }
 
-function trimmed(
-  token: string,
-  [start, end]: readonly [number, number],
-  isFirst: boolean,
-  addPrefixSpace: boolean,
-): readonly [number, number] {
+function trimmed(token: string, [start, end]: Place, { source, isFirst }: TokenAt, addPrefixSpace: boolean): Place {
   const chars = Array.from(token);
-  let leading = chars.findIndex((char) => !isSpace(char));
-  if (leading < 0) leading = chars.length;
-  const trailing =
-    leading === chars.length ? leading : chars.length - 1 - chars.findLastIndex((char) => !isSpace(char));
-  let from = start;
-  if (leading > 0) {
-    // the one space that was put before the text has no place of its own
-    const isOwn = (isFirst || start === 0) && addPrefixSpace && leading === 1;
-    from = Math.min(start + (isOwn ? 0 : leading), end);
-  }
-  return [from, trailing > 0 && end >= trailing ? Math.max(end - trailing, from) : end];
+  let leading = 0;
+  while (leading < chars.length && isSpace(chars[leading]!)) leading++;
+  let trailing = 0;
+  while (trailing < chars.length && isSpace(chars[chars.length - 1 - trailing]!)) trailing++;
+  // the one space that was put before the text has no place of its own
+  if ((isFirst || start === 0) && addPrefixSpace && leading === 1) leading = 0;
+  const from = leading === 0 ? start : Math.min(moved(source, start, leading), end);
+  return [from, trailing === 0 ? end : Math.max(moved(source, end, -trailing), from)];
+}
+
+/** The place some characters behind another, or before it; no further than the text's ends. */
+function moved(source: string, from: number, count: number): number {
+  let at = from;
+  for (let i = 0; i < count && at < source.length; i++) at += widthAt(source, at);
+  for (let i = 0; i > count && at > 0; i--) at -= at > 1 && widthAt(source, at - 2) === 2 ? 2 : 1;
+  return at;
 }
 
 function isSpace(char: string): boolean {

@@ -1,6 +1,6 @@
 // The regular expressions of tokenizer.json (Oniguruma's) as trees; what is not built is refused by name.
 import { UnsupportedError } from "../../errors.ts";
-import { type CharSet, foldedSet, intersection, literalSet, namedSet, rangeSet, union } from "./char-set.ts";
+import { type CharSet, foldedSet, intersection, literalSet, namedSet, rangeSet, union, wordSet } from "./char-set.ts";
 
 /** A regular expression. Groups do not capture: nothing here asks for their content. */
 export type RegexNode =
@@ -215,14 +215,15 @@ class Parser {
       this.#at++;
       return { kind: "anchor", at: anchor };
     }
-    return this.#set(this.#escapedSet());
+    return this.#set(this.#escapedSet(true));
   }
 
   /** The set of an escape, behind its backslash. */
-  #escapedSet(): CharSet {
+  #escapedSet(isOutside = false): CharSet {
     const char = this.#next();
     if (CLASSES.includes(char)) {
-      const set = namedSet(SHORT_CLASSES[char.toLowerCase()]!)!;
+      const name = SHORT_CLASSES[char.toLowerCase()]!;
+      const set = isOutside && name === "word" ? wordSet() : namedSet(name)!;
       return char === char.toLowerCase() ? set : set.not();
     }
     if (char === "p" || char === "P") return this.#property(char === "P");

@@ -1,7 +1,7 @@
 // Regular expressions matched in time linear in the text, whatever the expression: a tokenizer.json from elsewhere cannot hang a run.
 
 import { UnsupportedError } from "../../errors.ts";
-import { type CharSet, namedSet } from "./char-set.ts";
+import { type CharSet, wordSet } from "./char-set.ts";
 import type { Find } from "./patterns.ts";
 import { type Anchor, parseRegex, type RegexNode } from "./regex-parse.ts";
 
@@ -159,10 +159,10 @@ function back(text: string, from: number, count: number): number {
   return at;
 }
 
-const wordSet = namedSet("word")!;
+const words = wordSet();
 
 function stands(anchor: Anchor, text: string, at: number): boolean {
-  const isWord = (place: number) => place >= 0 && place < text.length && wordSet.has(text.codePointAt(place)!);
+  const isWord = (place: number) => place >= 0 && place < text.length && words.has(text.codePointAt(place)!);
   switch (anchor) {
     case "text start":
       return at === 0;
@@ -203,9 +203,11 @@ function compiled(node: RegexNode, source: string): Program {
         of.parts.forEach(write);
         return;
       case "choice":
-        return choice(of.options);
+        choice(of.options);
+        return;
       case "repeat":
-        return repeat(of);
+        repeat(of);
+        return;
       case "atomic":
         emit({ op: "atomic", of: compiled(of.of, source) });
         return;
@@ -239,7 +241,8 @@ function compiled(node: RegexNode, source: string): Program {
       const fork = emit({ op: "match" });
       write(of);
       emit({ op: "jump", to: fork });
-      return forkTo(fork, fork + 1, steps.length);
+      forkTo(fork, fork + 1, steps.length);
+      return;
     }
     const forks: number[] = [];
     for (let i = min; i < max; i++) {

@@ -54,10 +54,16 @@ const ROLES = ["pad", "unk", "cls", "sep", "mask", "bos", "eos"] as const;
 
 /**
  * A tokenizer from the content of its two files.
+ * @param file - The file that is named in errors.
  * @throws {UnsupportedError} when a part of it has a type that is not built.
+ * @throws {FileError} when its model is none.
  */
-export function createTokenizer(json: TokenizerJson, config: TokenizerConfigJson = {}): Tokenizer {
-  const pipeline = pipelineOf(json, config.split_special_tokens === true);
+export function createTokenizer(
+  json: TokenizerJson,
+  config: TokenizerConfigJson = {},
+  file = "tokenizer.json",
+): Tokenizer {
+  const pipeline = pipelineOf(json, { splitsSpecial: config.split_special_tokens === true, file });
   const template = templateOf(json.post_processor);
   const special = specialIds(pipeline, json, config);
   const padId = special.pad ?? json.padding?.pad_id;

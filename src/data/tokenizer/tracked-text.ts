@@ -29,7 +29,9 @@ export function trackedText(text: string, isTracked = true): TrackedText {
 /** The part of a text from `from` up to `to`. */
 export function sliceOf(source: TrackedText, from: number, to: number): TrackedText {
   const { text, origin, isTracked, places } = source;
-  if (from === 0 && to === text.length) return source;
+  // what stood before the first character that is left does not belong to the piece
+  if (from === 0 && to === text.length)
+    return places === null ? source : { ...source, origin: places.starts[0] ?? origin };
   const part = text.slice(from, to);
   if (places === null) return { text: part, origin: origin + from, isTracked, places };
   const { starts, ends } = places;

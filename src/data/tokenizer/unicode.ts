@@ -8,6 +8,7 @@ import {
   NUMERIC,
   PUNCTUATION,
   REMOVED,
+  UNASSIGNED,
   UNKNOWN_TO_NFD,
   UNKNOWN_TO_NFKD,
   WHITESPACE,
@@ -31,6 +32,8 @@ export const CharClass = {
   /** Rust's `is_numeric`; `number` is what Oniguruma takes for `\p{N}`. */
   numeric: 1024,
   unknownToNfkd: 2048,
+  /** Not assigned in Oniguruma's version of Unicode. */
+  unassigned: 4096,
 } as const;
 
 /** The class bits of every code point. */
@@ -54,6 +57,7 @@ function buildTable(): Uint16Array {
   mark(out, COMBINING, CharClass.combining);
   mark(out, NUMERIC, CharClass.numeric);
   mark(out, UNKNOWN_TO_NFKD, CharClass.unknownToNfkd);
+  mark(out, UNASSIGNED, CharClass.unassigned);
   return out;
 }
 

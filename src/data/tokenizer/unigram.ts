@@ -1,5 +1,5 @@
 // Unigram tokens as SentencePiece models have them (T5): the likeliest way to cut a word into known pieces.
-import { UnsupportedError } from "../../errors.ts";
+import { FileError } from "../../errors.ts";
 import type { TokenizerJson } from "./json.ts";
 import { widthAt } from "./tracked-text.ts";
 import { unknownWord } from "./vocabulary.ts";
@@ -13,15 +13,15 @@ const UNKNOWN_PENALTY = 10;
  *
  * @see Kudo 2018, eq. 3 to 5; tokenizers `models/unigram/model.rs`, `encode_optimized`
  */
-export function unigramModel(json: TokenizerJson["model"]): WordModel {
-  const pieces = piecesOf(json.vocab);
+export function unigramModel(json: TokenizerJson["model"], file: string): WordModel {
+  const pieces = piecesOf(json.vocab, file);
   // of two pieces that are spelled the same the later one counts
   const vocabulary = new Map(pieces.map(([piece], id) => [piece, id]));
   const unknownId = typeof json.unk_id === "number" ? json.unk_id : null;
   if (unknownId !== null && pieces[unknownId] === undefined)
-    throw new UnsupportedError(
-      `a Unigram model whose unk_id ${unknownId} is not in its vocabulary of ${pieces.length}`,
-      ["an id below that"],
+    throw new FileError(
+      file,
+      `expected the unk_id of the Unigram model below ${pieces.length}, its vocabulary's size, got ${unknownId}`,
     );
   const unknown = unknownId === null ? null : pieces[unknownId]![0];
   const lattice: Lattice = {
@@ -54,17 +54,17 @@ export function unigramModel(json: TokenizerJson["model"]): WordModel {
   };
 }
 
-function piecesOf(vocab: unknown): (readonly [string, number])[] {
+function piecesOf(vocab: unknown, file: string): (readonly [string, number])[] {
   const isPiece = (one: unknown): one is readonly [string, number] =>
     Array.isArray(one) && typeof one[0] === "string" && typeof one[1] === "number";
   if (!Array.isArray(vocab) || vocab.length === 0)
-    throw new UnsupportedError("a Unigram model without a vocabulary", ["[[piece, score], …]"]);
+    throw new FileError(file, "expected a Unigram model with a vocabulary, [[piece, score], …], got none");
   const wrong = vocab.findIndex((one) => !isPiece(one));
-  if (wrong >= 0)
-    throw new UnsupportedError(`entry ${wrong} of a Unigram vocabulary, ${JSON.stringify(vocab[wrong])}`, [
-      "[piece, score]",
-    ]);
-  return vocab as (readonly [string, number])[];
+  if (wrong < 0) return vocab as (readonly [string, number])[];
+  throw new FileError(
+    file,
+    `expected [piece, score] in the Unigram vocabulary, got ${JSON.stringify(vocab[wrong])} at ${wrong}`,
+  );
 }
 
 /** The tokens of a piece's bytes, `<0x0A>` and so on; null where the vocabulary lacks one. */

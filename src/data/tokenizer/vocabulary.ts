@@ -1,20 +1,21 @@
 // A model's vocabulary, checked as it is read.
-import { UnsupportedError } from "../../errors.ts";
+import { FileError, UnsupportedError } from "../../errors.ts";
 
 /**
  * Tokens with their ids, from an object of tokenizer.json.
- * @throws {UnsupportedError} when it is none, or an id is no whole number.
+ * @throws {FileError} when it is none, or an id is no whole number.
  */
-export function vocabularyOf(vocab: unknown, type: string): Map<string, number> {
+export function vocabularyOf(vocab: unknown, type: string, file: string): Map<string, number> {
   if (typeof vocab !== "object" || vocab === null || Array.isArray(vocab))
-    throw new UnsupportedError(`a ${type} model without a vocabulary`, ['"vocab": { token: id }']);
+    throw new FileError(file, `expected a ${type} model with a vocabulary, {"vocab": {token: id}}, got none`);
   const entries = Object.entries(vocab as Record<string, unknown>);
   const wrong = entries.filter(([, id]) => !Number.isInteger(id) || (id as number) < 0);
   if (wrong.length > 0) {
     const first = wrong.slice(0, 3).map(([token, id]) => `${JSON.stringify(token)}: ${JSON.stringify(id)}`);
-    throw new UnsupportedError(`a ${type} vocabulary with ids that are not whole numbers (${first.join(", ")})`, [
-      "0 and up",
-    ]);
+    throw new FileError(
+      file,
+      `expected whole numbers from 0 as the ids of the ${type} vocabulary, got ${wrong.length} others (${first.join(", ")})`,
+    );
   }
   return new Map(entries as [string, number][]);
 }

@@ -21,7 +21,7 @@ export interface WordModel {
   readonly unknown: string | null;
 }
 
-const TYPES: Readonly<Record<string, (json: TokenizerJson["model"]) => WordModel>> = {
+const TYPES: Readonly<Record<string, (json: TokenizerJson["model"], file: string) => WordModel>> = {
   WordPiece: wordPieceModel,
   WordLevel: wordLevelModel,
   BPE: bpeModel,
@@ -30,14 +30,16 @@ const TYPES: Readonly<Record<string, (json: TokenizerJson["model"]) => WordModel
 
 /**
  * The model of tokenizer.json; words are remembered.
- * @throws {UnsupportedError} when its type is not built, or what it holds is not such a model.
+ * @param file - The file that is named in errors.
+ * @throws {UnsupportedError} when its type is not built.
+ * @throws {FileError} when what it holds is not such a model.
  */
-export function wordModelOf(json: TokenizerJson["model"]): WordModel {
+export function wordModelOf(json: TokenizerJson["model"], file: string): WordModel {
   const type = json.type ?? untoldType(json);
   const make = type === null ? undefined : TYPES[type];
   if (make === undefined)
     throw new UnsupportedError(`tokenizer of model type ${String(json.type)}`, Object.keys(TYPES));
-  return remembering(make(json));
+  return remembering(make(json, file));
 }
 
 /** Older files do not name the type; the Rust library tells it by what is there. */

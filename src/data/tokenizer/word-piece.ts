@@ -7,8 +7,8 @@ import type { WordModel, WordTokens } from "./word-model.ts";
 const MOST_CHARACTERS = 100;
 
 /** @see tokenizers `models/wordpiece/mod.rs` */
-export function wordPieceModel(json: TokenizerJson["model"]): WordModel {
-  const vocabulary = vocabularyOf(json.vocab, "WordPiece");
+export function wordPieceModel(json: TokenizerJson["model"], file: string): WordModel {
+  const vocabulary = vocabularyOf(json.vocab, "WordPiece", file);
   const unknown = typeof json.unk_token === "string" ? json.unk_token : "[UNK]";
   const { continuing_subword_prefix: given, max_input_chars_per_word: most } = json;
   const prefix = typeof given === "string" ? given : "##";
@@ -45,8 +45,8 @@ export function wordPieceModel(json: TokenizerJson["model"]): WordModel {
 }
 
 /** @see tokenizers `models/wordlevel/mod.rs` */
-export function wordLevelModel(json: TokenizerJson["model"]): WordModel {
-  const vocabulary = vocabularyOf(json.vocab, "WordLevel");
+export function wordLevelModel(json: TokenizerJson["model"], file: string): WordModel {
+  const vocabulary = vocabularyOf(json.vocab, "WordLevel", file);
   const unknown = typeof json.unk_token === "string" ? json.unk_token : "<unk>";
   return {
     vocabulary,
