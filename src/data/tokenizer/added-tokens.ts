@@ -67,6 +67,17 @@ export class AddedVocabulary {
     return [...this.#byId].map(([id, token]) => ({ id, ...token })).sort((a, b) => a.id - b.id);
   }
 
+  /** Every added token as it works: sought as its first declaration says, with the flags of its last. */
+  effective(): AddedTokenJson[] {
+    const first = new Map<string, DeclaredToken>();
+    for (const token of [...this.#special, ...this.#others])
+      if (!first.has(token.content)) first.set(token.content, token);
+    return this.byId().map((token) => {
+      const sought = first.get(token.content) ?? token;
+      return { ...token, normalized: sought.normalized, special: sought.special };
+    });
+  }
+
   /** Tokens in the order in which they are sought, each with what it does. */
   sought(): readonly SoughtToken[] {
     return [...this.#special, ...this.#others].map((declared) => {

@@ -54,7 +54,8 @@ export function unigramModel(json: TokenizerJson["model"], file: string): WordMo
   };
 }
 
-function piecesOf(vocab: unknown, file: string): (readonly [string, number])[] {
+/** Pieces with their scores. @throws {FileError} when they are none. */
+export function piecesOf(vocab: unknown, file: string): (readonly [string, number])[] {
   const isPiece = (one: unknown): one is readonly [string, number] =>
     Array.isArray(one) && typeof one[0] === "string" && typeof one[1] === "number";
   if (!Array.isArray(vocab) || vocab.length === 0)

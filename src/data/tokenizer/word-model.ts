@@ -2,7 +2,8 @@
 import { UnsupportedError } from "../../errors.ts";
 import { bpeModel } from "./bpe.ts";
 import type { TokenizerJson } from "./json.ts";
-import { unigramModel } from "./unigram.ts";
+import { piecesOf, unigramModel } from "./unigram.ts";
+import { vocabularyOf } from "./vocabulary.ts";
 import { wordLevelModel, wordPieceModel } from "./word-piece.ts";
 
 /** Tokens of one word; token i stands for its UTF-16 units from `starts[i]` up to `ends[i]`. */
@@ -40,6 +41,12 @@ export function wordModelOf(json: TokenizerJson["model"], file: string): WordMod
   if (make === undefined)
     throw new UnsupportedError(`tokenizer of model type ${String(json.type)}`, Object.keys(TYPES));
   return remembering(make(json, file));
+}
+
+/** The vocabulary of tokenizer.json's model, without the model. Errors as `wordModelOf`. */
+export function modelVocabulary(json: TokenizerJson["model"], file: string): ReadonlyMap<string, number> {
+  if (Array.isArray(json.vocab)) return new Map(piecesOf(json.vocab, file).map(([piece], id) => [piece, id]));
+  return vocabularyOf(json.vocab, json.type ?? "tokenizer", file);
 }
 
 /** Older files do not name the type; the Rust library tells it by what is there. */
