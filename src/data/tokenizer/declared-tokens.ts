@@ -135,10 +135,13 @@ function namedTokens(
   usual: NamedTokens,
   flagged: ReadonlyMap<string, DeclaredToken>,
 ): Map<string, DeclaredToken> {
-  const own = Object.keys(settings).filter((key) => key.endsWith("_token") && !ROLES.includes(key));
+  const own = Object.entries(settings).filter(([key]) => key.endsWith("_token") && !ROLES.includes(key));
+  const byName = settings.extra_special_tokens;
+  // a list has special tokens without a role
+  const extra = typeof byName === "object" && byName !== null && !Array.isArray(byName) ? Object.entries(byName) : [];
   const found = new Map<string, DeclaredToken>();
-  for (const role of [...ROLES, ...own]) {
-    const token = tokenOf(settings[role]) ?? tokenOf(usual[role]);
+  for (const [role, value] of [...ROLES.map((role) => [role, settings[role]] as const), ...own, ...extra]) {
+    const token = tokenOf(value) ?? tokenOf(usual[role]);
     if (token === null) continue;
     const known = flagged.get(token.content);
     found.set(role, known === undefined ? token : known);
@@ -177,9 +180,7 @@ function declaredContents(
   config: TokenizerConfigJson,
   map: TokenizerConfigJson | null,
 ): string[] {
-  const named = Object.entries(settings).flatMap(([key, value]) =>
-    key.endsWith("_token") ? (tokenContent(value) ?? []) : [],
-  );
+  const named = [...namedTokens(settings, {}, new Map()).values()].map(({ content }) => content);
   const extra = extraTokens(config, map, { sentinels: 0, ofModel: null }).map(({ content }) => content);
   return [...named, ...extra];
 }
