@@ -27,7 +27,8 @@ export class AddedVocabulary {
   }
 
   /** Declares tokens, in one call of the Rust library: special ones come first. */
-  add(tokens: readonly DeclaredToken[]): void {
+  add(declared: readonly DeclaredToken[]): void {
+    const tokens = declared.map(flagsOf);
     const isSpecial = (content: string) => this.#special.some((token) => token.content === content);
     for (const token of tokens)
       if (token.special && token.content !== "" && !isSpecial(token.content)) this.#special.push(token);
@@ -85,6 +86,19 @@ export class AddedVocabulary {
       return { id, content: declared.content, normalized: declared.normalized, does: this.#byId.get(id) ?? declared };
     });
   }
+}
+
+/** A token with its flags alone; one that its file leaves out is off. */
+function flagsOf({ content, special, single_word, lstrip, rstrip, normalized }: DeclaredToken): DeclaredToken {
+  const [isSpecial, isWord] = [special === true, single_word === true];
+  return {
+    content,
+    single_word: isWord,
+    lstrip: lstrip === true,
+    rstrip: rstrip === true,
+    normalized: normalized ?? !isSpecial,
+    special: isSpecial,
+  };
 }
 
 const FLAGS = ["special", "single_word", "lstrip", "rstrip", "normalized"] as const;

@@ -1,6 +1,7 @@
 // The steps that tokenizer classes of transformers build over a vocabulary, as a tokenizer.json says them.
 import { FileError } from "../../errors.ts";
 import { type StageJson, stagesOf, type TokenizerConfigJson, type TokenizerJson } from "./json.ts";
+import { templateOf } from "./template.ts";
 import type { TokenizerKind } from "./tokenizer-class.ts";
 import { METASPACE } from "./unigram.ts";
 
@@ -145,6 +146,40 @@ function unigramSteps(vocab: unknown, unk_id: number, charsmap: string | null, p
     decoder: metaspace,
     model: { type: "Unigram", unk_id, byte_fallback: false, vocab },
   };
+}
+
+/**
+ * The settings with which BERT's class builds a tokenizer.json, its tokens with a role included; null where it builds another.
+ *
+ * @param named - Tokens with a role, as the files name them.
+ */
+export function bertSettings(json: TokenizerJson, named: NamedTokens): TokenizerConfigJson | null {
+  const { normalizer, model } = json;
+  const tokens = { ...USUAL_TOKENS.bert, ...named };
+  const ids = new Map(json.added_tokens.map(({ content, id }) => [content, id]));
+  // the class adds these five, whether or not the file does
+  if (normalizer?.type !== "BertNormalizer" || !Object.values(tokens).every((token) => ids.has(token))) return null;
+  const settings = {
+    do_lower_case: normalizer.lowercase,
+    tokenize_chinese_chars: normalizer.handle_chinese_chars,
+    strip_accents: normalizer.strip_accents ?? null,
+  };
+  const built = bertSteps(model.vocab, settings, tokens);
+  const ends = classEnds("bert", (token) => ids.get(token)!, settings, tokens);
+  const isSame =
+    sameValues(json.normalizer, built.normalizer) &&
+    sameValues(json.pre_tokenizer, built.pre_tokenizer) &&
+    sameValues({ ...model, vocab: null }, { ...built.model, vocab: null }) &&
+    sameValues(templateOf(json.post_processor), templateOf(ends));
+  return isSame ? { ...tokens, ...settings } : null;
+}
+
+const sameValues = (a: unknown, b: unknown): boolean => JSON.stringify(sorted(a)) === JSON.stringify(sorted(b));
+
+/** The value with the keys of objects in order. */
+function sorted(value: unknown): unknown {
+  if (typeof value !== "object" || value === null || Array.isArray(value)) return value;
+  return Object.fromEntries(Object.entries(value).sort(([a], [b]) => (a < b ? -1 : 1)));
 }
 
 /** The ends that a class puts around a text and a pair. */

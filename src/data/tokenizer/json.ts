@@ -3,13 +3,14 @@ import { UnsupportedError } from "../../errors.ts";
 
 /** The content of tokenizer.json. */
 export interface TokenizerJson {
+  readonly version?: string;
   readonly model: { readonly type?: string; readonly [key: string]: unknown };
   readonly normalizer: StageJson | null;
   readonly pre_tokenizer: StageJson | null;
   readonly post_processor: unknown;
   readonly decoder: unknown;
   readonly added_tokens: readonly AddedTokenJson[];
-  readonly padding?: { readonly pad_id?: number } | null;
+  readonly padding?: { readonly pad_id?: number; readonly pad_token?: string } | null;
   readonly truncation?: { readonly direction?: string } | null;
 }
 

@@ -3,8 +3,10 @@ import { FileError, UnsupportedError } from "../../errors.ts";
 import { type Files, joinPath } from "../../tensor/index.ts";
 import type { DeclaredToken } from "./added-tokens.ts";
 import {
+  bertSettings,
   classEnds,
   classSteps,
+  type NamedTokens,
   type StoredVocabulary,
   stepSettings,
   storedCharsmap,
@@ -41,11 +43,11 @@ export interface TokenizerFiles {
 /** The tokenizer's files of a folder as one pair of files that gives the same ids. Errors as `loadTokenizer`. */
 export async function readTokenizerFiles(files: Files, folder: string): Promise<TokenizerFiles> {
   const found = await readFolder(files, folder);
-  const kind = found.kind;
+  const { kind } = found;
   const settings = stepSettings(kind, found.config);
   const special = declaredTokens(found, classTokens(kind, found));
   const { json, file } = tokenizerJson(found, settings, special);
-  return { json, config: writtenConfig(kind, found.config, settings, special, json), file };
+  return { json, config: writtenConfig(found, settings, special, json), file };
 }
 
 /** What a folder holds of a tokenizer. */
@@ -77,7 +79,7 @@ async function readFolder(files: Files, folder: string): Promise<TokenizerFolder
   const legacy = json === null ? await legacyVocabulary(files, folder, kind, config) : null;
   return {
     kind,
-    config,
+    config: kind === "as-stored" ? withPadding(config, json) : config,
     specialMap: await read("special_tokens_map.json"),
     addedTokens: await read("added_tokens.json"),
     stored: json?.added_tokens ?? [],
@@ -91,6 +93,14 @@ async function readFolder(files: Files, folder: string): Promise<TokenizerFolder
     ofModel: legacy?.ofModel ?? null,
     rows: typeof model.vocab_size === "number" ? model.vocab_size : Number.POSITIVE_INFINITY,
   };
+}
+
+/** The token that tokenizer.json pads with is the padding token where tokenizer_config.json names none. */
+function withPadding(config: TokenizerConfigJson, json: TokenizerJson | null): TokenizerConfigJson {
+  const token = json?.padding?.pad_token;
+  return typeof token === "string" && tokenContent(config.pad_token) === null
+    ? { ...config, pad_token: token }
+    : config;
 }
 
 /** Files that the vocabulary of each class is in, where there is no tokenizer.json. */
@@ -216,13 +226,13 @@ function tokenizerJson(
   const { file } = vocabulary;
   if (kind === "as-stored") {
     const { added } = numbered(modelVocabulary(json!.model, file), stored, special, rows);
-    return { json: { ...json!, added_tokens: added }, file };
+    return { json: { ...json!, truncation: null, padding: null, added_tokens: added }, file };
   }
   const steps = classSteps(kind, vocabulary, settings, special.named);
   const { added, idOf } = numbered(modelVocabulary(steps.model, file), [], special, rows);
-  const kept = json === null ? {} : { truncation: json.truncation ?? null, padding: json.padding ?? null };
   const ends = classEnds(kind, idOf, settings, special.named);
-  return { json: { ...steps, ...kept, added_tokens: added, post_processor: ends }, file };
+  const none = { version: "1.0", truncation: null, padding: null };
+  return { json: { ...none, ...steps, added_tokens: added, post_processor: ends }, file };
 }
 
 /** Keys of tokenizer_config.json that tokenizer.json says now, that name files, or that are of one machine. */
@@ -243,22 +253,31 @@ const SAID_ELSEWHERE = [
 
 /** tokenizer_config.json that gives the same ids beside the new tokenizer.json, in whatever opens the two. */
 function writtenConfig(
-  kind: TokenizerKind,
-  config: TokenizerConfigJson,
+  { kind, config, json: source }: TokenizerFolder,
   settings: TokenizerConfigJson,
   { named }: SpecialDeclarations,
-  { added_tokens }: TokenizerJson,
+  json: TokenizerJson,
 ): TokenizerConfigJson {
   const rest = Object.fromEntries(Object.entries(config).filter(([key]) => !SAID_ELSEWHERE.includes(key)));
   const roles = new Set(Object.values(named));
-  const others = added_tokens.filter(({ special, content }) => special && !roles.has(content));
+  const others = json.added_tokens.filter(({ special, content }) => special && !roles.has(content));
+  const cutsLeft = config.truncation_side === undefined && source?.truncation?.direction === "Left";
   return {
     ...rest,
     ...named,
     ...(others.length === 0 ? {} : { additional_special_tokens: others.map(({ content }) => content) }),
+    ...(cutsLeft ? { truncation_side: "left" } : {}),
     ...settings,
-    tokenizer_class: WRITTEN_CLASSES[kind],
+    ...asBert(kind, json, named),
   };
+}
+
+/**
+ * The class that is written: a tokenizer stored with BERT's own steps is one of BERT's, so that Transformers.js gives segments.
+ */
+function asBert(kind: TokenizerKind, json: TokenizerJson, named: NamedTokens): TokenizerConfigJson {
+  const settings = kind === "as-stored" ? bertSettings(json, named) : null;
+  return { ...settings, tokenizer_class: WRITTEN_CLASSES[settings === null ? kind : "bert"] };
 }
 
 async function missing(

@@ -75,7 +75,7 @@ export function createTokenizer(
     special,
     vocabSize: sizeOf(pipeline),
     maxLength,
-    files: { json, config },
+    files: { json: { ...json, added_tokens: pipeline.added.effective() }, config },
     encode: (text, pair = null, options = {}) => encode(pipeline.ids, template, cutting, text, pair, options),
     spans: pipeline.spans,
     join: (first, second = null) => assemble(second === null ? template.single : template.pair, first, second ?? []),
