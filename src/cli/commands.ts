@@ -6,7 +6,9 @@ import {
   COMPRESS_FLAGS,
   DRY_RUN,
   EXPORT_FLAGS,
+  type Flag,
   INIT_FLAGS,
+  LENGTH_FLAG,
   PAGE_FLAG,
   PREDICT_FLAGS,
   PRUNE_FLAGS,
@@ -56,6 +58,10 @@ const OPEN_FLAGS = [
   ),
 ];
 
+/** Flags of commands that read a text as the run did, or as far as the model can. */
+const asOpened = (flags: readonly Flag[]): Flag[] =>
+  flags.map((flag) => (flag.name === LENGTH_FLAG.name ? LENGTH_FLAG : flag));
+
 /** Every command, in the order of help. */
 export const COMMANDS: readonly Command[] = [
   {
@@ -102,7 +108,7 @@ export const COMMANDS: readonly Command[] = [
     name: "eval",
     summary: "score and density of a run on a split or file",
     args: [RUN_OR_MODEL],
-    flags: [...OPEN_FLAGS, SPLIT_FLAG, ...ANSWER_FLAGS, SPARSE_FLAG, ...trainFlags("seed")],
+    flags: [...asOpened(OPEN_FLAGS), SPLIT_FLAG, ...ANSWER_FLAGS, SPARSE_FLAG, ...trainFlags("seed")],
     examples: ["deft eval runs/sst2 --json", "deft eval runs/sst2 --data mine.csv --text-column review"],
     load: () => import("./commands/eval.ts"),
   },
@@ -113,7 +119,7 @@ export const COMMANDS: readonly Command[] = [
     flags: [
       ...PREDICT_FLAGS,
       ...TARGET_FLAGS,
-      ...trainFlags("task", "source-prefix", "max-length", "batch-size", "backend", "threads"),
+      ...asOpened(trainFlags("task", "source-prefix", "max-length", "batch-size", "backend", "threads")),
       ...ANSWER_FLAGS,
       SPARSE_FLAG,
       ...trainFlags("seed"),
@@ -129,7 +135,7 @@ export const COMMANDS: readonly Command[] = [
     name: "profile",
     summary: "activation density by every definition, per layer",
     args: [["[run-or-model]", "a run's folder, a model's folder or a Hugging Face id"]],
-    flags: [...OPEN_FLAGS, SPLIT_FLAG, PAGE_FLAG, ...trainFlags("doc-stride", "max-target-length")],
+    flags: [...asOpened(OPEN_FLAGS), SPLIT_FLAG, PAGE_FLAG, ...trainFlags("doc-stride", "max-target-length")],
     examples: [
       "deft profile runs/sst2",
       "deft profile bert-base-uncased --task sst2 --data data/SST-2 --output p.html",

@@ -178,6 +178,13 @@ export const TARGET_FLAGS: readonly Flag[] = [
   data("adapter", "DIR", "with --model: an adapter in peft's or AdapterHub's format"),
 ];
 
+/** Of commands that open a run or a model. */
+export const LENGTH_FLAG = data(
+  "max-length",
+  "N",
+  "tokens at most, instead of the run's, or of all that a model reads",
+);
+
 export const SPLIT_FLAG = data("split", "NAME", "train, dev or test; MNLI: dev-matched, dev-mismatched");
 
 export const SPARSE_FLAG = answers(

@@ -37,6 +37,7 @@ import type {
   Stoppable,
   TrainEstimate,
   TrainedRun,
+  Watched,
 } from "../workflow/index.ts";
 import { compareRuns, demoRun, estimateRun, evaluateRun, predictRun, profileRun, trainRun } from "../workflow/index.ts";
 
@@ -48,13 +49,14 @@ export interface Workflow {
   demo(
     options: { readonly output: string; readonly seed?: number; readonly threads?: number } & Stoppable,
   ): Running<CompareEvent, DemoResult>;
-  evaluateRun(target: RunTarget, overrides?: RunOverrides): Promise<Evaluation>;
+  evaluateRun(target: RunTarget, overrides?: RunOverrides, watched?: Watched): Promise<Evaluation>;
   predictRun(
     target: RunTarget,
     inputs: AsyncIterable<PredictInput> | Iterable<PredictInput>,
     overrides?: RunOverrides,
+    watched?: Watched,
   ): AsyncIterable<Prediction>;
-  profileRun(target: RunTarget, overrides?: RunOverrides): Promise<Profile>;
+  profileRun(target: RunTarget, overrides?: RunOverrides, watched?: Watched): Promise<Profile>;
   pruneModel(target: RunTarget, options: PruneOptions, overrides?: RunOverrides): Promise<PrunedModel>;
   exportRun(target: RunTarget, options: ExportOptions, overrides?: RunOverrides): Promise<Exported>;
   compressRun(
@@ -74,9 +76,9 @@ export function workflow(environment: Environment): Workflow {
     estimate: (settings) => estimateRun(environment, settings),
     compare: (cells, options) => compareRuns(environment, cells, options),
     demo: (options) => demoRun(environment, options),
-    evaluateRun: (target, overrides) => evaluateRun(environment, target, overrides),
-    predictRun: (target, inputs, overrides) => predictRun(environment, target, inputs, overrides),
-    profileRun: (target, overrides) => profileRun(environment, target, overrides),
+    evaluateRun: (target, overrides, watched) => evaluateRun(environment, target, overrides, watched),
+    predictRun: (target, inputs, overrides, watched) => predictRun(environment, target, inputs, overrides, watched),
+    profileRun: (target, overrides, watched) => profileRun(environment, target, overrides, watched),
     pruneModel: (target, options, overrides) => pruneModel(environment, target, options, overrides),
     exportRun: (target, options, overrides) => exportRun(environment, target, options, overrides),
     compressRun: (target, options, overrides, stoppable) =>

@@ -34,16 +34,19 @@ export {
   type ModelSize,
   readCompression,
 } from "./compression.ts";
+export type { TargetWarning, Watched } from "./cut-texts.ts";
 export type { Environment, FoundModel } from "./environment.ts";
 export { effectiveEvents, parseEvents } from "./history.ts";
 export { evaluateRun, profileRun } from "./inspecting.ts";
 export {
   ADAPTER_FOLDER,
   backendOf,
+  lengthLimit,
   maxLengthOf,
   type OpenedTarget,
   openTarget,
   SCORING_BATCH,
+  scoringLengthOf,
 } from "./opened-target.ts";
 export { OUTCOMES_FILE, readOutcomes } from "./outcomes.ts";
 export { checkFree, openSettings } from "./output.ts";

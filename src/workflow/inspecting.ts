@@ -1,5 +1,6 @@
 // What is done with a finished run, or a model with an adapter: evaluate and profile.
 import {
+  type EncodedExamples,
   glueTask,
   isGlueTask,
   openDataset,
@@ -14,15 +15,17 @@ import { ConfigError } from "../errors.ts";
 import type { Evaluation, HeadKind } from "../infer/index.ts";
 import { answersFor, DEFAULTS, type TaskName } from "../settings/index.ts";
 import type { Profile, RunOverrides, RunTarget } from "./api.ts";
+import { cutTexts, type Watched } from "./cut-texts.ts";
 import type { Environment } from "./environment.ts";
 import { openEvaluator } from "./evaluator.ts";
 import {
   backendOf,
-  maxLengthOf,
+  lengthLimit,
   type OpenedTarget,
   openTarget,
   openTargetScorer,
   SCORING_BATCH,
+  scoringLengthOf,
 } from "./opened-target.ts";
 import { checkSparseDecoding } from "./sparse-decoding.ts";
 import { targetData } from "./target-data.ts";
@@ -34,6 +37,7 @@ export async function evaluateRun(
   environment: Environment,
   target: RunTarget,
   overrides: RunOverrides = {},
+  watched: Watched = {},
 ): Promise<Evaluation> {
   const opened = await openTarget(environment, target, overrides);
   const { dataset, split } = await openSplit(environment, opened, overrides, true);
@@ -52,12 +56,19 @@ export async function evaluateRun(
     sparseDecoding: overrides["sparse-decoding"] ?? false,
   });
   try {
-    const lengths = { ...data, maxLength: maxLengthOf(opened, overrides) };
+    const lengths = { ...data, maxLength: scoringLengthOf(opened, overrides) };
     const examples = await encodeSplit(split, opened.base, lengths, dataset.task);
+    sayCut(opened, examples, watched);
     return await evaluator.evaluate(opened.trained, split.name, examples);
   } finally {
     await evaluator.dispose();
   }
+}
+
+function sayCut(opened: OpenedTarget, examples: EncodedExamples, watched: Watched): void {
+  const cut = cutTexts(examples.maxLength, lengthLimit(opened));
+  cut.add(examples);
+  cut.say(watched);
 }
 
 /** @throws {ConfigError} when the task asks for other answers than the head gives. */
@@ -87,16 +98,18 @@ export async function profileRun(
   environment: Environment,
   target: RunTarget,
   overrides: RunOverrides = {},
+  watched: Watched = {},
 ): Promise<Profile> {
   const opened = await openTarget(environment, target, overrides, true);
   const { split, dataset } = await openSplit(environment, opened, overrides, false);
   const { data } = answersFor(dataset.task.name as TaskName, opened.settings, overrides);
   const scorer = await openTargetScorer(environment, opened, overrides, { density: true });
   try {
-    const lengths = { ...data, maxLength: maxLengthOf(opened, overrides) };
+    const lengths = { ...data, maxLength: scoringLengthOf(opened, overrides) };
     const answersText = opened.head.kind === "span" || opened.head.kind === "language-model";
     const task = answersText ? dataset.task : undefined;
     const examples = await encodeSplit(unlabelled(split), opened.base, lengths, task);
+    sayCut(opened, examples, watched);
     const padding = overrides.padding ?? opened.settings?.data.padding ?? DEFAULTS.padding;
     const scores = await scorer.score(
       opened.trained,

@@ -3,14 +3,14 @@ import { ConfigError } from "../errors.ts";
 import type { StoredFormat } from "../graph/index.ts";
 import { readSidecar } from "../hub/index.ts";
 import { buildTaskGraph, type HeadKind, openScorer, type Scorer, type SparseMlpPlan } from "../infer/index.ts";
-import { mlpSites } from "../models/index.ts";
+import { maxSequenceLength, mlpSites } from "../models/index.ts";
 import { compose, type Hooks } from "../nn/index.ts";
-import { type Method, untrained } from "../peft/index.ts";
+import { type Method, numVirtualTokens, untrained } from "../peft/index.ts";
 import type { Backend } from "../runtime/index.ts";
 import { DEFAULTS, type Settings, type TaskName, taskDefaults } from "../settings/index.ts";
 import { type Files, joinPath, type Tensor, zeros } from "../tensor/index.ts";
 import type { RunOverrides, RunTarget } from "./api.ts";
-import { type BaseModel, missingHead, openBaseModel } from "./base-model.ts";
+import { type BaseModel, missingHead, openBaseModel, usableLength } from "./base-model.ts";
 import { type Compression, readCompression } from "./compression.ts";
 import type { Environment } from "./environment.ts";
 import { methodOver } from "./quantized-base.ts";
@@ -218,6 +218,32 @@ export function openTargetScorer(
 ): Promise<Scorer> {
   const backend = backendOf(environment, overrides, settings);
   return openScorer({ model: base.model, method, head, alsoTrains, weights: base.weights, backend, density });
+}
+
+/**
+ * The most tokens of an example that is scored: as asked for, as the run was trained, else what the model can read. Questions
+ * over contexts have the task's usual length, as nothing of them is cut, and so has a model without any limit.
+ * @throws {ConfigError} as `maxLengthOf`.
+ */
+export function scoringLengthOf(opened: OpenedTarget, overrides: RunOverrides): number {
+  const { settings, task, head } = opened;
+  const usual = { ...DEFAULTS, ...taskDefaults(overrides.task ?? task ?? usualTask(head)) };
+  const isSaid = overrides["max-length"] !== undefined || settings !== null;
+  const asksQuestions = head.kind === "span" || (overrides.task ?? task) === "squad";
+  if (isSaid || asksQuestions) return usableLength(opened.base, maxLengthOf(opened, overrides));
+  const limit = lengthLimit(opened);
+  return Number.isFinite(limit) ? limit : usual["max-length"];
+}
+
+function usualTask({ kind }: HeadKind): TaskName | undefined {
+  return kind === "span" ? "squad" : kind === "language-model" ? "seq2seq" : undefined;
+}
+
+/** The most tokens of a text that a target can read; Infinity where nothing limits them. */
+export function lengthLimit({ base, method }: Pick<OpenedTarget, "base" | "method">): number {
+  // virtual tokens have positions of their own, which the text cannot have
+  const positions = maxSequenceLength(base.model.config) - numVirtualTokens(method.settings);
+  return Math.min(positions, base.tokenizer.maxLength ?? Number.POSITIVE_INFINITY);
 }
 
 /**

@@ -11,9 +11,9 @@ import {
   type TextDataSettings,
 } from "../settings/index.ts";
 import type { Prediction, RunOverrides } from "./api.ts";
-import { usableLength } from "./base-model.ts";
+import { cutTexts } from "./cut-texts.ts";
 import type { Environment } from "./environment.ts";
-import { backendOf, maxLengthOf, type OpenedTarget, openTargetScorer } from "./opened-target.ts";
+import { backendOf, lengthLimit, type OpenedTarget, openTargetScorer, scoringLengthOf } from "./opened-target.ts";
 import type { GroupPredictor } from "./predicting.ts";
 import { pointedAnswers } from "./span-answers.ts";
 import { openWriter } from "./sparse-decoding.ts";
@@ -32,7 +32,7 @@ export function openAnswering(
 ): Promise<GroupPredictor> {
   const task: TaskName = opened.task ?? (opened.head.kind === "span" ? "squad" : "seq2seq");
   const { answers, data } = answersFor(task, opened.settings, overrides);
-  const lengths = { ...data, maxLength: usableLength(opened.base, maxLengthOf(opened, overrides)) };
+  const lengths = { ...data, maxLength: scoringLengthOf(opened, overrides) };
   if (opened.head.kind === "span") {
     const choices = spanOptions(answers, opened.unanswerable || overrides["null-threshold"] !== undefined);
     return openPointing(environment, opened, overrides, lengths, choices);
@@ -55,6 +55,7 @@ async function openPointing(
   const { tokenizer } = opened.base;
   return {
     asksQuestions: true,
+    cut: null,
     async predict(group) {
       const spans = await encodeSpans(group, tokenizer, { maxLength, stride });
       const batches = scoringBatches(spans, QUESTIONS, "longest", WINDOW_BATCH);
@@ -85,8 +86,10 @@ async function openWriting(
   const scorer = asksQuestions ? await openTargetScorer(environment, opened, overrides, { density: false }) : null;
   const writing = { generator, scorer, tokenizer, generation };
   const { maxLength, maxTargetLength, docStride: stride, sourcePrefix: prefix } = lengths;
+  const cut = cutTexts(maxLength, lengthLimit(opened));
   return {
     asksQuestions,
+    cut,
     async predict(group) {
       if (asksQuestions) {
         const rows = await encodeAnswers(group, tokenizer, { maxLength, maxTargetLength, stride });
@@ -95,6 +98,7 @@ async function openWriting(
         return bestTexts(rows, texts).map(({ text, score }) => ({ text, ...(score === null ? {} : { score }) }));
       }
       const rows = await encodeTexts(group, tokenizer, { maxLength, maxTargetLength, prefix });
+      cut.add(rows);
       const batches = scoringBatches(rows, { kind: "seq2seq" }, "longest", WINDOW_BATCH);
       const texts = await writtenTexts(writing, trained, batches, rows.count, () => false);
       return texts.map(({ text }): Prediction => ({ text }));

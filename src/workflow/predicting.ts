@@ -3,9 +3,16 @@ import { type EncodedExamples, type Example, encodeExamples } from "../data/inde
 import { DataError } from "../errors.ts";
 import type { Scorer } from "../infer/index.ts";
 import type { PredictInput, Prediction, RunOverrides, RunTarget } from "./api.ts";
-import { usableLength } from "./base-model.ts";
+import { type CutTexts, cutTexts, type Watched } from "./cut-texts.ts";
 import type { Environment } from "./environment.ts";
-import { maxLengthOf, type OpenedTarget, openTarget, openTargetScorer, SCORING_BATCH } from "./opened-target.ts";
+import {
+  lengthLimit,
+  type OpenedTarget,
+  openTarget,
+  openTargetScorer,
+  SCORING_BATCH,
+  scoringLengthOf,
+} from "./opened-target.ts";
 import { openAnswering } from "./predicting-answers.ts";
 import { checkSparseDecoding } from "./sparse-decoding.ts";
 import { batchOf } from "./task-batches.ts";
@@ -13,7 +20,7 @@ import { batchOf } from "./task-batches.ts";
 /** An open program that answers for texts. Dispose it to free its session. */
 export interface Predictor {
   /** Predictions in the order of the inputs, a batch at a time. @throws {DataError} for an input of the wrong kind. */
-  predict(inputs: AsyncIterable<PredictInput> | Iterable<PredictInput>): AsyncGenerator<Prediction>;
+  predict(inputs: AsyncIterable<PredictInput> | Iterable<PredictInput>, watched?: Watched): AsyncGenerator<Prediction>;
   dispose(): Promise<void>;
 }
 
@@ -21,6 +28,8 @@ export interface Predictor {
 export interface GroupPredictor {
   /** Whether each example is a question with its context. */
   readonly asksQuestions: boolean;
+  /** Texts that were cut; null where none is. */
+  readonly cut: CutTexts | null;
   predict(group: readonly Example[]): Promise<readonly Prediction[]>;
   dispose(): Promise<void>;
 }
@@ -39,10 +48,11 @@ export async function openPredictor(
     ? await openAnswering(environment, opened, overrides)
     : await openLabelling(environment, opened, overrides);
   return {
-    async *predict(inputs) {
+    async *predict(inputs, watched = {}) {
       let line = 0;
       for await (const some of groups(inputs, overrides["batch-size"] ?? SCORING_BATCH))
         yield* await group.predict(some.map((input) => exampleOf(input, ++line, group.asksQuestions)));
+      group.cut?.say(watched);
     },
     dispose: () => group.dispose(),
   };
@@ -54,10 +64,11 @@ export async function* predictRun(
   target: RunTarget,
   inputs: AsyncIterable<PredictInput> | Iterable<PredictInput>,
   overrides: RunOverrides = {},
+  watched: Watched = {},
 ): AsyncGenerator<Prediction> {
   const predictor = await openPredictor(environment, target, overrides);
   try {
-    yield* predictor.predict(inputs);
+    yield* predictor.predict(inputs, watched);
   } finally {
     await predictor.dispose();
   }
@@ -84,11 +95,14 @@ async function openLabelling(
   overrides: RunOverrides,
 ): Promise<GroupPredictor> {
   const scorer = await openTargetScorer(environment, opened, overrides, { density: false });
-  const maxLength = usableLength(opened.base, maxLengthOf(opened, overrides));
+  const maxLength = scoringLengthOf(opened, overrides);
+  const cut = cutTexts(maxLength, lengthLimit(opened));
   return {
     asksQuestions: false,
+    cut,
     async predict(group) {
       const examples = await encodeExamples(group, opened.base.tokenizer, { maxLength });
+      cut.add(examples);
       const rows = await logitRows(opened, scorer, examples);
       return rows.map((logits) => labelOf(logits, opened));
     },

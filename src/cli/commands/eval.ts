@@ -2,11 +2,11 @@
 import { evaluationFacts, evaluationJson, layersTable, renderTable } from "../../report/index.ts";
 import type { Body } from "../command.ts";
 import { readTarget } from "../target.ts";
-import { openWorkflow } from "../workflow.ts";
+import { openWorkflow, warned } from "../workflow.ts";
 
 export const run: Body = async ({ args, flags, terminal, json }) => {
   const { target, overrides } = readTarget({ args, flags });
-  const evaluation = await (await openWorkflow()).evaluateRun(target, overrides);
+  const evaluation = await (await openWorkflow()).evaluateRun(target, overrides, warned(terminal));
   if (json) terminal.print(JSON.stringify(evaluationJson(evaluation)));
   else {
     const bold = (text: string) => terminal.style("bold", text, "out");

@@ -6,14 +6,14 @@ import { toJson } from "../../report/index.ts";
 import type { PredictInput } from "../../workflow/index.ts";
 import type { Body } from "../command.ts";
 import { readTarget } from "../target.ts";
-import { openWorkflow } from "../workflow.ts";
+import { openWorkflow, warned } from "../workflow.ts";
 
 export const run: Body = async ({ args, flags, terminal }) => {
   const { text, pair, question, context, input, ...rest } = flags;
   const { target, overrides } = readTarget({ args, flags: rest });
   const inputs = readInputs({ text, pair, question, context, input });
   const workflow = await openWorkflow();
-  for await (const prediction of workflow.predictRun(target, inputs, overrides)) {
+  for await (const prediction of workflow.predictRun(target, inputs, overrides, warned(terminal))) {
     terminal.print(JSON.stringify(toJson(prediction)));
   }
   return 0;

@@ -14,6 +14,8 @@ export interface Encoding {
   readonly specialTokensMask: readonly number[];
   /** True when tokens were cut off. */
   readonly truncated: boolean;
+  /** Tokens of the whole input, before anything was cut off. */
+  readonly wholeLength: number;
 }
 
 export interface EncodeOptions {
@@ -44,7 +46,7 @@ export interface Tokenizer {
   /** Tokens of a text without special ones, each with the characters it stands for, in UTF-16 units. Errors as `encode`. */
   spans(text: string): TokenSpans;
   /** Puts the special tokens around token ids of a text or a pair; nothing is cut. */
-  join(first: readonly number[], second?: readonly number[] | null): Omit<Encoding, "truncated">;
+  join(first: readonly number[], second?: readonly number[] | null): Omit<Encoding, "truncated" | "wholeLength">;
   decode(ids: ArrayLike<number>, options?: { readonly skipSpecialTokens?: boolean }): string;
   /** The id of a token as the vocabulary spells it. */
   tokenId(token: string): number | undefined;
@@ -110,7 +112,8 @@ function encode(
   const [keptFirst, keptSecond] = keptLengths(first.length, second?.length ?? null, room, truncation);
   const truncated = keptFirst < first.length || keptSecond < (second?.length ?? 0);
   const cut = (ids: readonly number[], kept: number) => (isLeft ? ids.slice(ids.length - kept) : ids.slice(0, kept));
-  return { ...assemble(parts, cut(first, keptFirst), second === null ? [] : cut(second, keptSecond)), truncated };
+  const kept = assemble(parts, cut(first, keptFirst), second === null ? [] : cut(second, keptSecond));
+  return { ...kept, truncated, wholeLength: addedTokens(parts) + first.length + (second?.length ?? 0) };
 }
 
 function assemble(parts: readonly Piece[], first: readonly number[], second: readonly number[]) {
