@@ -53,3 +53,5 @@ export {
   type Tokenizer,
 } from "./tokenizer/tokenizer.ts";
 export { loadTokenizer, readTokenizerFiles } from "./tokenizer/tokenizer-files.ts";
+export { readOtherwise } from "./tokenizer/transformers-js.ts";
+export { type WrittenTokenizerOptions, writeTokenizer } from "./tokenizer/written-files.ts";

@@ -7,6 +7,7 @@ import { answersInput, type Settings, settingsInput } from "../settings/index.ts
 import type { Weights } from "../tensor/index.ts";
 import type { Environment, OpenedTarget, RunOverrides, RunTarget } from "../workflow/index.ts";
 import { evaluateRun, linearSites } from "../workflow/index.ts";
+import { exportedLength } from "./exported-length.ts";
 import { configWithHead, writeModelFolder } from "./model-folder.ts";
 
 /** Scores of the same examples: base and update apart, and merged into few bits. */
@@ -33,7 +34,8 @@ export async function writeRequantized(
   );
   const config = configWithHead(base.config, head, labels);
   await writeModelFolder(environment.files, output, {
-    source: base.folder,
+    source: base,
+    maxLength: exportedLength(opened),
     config: format === "nf4" ? { ...config, quantization_config: NF4_CONFIG } : config,
     weights: quantizedCheckpoint(merged, new Set(names), format),
   });

@@ -15,6 +15,7 @@ import {
   pruningText,
   publicAdapter,
 } from "../workflow/index.ts";
+import { exportedLength } from "./exported-length.ts";
 import { writeRequantized } from "./exporting-quantized.ts";
 import { type FrozenModel, frozen } from "./frozen-model.ts";
 import { checkNewFolder, writeModelFolder, writeWhole } from "./model-folder.ts";
@@ -116,7 +117,8 @@ async function exportMerged(environment: Environment, opened: OpenedTarget, outp
   const { weights, ...plain } = await padded({ config, weights: merged }, mlpSites(model));
   const { pruning, notes } = await prunedAgain(opened, weights);
   await writeModelFolder(environment.files, output, {
-    source: base.folder,
+    source: base,
+    maxLength: exportedLength(opened),
     config: plain.config,
     weights,
     also: pruning ? { [PRUNING_FILE]: pruningText(pruning) } : {},

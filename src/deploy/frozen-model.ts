@@ -29,7 +29,7 @@ import {
   withExtras,
   writeTrainedPart,
 } from "../workflow/index.ts";
-import { configWithHead, copySmallFiles } from "./model-folder.ts";
+import { configWithHead, type ModelSource, writeSmallFiles } from "./model-folder.ts";
 
 /** A model as config.json and weights alone, with where it came from. */
 export interface FrozenModel extends PlainModel {
@@ -222,9 +222,9 @@ export async function writePlainModel(
   files: Files,
   folder: string,
   { config, weights }: PlainModel,
-  tokenizerFolder: string,
+  source: ModelSource,
 ): Promise<void> {
-  await copySmallFiles(files, tokenizerFolder, folder);
+  await writeSmallFiles(files, folder, source, null);
   await files.write(joinPath(folder, "model.safetensors"), writeSafetensors(neededWeights(config, weights)));
   await files.write(joinPath(folder, "config.json"), jsonText(config));
 }

@@ -57,7 +57,7 @@ export async function evaluateRun(
   });
   try {
     const lengths = { ...data, maxLength: scoringLengthOf(opened, overrides) };
-    const examples = await encodeSplit(split, opened.base, lengths, dataset.task);
+    const examples = await encodeSplit(split, opened.base, lengths, dataset.task, { isUsable: true });
     sayCut(opened, examples, watched);
     return await evaluator.evaluate(opened.trained, split.name, examples);
   } finally {
@@ -108,7 +108,7 @@ export async function profileRun(
     const lengths = { ...data, maxLength: scoringLengthOf(opened, overrides) };
     const answersText = opened.head.kind === "span" || opened.head.kind === "language-model";
     const task = answersText ? dataset.task : undefined;
-    const examples = await encodeSplit(unlabelled(split), opened.base, lengths, task);
+    const examples = await encodeSplit(unlabelled(split), opened.base, lengths, task, { isUsable: true });
     sayCut(opened, examples, watched);
     const padding = overrides.padding ?? opened.settings?.data.padding ?? DEFAULTS.padding;
     const scores = await scorer.score(

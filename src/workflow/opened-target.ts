@@ -221,29 +221,29 @@ export function openTargetScorer(
 }
 
 /**
- * The most tokens of an example that is scored: as asked for, as the run was trained, else what the model can read. Questions
- * over contexts have the task's usual length, as nothing of them is cut, and so has a model without any limit.
+ * The most tokens of an example that is scored: as asked for, up to the model's positions; as the run was trained; else what
+ * the model and its tokenizer are made for. Questions over contexts have the task's usual length, as nothing of them is cut,
+ * and so has a model without any limit.
  * @throws {ConfigError} as `maxLengthOf`.
  */
 export function scoringLengthOf(opened: OpenedTarget, overrides: RunOverrides): number {
-  const { settings, task, head } = opened;
-  const usual = { ...DEFAULTS, ...taskDefaults(overrides.task ?? task ?? usualTask(head)) };
-  const isSaid = overrides["max-length"] !== undefined || settings !== null;
+  const { settings, task, head, base } = opened;
   const asksQuestions = head.kind === "span" || (overrides.task ?? task) === "squad";
-  if (isSaid || asksQuestions) return usableLength(opened.base, maxLengthOf(opened, overrides));
-  const limit = lengthLimit(opened);
-  return Number.isFinite(limit) ? limit : usual["max-length"];
+  if (overrides["max-length"] !== undefined) return Math.min(maxLengthOf(opened, overrides), lengthLimit(opened));
+  if (settings !== null || asksQuestions) return usableLength(base, maxLengthOf(opened, overrides));
+  const made = Math.min(lengthLimit(opened), base.tokenizer.maxLength ?? Number.POSITIVE_INFINITY);
+  const usual = { ...DEFAULTS, ...taskDefaults(overrides.task ?? task ?? usualTask(head)) };
+  return Number.isFinite(made) ? made : usual["max-length"];
 }
 
 function usualTask({ kind }: HeadKind): TaskName | undefined {
   return kind === "span" ? "squad" : kind === "language-model" ? "seq2seq" : undefined;
 }
 
-/** The most tokens of a text that a target can read; Infinity where nothing limits them. */
+/** The most tokens of a text that a model has positions for; Infinity where it has none. */
 export function lengthLimit({ base, method }: Pick<OpenedTarget, "base" | "method">): number {
   // virtual tokens have positions of their own, which the text cannot have
-  const positions = maxSequenceLength(base.model.config) - numVirtualTokens(method.settings);
-  return Math.min(positions, base.tokenizer.maxLength ?? Number.POSITIVE_INFINITY);
+  return maxSequenceLength(base.model.config) - numVirtualTokens(method.settings);
 }
 
 /**

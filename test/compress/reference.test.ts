@@ -5,6 +5,7 @@ import { join } from "node:path";
 import { InferenceSession, Tensor as OrtTensor } from "onnxruntime-node";
 import { afterAll, expect, test } from "vitest";
 import { applyPlan, deploy, type LayerPlan } from "../../src/compress/index.ts";
+import { loadTokenizer } from "../../src/data/index.ts";
 import { compilePlain, inferenceOf, writePlainModel } from "../../src/deploy/frozen-model.ts";
 import { encoderModel, mlpSites } from "../../src/models/index.ts";
 import { nodeFiles } from "../../src/node.ts";
@@ -79,7 +80,10 @@ describeWithPython("the smaller model equals PyTorch's, edited alike", (python) 
     const dense = { config, weights: memoryWeights(weights) };
     const sites = mlpSites(encoderModel(config));
     const layers = PLANS[plan]!.map((layer, i) => ({ ...layer, site: sites[i]!.activation }));
-    await writePlainModel(nodeFiles(), join(folder, "dense"), dense, folder);
+    await writePlainModel(nodeFiles(), join(folder, "dense"), dense, {
+      folder,
+      tokenizer: await loadTokenizer(nodeFiles(), folder),
+    });
     const inputs = randomInputs(64, modelType, 5);
     writeFileSync(join(folder, "plan.json"), JSON.stringify({ layers }));
     const asRows = Object.entries(inputs).map(([name, value]) => [name, rowsOf(value)]);
