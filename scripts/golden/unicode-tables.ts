@@ -2,7 +2,17 @@
 // Run: npx tsx scripts/golden/unicode-tables.ts. JavaScript's \p{…} follows the engine's Unicode version, which differs.
 import { writeFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
-import { bertNormalizer, bertPreTokenizer, byteLevelPreTokenizer, nfdNormalizer } from "tokenizers";
+import {
+  bertNormalizer,
+  bertPreTokenizer,
+  byteLevelPreTokenizer,
+  digitsPreTokenizer,
+  nfdNormalizer,
+  nfkdNormalizer,
+  stripAccentsNormalizer,
+  Tokenizer,
+  whitespacePreTokenizer,
+} from "tokenizers";
 
 const scalars: number[] = [];
 for (let c = 0; c < 0x110000; c++) if (c < 0xd800 || c >= 0xe000) scalars.push(c);
@@ -12,8 +22,28 @@ const clean = bertNormalizer({ ...off, cleanText: true });
 const chinese = bertNormalizer({ ...off, handleChineseChars: true });
 const strip = bertNormalizer({ ...off, stripAccents: true });
 const nfd = nfdNormalizer();
+const nfkd = nfkdNormalizer();
+const combining = stripAccentsNormalizer();
+const digits = digitsPreTokenizer(true);
+const parts = whitespacePreTokenizer();
 const words = bertPreTokenizer();
 const bytes = byteLevelPreTokenizer(false);
+/** The pre-tokenizer that isolates what a regular expression of Oniguruma finds. */
+function found(Regex: string) {
+  const pre_tokenizer = { type: "Split", pattern: { Regex }, behavior: "Isolated", invert: false };
+  const model = { type: "WordLevel", unk_token: "?", vocab: { "?": 0 } };
+  const none = {
+    version: "1.0",
+    truncation: null,
+    padding: null,
+    added_tokens: [],
+    normalizer: null,
+    post_processor: null,
+    decoder: null,
+  };
+  return Tokenizer.fromString(JSON.stringify({ ...none, pre_tokenizer, model })).getPreTokenizer()!;
+}
+const unassigned = found("\\p{Cn}");
 const between = (c: number, left = "a", right = "b") => left + String.fromCodePoint(c) + right;
 const byteParts = (text: string) => bytes.preTokenizeString(text).length;
 const rustNfd = (text: string) => nfd.normalizeString(text) === text.normalize("NFD");
@@ -27,7 +57,14 @@ const classes: Record<string, (c: number) => boolean> = {
   NUMBER: (c) => byteParts(between(c, "1", "2")) === 1,
   CHINESE: (c) => chinese.normalizeString(String.fromCodePoint(c)) !== String.fromCodePoint(c),
   // Unknown to the Rust library's normalisation tables: it neither decomposes nor reorders these.
+  // \w of the Rust crate `regex`: a run of these is one word of the pre-tokenizer Whitespace.
+  WORD: (c) => parts.preTokenizeString(between(c)).length === 1,
+  COMBINING: (c) => combining.normalizeString(between(c)) === "ab",
+  NUMERIC: (c) => digits.preTokenizeString(between(c)).length === 3,
   UNKNOWN_TO_NFD: (c) => !rustNfd(String.fromCodePoint(c)) || !rustNfd(between(c, "a\u0301", "\u0323b")),
+  // Unassigned for Oniguruma: no property of a regular expression holds there, whatever the engine of JavaScript knows.
+  UNASSIGNED: (c) => unassigned.preTokenizeString(between(c)).length === 3,
+  UNKNOWN_TO_NFKD: (c) => nfkd.normalizeString(String.fromCodePoint(c)) !== String.fromCodePoint(c).normalize("NFKD"),
 };
 
 /** Ranges as `gap length` pairs in base 36, each gap counted from the end of the range before. */

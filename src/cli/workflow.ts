@@ -1,6 +1,7 @@
 // Opens the library for commands: its workflow bound to this machine's files, hub and runtime.
 import type { Workflow } from "../library/index.ts";
 import type { Engine } from "../node.ts";
+import type { Watched } from "../runs/index.ts";
 import type { Files } from "../tensor/index.ts";
 import type { Terminal } from "./terminal.ts";
 
@@ -30,4 +31,9 @@ async function fetchMissing(): Promise<Engine> {
   const [{ fetchEngine }, { openTerminal }] = await Promise.all([import("../node.ts"), import("./terminal.ts")]);
   const terminal = openTerminal();
   return fetchEngine((line) => terminal.warn(line));
+}
+
+/** Writes warnings of a job to standard error, where they stay. */
+export function warned(terminal: Terminal): Watched {
+  return { onWarning: ({ message }) => terminal.warn(terminal.style("yellow", message)) };
 }

@@ -16,6 +16,8 @@ export interface EncodedExamples {
   readonly totalTokens: number;
   /** Examples that lost tokens to `maxLength`. */
   readonly truncatedCount: number;
+  /** Tokens of the longest example, before it was cut. */
+  readonly longest: number;
   readonly padId: number;
   readonly maxLength: number;
   /** The ids of one example, not copied. */
@@ -52,10 +54,13 @@ export async function encodeExamples(
   return packer.packed();
 }
 
+/** What is packed of an encoding; without `wholeLength` nothing of it was cut. */
+export type PackedEncoding = Pick<Encoding, "ids" | "typeIds" | "truncated"> & Partial<Pick<Encoding, "wholeLength">>;
+
 /** Collects encodings into one array. */
 export interface ExamplePacker {
   /** @throws {UnsupportedError} as `encodeExamples`. */
-  add(encoding: Pick<Encoding, "ids" | "typeIds" | "truncated">, line: number, label: number | null): void;
+  add(encoding: PackedEncoding, line: number, label: number | null): void;
   count(): number;
   packed(): EncodedExamples;
 }
@@ -68,9 +73,11 @@ export function examplePacker(tokenizer: Tokenizer, maxLength: number): ExampleP
   const lines = growing(Int32Array);
   const labels = growing(Float64Array);
   let truncatedCount = 0;
+  let longest = 0;
   return {
     add(encoding, line, label) {
       if (encoding.truncated) truncatedCount++;
+      longest = Math.max(longest, encoding.wholeLength ?? encoding.ids.length);
       ids.push(encoding.ids);
       ends.push([ids.length()]);
       segments.push([segmentStartOf(encoding.typeIds)]);
@@ -83,6 +90,7 @@ export function examplePacker(tokenizer: Tokenizer, maxLength: number): ExampleP
         lines: lines.trimmed(),
         labels: labels.trimmed(),
         truncatedCount,
+        longest,
         padId: tokenizer.padId,
         maxLength,
       }),
@@ -94,7 +102,7 @@ export function growingIds(tokenizer: Pick<Tokenizer, "vocabSize">): Growing<Uin
   return tokenizer.vocabSize <= 0x10000 ? growing(Uint16Array) : growing(Int32Array);
 }
 
-type Facts = Pick<EncodedExamples, "lines" | "labels" | "truncatedCount" | "padId" | "maxLength">;
+type Facts = Pick<EncodedExamples, "lines" | "labels" | "truncatedCount" | "longest" | "padId" | "maxLength">;
 
 function pack(ids: Uint16Array | Int32Array, ends: Float64Array, segments: Int32Array, facts: Facts): EncodedExamples {
   const startOf = (index: number) => (index === 0 ? 0 : ends[index - 1]!);

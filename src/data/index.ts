@@ -26,6 +26,9 @@ export { isTableTask, metricClasses, type TableTaskName, type Task, tableTask } 
 export { GLUE_TASKS, type GlueTaskName, glueTask, isGlueTask } from "./tasks/glue.ts";
 export { seq2seqTask } from "./tasks/seq2seq.ts";
 export { squadTask } from "./tasks/squad.ts";
+export type { TokenizerConfigJson, TokenizerJson } from "./tokenizer/json.ts";
 export type { Truncation } from "./tokenizer/template.ts";
-export type { Tokenizer, TokenizerConfigJson, TokenizerJson } from "./tokenizer/tokenizer.ts";
+export { createTokenizer, type Tokenizer } from "./tokenizer/tokenizer.ts";
 export { loadTokenizer, readTokenizerFiles } from "./tokenizer/tokenizer-files.ts";
+export { readOtherwise } from "./tokenizer/transformers-js.ts";
+export { type WrittenTokenizerOptions, writeTokenizer } from "./tokenizer/written-files.ts";

@@ -2,7 +2,7 @@
 // Source: transformers' run_qa.py (prepare_train_features, prepare_validation_features) with a fast tokenizer.
 import { ConfigError } from "../errors.ts";
 import type { Answer, Example } from "./examples.ts";
-import { type TokenSpans, windowsOf } from "./tokenizer/offsets.ts";
+import type { TokenSpans } from "./tokenizer/pipeline.ts";
 import type { Tokenizer } from "./tokenizer/tokenizer.ts";
 
 /** One window of one question's context, as a model reads it. */
@@ -64,6 +64,21 @@ export function placedAnswer({ question }: Example): Answer | undefined {
 /** Whether a question has answers of which none stands where the file says: nothing to learn from. */
 export function isUnplaced(example: Example): boolean {
   return (example.question?.answers.length ?? 0) > 0 && placedAnswer(example) === undefined;
+}
+
+/**
+ * Where windows over `length` tokens start and end: `room` wide, each sharing `stride` tokens with the one before.
+ *
+ * A stride that would leave nothing to move by becomes half the room.
+ */
+export function windowsOf(length: number, room: number, stride: number): { from: number; to: number }[] {
+  const step = room - (stride < room ? stride : Math.floor(room / 2));
+  const windows: { from: number; to: number }[] = [];
+  for (let from = 0; ; from += step) {
+    const to = Math.min(from + room, length);
+    windows.push({ from, to });
+    if (to === length) return windows;
+  }
 }
 
 /**

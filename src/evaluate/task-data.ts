@@ -46,15 +46,22 @@ export function openData(
   });
 }
 
+export interface EncodeSplitOptions {
+  /** Whether windows that ask a model to write nothing are left out. */
+  readonly forTraining?: boolean;
+  /** Whether the length is one that the model can read; else it is lowered to what tokenizer and model are made for. */
+  readonly isUsable?: boolean;
+}
+
 /** A split as token ids: windows of questions, texts with targets, or texts with labels. */
 export async function encodeSplit(
   split: Split,
   base: BaseModel,
   data: Pick<DataSettings, "maxLength"> & Partial<TextDataSettings>,
   task: Pick<Task, "kind" | "unanswerable"> = { kind: "classification" },
-  { forTraining = false }: { readonly forTraining?: boolean } = {},
+  { forTraining = false, isUsable = false }: EncodeSplitOptions = {},
 ): Promise<EncodedExamples> {
-  const maxLength = usableLength(base, data.maxLength);
+  const maxLength = isUsable ? data.maxLength : usableLength(base, data.maxLength);
   const maxTargetLength = data.maxTargetLength ?? DEFAULTS["max-target-length"];
   const stride = data.docStride ?? DEFAULTS["doc-stride"];
   const examples = split.examples();

@@ -1,9 +1,15 @@
 // What a model on a machine can be asked: predictions, scores, density.
-
-import type { PredictInput, Prediction, Profile } from "../jobs/index.ts";
-import { evaluateRun, openPredictor, type Predictor, profileRun } from "../jobs/index.ts";
+import {
+  evaluateRun,
+  openPredictor,
+  type PredictInput,
+  type Prediction,
+  type Predictor,
+  type Profile,
+  profileRun,
+} from "../jobs/index.ts";
 import type { RunTarget } from "../load/index.ts";
-import type { Environment } from "../runs/index.ts";
+import type { Environment, Watched } from "../runs/index.ts";
 import { resolvePartial, type ScoreOptions, scoreInput } from "../settings/index.ts";
 import type { Evaluation } from "../tasks/index.ts";
 
@@ -12,12 +18,12 @@ export type PredictText = string | PredictInput | readonly (string | PredictInpu
 
 /** A model that can be asked. Dispose it to free the program that predictions keep open. */
 export interface Scorable {
-  /** One prediction for each text, in order; the first call compiles the model. */
-  predict(texts: PredictText): Promise<Prediction[]>;
+  /** One prediction for each text, in order; the first call compiles the model. `onWarning` hears of texts that were cut. */
+  predict(texts: PredictText, watched?: Watched): Promise<Prediction[]>;
   /** Metrics and density on a split. Errors as `openDataset`. */
-  evaluate(options?: ScoreOptions): Promise<Evaluation>;
+  evaluate(options?: ScoreOptions & Watched): Promise<Evaluation>;
   /** Density on a split, with or without labels. */
-  profile(options?: ScoreOptions): Promise<Profile>;
+  profile(options?: ScoreOptions & Watched): Promise<Profile>;
   dispose(): Promise<void>;
 }
 
@@ -31,17 +37,18 @@ export function scorable(environment: Environment, target: RunTarget): Scorable 
     });
     return open;
   };
-  const overrides = (options: ScoreOptions = {}) => resolvePartial({ flags: { ...scoreInput(options) } });
+  const overrides = ({ onWarning: _, ...options }: ScoreOptions & Watched = {}) =>
+    resolvePartial({ flags: { ...scoreInput(options) } });
   return {
-    async predict(texts) {
+    async predict(texts, watched) {
       const inputs = typeof texts === "string" || !isList(texts) ? [texts] : texts;
       const predictions: Prediction[] = [];
       const asked = inputs.map((input) => (typeof input === "string" ? { text: input } : input));
-      for await (const prediction of (await predictor()).predict(asked)) predictions.push(prediction);
+      for await (const prediction of (await predictor()).predict(asked, watched)) predictions.push(prediction);
       return predictions;
     },
-    evaluate: async (options) => evaluateRun(environment, target, overrides(options)),
-    profile: async (options) => profileRun(environment, target, overrides(options)),
+    evaluate: async (options) => evaluateRun(environment, target, overrides(options), options),
+    profile: async (options) => profileRun(environment, target, overrides(options), options),
     async dispose() {
       const opened = open;
       open = null;

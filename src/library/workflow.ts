@@ -1,24 +1,16 @@
 // The workflow bound to one machine.
-
-import type {
-  CompareEvent,
-  Comparison,
-  CompressOptions,
-  DemoResult,
-  PredictInput,
-  Prediction,
-  Profile,
-  TrainEstimate,
-  TrainedRun,
-} from "../jobs/index.ts";
 import {
   type BenchEvent,
   type BenchOptions,
   type BenchReport,
   benchRuns,
+  type CompareEvent,
+  type Comparison,
   type CompressEvent,
+  type CompressOptions,
   compareRuns,
   compressRun,
+  type DemoResult,
   demoRun,
   type Exported,
   type ExportOptions,
@@ -28,16 +20,21 @@ import {
   exportRun,
   type OnnxExport,
   type OnnxExportOptions,
+  type PredictInput,
+  type Prediction,
+  type Profile,
   type PrunedModel,
   type PruneOptions,
   predictRun,
   profileRun,
   pruneModel,
   type StartWorker,
+  type TrainEstimate,
+  type TrainedRun,
   trainRun,
 } from "../jobs/index.ts";
 import type { RunOverrides, RunTarget } from "../load/index.ts";
-import type { Compression, Environment, Running, Stoppable } from "../runs/index.ts";
+import type { Compression, Environment, Running, Stoppable, Watched } from "../runs/index.ts";
 import type { ComparisonCell, Settings } from "../settings/index.ts";
 import type { Evaluation } from "../tasks/index.ts";
 import type { TrainEvent } from "../train/index.ts";
@@ -50,13 +47,14 @@ export interface Workflow {
   demo(
     options: { readonly output: string; readonly seed?: number; readonly threads?: number } & Stoppable,
   ): Running<CompareEvent, DemoResult>;
-  evaluate(target: RunTarget, overrides?: RunOverrides): Promise<Evaluation>;
+  evaluate(target: RunTarget, overrides?: RunOverrides, watched?: Watched): Promise<Evaluation>;
   predict(
     target: RunTarget,
     inputs: AsyncIterable<PredictInput> | Iterable<PredictInput>,
     overrides?: RunOverrides,
+    watched?: Watched,
   ): AsyncIterable<Prediction>;
-  profile(target: RunTarget, overrides?: RunOverrides): Promise<Profile>;
+  profile(target: RunTarget, overrides?: RunOverrides, watched?: Watched): Promise<Profile>;
   prune(target: RunTarget, options: PruneOptions, overrides?: RunOverrides): Promise<PrunedModel>;
   exportModel(target: RunTarget, options: ExportOptions, overrides?: RunOverrides): Promise<Exported>;
   compress(
@@ -76,9 +74,9 @@ export function workflow(environment: Environment): Workflow {
     estimate: (settings) => estimateRun(environment, settings),
     compare: (cells, options) => compareRuns(environment, cells, options),
     demo: (options) => demoRun(environment, options),
-    evaluate: (target, overrides) => evaluateRun(environment, target, overrides),
-    predict: (target, inputs, overrides) => predictRun(environment, target, inputs, overrides),
-    profile: (target, overrides) => profileRun(environment, target, overrides),
+    evaluate: (target, overrides, watched) => evaluateRun(environment, target, overrides, watched),
+    predict: (target, inputs, overrides, watched) => predictRun(environment, target, inputs, overrides, watched),
+    profile: (target, overrides, watched) => profileRun(environment, target, overrides, watched),
     prune: (target, options, overrides) => pruneModel(environment, target, options, overrides),
     exportModel: (target, options, overrides) => exportRun(environment, target, options, overrides),
     compress: (target, options, overrides, stoppable) =>

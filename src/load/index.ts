@@ -17,11 +17,13 @@ export { checkNewFolder, configWithHead, writeModelFolder, writeWhole } from "./
 export {
   backendOf,
   classesOf,
+  lengthLimit,
   maxLengthOf,
   type OpenedTarget,
   openTarget,
   openTargetScorer,
   SCORING_BATCH,
+  scoringLengthOf,
   targetName,
 } from "./opened-target.ts";
 export { publicAdapter } from "./public-adapter.ts";

@@ -1,5 +1,4 @@
 // A run or model made plain: adapter merged, everything frozen, ready to be cut, exported or timed.
-
 import { gateOf, isGate } from "../density/index.ts";
 import { UnsupportedError } from "../errors.ts";
 import {
@@ -12,17 +11,15 @@ import {
 } from "../export/index.ts";
 import { fingerprint, type JsonObject, jsonText, writeSafetensors } from "../hub/index.ts";
 import { anyModel, type EncoderModel, encoderModel, type MlpSite, type Model, mlpSites } from "../models/index.ts";
-import type { StaticRanges } from "../onnx/index.ts";
-import { externalWeights } from "../onnx/index.ts";
+import { externalWeights, type StaticRanges } from "../onnx/index.ts";
 import { mergedWeights, methodOf, recordOf, untrained } from "../peft/index.ts";
-import type { BesideMethod, PlainModel } from "../prune/index.ts";
-import { isCompensationBias, isNeuronMask } from "../prune/index.ts";
+import { type BesideMethod, isCompensationBias, isNeuronMask, type PlainModel } from "../prune/index.ts";
 import type { Environment } from "../runs/index.ts";
 import type { Backend, CompileOptions, Program } from "../runtime/index.ts";
 import { buildTaskGraph } from "../tasks/index.ts";
 import { type Files, joinPath, memoryWeights, type Tensor, type Weights } from "../tensor/index.ts";
 import { openBaseModel } from "./base-model.ts";
-import { configWithHead, copySmallFiles } from "./model-folder.ts";
+import { configWithHead, type ModelSource, writeSmallFiles } from "./model-folder.ts";
 import { ADAPTER_FOLDER, type OpenedTarget, openTarget } from "./opened-target.ts";
 import { isExtra, withExtras } from "./run-method.ts";
 import type { RunOverrides, RunTarget } from "./target.ts";
@@ -203,9 +200,9 @@ export async function writePlainModel(
   files: Files,
   folder: string,
   { config, weights }: PlainModel,
-  tokenizerFolder: string,
+  source: ModelSource,
 ): Promise<void> {
-  await copySmallFiles(files, tokenizerFolder, folder);
+  await writeSmallFiles(files, folder, source, null);
   await files.write(joinPath(folder, "model.safetensors"), writeSafetensors(neededWeights(config, weights)));
   await files.write(joinPath(folder, "config.json"), jsonText(config));
 }

@@ -1,4 +1,5 @@
 // A model's folder as transformers writes it: config.json, one weight file, the tokenizer; there whole or not at all.
+import { type Tokenizer, writeTokenizer } from "../data/index.ts";
 import { ConfigError } from "../errors.ts";
 import { type JsonObject, jsonText, writeSafetensors } from "../hub/index.ts";
 import type { HeadKind } from "../tasks/index.ts";
@@ -6,8 +7,10 @@ import { type Files, joinPath, type Weights } from "../tensor/index.ts";
 import { writeFolder } from "../train/index.ts";
 
 export interface ModelFolder {
-  /** The folder whose tokenizer and other small files are copied. */
-  readonly source: string;
+  /** The model that it is made of: its tokenizer, and the folder that says how it writes. */
+  readonly source: ModelSource;
+  /** Tokens that texts are cut to; null: as the tokenizer says. */
+  readonly maxLength: number | null;
   readonly config: JsonObject;
   /** By the names of the checkpoint; read one after the other while they are written. */
   readonly weights: Weights;
@@ -15,15 +18,25 @@ export interface ModelFolder {
   readonly also?: Readonly<Record<string, string>>;
 }
 
-/** What travels with a model besides config.json and weights: its tokenizer, and how it writes. */
-const SMALL_FILES =
-  /^(tokenizer[\w.-]*|vocab\.(txt|json)|merges\.txt|special_tokens_map\.json|added_tokens\.json|spiece\.model|sentencepiece\.bpe\.model|generation_config\.json)$/;
+/** What travels with a model besides config.json and weights. */
+export interface ModelSource {
+  readonly folder: string;
+  readonly tokenizer: Tokenizer;
+}
 
-/** Copies a model's tokenizer and settings of generation from one folder to another; gives the files' names. */
-export async function copySmallFiles(files: Files, from: string, to: string): Promise<string[]> {
-  const names = (await files.list(from)).filter((name) => SMALL_FILES.test(name)).sort();
-  for (const name of names) await files.write(joinPath(to, name), await files.read(joinPath(from, name)));
-  return names;
+const GENERATION_FILE = "generation_config.json";
+
+/** Writes the tokenizer that a model is read with, and copies its settings of generation. */
+export async function writeSmallFiles(
+  files: Files,
+  folder: string,
+  { folder: from, tokenizer }: ModelSource,
+  maxLength: number | null,
+): Promise<void> {
+  await writeTokenizer(files, folder, tokenizer, { maxLength });
+  const generation = joinPath(from, GENERATION_FILE);
+  if ((await files.stat(generation)) !== null)
+    await files.write(joinPath(folder, GENERATION_FILE), await files.read(generation));
 }
 
 /**
@@ -33,10 +46,10 @@ export async function copySmallFiles(files: Files, from: string, to: string): Pr
 export async function writeModelFolder(
   files: Files,
   output: string,
-  { source, config, weights, also = {} }: ModelFolder,
+  { source, maxLength, config, weights, also = {} }: ModelFolder,
 ): Promise<void> {
   await writeWhole(files, output, async (folder) => {
-    await copySmallFiles(files, source, folder);
+    await writeSmallFiles(files, folder, source, maxLength);
     for (const [name, text] of Object.entries(also)) await files.write(joinPath(folder, name), text);
     await files.write(joinPath(folder, "model.safetensors"), writeSafetensors(weights));
     await files.write(joinPath(folder, "config.json"), jsonText(config));

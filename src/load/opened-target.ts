@@ -3,16 +3,22 @@ import type { ModelClasses } from "../data/index.ts";
 import { ConfigError } from "../errors.ts";
 import type { StoredFormat } from "../graph/index.ts";
 import { openScorer, type Scorer, type SparseMlpPlan } from "../infer/index.ts";
-import { mlpSites } from "../models/index.ts";
+import { maxSequenceLength, mlpSites } from "../models/index.ts";
 import { compose, type Hooks } from "../nn/index.ts";
-import { type Method, readSidecar, untrained } from "../peft/index.ts";
-import type { Environment, RunRecord } from "../runs/index.ts";
-import { type Compression, readCompression, readDecoding, readRun } from "../runs/index.ts";
+import { type Method, numVirtualTokens, readSidecar, untrained } from "../peft/index.ts";
+import {
+  type Compression,
+  type Environment,
+  type RunRecord,
+  readCompression,
+  readDecoding,
+  readRun,
+} from "../runs/index.ts";
 import type { Backend } from "../runtime/index.ts";
 import { DEFAULTS, type Settings, type TaskName, taskDefaults } from "../settings/index.ts";
 import { buildTaskGraph, type HeadKind } from "../tasks/index.ts";
 import { type Files, joinPath, type Tensor, zeros } from "../tensor/index.ts";
-import { type BaseModel, missingHead, openBaseModel } from "./base-model.ts";
+import { type BaseModel, missingHead, openBaseModel, usableLength } from "./base-model.ts";
 import { methodOver } from "./quantized-base.ts";
 import { keptCheckpoint, openCheckpointPart, runPlace } from "./run-checkpoint.ts";
 import type { RunOverrides, RunTarget } from "./target.ts";
@@ -249,6 +255,32 @@ export function openTargetScorer(
 ): Promise<Scorer> {
   const backend = backendOf(environment, overrides, settings);
   return openScorer({ model: base.model, method, head, alsoTrains, weights: base.weights, backend, density });
+}
+
+/**
+ * The most tokens of an example that is scored: as asked for, up to the model's positions; as the run was trained; else what
+ * the model and its tokenizer are made for. Questions over contexts have the task's usual length, as nothing of them is cut,
+ * and so has a model without any limit.
+ * @throws {ConfigError} as `maxLengthOf`.
+ */
+export function scoringLengthOf(opened: OpenedTarget, overrides: RunOverrides): number {
+  const { settings, task, head, base } = opened;
+  const asksQuestions = head.kind === "span" || (overrides.task ?? task) === "squad";
+  if (overrides["max-length"] !== undefined) return Math.min(maxLengthOf(opened, overrides), lengthLimit(opened));
+  if (settings !== null || asksQuestions) return usableLength(base, maxLengthOf(opened, overrides));
+  const made = Math.min(lengthLimit(opened), base.tokenizer.maxLength ?? Number.POSITIVE_INFINITY);
+  const usual = { ...DEFAULTS, ...taskDefaults(overrides.task ?? task ?? usualTask(head)) };
+  return Number.isFinite(made) ? made : usual["max-length"];
+}
+
+function usualTask({ kind }: HeadKind): TaskName | undefined {
+  return kind === "span" ? "squad" : kind === "language-model" ? "seq2seq" : undefined;
+}
+
+/** The most tokens of a text that a model has positions for; Infinity where it has none. */
+export function lengthLimit({ base, method }: Pick<OpenedTarget, "base" | "method">): number {
+  // virtual tokens have positions of their own, which the text cannot have
+  return maxSequenceLength(base.model.config) - numVirtualTokens(method.settings);
 }
 
 /**

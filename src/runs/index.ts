@@ -8,6 +8,8 @@ export {
   type ModelSize,
   readCompression,
 } from "./compression.ts";
+export type { CutTexts, Watched } from "./cut-texts.ts";
+export { cutTexts } from "./cut-texts.ts";
 export type { Environment } from "./environment.ts";
 export { effectiveEvents, parseEvents } from "./history.ts";
 export { eventLine, type JobEvent, type JobKind, jobEvent } from "./job-event.ts";

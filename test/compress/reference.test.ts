@@ -1,9 +1,11 @@
 // Plans against PyTorch: transformers' own model, edited the way the plan says, gives the logits of the smaller model.
+
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { InferenceSession, Tensor as OrtTensor } from "onnxruntime-node";
 import { afterAll, expect, test } from "vitest";
+import { loadTokenizer } from "../../src/data/index.ts";
 import { deploy } from "../../src/export/index.ts";
 import { compilePlain, inferenceOf, writePlainModel } from "../../src/load/merged-model.ts";
 import { encoderModel, mlpSites } from "../../src/models/index.ts";
@@ -80,7 +82,10 @@ describeWithPython("the smaller model equals PyTorch's, edited alike", (python) 
     const dense = { config, weights: memoryWeights(weights) };
     const sites = mlpSites(encoderModel(config));
     const layers = PLANS[plan]!.map((layer, i) => ({ ...layer, site: sites[i]!.activation }));
-    await writePlainModel(nodeFiles(), join(folder, "dense"), dense, folder);
+    await writePlainModel(nodeFiles(), join(folder, "dense"), dense, {
+      folder,
+      tokenizer: await loadTokenizer(nodeFiles(), folder),
+    });
     const inputs = randomInputs(64, modelType, 5);
     writeFileSync(join(folder, "plan.json"), JSON.stringify({ layers }));
     const asRows = Object.entries(inputs).map(([name, value]) => [name, rowsOf(value)]);

@@ -1,8 +1,10 @@
 // Plans on T5 against PyTorch: transformers' own model, edited the way the plan says, gives the logits and texts of the smaller model.
+
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
+import { loadTokenizer } from "../../src/data/index.ts";
 import { openCheckpoint } from "../../src/hub/index.ts";
 import { writePlainModel } from "../../src/load/merged-model.ts";
 import { mlpSites, sanitize, t5Model } from "../../src/models/index.ts";
@@ -77,7 +79,10 @@ describeWithPython("the smaller T5 equals PyTorch's, edited alike", (python) => 
       args.push(folder, join(folder, "plan.json"), join(folder, "inputs.json"));
       // through its folder, as people get it
       const small = applyPlan(dense, sites, layers);
-      await writePlainModel(nodeFiles(), join(folder, "small"), small, folder);
+      await writePlainModel(nodeFiles(), join(folder, "small"), small, {
+        folder,
+        tokenizer: await loadTokenizer(nodeFiles(), folder),
+      });
       smaller.set(`${variant} ${plan}`, await openCheckpoint(nodeFiles(), join(folder, "small")));
     }
     const lines = (await runPython("scripts/golden/compressed.py", args, { interpreter: python })).trim().split("\n");

@@ -2,11 +2,11 @@
 import { evaluationFacts, evaluationJson, layersTable, renderTable } from "../../report/index.ts";
 import type { Body } from "../command.ts";
 import { readTarget } from "../target.ts";
-import { openWorkflow } from "../workflow.ts";
+import { openWorkflow, warned } from "../workflow.ts";
 
 export const run: Body = async ({ args, flags, terminal, json }) => {
   const { target, overrides } = readTarget({ args, flags });
-  const evaluation = await (await openWorkflow(terminal)).evaluate(target, overrides);
+  const evaluation = await (await openWorkflow(terminal)).evaluate(target, overrides, warned(terminal));
   for (const note of evaluation.notes ?? []) terminal.warn(note);
   if (json) terminal.print(JSON.stringify(evaluationJson(evaluation)));
   else {

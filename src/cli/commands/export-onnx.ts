@@ -36,6 +36,7 @@ export const run: Body = async ({ args, flags, terminal, json }) => {
     bytes(sizeBytes),
   ]);
   terminal.print(renderTable({ head: ["file", "weights", "size"], rows, align: ["left", "left"] }).join("\n"));
+  for (const note of exported.notes) terminal.warn(note);
   terminal.note(`\nIn JavaScript, with @huggingface/transformers:\n  ${exported.loads}`);
   return 0;
 };

@@ -1,4 +1,5 @@
 // `deft predict`: one JSON line for each text.
+
 import { accessSync, constants, createReadStream } from "node:fs";
 import { textLines } from "../../data/index.ts";
 import { ConfigError, type ConfigIssue, DataError, DeftError, FileError } from "../../errors.ts";
@@ -6,14 +7,14 @@ import type { PredictInput } from "../../jobs/index.ts";
 import { toJson } from "../../report/index.ts";
 import type { Body } from "../command.ts";
 import { readTarget } from "../target.ts";
-import { openWorkflow } from "../workflow.ts";
+import { openWorkflow, warned } from "../workflow.ts";
 
 export const run: Body = async ({ args, flags, terminal }) => {
   const { text, pair, question, context, input, ...rest } = flags;
   const { target, overrides } = readTarget({ args, flags: rest });
   const inputs = readInputs({ text, pair, question, context, input });
   const workflow = await openWorkflow(terminal);
-  for await (const prediction of workflow.predict(target, inputs, overrides)) {
+  for await (const prediction of workflow.predict(target, inputs, overrides, warned(terminal))) {
     terminal.print(JSON.stringify(toJson(prediction)));
   }
   return 0;

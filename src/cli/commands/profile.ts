@@ -2,7 +2,7 @@
 import { count, layersTable, profileHtml, profileJson, renderTable } from "../../report/index.ts";
 import type { Body } from "../command.ts";
 import { readTarget } from "../target.ts";
-import { openFiles, openWorkflow } from "../workflow.ts";
+import { openFiles, openWorkflow, warned } from "../workflow.ts";
 
 export const run: Body = async ({ args, flags: { output, ...flags }, terminal, json }) => {
   const files = await openFiles();
@@ -12,7 +12,7 @@ export const run: Body = async ({ args, flags: { output, ...flags }, terminal, j
   const isRun = name !== undefined && ((await has("run.json")) || (await has("compression.json")));
   const named = name === undefined || isRun ? { args, flags } : { args: [], flags: { ...flags, model: name } };
   const { target, overrides } = readTarget(named);
-  const profile = await (await openWorkflow(terminal)).profile(target, overrides);
+  const profile = await (await openWorkflow(terminal)).profile(target, overrides, warned(terminal));
   if (typeof output === "string") await files.write(output, profileHtml(profile));
   if (json) terminal.print(JSON.stringify(profileJson(profile)));
   else {

@@ -1,6 +1,8 @@
 // BERT's normalisation and word splitting, exactly as in Hugging Face's Rust tokenizers.
 // Source: tokenizers/src/normalizers/bert.rs and pre_tokenizers/bert.rs; @huggingface/tokenizers deviates on odd Unicode.
+import { type Rewriter, rewrite, type TrackedText, trackedText, widthAt } from "./tracked-text.ts";
 import { CharClass, charClasses } from "./unicode.ts";
+import { normalForm } from "./unicode-forms.ts";
 
 /** The settings of a `BertNormalizer` in tokenizer.json; `stripAccents` null follows `lowercase`. */
 export interface BertTextOptions {
@@ -14,14 +16,21 @@ const PRINTABLE_ASCII = /^[\x20-\x7e]*$/;
 
 /** Text → normalised text: clean, space out Chinese characters, strip accents, lowercase, in this order. */
 export function bertNormalizer(options: BertTextOptions): (text: string) => string {
+  const normalize = bertText(options);
+  return (text) => normalize(trackedText(text, false)).text;
+}
+
+/** As `bertNormalizer`, with the source of everything that is left. */
+export function bertText(options: BertTextOptions): (source: TrackedText) => TrackedText {
   const { cleanText, handleChineseChars, lowercase } = options;
   const stripAccents = options.stripAccents ?? lowercase;
-  return (text) => {
-    if (PRINTABLE_ASCII.test(text)) return lowercase ? text.toLowerCase() : text;
-    if (cleanText) text = clean(text);
-    if (handleChineseChars) text = spaceChinese(text);
-    if (stripAccents) text = withoutAccents(text);
-    return lowercase ? lowerEach(text) : text;
+  return (source) => {
+    if (PRINTABLE_ASCII.test(source.text)) return lowercase ? lowercased(source) : source;
+    let text = source;
+    if (cleanText) text = rewrite(text, (out) => clean(text.text, out));
+    if (handleChineseChars) text = rewrite(text, (out) => spaceChinese(text.text, out));
+    if (stripAccents) text = without(normalForm(text, "NFD"), CharClass.mark);
+    return lowercase ? lowercased(text) : text;
   };
 }
 
@@ -53,77 +62,49 @@ export function bertWordRanges(text: string): number[] {
   return ranges;
 }
 
-/** A text whose every UTF-16 unit knows which part of the source it came from. */
-export interface TrackedText {
-  readonly text: string;
-  readonly starts: readonly number[];
-  readonly ends: readonly number[];
-}
-
-/** As `bertNormalizer`, with the place in the source of everything that is left. */
-export function trackedBertNormalizer(options: BertTextOptions): (text: string) => TrackedText {
-  const whole = bertNormalizer(options);
-  return (text) => {
-    const starts: number[] = [];
-    const ends: number[] = [];
-    let out = "";
-    let i = 0;
+/** Each character in lower case by itself: Rust knows no final sigma. */
+export function lowercased(source: TrackedText): TrackedText {
+  const { text } = source;
+  if (/^[\0-\x7f]*$/.test(text)) return { ...source, text: text.toLowerCase() };
+  return rewrite(source, (out) => {
     for (const char of text) {
-      const left = whole(char);
-      out += left;
-      for (let unit = 0; unit < left.length; unit++) {
-        starts.push(i);
-        ends.push(i + char.length);
-      }
-      i += char.length;
+      const lower = char.toLowerCase();
+      if (lower === char) out.keep(char.length);
+      else out.replace(char.length, lower);
     }
-    // a whole text may order its accents otherwise; that moves none of the characters between them
-    const normalized = whole(text);
-    return { text: normalized.length === out.length ? normalized : out, starts, ends };
-  };
+  });
 }
 
-function clean(text: string): string {
+/** The text without the characters of a class. */
+export function without(source: TrackedText, kind: number): TrackedText {
   const classes = charClasses();
-  let out = "";
-  for (const char of text) {
-    const kind = classes[char.codePointAt(0)!]!;
-    if (kind & CharClass.removed) continue;
-    out += kind & CharClass.whitespace ? " " : char;
+  const { text } = source;
+  return rewrite(source, (out) => {
+    for (let at = 0; at < text.length; ) {
+      const width = widthAt(text, at);
+      if (classes[text.codePointAt(at)!]! & kind) out.remove(width);
+      else out.keep(width);
+      at += width;
+    }
+  });
+}
+
+function clean(text: string, out: Rewriter): void {
+  const classes = charClasses();
+  for (let at = 0; at < text.length; ) {
+    const width = widthAt(text, at);
+    const kind = classes[text.codePointAt(at)!]!;
+    if (kind & CharClass.removed) out.remove(width);
+    else if (kind & CharClass.whitespace) out.replace(width, " ");
+    else out.keep(width);
+    at += width;
   }
-  return out;
 }
 
-function spaceChinese(text: string): string {
+function spaceChinese(text: string, out: Rewriter): void {
   const classes = charClasses();
-  let out = "";
-  for (const char of text) out += classes[char.codePointAt(0)!]! & CharClass.chinese ? ` ${char} ` : char;
-  return out;
-}
-
-/** NFD, then nonspacing marks removed; characters newer than the Rust tables stay as they are and end a run. */
-function withoutAccents(text: string): string {
-  const classes = charClasses();
-  let out = "";
-  let run = "";
-  const flush = () => {
-    for (const char of run.normalize("NFD")) if (!(classes[char.codePointAt(0)!]! & CharClass.mark)) out += char;
-    run = "";
-  };
   for (const char of text) {
-    const kind = classes[char.codePointAt(0)!]!;
-    if (kind & CharClass.unknownToNfd) {
-      flush();
-      if (!(kind & CharClass.mark)) out += char;
-    } else run += char;
+    if (classes[char.codePointAt(0)!]! & CharClass.chinese) out.replace(char.length, ` ${char} `);
+    else out.keep(char.length);
   }
-  flush();
-  return out;
-}
-
-/** Each character by itself: Rust knows no final sigma. */
-function lowerEach(text: string): string {
-  let out = "";
-  for (const char of text) out += char.toLowerCase();
-  return out;
 }

@@ -1,5 +1,6 @@
 // GPT-2's word splitting and byte alphabet, exactly as in Hugging Face's Rust tokenizers.
 // Source: tokenizers/src/pre_tokenizers/byte_level.rs: 's|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+
+import { prepended, rewrite, sliceOf, type TrackedText, trackedText } from "./tracked-text.ts";
 import { CharClass, charClasses } from "./unicode.ts";
 
 /** Stands for a space in the byte alphabet. */
@@ -9,22 +10,44 @@ const CONTRACTIONS = ["'s", "'t", "'re", "'ve", "'m", "'ll", "'d"];
 const BYTE_CHARS = byteAlphabet();
 const encoder = new TextEncoder();
 
+export interface ByteLevelOptions {
+  readonly addPrefixSpace: boolean;
+  /** Whether GPT-2's expression splits the text; else it is one word. */
+  readonly splits: boolean;
+}
+
+/** A text as words, each spelled in the byte alphabet. */
+export function byteLevelParts(source: TrackedText, { addPrefixSpace, splits }: ByteLevelOptions): TrackedText[] {
+  const spaced = addPrefixSpace && !source.text.startsWith(" ") ? prepended(source, " ") : source;
+  const { text } = spaced;
+  if (!splits) return text === "" ? [] : [spelled(spaced)];
+  const words: TrackedText[] = [];
+  for (let at = 0; at < text.length; ) {
+    const end = wordEnd(text, at);
+    words.push(spelled(sliceOf(spaced, at, end)));
+    at = end;
+  }
+  return words;
+}
+
 /** Text → words, each spelled in the byte alphabet. */
 export function byteLevelWords(addPrefixSpace: boolean): (text: string) => string[] {
-  return (text) => {
-    if (addPrefixSpace && !text.startsWith(" ")) text = ` ${text}`;
-    const words: string[] = [];
-    for (let at = 0; at < text.length; ) {
-      const end = wordEnd(text, at);
-      words.push(spell(text.slice(at, end)));
-      at = end;
-    }
-    return words;
-  };
+  return (text) => byteLevelParts(trackedText(text, false), { addPrefixSpace, splits: true }).map((word) => word.text);
+}
+
+/** A text in the byte alphabet: one character for each byte of its UTF-8. */
+export function spelled(source: TrackedText): TrackedText {
+  const { text } = source;
+  if (/^[!-~]*$/.test(text)) return source;
+  // every character of ASCII is one byte
+  if (/^[\0-\x7f]*$/.test(text)) return { ...source, text: spell(text) };
+  return rewrite(source, (out) => {
+    for (const char of text) out.replace(char.length, spell(char));
+  });
 }
 
 /** End of the word that starts at `at`. */
-export function wordEnd(text: string, at: number): number {
+function wordEnd(text: string, at: number): number {
   if (text.charCodeAt(at) === 0x27) {
     const found = CONTRACTIONS.find((c) => text.startsWith(c, at));
     if (found !== undefined) return at + found.length;
@@ -46,8 +69,7 @@ function kindAt(text: string, at: number): number {
   return charClasses()[text.codePointAt(at)!]! & (CharClass.whitespace | CharClass.letter | CharClass.number);
 }
 
-/** A text in the byte alphabet: one character for each byte of its UTF-8. */
-export function spell(word: string): string {
+function spell(word: string): string {
   let out = "";
   for (const byte of encoder.encode(word)) out += BYTE_CHARS[byte];
   return out;
@@ -61,3 +83,10 @@ function byteAlphabet(): string[] {
     return String.fromCharCode(printable ? byte : shifted++);
   });
 }
+
+/** The byte behind each character of the alphabet. */
+export function byteOf(char: string): number | undefined {
+  return (bytes ??= new Map(BYTE_CHARS.map((c, byte) => [c, byte]))).get(char);
+}
+
+let bytes: Map<string, number> | undefined;

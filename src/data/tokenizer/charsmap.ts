@@ -1,4 +1,6 @@
 // SentencePiece's precompiled normalisation, as the Rust tokenizers apply it: a byte trie from characters to their replacements.
+import { UnsupportedError } from "../../errors.ts";
+import { type Rewriter, rewrite, type TrackedText, widthAt } from "./tracked-text.ts";
 
 /** The parts of a `precompiled_charsmap`: the units of a double-array trie, and replacements that each end with a zero byte. */
 interface Charsmap {
@@ -9,9 +11,10 @@ interface Charsmap {
 /**
  * The normaliser of a tokenizer.json of type `Precompiled`.
  * @see tokenizers `normalizers/precompiled.rs`, spm_precompiled, darts-clone
+ * @throws {UnsupportedError} when the map is not one.
  */
-export function charsmapNormalizer(base64: string): (text: string) => string {
-  const map = parse(Uint8Array.from(atob(base64), (c) => c.charCodeAt(0)));
+export function charsmapNormalizer(base64: string): (source: TrackedText) => TrackedText {
+  const map = parse(bytesOf(base64));
   const graphemes = new Intl.Segmenter("en", { granularity: "grapheme" });
   const encoder = new TextEncoder();
   const known = new Map<string, string | null>();
@@ -23,15 +26,41 @@ export function charsmapNormalizer(base64: string): (text: string) => string {
     }
     return found;
   };
-  return (text) => {
-    let out = "";
-    for (const { segment } of segmentsOf(graphemes, text)) {
-      const whole = encoder.encode(segment).length < MOST_BYTES ? replacementOf(segment) : null;
-      if (whole !== null) out += whole;
-      else for (const character of segment) out += replacementOf(character) ?? character;
-    }
-    return out;
-  };
+  return (source) =>
+    rewrite(source, (out) => {
+      for (const { segment } of segmentsOf(graphemes, source.text)) {
+        const whole = encoder.encode(segment).length < MOST_BYTES ? replacementOf(segment) : null;
+        if (whole !== null) replace(out, segment, whole);
+        else for (const character of segment) replace(out, character, replacementOf(character) ?? character);
+      }
+    });
+}
+
+/** `after` for `before`: character by character, the rest of the longer one put in or left out behind them. */
+function replace(out: Rewriter, before: string, after: string): void {
+  if (before === after) {
+    out.keep(before.length);
+    return;
+  }
+  let [from, to] = [0, 0];
+  while (from < before.length && to < after.length) {
+    const [old, now] = [widthAt(before, from), widthAt(after, to)];
+    out.replace(old, after.slice(to, to + now));
+    from += old;
+    to += now;
+  }
+  if (from < before.length) out.remove(before.length - from);
+  if (to < after.length) out.insert(after.slice(to));
+}
+
+function bytesOf(base64: string): Uint8Array {
+  try {
+    const bytes = Uint8Array.from(atob(base64), (c) => c.charCodeAt(0));
+    if (bytes.length >= 4 && new DataView(bytes.buffer).getUint32(0, true) <= bytes.length - 4) return bytes;
+  } catch (cause) {
+    throw new UnsupportedError("a precompiled_charsmap that is not base64", ["SentencePiece's map"], { cause });
+  }
+  throw new UnsupportedError("a precompiled_charsmap that is cut off", ["SentencePiece's map"]);
 }
 
 /** Characters that are graphemes by themselves beside one another: letters of common scripts without marks of their own. */

@@ -1,13 +1,9 @@
-// Text to token ids and back: one interface over @huggingface/tokenizers, equal to Hugging Face's Rust tokenizers.
-import { Tokenizer as Engine } from "@huggingface/tokenizers";
+// Text to token ids and back, equal to Hugging Face's Rust tokenizers.
 import { ConfigError, UnsupportedError } from "../../errors.ts";
-import { type BertTextOptions, bertNormalizer, bertWords, trackedBertNormalizer } from "./bert-text.ts";
-import { byteLevelWords } from "./byte-level.ts";
-import { charsmapNormalizer } from "./charsmap.ts";
-import { type SpanStyle, spansOf, type TokenSpans } from "./offsets.ts";
+import { decoderOf, withoutSpaces } from "./decoders.ts";
+import { type StageJson, type TokenizerConfigJson, type TokenizerJson, tokenContent } from "./json.ts";
+import { type Pipeline, pipelineOf, type TokenSpans } from "./pipeline.ts";
 import { addedTokens, keptLengths, type Piece, type Template, type Truncation, templateOf } from "./template.ts";
-import { wellFormed } from "./unicode.ts";
-import { METASPACE, metaspaceWords, unigramPieces } from "./unigram.ts";
 
 /** One encoded input; the four arrays run in parallel. */
 export interface Encoding {
@@ -18,6 +14,8 @@ export interface Encoding {
   readonly specialTokensMask: readonly number[];
   /** True when tokens were cut off. */
   readonly truncated: boolean;
+  /** Tokens of the whole input, before anything was cut off. */
+  readonly wholeLength: number;
 }
 
 export interface EncodeOptions {
@@ -37,98 +35,67 @@ export interface Tokenizer {
   readonly vocabSize: number;
   /** Longest input the model was made for, in tokens; null when the folder does not say. */
   readonly maxLength: number | null;
+  /** What it was made from: the content of a tokenizer.json and a tokenizer_config.json that give the same ids. */
+  readonly files: { readonly json: TokenizerJson; readonly config: TokenizerConfigJson };
   /**
    * Ids of a text or a pair, special tokens added; lone surrogates count as U+FFFD.
    * @throws {ConfigError} when `maxLength` leaves no room for the special tokens.
+   * @throws {UnsupportedError} when a word is unknown and the vocabulary has no token for that.
    */
   encode(text: string, pair?: string | null, options?: EncodeOptions): Encoding;
-  /** Tokens of a text without special ones, each with the characters it stands for, in UTF-16 units. */
+  /** Tokens of a text without special ones, each with the characters it stands for, in UTF-16 units. Errors as `encode`. */
   spans(text: string): TokenSpans;
   /** Puts the special tokens around token ids of a text or a pair; nothing is cut. */
-  join(first: readonly number[], second?: readonly number[] | null): Omit<Encoding, "truncated">;
+  join(first: readonly number[], second?: readonly number[] | null): Omit<Encoding, "truncated" | "wholeLength">;
   decode(ids: ArrayLike<number>, options?: { readonly skipSpecialTokens?: boolean }): string;
   /** The id of a token as the vocabulary spells it. */
   tokenId(token: string): number | undefined;
 }
 
-/** What a tokenizer is built from: the content of tokenizer.json and of tokenizer_config.json. */
-export interface TokenizerJson {
-  readonly model: { readonly type?: string; readonly [key: string]: unknown };
-  readonly normalizer: StageJson | null;
-  readonly pre_tokenizer: StageJson | null;
-  readonly post_processor: unknown;
-  readonly decoder: unknown;
-  readonly added_tokens: readonly AddedTokenJson[];
-  readonly padding?: { readonly pad_id?: number } | null;
-}
-
-export interface StageJson {
-  readonly type: string;
-  readonly [key: string]: unknown;
-}
-
-export interface AddedTokenJson {
-  readonly id: number;
-  readonly content: string;
-  readonly special: boolean;
-  readonly single_word: boolean;
-  readonly lstrip: boolean;
-  readonly rstrip: boolean;
-  readonly normalized: boolean;
-}
-
-export type TokenizerConfigJson = Readonly<Record<string, unknown>>;
-
 const ROLES = ["pad", "unk", "cls", "sep", "mask", "bos", "eos"] as const;
 
 /**
  * A tokenizer from the content of its two files.
+ * @param file - The file that is named in errors.
  * @throws {UnsupportedError} when a part of it has a type that is not built.
+ * @throws {FileError} when its model is none.
  */
-export function createTokenizer(json: TokenizerJson, config: TokenizerConfigJson = {}): Tokenizer {
-  const engine = createEngine(json, config);
+export function createTokenizer(
+  json: TokenizerJson,
+  config: TokenizerConfigJson = {},
+  file = "tokenizer.json",
+): Tokenizer {
+  const pipeline = pipelineOf(json, { splitsSpecial: config.split_special_tokens === true, file });
   const template = templateOf(json.post_processor);
-  const special = specialIds(engine, json, config);
+  const special = specialIds(pipeline, json, config);
   const padId = special.pad ?? json.padding?.pad_id;
   if (padId === undefined) throw new UnsupportedError("a tokenizer without a padding token", ["[PAD]", "<pad>"]);
-  let largestId = 0;
-  for (const id of engine.get_vocab().values()) if (id > largestId) largestId = id;
   const maxLength = maxLengthOf(config);
-  const tokens = (text: string) => engine.encode(wellFormed(text), { add_special_tokens: false }).ids;
-  const spans = spansOf(
-    {
-      tokens,
-      word: (word) => engine.model!.encode([word]),
-      idOf: (token) => engine.token_to_id(token) ?? engine.model!.unk_token_id!,
-      unknown: engine.model!.unk_token,
-      added: [...json.added_tokens].sort((a, b) => b.content.length - a.content.length),
-    },
-    spanStyle(json),
-  );
+  const cutting = { ownMaxLength: maxLength, cutsLeft: cutsLeft(json, config) };
   return {
     padId,
     special,
-    vocabSize: largestId + 1,
+    vocabSize: sizeOf(pipeline),
     maxLength,
-    encode: (text, pair = null, options = {}) => encode(tokens, template, maxLength, text, pair, options),
-    spans: (text) => spans(wellFormed(text)),
+    files: { json: { ...json, added_tokens: pipeline.added.effective() }, config },
+    encode: (text, pair = null, options = {}) => encode(pipeline.ids, template, cutting, text, pair, options),
+    spans: pipeline.spans,
     join: (first, second = null) => assemble(second === null ? template.single : template.pair, first, second ?? []),
-    decode(ids, { skipSpecialTokens = true } = {}) {
-      if (ids.length === 0) return "";
-      const cleanUp = config.clean_up_tokenization_spaces === true;
-      return engine.decode(Array.from(ids), {
-        skip_special_tokens: skipSpecialTokens,
-        clean_up_tokenization_spaces: cleanUp,
-      });
-    },
-    tokenId: (token) => engine.token_to_id(token),
+    decode: decoding(pipeline, json, config),
+    tokenId: (token) => pipeline.added.idOf(token),
   };
+}
+
+interface Cutting {
+  readonly ownMaxLength: number | null;
+  /** Whether the beginning of a text gives way, not its end. */
+  readonly cutsLeft: boolean;
 }
 
 function encode(
   tokens: (text: string) => number[],
   template: Template,
-  ownMaxLength: number | null,
+  { ownMaxLength, cutsLeft: isLeft }: Cutting,
   text: string,
   pair: string | null,
   { maxLength = ownMaxLength, truncation = "longest_first", addSpecialTokens = true }: EncodeOptions,
@@ -144,7 +111,9 @@ function encode(
   }
   const [keptFirst, keptSecond] = keptLengths(first.length, second?.length ?? null, room, truncation);
   const truncated = keptFirst < first.length || keptSecond < (second?.length ?? 0);
-  return { ...assemble(parts, first.slice(0, keptFirst), second?.slice(0, keptSecond) ?? []), truncated };
+  const cut = (ids: readonly number[], kept: number) => (isLeft ? ids.slice(ids.length - kept) : ids.slice(0, kept));
+  const kept = assemble(parts, cut(first, keptFirst), second === null ? [] : cut(second, keptSecond));
+  return { ...kept, truncated, wholeLength: addedTokens(parts) + first.length + (second?.length ?? 0) };
 }
 
 function assemble(parts: readonly Piece[], first: readonly number[], second: readonly number[]) {
@@ -162,110 +131,52 @@ function assemble(parts: readonly Piece[], first: readonly number[], second: rea
   return { ids, typeIds, specialTokensMask };
 }
 
-function createEngine(json: TokenizerJson, config: TokenizerConfigJson): Engine {
-  // template, truncation and special tokens are ours: the library cuts no pairs and drops empty ones
-  const engine = build({ ...json, post_processor: null }, config);
-  const normalizer = json.normalizer;
-  if (normalizer?.type === "BertNormalizer" && engine.normalizer !== null) {
-    engine.normalizer.normalize = bertNormalizer(bertOptions(normalizer));
+/** transformers' `decode`: ids that no token has are left out. */
+function decoding(pipeline: Pipeline, json: TokenizerJson, config: TokenizerConfigJson): Tokenizer["decode"] {
+  const decode = decoderOf(json.decoder as StageJson | null);
+  const contents = new Map<number, string>();
+  for (const [token, id] of pipeline.vocabulary) contents.set(id, token);
+  const special = new Set<string>();
+  for (const { id, content, special: isSpecial } of pipeline.added.byId()) {
+    contents.set(id, content);
+    if (isSpecial) special.add(content);
   }
-  if (normalizer?.type === "Precompiled" && engine.normalizer !== null) {
-    // the library's own is NFKC with exceptions, which is near what most maps hold
-    engine.normalizer.normalize = charsmapNormalizer(String(normalizer.precompiled_charsmap));
-  }
-  const words = wordSplitter(json.pre_tokenizer);
-  if (words !== null && engine.pre_tokenizer !== null) engine.pre_tokenizer.pre_tokenize_text = words;
-  const { model } = json;
-  if (model.type === "Unigram" && model.byte_fallback !== true && engine.model !== null) {
-    const pieces = unigramPieces(model.vocab as readonly (readonly [string, number])[]);
-    engine.model.encode = (words: readonly string[]) => words.flatMap(pieces);
-  }
-  return engine;
-}
-
-function bertOptions(normalizer: StageJson): BertTextOptions {
-  return {
-    cleanText: normalizer.clean_text !== false,
-    handleChineseChars: normalizer.handle_chinese_chars !== false,
-    stripAccents: typeof normalizer.strip_accents === "boolean" ? normalizer.strip_accents : null,
-    lowercase: normalizer.lowercase !== false,
+  // the clean-up is made for WordPiece; transformers leaves BPE alone
+  const cleansUp = config.clean_up_tokenization_spaces === true && json.model.type !== "BPE";
+  return (ids, { skipSpecialTokens = true } = {}) => {
+    const tokens = Array.from(ids, (id) => contents.get(id)).filter(
+      (token) => token !== undefined && !(skipSpecialTokens && special.has(token)),
+    );
+    const text = decode(tokens as string[]);
+    return cleansUp ? withoutSpaces(text) : text;
   };
 }
 
-/** How a tokenizer's offsets are found: to the character where its words and alphabet are ours. */
-function spanStyle({ model, normalizer, pre_tokenizer, post_processor, added_tokens }: TokenizerJson): SpanStyle {
-  const plainAdded = normalizer === null || added_tokens.every((token) => !token.normalized);
-  if (pre_tokenizer?.type === "BertPreTokenizer" && normalizer?.type === "BertNormalizer" && plainAdded) {
-    const { continuing_subword_prefix: given } = model;
-    const prefix = typeof given === "string" ? given : "##";
-    return { kind: "wordpiece", normalize: trackedBertNormalizer(bertOptions(normalizer)), prefix };
-  }
-  if (pre_tokenizer?.type === "ByteLevel" && pre_tokenizer.use_regex !== false && normalizer === null) {
-    const addPrefixSpace = pre_tokenizer.add_prefix_space === true;
-    return { kind: "byte-level", addPrefixSpace, trim: trimsOffsets(post_processor) };
-  }
-  return { kind: "words" };
+function sizeOf({ vocabulary, added }: Pipeline): number {
+  let largest = -1;
+  for (const id of vocabulary.values()) if (id > largest) largest = id;
+  for (const { id } of added.byId()) if (id > largest) largest = id;
+  return largest + 1;
 }
 
-function trimsOffsets(processor: unknown): boolean {
-  const json = processor as (StageJson & { readonly processors?: readonly StageJson[] }) | null;
-  const stages = json?.type === "Sequence" ? (json.processors ?? []) : json === null ? [] : [json];
-  return stages.some(
-    ({ type, trim_offsets }) => (type === "RobertaProcessing" || type === "ByteLevel") && trim_offsets !== false,
-  );
-}
-
-function wordSplitter(json: StageJson | null): ((text: string) => string[]) | null {
-  if (json?.type === "BertPreTokenizer") return bertWords;
-  if (json?.type === "ByteLevel" && json.use_regex !== false) return byteLevelWords(json.add_prefix_space === true);
-  return unigramWords(json);
-}
-
-/** `Metaspace`, or `WhitespaceSplit` and `Metaspace` as in T5, where every word begins with the replacement. */
-function unigramWords(json: StageJson | null): ((text: string) => string[]) | null {
-  const stages = (json?.type === "Sequence" ? (json.pretokenizers as StageJson[]) : [json]).filter(
-    (stage) => stage !== null,
-  );
-  const metaspace = stages.at(-1);
-  const isT5 = stages.length === 2 && stages[0]?.type === "WhitespaceSplit";
-  if (metaspace?.type !== "Metaspace" || (stages.length > 1 && !isT5)) return null;
-  const scheme = metaspace.prepend_scheme ?? (metaspace.add_prefix_space === false ? "never" : "always");
-  if (scheme !== "always" || metaspace.split === false) return null;
-  return metaspaceWords(isT5, typeof metaspace.replacement === "string" ? metaspace.replacement : METASPACE);
-}
-
-function build(json: TokenizerJson, config: TokenizerConfigJson): Engine {
-  try {
-    return new Engine(json, config);
-  } catch (cause) {
-    const what = `tokenizer of model type ${String(json.model?.type)} (${(cause as Error).message})`;
-    throw new UnsupportedError(what, ["WordPiece", "BPE", "Unigram"], { cause });
-  }
-}
-
-function specialIds(engine: Engine, json: TokenizerJson, config: TokenizerConfigJson): SpecialIds {
+function specialIds({ added }: Pipeline, json: TokenizerJson, config: TokenizerConfigJson): SpecialIds {
   const out: Partial<Record<(typeof ROLES)[number], number>> = {};
   for (const role of ROLES) {
     const content = tokenContent(config[`${role}_token`]);
     const usual = [`[${role.toUpperCase()}]`, `<${role}>`];
-    const id =
-      content === null
-        ? json.added_tokens.find((token) => usual.includes(token.content))?.id
-        : engine.token_to_id(content);
+    const known = content ?? json.added_tokens.find((token) => usual.includes(token.content))?.content;
+    const id = known === undefined ? undefined : added.idOf(known);
     if (id !== undefined) out[role] = id;
   }
   return out;
-}
-
-/** The spelling of a token in tokenizer_config.json, where it is a string or an object with `content`. */
-export function tokenContent(value: unknown): string | null {
-  if (typeof value === "string") return value;
-  const content = (value as { content?: unknown } | null | undefined)?.content;
-  return typeof content === "string" ? content : null;
 }
 
 function maxLengthOf(config: TokenizerConfigJson): number | null {
   const value = config.model_max_length ?? config.max_len;
   // transformers writes 1e30 for "not known"
   return typeof value === "number" && value > 0 && value < 1e9 ? value : null;
+}
+
+function cutsLeft({ truncation }: TokenizerJson, config: TokenizerConfigJson): boolean {
+  return (config.truncation_side ?? truncation?.direction?.toLowerCase() ?? "right") === "left";
 }

@@ -1,5 +1,19 @@
 // Character classes as the Rust tokenizers see them, so that ids do not depend on the JavaScript engine's Unicode version.
-import { CHINESE, LETTER, MARK, NUMBER, PUNCTUATION, REMOVED, UNKNOWN_TO_NFD, WHITESPACE } from "./unicode-tables.ts";
+import {
+  CHINESE,
+  COMBINING,
+  LETTER,
+  MARK,
+  NUMBER,
+  NUMERIC,
+  PUNCTUATION,
+  REMOVED,
+  UNASSIGNED,
+  UNKNOWN_TO_NFD,
+  UNKNOWN_TO_NFKD,
+  WHITESPACE,
+  WORD,
+} from "./unicode-tables.ts";
 
 /** Bits of a character's class. */
 export const CharClass = {
@@ -11,17 +25,26 @@ export const CharClass = {
   number: 32,
   chinese: 64,
   unknownToNfd: 128,
+  /** `\w` of Rust's regular expressions. */
+  word: 256,
+  /** Marks of every kind; `mark` has the nonspacing ones that BERT removes. */
+  combining: 512,
+  /** Rust's `is_numeric`; `number` is what Oniguruma takes for `\p{N}`. */
+  numeric: 1024,
+  unknownToNfkd: 2048,
+  /** Not assigned in Oniguruma's version of Unicode. */
+  unassigned: 4096,
 } as const;
 
-/** The class bits of every code point, one byte each. */
-export function charClasses(): Uint8Array {
+/** The class bits of every code point. */
+export function charClasses(): Uint16Array {
   return (table ??= buildTable());
 }
 
-let table: Uint8Array | undefined;
+let table: Uint16Array | undefined;
 
-function buildTable(): Uint8Array {
-  const out = new Uint8Array(0x110000);
+function buildTable(): Uint16Array {
+  const out = new Uint16Array(0x110000);
   mark(out, REMOVED, CharClass.removed);
   mark(out, WHITESPACE, CharClass.whitespace);
   mark(out, MARK, CharClass.mark);
@@ -30,10 +53,15 @@ function buildTable(): Uint8Array {
   mark(out, NUMBER, CharClass.number);
   mark(out, CHINESE, CharClass.chinese);
   mark(out, UNKNOWN_TO_NFD, CharClass.unknownToNfd);
+  mark(out, WORD, CharClass.word);
+  mark(out, COMBINING, CharClass.combining);
+  mark(out, NUMERIC, CharClass.numeric);
+  mark(out, UNKNOWN_TO_NFKD, CharClass.unknownToNfkd);
+  mark(out, UNASSIGNED, CharClass.unassigned);
   return out;
 }
 
-function mark(out: Uint8Array, ranges: string, bit: number): void {
+function mark(out: Uint16Array, ranges: string, bit: number): void {
   const numbers = ranges.split(" ").map((n) => Number.parseInt(n, 36));
   let at = 0;
   for (let i = 0; i < numbers.length; i += 2) {

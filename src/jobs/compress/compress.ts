@@ -1,10 +1,16 @@
 // Compression of a run: statistics, a rule or a search, the smaller model written, and what it costs in score, measured.
-
 import { isTargets } from "../../data/index.ts";
 import { ConfigError, type ConfigIssue } from "../../errors.ts";
 import { jsonText } from "../../hub/index.ts";
-import type { RunOverrides, RunTarget } from "../../load/index.ts";
-import { backendOf, type MergedModel, openMergedModel, writeBeside, writePlainModel } from "../../load/index.ts";
+import {
+  backendOf,
+  type MergedModel,
+  openMergedModel,
+  type RunOverrides,
+  type RunTarget,
+  writeBeside,
+  writePlainModel,
+} from "../../load/index.ts";
 import { mlpSites } from "../../models/index.ts";
 import { kindsOf, MERGEABLE } from "../../peft/index.ts";
 import {
@@ -18,17 +24,19 @@ import {
   type SearchStep,
   unchanged,
 } from "../../prune/index.ts";
-import type { Environment, Running, Stoppable } from "../../runs/index.ts";
 import {
   COMPRESSION_FILE,
   type Compression,
   DECODING_FILE,
+  type Environment,
   eventLine,
   PRUNING_FILE,
   type Pruning,
   pruningText,
+  type Running,
   readPlan,
   running,
+  type Stoppable,
   type StoredDecoding,
   writePlan,
 } from "../../runs/index.ts";
@@ -255,7 +263,7 @@ async function writeCompressed(
 ): Promise<void> {
   const { files } = environment;
   const { folder } = compression;
-  await writePlainModel(files, folder, smaller, frozen.opened.base.folder);
+  await writePlainModel(files, folder, smaller, frozen.opened.base);
   const pruning = await pruningOf(frozen, smaller, plan.layers);
   if (pruning !== null) await files.write(joinPath(folder, PRUNING_FILE), pruningText(pruning));
   if (smaller.beside) await writeBeside(environment, folder, smaller.beside, frozen);

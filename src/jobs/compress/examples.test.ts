@@ -25,6 +25,7 @@ test("200,000 examples are joined with as many", () => {
     labels: Float64Array.from({ length: count }, (_, i) => i % 3),
     totalTokens: count,
     truncatedCount: 1,
+    longest: 9,
     padId: 0,
     maxLength: 8,
     tokens: (index) => Int32Array.of(first, index),

@@ -108,6 +108,7 @@ export function joined(a: EncodedExamples, b: EncodedExamples): EncodedExamples 
     labels: joinedNumbers(a.labels, b.labels),
     totalTokens: a.totalTokens + b.totalTokens,
     truncatedCount: a.truncatedCount + b.truncatedCount,
+    longest: Math.max(a.longest, b.longest),
     tokens: (index) => at(a, b, index, (of, own) => of.tokens(own)),
     segmentStart: (index) => at(a, b, index, (of, own) => of.segmentStart(own)),
     ...(isTargets(a) && isTargets(b)

@@ -1,5 +1,13 @@
 // What is done with a finished run, or a model with an adapter: evaluate and profile.
-import { draftTask, type ModelClasses, openDataset, type Split, splitOf, type Task } from "../../data/index.ts";
+import {
+  draftTask,
+  type EncodedExamples,
+  type ModelClasses,
+  openDataset,
+  type Split,
+  splitOf,
+  type Task,
+} from "../../data/index.ts";
 import type { DensityReport } from "../../density/index.ts";
 import { ConfigError } from "../../errors.ts";
 import { checkSparseDecoding, encodeSplit, openEvaluator, scoringBatches } from "../../evaluate/index.ts";
@@ -7,17 +15,18 @@ import {
   backendOf,
   classesOf,
   headOf,
-  maxLengthOf,
+  lengthLimit,
   type OpenedTarget,
   openTarget,
   openTargetScorer,
   type RunOverrides,
   type RunTarget,
   SCORING_BATCH,
+  scoringLengthOf,
   targetData,
   targetName,
 } from "../../load/index.ts";
-import type { Environment } from "../../runs/index.ts";
+import { cutTexts, type Environment, type Watched } from "../../runs/index.ts";
 import { answersFor, DEFAULTS, type TaskName } from "../../settings/index.ts";
 import type { Evaluation, HeadKind } from "../../tasks/index.ts";
 
@@ -36,6 +45,7 @@ export async function evaluateRun(
   environment: Environment,
   target: RunTarget,
   overrides: RunOverrides = {},
+  watched: Watched = {},
 ): Promise<Evaluation> {
   const opened = await openTarget(environment, target, overrides);
   const { dataset, split } = await openSplit(environment, opened, overrides, classesOf(opened, targetName(target)));
@@ -54,13 +64,20 @@ export async function evaluateRun(
     sparseDecoding: overrides["sparse-decoding"] ?? false,
   });
   try {
-    const lengths = { ...data, maxLength: maxLengthOf(opened, overrides) };
-    const examples = await encodeSplit(split, opened.base, lengths, dataset.task);
+    const lengths = { ...data, maxLength: scoringLengthOf(opened, overrides) };
+    const examples = await encodeSplit(split, opened.base, lengths, dataset.task, { isUsable: true });
+    sayCut(opened, examples, watched);
     const evaluation = await evaluator.evaluate(opened.trained, split.name, examples);
     return dataset.notes.length === 0 ? evaluation : { ...evaluation, notes: dataset.notes };
   } finally {
     await evaluator.dispose();
   }
+}
+
+function sayCut(opened: OpenedTarget, examples: EncodedExamples, watched: Watched): void {
+  const cut = cutTexts(examples.maxLength, lengthLimit(opened));
+  cut.add(examples);
+  cut.say(watched);
 }
 
 /** @throws {ConfigError} when the task asks for other answers than the head gives. */
@@ -90,16 +107,18 @@ export async function profileRun(
   environment: Environment,
   target: RunTarget,
   overrides: RunOverrides = {},
+  watched: Watched = {},
 ): Promise<Profile> {
   const opened = await openTarget(environment, target, overrides, true);
   const { split, dataset } = await openSplit(environment, opened, overrides, null);
   const { data } = answersFor(dataset.task.name as TaskName, opened.settings, overrides);
   const scorer = await openTargetScorer(environment, opened, overrides, { density: true });
   try {
-    const lengths = { ...data, maxLength: maxLengthOf(opened, overrides) };
+    const lengths = { ...data, maxLength: scoringLengthOf(opened, overrides) };
     const answersText = opened.head.kind === "span" || opened.head.kind === "language-model";
     const task = answersText ? dataset.task : undefined;
-    const examples = await encodeSplit(unlabelled(split), opened.base, lengths, task);
+    const examples = await encodeSplit(unlabelled(split), opened.base, lengths, task, { isUsable: true });
+    sayCut(opened, examples, watched);
     const padding = overrides.padding ?? opened.settings?.data.padding ?? DEFAULTS.padding;
     const scores = await scorer.score(
       opened.trained,

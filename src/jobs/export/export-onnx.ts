@@ -1,20 +1,23 @@
-// `deft export --format onnx`: a folder that Transformers.js loads, to classify texts, to answer questions or to write.
-
-import { readTokenizerFiles, type TokenizerConfigJson, type TokenizerJson } from "../../data/index.ts";
-import { UnsupportedError } from "../../errors.ts";
+import { readOtherwise, writeTokenizer } from "../../data/index.ts";
 import type { Precision } from "../../export/index.ts";
 import { type JsonObject, jsonText } from "../../hub/index.ts";
-import type { RunOverrides, RunTarget } from "../../load/index.ts";
-import { checkNewFolder, type MergedModel, openMergedModel, writeWhole } from "../../load/index.ts";
-import { maxSequenceLength, type T5Config } from "../../models/index.ts";
+import {
+  checkNewFolder,
+  type MergedModel,
+  type OpenedTarget,
+  openMergedModel,
+  type RunOverrides,
+  type RunTarget,
+  writeWhole,
+} from "../../load/index.ts";
+import type { T5Config } from "../../models/index.ts";
 import type { FileLimits } from "../../onnx/index.ts";
-import { numVirtualTokens } from "../../peft/index.ts";
 import type { WeightQuantization } from "../../prune/index.ts";
-import type { Environment } from "../../runs/index.ts";
-import { DECODING_FILE, PLAN_FILES, readCompression } from "../../runs/index.ts";
+import { DECODING_FILE, type Environment, PLAN_FILES, readCompression } from "../../runs/index.ts";
 import type { HeadKind } from "../../tasks/index.ts";
 import { type Files, joinPath, parentFolder } from "../../tensor/index.ts";
 import { taskRanges } from "../compress/calibrate.ts";
+import { exportedLength } from "./exported-length.ts";
 import { ONNX_DTYPES, type OnnxFileOptions, type WrittenOnnx, writeOnnxFiles } from "./onnx-files.ts";
 
 export interface OnnxExportOptions extends FileLimits {
@@ -30,6 +33,8 @@ export interface OnnxExport {
   readonly files: readonly { readonly precision: Precision; readonly path: string; readonly sizeBytes: number }[];
   /** How JavaScript loads it. */
   readonly loads: string;
+  /** What a person should know of it. */
+  readonly notes: readonly string[];
 }
 
 /**
@@ -56,7 +61,8 @@ export async function exportOnnx(
     written = await writeOnnxFolder(files, folder, frozen, wanted, { ...limits, ranges });
   });
   const made = written.map(({ precision, file, sizeBytes }) => ({ precision, path: `onnx/${file}`, sizeBytes }));
-  return { output, files: made, loads: loadingLine(output, wanted, frozen.opened.head.kind) };
+  const loads = loadingLine(output, wanted, frozen.opened.head.kind);
+  return { output, files: made, loads, notes: tokenizerNotes(frozen.opened) };
 }
 
 /** Writes what Transformers.js loads: the tokenizer, `onnx/`, and last config.json, with generation_config.json where it writes. */
@@ -67,7 +73,8 @@ export async function writeOnnxFolder(
   precisions: readonly Precision[],
   options: OnnxFileOptions = {},
 ): Promise<readonly WrittenOnnx[]> {
-  await writeTokenizer(files, frozen, folder);
+  const maxLength = exportedLength(frozen.opened);
+  await writeTokenizer(files, folder, frozen.opened.base.tokenizer, { maxLength, forTransformersJs: true });
   const written: WrittenOnnx[] = [];
   for (const precision of precisions)
     written.push(...(await writeOnnxFiles(files, joinPath(folder, "onnx"), frozen, precision, options)));
@@ -147,53 +154,24 @@ function loadingLine(output: string, precisions: readonly Precision[], head: Hea
   return `env.localModelPath = "${parent}"; await pipeline("${task}", "${name}", { dtype: "${dtype}" })`;
 }
 
-const TOKENIZER_CLASSES: Readonly<Record<string, string>> = {
-  bert: "BertTokenizer",
-  roberta: "RobertaTokenizer",
-  t5: "T5Tokenizer",
-};
-
-/** tokenizer.json as it is or made from the older files, and a tokenizer_config.json that names its class and length. */
-async function writeTokenizer(files: Files, { opened, model }: MergedModel, folder: string): Promise<void> {
-  const source = opened.base.folder;
-  const { json, config } = await readTokenizerFiles(files, source);
-  const own = joinPath(source, "tokenizer.json");
-  const stored = (await files.stat(own)) !== null;
-  const whole = { version: "1.0", truncation: null, padding: null, ...json };
-  await files.write(
-    joinPath(folder, "tokenizer.json"),
-    stored ? await files.read(own) : JSON.stringify(whole, null, 2),
-  );
-  await files.write(
-    joinPath(folder, "tokenizer_config.json"),
-    jsonText({ ...specialTokens(json, opened), ...tokenizerConfig(config, opened, model) }),
-  );
+/** Where Transformers.js reads texts otherwise than the model was given them here. */
+function tokenizerNotes({ base: { tokenizer }, head }: OpenedTarget): string[] {
+  const { texts } = readOtherwise(tokenizer);
+  const { tokenizer_class: name } = tokenizer.files.config;
+  const pair = tokenizer.join([0], [0]).typeIds;
+  const segments = `Transformers.js gives a ${String(name)} no segments: ask for them, { return_token_type_ids: true }, with pairs of texts`;
+  return [
+    ...(texts === null ? ["Transformers.js cannot open this tokenizer.json: use another tokenizer in JavaScript"] : []),
+    ...(texts === null || texts.length === 0
+      ? []
+      : [
+          `Transformers.js makes other tokens of some texts than the model was given here, such as ${texts
+            .slice(0, 3)
+            .map((text) => JSON.stringify(text))
+            .join(", ")}`,
+        ]),
+    ...(name === WRITTEN_AS_STORED && pair.includes(1) && head.kind !== "language-model" ? [segments] : []),
+  ];
 }
 
-/** The tokens with a role by their content: what pads a batch is looked up here. */
-function specialTokens({ added_tokens: added }: TokenizerJson, { base }: MergedModel["opened"]): JsonObject {
-  return Object.fromEntries(
-    Object.entries(base.tokenizer.special).flatMap(([role, id]) => {
-      const token = added.find((one) => one.id === id);
-      return token === undefined ? [] : [[`${role}_token`, token.content]];
-    }),
-  );
-}
-
-function tokenizerConfig(
-  config: TokenizerConfigJson,
-  { base, method }: MergedModel["opened"],
-  { config: model }: MergedModel["model"],
-): JsonObject {
-  const known = TOKENIZER_CLASSES[model.modelType];
-  if (known === undefined)
-    throw new UnsupportedError(`exporting ${model.modelType} to ONNX`, Object.keys(TOKENIZER_CLASSES));
-  // virtual tokens have positions of their own, which the text cannot have
-  const positions = maxSequenceLength(model) - numVirtualTokens(method.settings);
-  const length = Math.min(base.tokenizer.maxLength ?? Number.POSITIVE_INFINITY, positions);
-  return {
-    ...config,
-    tokenizer_class: typeof config.tokenizer_class === "string" ? config.tokenizer_class : known,
-    ...(Number.isFinite(length) ? { model_max_length: length } : {}),
-  };
-}
+const WRITTEN_AS_STORED = "PreTrainedTokenizerFast";

@@ -15,6 +15,7 @@ import { scoringInput } from "../../settings/index.ts";
 import type { Evaluation } from "../../tasks/index.ts";
 import type { Weights } from "../../tensor/index.ts";
 import { evaluateRun } from "../evaluate/evaluate.ts";
+import { exportedLength } from "./exported-length.ts";
 
 /** Scores of the same examples: base and update apart, and merged into few bits. */
 export interface RequantizedScores {
@@ -40,7 +41,8 @@ export async function writeRequantized(
   );
   const config = configWithHead(base.config, head, labels);
   await writeModelFolder(environment.files, output, {
-    source: base.folder,
+    source: base,
+    maxLength: exportedLength(opened),
     config: format === "nf4" ? { ...config, quantization_config: NF4_CONFIG } : config,
     weights: quantizedCheckpoint(merged, new Set(names), format),
   });

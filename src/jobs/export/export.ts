@@ -1,8 +1,6 @@
 // `deft export`: a run, or a model with an adapter, as other tools load it: peft's folder, AdapterHub's, or a merged checkpoint.
-
 import { ConfigError, UnsupportedError } from "../../errors.ts";
 import type { StoredFormat } from "../../graph/index.ts";
-import type { RunOverrides, RunTarget } from "../../load/index.ts";
 import {
   checkNewFolder,
   frozen,
@@ -10,6 +8,8 @@ import {
   type OpenedTarget,
   openTarget,
   publicAdapter,
+  type RunOverrides,
+  type RunTarget,
   writeModelFolder,
   writeWhole,
 } from "../../load/index.ts";
@@ -25,11 +25,11 @@ import {
   writeAdapter,
 } from "../../peft/index.ts";
 import { type PaddedModel, padded } from "../../prune/index.ts";
-import type { Environment } from "../../runs/index.ts";
-import { PRUNING_FILE, type Pruning, pruningText } from "../../runs/index.ts";
+import { type Environment, PRUNING_FILE, type Pruning, pruningText } from "../../runs/index.ts";
 import type { Weights } from "../../tensor/index.ts";
 import { zerosKept } from "../prune/pruned-model.ts";
 import { writeRequantized } from "./export-quantized.ts";
+import { exportedLength } from "./exported-length.ts";
 
 /** Folders that can be written. */
 export const EXPORT_FORMATS = ["peft", "adapters", "merged"] as const;
@@ -133,7 +133,8 @@ async function exportMerged(environment: Environment, opened: OpenedTarget, outp
   const { weights, ...plain } = await padded({ config, weights: merged }, mlpSites(model));
   const { pruning, notes } = await prunedAgain(opened, weights);
   await writeModelFolder(environment.files, output, {
-    source: base.folder,
+    source: base,
+    maxLength: exportedLength(opened),
     config: plain.config,
     weights,
     also: pruning ? { [PRUNING_FILE]: pruningText(pruning) } : {},

@@ -3,9 +3,15 @@ import { encodeAnswers, encodeSpans, encodeTexts } from "../../data/index.ts";
 import { InternalError } from "../../errors.ts";
 import { bestTexts, extractiveAnswers, openTextGenerator, scoringBatches, writtenTexts } from "../../evaluate/index.ts";
 import type { GenerationOptions } from "../../infer/index.ts";
-import type { RunOverrides } from "../../load/index.ts";
-import { backendOf, maxLengthOf, type OpenedTarget, openTargetScorer, usableLength } from "../../load/index.ts";
-import type { Environment } from "../../runs/index.ts";
+import {
+  backendOf,
+  lengthLimit,
+  type OpenedTarget,
+  openTargetScorer,
+  type RunOverrides,
+  scoringLengthOf,
+} from "../../load/index.ts";
+import { cutTexts, type Environment } from "../../runs/index.ts";
 import {
   answersFor,
   DEFAULTS,
@@ -28,7 +34,7 @@ export function openAnswering(
 ): Promise<GroupPredictor> {
   const task: TaskName = opened.task ?? (opened.head.kind === "span" ? "squad" : "seq2seq");
   const { answers, data } = answersFor(task, opened.settings, overrides);
-  const lengths = { ...data, maxLength: usableLength(opened.base, maxLengthOf(opened, overrides)) };
+  const lengths = { ...data, maxLength: scoringLengthOf(opened, overrides) };
   if (opened.head.kind === "span") {
     const choices = spanOptions(answers, opened.unanswerable || overrides["null-threshold"] !== undefined);
     return openPointing(environment, opened, overrides, lengths, choices);
@@ -51,6 +57,7 @@ async function openPointing(
   const { tokenizer } = opened.base;
   return {
     asksQuestions: true,
+    cut: null,
     async predict(group) {
       const spans = await encodeSpans(group, tokenizer, { maxLength, stride });
       const batches = scoringBatches(spans, QUESTIONS, "longest", WINDOW_BATCH);
@@ -81,8 +88,10 @@ async function openWriting(
   const scorer = asksQuestions ? await openTargetScorer(environment, opened, overrides, { density: false }) : null;
   const writing = { generator, scorer, tokenizer, generation };
   const { maxLength, maxTargetLength, docStride: stride, sourcePrefix: prefix } = lengths;
+  const cut = cutTexts(maxLength, lengthLimit(opened));
   return {
     asksQuestions,
+    cut,
     async predict(group) {
       if (asksQuestions) {
         const rows = await encodeAnswers(group, tokenizer, { maxLength, maxTargetLength, stride });
@@ -91,6 +100,7 @@ async function openWriting(
         return bestTexts(rows, texts).map(({ text, score }) => ({ text, ...(score === null ? {} : { score }) }));
       }
       const rows = await encodeTexts(group, tokenizer, { maxLength, maxTargetLength, prefix });
+      cut.add(rows);
       const batches = scoringBatches(rows, { kind: "seq2seq" }, "longest", WINDOW_BATCH);
       const texts = await writtenTexts(writing, trained, batches, rows.count, () => false);
       return texts.map(({ text }): Prediction => ({ text }));

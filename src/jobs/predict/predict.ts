@@ -3,23 +3,24 @@ import { type EncodedExamples, type Example, encodeExamples } from "../../data/i
 import { DataError } from "../../errors.ts";
 import { batchOf, checkSparseDecoding } from "../../evaluate/index.ts";
 import type { Scorer } from "../../infer/index.ts";
-import type { RunOverrides, RunTarget } from "../../load/index.ts";
 import {
-  maxLengthOf,
+  lengthLimit,
   type OpenedTarget,
   openTarget,
   openTargetScorer,
+  type RunOverrides,
+  type RunTarget,
   SCORING_BATCH,
-  usableLength,
+  scoringLengthOf,
 } from "../../load/index.ts";
-import type { Environment } from "../../runs/index.ts";
+import { cutTexts, type Environment, type Watched } from "../../runs/index.ts";
 import { openAnswering } from "./predict-answers.ts";
 import type { GroupPredictor, PredictInput, Prediction } from "./prediction.ts";
 
 /** An open program that answers for texts. Dispose it to free its session. */
 export interface Predictor {
   /** Predictions in the order of the inputs, a batch at a time. @throws {DataError} for an input of the wrong kind. */
-  predict(inputs: AsyncIterable<PredictInput> | Iterable<PredictInput>): AsyncGenerator<Prediction>;
+  predict(inputs: AsyncIterable<PredictInput> | Iterable<PredictInput>, watched?: Watched): AsyncGenerator<Prediction>;
   dispose(): Promise<void>;
 }
 
@@ -37,10 +38,11 @@ export async function openPredictor(
     ? await openAnswering(environment, opened, overrides)
     : await openLabelling(environment, opened, overrides);
   return {
-    async *predict(inputs) {
+    async *predict(inputs, watched = {}) {
       let line = 0;
       for await (const some of groups(inputs, overrides["batch-size"] ?? SCORING_BATCH))
         yield* await group.predict(some.map((input) => exampleOf(input, ++line, group.asksQuestions)));
+      group.cut?.say(watched);
     },
     dispose: () => group.dispose(),
   };
@@ -52,10 +54,11 @@ export async function* predictRun(
   target: RunTarget,
   inputs: AsyncIterable<PredictInput> | Iterable<PredictInput>,
   overrides: RunOverrides = {},
+  watched: Watched = {},
 ): AsyncGenerator<Prediction> {
   const predictor = await openPredictor(environment, target, overrides);
   try {
-    yield* predictor.predict(inputs);
+    yield* predictor.predict(inputs, watched);
   } finally {
     await predictor.dispose();
   }
@@ -82,11 +85,14 @@ async function openLabelling(
   overrides: RunOverrides,
 ): Promise<GroupPredictor> {
   const scorer = await openTargetScorer(environment, opened, overrides, { density: false });
-  const maxLength = usableLength(opened.base, maxLengthOf(opened, overrides));
+  const maxLength = scoringLengthOf(opened, overrides);
+  const cut = cutTexts(maxLength, lengthLimit(opened));
   return {
     asksQuestions: false,
+    cut,
     async predict(group) {
       const examples = await encodeExamples(group, opened.base.tokenizer, { maxLength });
+      cut.add(examples);
       const rows = await logitRows(opened, scorer, examples);
       return rows.map((logits) => labelOf(logits, opened));
     },

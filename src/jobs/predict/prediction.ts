@@ -1,5 +1,6 @@
 // What a predictor is given and gives back: one text or question, and its answer.
 import type { Example } from "../../data/index.ts";
+import type { CutTexts } from "../../runs/index.ts";
 
 /** One text, or a pair of texts; or a question about a context. */
 export type PredictInput =
@@ -17,6 +18,8 @@ export type Prediction =
 export interface GroupPredictor {
   /** Whether each example is a question with its context. */
   readonly asksQuestions: boolean;
+  /** Texts that were cut; null where none is. */
+  readonly cut: CutTexts | null;
   predict(group: readonly Example[]): Promise<readonly Prediction[]>;
   dispose(): Promise<void>;
 }

@@ -260,12 +260,16 @@ function newParts({ weights, name: model }: BaseModel, alsoTrains: ReadonlySet<s
   ];
 }
 
-function truncation({ truncatedCount, count }: EncodedExamples, { data }: Settings): WarningEvent[] {
+function truncation({ truncatedCount, count, maxLength }: EncodedExamples, { data }: Settings): WarningEvent[] {
   if (truncatedCount === 0) return [];
+  const mend =
+    maxLength < data.maxLength
+      ? "the model and its tokenizer (model_max_length) take no more"
+      : "raise --max-length to keep them whole";
   return [
     warning(
       "truncated",
-      `${truncatedCount} of ${count} training examples are longer than ${data.maxLength} tokens and were cut; raise --max-length to keep them whole`,
+      `${truncatedCount} of ${count} training examples are longer than ${maxLength} tokens and were cut; ${mend}`,
     ),
   ];
 }

@@ -1,0 +1,190 @@
+// Byte-pair encoding: the pair that was learned first is merged first.
+import { FileError, UnsupportedError } from "../../errors.ts";
+import type { TokenizerJson } from "./json.ts";
+import { widthAt } from "./tracked-text.ts";
+import { unknownWord, vocabularyOf } from "./vocabulary.ts";
+import type { WordModel } from "./word-model.ts";
+
+/** What two neighbouring tokens become, and how early that was learned. */
+interface Merge {
+  readonly rank: number;
+  readonly id: number;
+}
+
+/** A token of a word while pairs are merged; `end` 0 when another has taken it in. */
+interface Piece {
+  id: number;
+  start: number;
+  end: number;
+  before: number;
+  behind: number;
+}
+
+/** @see tokenizers `models/bpe/model.rs`, `merge_word`; `word.rs`, `merge_all` */
+export function bpeModel(json: TokenizerJson["model"], file: string): WordModel {
+  const vocabulary = vocabularyOf(json.vocab, "BPE", file);
+  if (typeof json.dropout === "number" && json.dropout > 0)
+    throw new UnsupportedError(`a BPE model with dropout ${json.dropout}, which draws its tokens by chance`, [
+      "dropout null",
+    ]);
+  const unknown = typeof json.unk_token === "string" ? json.unk_token : null;
+  const prefix = typeof json.continuing_subword_prefix === "string" ? json.continuing_subword_prefix : "";
+  const merges = mergesOf(json.merges, vocabulary, prefix, file);
+  const symbols = symbolizer(json, vocabulary, unknown, prefix);
+  const ignoresMerges = json.ignore_merges === true;
+  return {
+    vocabulary,
+    unknown,
+    encode(word) {
+      const whole = ignoresMerges ? vocabulary.get(word) : undefined;
+      if (whole !== undefined) return { ids: [whole], starts: [0], ends: [word.length] };
+      const merged = mergeAll(symbols(word), merges);
+      return {
+        ids: merged.map(({ id }) => id),
+        starts: merged.map(({ start }) => start),
+        ends: merged.map(({ end }) => end),
+      };
+    },
+  };
+}
+
+type Merges = { readonly get: (left: number, right: number) => Merge | undefined };
+
+function mergesOf(given: unknown, vocabulary: ReadonlyMap<string, number>, prefix: string, file: string): Merges {
+  if (!Array.isArray(given)) throw new FileError(file, 'expected a BPE model with "merges", a list of pairs, got none');
+  let size = 1;
+  for (const id of vocabulary.values()) size = Math.max(size, id + 1);
+  const known = new Map<number, Merge>();
+  const faults: string[] = [];
+  const lines = given.filter((one) => typeof one !== "string" || !one.startsWith("#version"));
+  lines.forEach((one: unknown, rank) => {
+    const pair = typeof one === "string" ? one.split(" ") : Array.isArray(one) ? one.map(String) : [];
+    const [left = "", right = ""] = pair;
+    const [first, second, whole] = [left, right, left + right.slice(prefix.length)].map((part) => vocabulary.get(part));
+    if (pair.length !== 2 || first === undefined || second === undefined || whole === undefined)
+      faults.push(`merge ${rank + 1}, ${JSON.stringify(one)}`);
+    else known.set(first * size + second, { rank, id: whole });
+  });
+  if (faults.length > 0) {
+    const some = `${faults.slice(0, 3).join("; ")}${faults.length > 3 ? "; …" : ""}`;
+    throw new FileError(
+      file,
+      `expected merges of two tokens of the vocabulary to a third, got ${faults.length} others: ${some}`,
+    );
+  }
+  return { get: (left, right) => known.get(left * size + right) };
+}
+
+/** Word → its characters as tokens, before anything is merged. */
+function symbolizer(
+  json: TokenizerJson["model"],
+  vocabulary: ReadonlyMap<string, number>,
+  unknown: string | null,
+  prefix: string,
+): (word: string) => Piece[] {
+  const suffix = typeof json.end_of_word_suffix === "string" ? json.end_of_word_suffix : "";
+  const [fuses, fallsBack] = [json.fuse_unk === true, json.byte_fallback === true];
+  const encoder = new TextEncoder();
+  const bytesOf = (part: string): number[] | null => {
+    const ids = Array.from(encoder.encode(part), (byte) =>
+      vocabulary.get(`<0x${byte.toString(16).toUpperCase().padStart(2, "0")}>`),
+    );
+    return ids.every((id) => id !== undefined) ? ids : null;
+  };
+  return (word) => {
+    const found: Piece[] = [];
+    const add = (id: number, start: number, end: number) => {
+      found.push({ id, start, end, before: found.length - 1, behind: found.length + 1 });
+    };
+    let pending: { readonly start: number; readonly end: number } | null = null;
+    const flush = () => {
+      if (pending === null) return;
+      const id = vocabulary.get(unknown!);
+      if (id === undefined) throw unknownWord(word, unknown);
+      add(id, pending.start, pending.end);
+      pending = null;
+    };
+    for (let at = 0; at < word.length; ) {
+      const end = at + widthAt(word, at);
+      const part = (at > 0 ? prefix : "") + word.slice(at, end) + (end === word.length ? suffix : "");
+      const id = vocabulary.get(part);
+      const bytes = id === undefined && fallsBack ? bytesOf(part) : null;
+      if (id !== undefined) {
+        flush();
+        add(id, at, end);
+      } else if (bytes !== null) for (const byte of bytes) add(byte, at, end);
+      else if (unknown !== null) {
+        // what has no token at all is left out, as the Rust library does
+        if (pending !== null && !fuses) flush();
+        pending = { start: pending === null ? at : (pending as { start: number }).start, end };
+      }
+      at = end;
+    }
+    flush();
+    return found;
+  };
+}
+
+/** Merges by rank, and from the left where ranks are equal. */
+function mergeAll(symbols: Piece[], merges: Merges): readonly Piece[] {
+  if (symbols.length < 2) return symbols;
+  const queue = new MergeQueue();
+  const offer = (at: number) => {
+    const behind = symbols[at]!.behind;
+    const merge = behind < symbols.length ? merges.get(symbols[at]!.id, symbols[behind]!.id) : undefined;
+    if (merge !== undefined) queue.push({ at, ...merge });
+  };
+  for (let at = 0; at + 1 < symbols.length; at++) offer(at);
+  for (let next = queue.pop(); next !== undefined; next = queue.pop()) {
+    const left = symbols[next.at]!;
+    if (left.end < 0 || left.behind >= symbols.length) continue;
+    const right = symbols[left.behind]!;
+    // the pair may have changed since it was found
+    if (merges.get(left.id, right.id)?.id !== next.id) continue;
+    left.id = next.id;
+    left.end = right.end;
+    left.behind = right.behind;
+    right.end = -1;
+    if (right.behind < symbols.length) symbols[right.behind]!.before = next.at;
+    if (left.before >= 0) offer(left.before);
+    offer(next.at);
+  }
+  return symbols.filter(({ end }) => end >= 0);
+}
+
+interface Queued extends Merge {
+  readonly at: number;
+}
+
+/** Merges in the order in which they are made: a binary heap. */
+class MergeQueue {
+  readonly #heap: Queued[] = [];
+
+  push(one: Queued): void {
+    const heap = this.#heap;
+    let at = heap.push(one) - 1;
+    while (at > 0) {
+      const parent = (at - 1) >> 1;
+      if (!isBefore(heap[at]!, heap[parent]!)) break;
+      [heap[at], heap[parent]] = [heap[parent]!, heap[at]!];
+      at = parent;
+    }
+  }
+
+  pop(): Queued | undefined {
+    const heap = this.#heap;
+    const top = heap[0];
+    const last = heap.pop();
+    if (heap.length === 0 || last === undefined) return top;
+    heap[0] = last;
+    for (let at = 0; ; ) {
+      let child = 2 * at + 1;
+      if (child + 1 < heap.length && isBefore(heap[child + 1]!, heap[child]!)) child++;
+      if (child >= heap.length || !isBefore(heap[child]!, heap[at]!)) return top;
+      [heap[at], heap[child]] = [heap[child]!, heap[at]!];
+      at = child;
+    }
+  }
+}
+
+const isBefore = (a: Queued, b: Queued): boolean => a.rank < b.rank || (a.rank === b.rank && a.at < b.at);
