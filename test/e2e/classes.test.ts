@@ -1,10 +1,11 @@
 // Where data meet a model, names decide: measuring, training on, teaching, compressing and going on with a run begun before names did.
+
 import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { safetensorsBytes } from "../../src/hub/index.ts";
-import { fineTune, full, glue } from "../../src/node.ts";
+import { fineTune, full, glue, table } from "../../src/node.ts";
 import type { RunRecord } from "../../src/runs/index.ts";
 import { float32, type Tensor } from "../../src/tensor/index.ts";
 import { deft, filesBelow } from "../support/command.ts";
@@ -268,6 +269,23 @@ describe("classes that a person names", () => {
     expect(await train("points.csv", "1.5,2.0", "points")).toMatchObject({ code: 0, err: "" });
     expect((await recordOf("points")).labels).toEqual(["1.5", "2.0"]);
     expect((await recordOf("over")).settings.data.labels).toBeNull();
+  });
+
+  test("are named in TypeScript and in a settings file, numbers too", async () => {
+    await writeFiles(folder, { "points.csv": rows(["1.5", "2.0"]) });
+    const data = await table(at("points.csv"), { labels: ["2.0", "1.5"] });
+    const options = { density: null, maxSteps: 1, batchSize: 8, threads: 1, output: at("typed") };
+    expect((await fineTune(at("plain"), { ...options, data }).result).labels).toEqual(["2.0", "1.5"]);
+    const lines = [
+      `model: ${at("plain")}`,
+      "task: text-classification",
+      `data: ${at("points.csv")}`,
+      "labels: [1.5, 2]",
+    ];
+    await writeFiles(folder, { "settings.yaml": lines.join("\n") });
+    const flags = [...BARELY, "--threads", "1", "--output", at("written")];
+    expect(await deft("train", at("settings.yaml"), ...flags)).toMatchObject({ code: 0, err: "" });
+    expect((await recordOf("written")).labels).toEqual(["1.5", "2"]);
   });
 
   test.each<[string, string, string]>([

@@ -1,3 +1,4 @@
+// `deft export --format onnx`: a folder that Transformers.js loads, to classify texts, to answer questions or to write.
 import { readOtherwise, writeTokenizer } from "../../data/index.ts";
 import type { Precision } from "../../export/index.ts";
 import { type JsonObject, jsonText } from "../../hub/index.ts";
