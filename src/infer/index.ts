@@ -3,6 +3,13 @@
 
 export { type AnsweredQuestion, type AnswerScore, answerMetrics, scoreAnswer } from "./answer-metrics.ts";
 export {
+  type ClassificationReport,
+  type ClassScores,
+  classificationReport,
+  type MajorityAnswer,
+  majorityAnswer,
+} from "./class-metrics.ts";
+export {
   type Generated,
   type GenerationOptions,
   type ResolvedGeneration,
