@@ -1,5 +1,6 @@
 // Scores of each class from a confusion matrix, equal to scikit-learn's `classification_report`, and the majority-class check.
-import type { ConfusionMatrix } from "./metrics.ts";
+import type { Outcome } from "./evaluation.ts";
+import { type ConfusionMatrix, confusionMatrix } from "./metrics.ts";
 
 /** Precision, recall and F1 as fractions; `support` counts examples with the label. */
 export interface ClassScores {
@@ -64,6 +65,22 @@ export function classificationReport(counts: ConfusionMatrix): ClassificationRep
     macro: meanScores(occurring, () => 1, examples),
     weighted: meanScores(occurring, ({ support }) => support, examples),
   };
+}
+
+/**
+ * The confusion matrix of stored outcomes, with a row and a column for each of `labels`; outcomes without a target are left out.
+ * Null where the outcomes are not of these classes: a regression, written texts, or other labels.
+ */
+export function outcomeConfusion(outcomes: readonly Outcome[], labels: readonly string[]): ConfusionMatrix | null {
+  const indices = new Map<unknown, number>(labels.map((label, index) => [label, index]));
+  const known = outcomes.filter(({ target }) => target !== null);
+  if (known.length === 0 || known.some(({ prediction, target }) => !indices.has(prediction) || !indices.has(target)))
+    return null;
+  const [predictions, targets] = [
+    known.map((of) => indices.get(of.prediction)!),
+    known.map((of) => indices.get(of.target)!),
+  ];
+  return confusionMatrix(predictions, targets, labels.length);
 }
 
 function meanScores(

@@ -8,6 +8,7 @@ export {
   classificationReport,
   type MajorityAnswer,
   majorityAnswer,
+  outcomeConfusion,
 } from "./class-metrics.ts";
 export {
   type Generated,
@@ -49,7 +50,16 @@ export {
   stackPositions,
 } from "./model-batch.ts";
 export { type Rouge, rouge } from "./rouge.ts";
-export { type OnBatch, openScorer, predictionsOf, type Scorer, type ScorerOptions, type Scores } from "./scorer.ts";
+export {
+  type Certainty,
+  certaintyOf,
+  type OnBatch,
+  openScorer,
+  predictionsOf,
+  type Scorer,
+  type ScorerOptions,
+  type Scores,
+} from "./scorer.ts";
 export { bestSpan, type SpanAnswer, type SpanOptions, type SpanPrediction, type WindowLogits } from "./span.ts";
 export {
   gatheredProjection,

@@ -39,6 +39,28 @@ describe("collapse", () => {
   });
 });
 
+describe("a majority-class answer", () => {
+  test("is told at the first of several evaluations in a row, and again after a better one", () => {
+    const progress = new Progress();
+    expect([true, true, false, false, true, true].map((is) => progress.noteMajority(is))).toEqual([
+      true,
+      false,
+      false,
+      false,
+      true,
+      false,
+    ]);
+  });
+
+  test("is not told again after a resume", () => {
+    const before = new Progress();
+    before.noteMajority(true);
+    const after = new Progress();
+    after.restore(before.snapshot());
+    expect(after.noteMajority(true)).toBe(false);
+  });
+});
+
 describe("the best evaluation", () => {
   test("is the greatest or the least, the first of equals", () => {
     const progress = new Progress();

@@ -47,6 +47,14 @@ export class Progress {
     return true;
   }
 
+  /** Notes whether an evaluation was a majority-class answer; true at the first of several in a row. */
+  noteMajority(isMajority: boolean): boolean {
+    const isNew = isMajority && !this.warned.has("majority-class");
+    if (isMajority) this.warned.add("majority-class");
+    else this.warned.delete("majority-class");
+    return isNew;
+  }
+
   snapshot(): Omit<TrainerState, "globalStep" | "maxSteps" | "fingerprint" | "control"> {
     const { bestMetric, bestStep, evaluatedStep, evaluationsWithoutGain, meanTaskLoss } = this;
     return { bestMetric, bestStep, evaluatedStep, evaluationsWithoutGain, meanTaskLoss, warned: [...this.warned] };

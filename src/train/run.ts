@@ -133,21 +133,21 @@ export class Run {
     const message =
       `the task loss stands at ${this.progress.meanTaskLoss!.toFixed(3)}, no better than guessing (${chanceLoss.toFixed(3)}): ` +
       "the density loss outweighs the task. Lower --density-weight or --learning-rate, raise --epsilon, or warm the weight up longer.";
-    return { type: "warning", time: Date.now(), step, code: "collapse", message };
+    return this.#warning("collapse", message);
   }
 
   /** Evaluates the parameters as they stand. @throws {TrainingError} when their loss is not finite. */
-  async evaluate(): Promise<EvalEvent> {
+  async evaluate(): Promise<{ readonly event: EvalEvent; readonly warning: WarningEvent | null }> {
     const { evaluate, metricName } = this.#options;
     const started = performance.now();
-    const result = await evaluate(this.#options.optimizer.state.parameters);
+    const { majority = null, ...result } = await evaluate(this.#options.optimizer.state.parameters);
     if (!Number.isFinite(result.loss)) throw this.#notFinite(`loss of the evaluation, got ${result.loss}`);
     this.#isSaved = false;
     const best =
       this.#isCandidate && this.progress.noteMetric(this.step, result.metrics[metricName] ?? Number.NaN, true);
     this.progress.evaluatedStep = this.step;
     if (best) this.#bestParameters = this.trained();
-    return {
+    const event: EvalEvent = {
       type: "eval",
       time: Date.now(),
       step: this.step,
@@ -156,6 +156,12 @@ export class Run {
       durationMs: performance.now() - started,
       best,
     };
+    const isNew = this.progress.noteMajority(majority !== null);
+    return { event, warning: isNew ? this.#warning("majority-class", majority!) : null };
+  }
+
+  #warning(code: string, message: string): WarningEvent {
+    return { type: "warning", time: Date.now(), step: this.step, code, message };
   }
 
   /** Before the last neuron has gone, the parameters are not those of the model that was asked for. */

@@ -52,6 +52,12 @@ export interface CheckpointOptions {
   readonly beforeSave?: () => Promise<void>;
 }
 
+/** What an evaluation gives the trainer. */
+export interface Evaluated extends Pick<EvalEvent, "split" | "examples" | "loss" | "metrics" | "density"> {
+  /** Says that the model answers no better than by naming one class always; null or absent: it does better. */
+  readonly majority?: string | null;
+}
+
 export interface TrainerOptions {
   readonly optimizer: Stepper;
   readonly batches: BatchSource;
@@ -63,9 +69,7 @@ export interface TrainerOptions {
   readonly removal?: RemovalOptions | null;
   /** Loss of the best constant answer on the training labels. */
   readonly chanceLoss: number;
-  readonly evaluate: (
-    trained: ReadonlyMap<string, Tensor>,
-  ) => Promise<Pick<EvalEvent, "split" | "examples" | "loss" | "metrics" | "density">>;
+  readonly evaluate: (trained: ReadonlyMap<string, Tensor>) => Promise<Evaluated>;
   /** The metric that decides what is best. */
   readonly metricName: string;
   /** Steps between evaluations; null: at the end of each epoch. */
@@ -110,10 +114,11 @@ export async function* train(options: TrainerOptions): AsyncGenerator<TrainEvent
     }
     const isAborted = () => options.signal?.aborted ?? false;
     const evaluated = run.owesEvaluation && !isAborted() ? await run.evaluate() : null;
-    if (evaluated) yield evaluated;
+    if (evaluated) yield evaluated.event;
+    if (evaluated?.warning) yield evaluated.warning;
     if (run.outOfPatience) reason = "early-stopping";
     else if (isAborted() && !run.isDone) reason = "interrupted";
-    if (reason !== "finished" || run.saveDue(evaluated)) {
+    if (reason !== "finished" || run.saveDue(evaluated?.event ?? null)) {
       const folder = await run.save();
       if (folder !== null) yield { type: "checkpoint", time: Date.now(), step: run.step, folder };
     }

@@ -10,6 +10,7 @@ import type { Stoppable } from "./api.ts";
 import { type BaseModel, linearSites, missingHead, openBaseModel } from "./base-model.ts";
 import type { Environment } from "./environment.ts";
 import type { OpenedTarget } from "./opened-target.ts";
+import { withExcerpts } from "./outcomes.ts";
 import { methodOver } from "./quantized-base.ts";
 import { referenceLosses } from "./reference.ts";
 import { methodOnBase, runExtras, usualTargets, withExtras } from "./run-method.ts";
@@ -62,7 +63,8 @@ async function prepare(environment: Environment, given: Settings, openedTeacher?
   const trainExamples = await encodeSplit(splitOf(dataset, task.trainSplit), base, settings.data, task, {
     forTraining: true,
   });
-  const evalExamples = await encodeSplit(splitOf(dataset, evalSplit), base, settings.data, task);
+  const { split: excerpted, excerpts } = withExcerpts(splitOf(dataset, evalSplit));
+  const evalExamples = await encodeSplit(excerpted, base, settings.data, task);
   const batches = trainingBatches(trainExamples, task, settings);
   const stepsPerEpoch = Math.ceil(batches.batchesPerEpoch / settings.optim.accumulate);
   const totalSteps = settings.optim.maxSteps ?? Math.max(1, Math.ceil(settings.optim.epochs * stepsPerEpoch));
@@ -78,6 +80,7 @@ async function prepare(environment: Environment, given: Settings, openedTeacher?
     },
     metricName: task.mainMetric,
     labels: task.labels,
+    modelType: base.model.config.modelType,
     ...(task.unanswerable ? { unanswerable: true } : {}),
   };
   return {
@@ -93,6 +96,7 @@ async function prepare(environment: Environment, given: Settings, openedTeacher?
     evalSplit,
     trainExamples,
     evalExamples,
+    evalExcerpts: excerpts(),
     batches,
     totalSteps,
     record,

@@ -16,6 +16,8 @@ export interface RunRecord {
   readonly metricName: string;
   /** Class names in the order of logits; empty for regression. */
   readonly labels: readonly string[];
+  /** `model_type` of the base model's config.json; absent in records of earlier versions. */
+  readonly modelType?: string;
   /** Trained on questions of which some have no answer. */
   readonly unanswerable?: boolean;
   /** The best checkpoint on the evaluation split; null until the run has ended. */

@@ -6,6 +6,7 @@ import { type EvalEvent, type TrainEvent, train } from "../train/index.ts";
 import type { Running, TrainEstimate, TrainedRun } from "./api.ts";
 import type { Environment } from "./environment.ts";
 import { openEvaluator } from "./evaluator.ts";
+import { majorityMessage } from "./majority.ts";
 import { writeOutcomes } from "./outcomes.ts";
 import {
   type Job,
@@ -75,7 +76,8 @@ async function* trainEvents(
             outcomes = found;
           },
         );
-        return { split, examples, loss, metrics, density };
+        const majority = majorityMessage(job.task.labels, outcomes, settings);
+        return { split, examples, loss, metrics, density, majority };
       },
       checkpoints: writer && {
         files,
@@ -108,7 +110,7 @@ async function* trainEvents(
       if (event.type === "eval" && event.best) {
         lastBest = event;
         // before the event: a resume from behind it must find them
-        if (writer) await writeOutcomes(files, writer.folder, outcomes);
+        if (writer) await writeOutcomes(files, writer.folder, outcomes, job.evalExcerpts);
       }
       await writer?.event(event);
       yield event;
