@@ -19,7 +19,11 @@ import { runFiles } from "./run-files.ts";
 
 const run = sampleRun("deft", 1);
 const page = reportHtml({ title: "One", runs: [run] });
-const comparisonPage = reportHtml({ title: "Both", runs: [sampleRun("peft", 0), run], comparison: sampleComparison() });
+const comparisonPage = reportHtml({
+  title: "Both",
+  runs: [sampleRun("peft", 0), run],
+  comparisons: [sampleComparison()],
+});
 
 describe("reportHtml", () => {
   test("fetches nothing and names no script", () => {

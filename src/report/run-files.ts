@@ -3,9 +3,10 @@ import type { Evaluation } from "../infer/index.ts";
 import { effectiveEvents } from "../workflow/index.ts";
 import { standaloneSvg } from "./chart.ts";
 import { layerFigure } from "./figures.ts";
-import { type RunReport, reportHtml } from "./html.ts";
+import { reportHtml } from "./html.ts";
 import { modelCard } from "./model-card.ts";
 import { trainerResults } from "./results.ts";
+import type { RunReport } from "./run-report.ts";
 
 /** A file by its path inside the run's folder. */
 export interface RunFile {

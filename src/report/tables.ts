@@ -11,6 +11,7 @@ import {
 } from "../workflow/index.ts";
 import {
   count,
+  decimal,
   definitionLabel,
   isShare,
   metricLabel,
@@ -20,6 +21,7 @@ import {
   score,
   scoreChange,
   signedPercent,
+  significant,
 } from "./format.ts";
 import type { Table } from "./table.ts";
 
@@ -120,8 +122,42 @@ export function evaluationFacts(evaluation: Evaluation): [name: string, value: s
   ];
 }
 
-/** One line a run: score and density side by side. */
-export function runsTable(runs: readonly { readonly name: string; readonly result: Evaluation | null }[]): Table {
+/** Each evaluation of a run, the one that was kept marked. */
+export function evaluationsTable(
+  evaluations: readonly (Pick<Evaluation, "loss" | "metrics" | "density"> & {
+    readonly step: number;
+    readonly epoch: number;
+  })[],
+  keptStep: number | null,
+): Table {
+  const metrics = [...new Set(evaluations.flatMap((of) => Object.keys(of.metrics)))];
+  const definitions = ["exact", HEADLINE_DEFINITION];
+  return {
+    head: [
+      "step",
+      "epoch",
+      ...metrics.map(metricLabel),
+      "loss",
+      ...definitions.map((d) => `density ${definitionLabel(d)}`),
+      "parameters",
+    ],
+    align: ["right", ...metrics.map(() => "right" as const), "right", "right", "right", "right", "left"],
+    rows: evaluations.map(({ step, epoch, loss, metrics: values, density }) => [
+      count(step),
+      decimal(epoch),
+      ...metrics.map((metric) => score(metric, values[metric] ?? Number.NaN)),
+      significant(loss),
+      ...definitions.map((d) => percent(densityBy(density.encoder, d))),
+      step === keptStep ? "kept" : "",
+    ]),
+  };
+}
+
+/** One line a run: score and density side by side, and at which step it was evaluated where that is known. */
+export function runsTable(
+  runs: readonly { readonly name: string; readonly result: Evaluation | null; readonly keptStep?: number | null }[],
+): Table {
+  const hasSteps = runs.some(({ keptStep = null }) => keptStep !== null);
   const metrics = [...new Set(runs.flatMap(({ result }) => Object.keys(result?.metrics ?? {})))];
   const definitions = ["exact", HEADLINE_DEFINITION];
   return {
@@ -130,12 +166,14 @@ export function runsTable(runs: readonly { readonly name: string; readonly resul
       ...metrics.map(metricLabel),
       ...definitions.map((d) => `density ${definitionLabel(d)}`),
       "dead neurons",
+      ...(hasSteps ? ["step kept"] : []),
     ],
-    rows: runs.map(({ name, result }) => [
+    rows: runs.map(({ name, result, keptStep = null }) => [
       name,
       ...metrics.map((metric) => (result === null ? "–" : score(metric, result.metrics[metric] ?? Number.NaN))),
       ...definitions.map((d) => (result === null ? "–" : percent(densityBy(result.density.encoder, d)))),
       result === null ? "–" : count(result.density.encoder.deadNeurons),
+      ...(hasSteps ? [keptStep === null ? "–" : count(keptStep)] : []),
     ]),
   };
 }

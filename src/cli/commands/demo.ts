@@ -13,6 +13,7 @@ import {
 } from "../../report/index.ts";
 import { resolvePartial } from "../../settings/index.ts";
 import { joinPath } from "../../tensor/index.ts";
+import { readOutcomes } from "../../workflow/index.ts";
 import type { Body } from "../command.ts";
 import { comparisonDisplay } from "../comparison-display.ts";
 import { compressionDisplay } from "../compression-display.ts";
@@ -52,10 +53,20 @@ export const run: Body = async ({ flags, terminal, json }) => {
     for await (const event of squeezing) follow(event);
     const compression = await squeezing.result;
     const lead = [model, data];
+    const answered = await Promise.all(
+      runs.map(async (of) => ({ ...of, outcomes: await readOutcomes(files, of.record.settings.output!) })),
+    );
     const compressions = [{ name: "small", record: compression, gates: null }];
     await files.write(
       page,
-      reportHtml({ title: "deft demo", lead, runs, comparison, compressions, command: "deft demo" }),
+      reportHtml({
+        title: "deft demo",
+        lead,
+        runs: answered,
+        comparisons: [comparison],
+        compressions,
+        command: "deft demo",
+      }),
     );
     if (json)
       terminal.print(JSON.stringify({ ...(comparisonJson(comparison) as object), compression: toJson(compression) }));
