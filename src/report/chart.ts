@@ -150,7 +150,8 @@ function placeOf(text: SvgElement) {
   let anchor: string | null = null;
   let fontSize: string | null = null;
   let isTurned = false;
-  for (let element: SvgElement | null = text; element !== null; element = element.parentElement) {
+  // the outermost element is replaced by our own, with its own size of text
+  for (let element: SvgElement | null = text; element?.parentElement != null; element = element.parentElement) {
     const transform = element.getAttribute("transform") ?? "";
     x += Number(/translate\(([-\d.e]+)/.exec(transform)?.[1] ?? 0);
     isTurned ||= transform.includes("rotate");
