@@ -18,7 +18,9 @@ export function niceDomain(values: readonly number[], bounds: Domain | null, { z
   const known = values.filter(Number.isFinite);
   const all = zero || known.length === 0 ? [...known, 0] : known;
   const [least, most] = [Math.min(...all), Math.max(...all)];
-  const room = most > least ? 0 : Math.max(Math.abs(most) * 0.1, 0.01);
+  // closer values than labels can tell apart count as equal
+  const isFlat = most - least <= (bounds === null ? 1e-9 * Math.abs(most) : 0.001);
+  const room = isFlat ? Math.max(Math.abs(most) * 0.1, 0.01) : 0;
   const step = niceStep((most - least + 2 * room) / TICKS);
   const [low, high] = [Math.floor((least - room) / step) * step, Math.ceil((most + room) / step) * step];
   const [lowest, highest] = bounds ?? [Number.NEGATIVE_INFINITY, Number.POSITIVE_INFINITY];
