@@ -79,6 +79,6 @@ test("text is shortened in its middle, at characters, to the width that is asked
   const cut = fitText("😀😀😀 a long name 😀😀😀", 100, 12);
   expect(cut).toContain("…");
   expect(textWidth(cut, 12)).toBeLessThanOrEqual(100);
-  expect(cut.isWellFormed()).toBe(true);
+  expect(encodeURIComponent(cut)).toContain("%E2%80%A6");
   expect(fitText("long", 1, 12)).toBe("…");
 });

@@ -80,7 +80,7 @@ async function prepare(environment: Environment, given: Settings, openedTeacher?
     },
     metricName: task.mainMetric,
     labels: task.labels,
-    modelType: base.model.config.modelType,
+    architecture: base.model.architecture,
     ...(task.unanswerable ? { unanswerable: true } : {}),
   };
   return {

@@ -19,6 +19,7 @@ import { type Files, joinPath, type Tensor } from "../tensor/index.ts";
 import type { BaseModel } from "./base-model.ts";
 import { publicAdapter, settingsOf } from "./public-adapter.ts";
 import { extrasOf, isExtra, withExtras } from "./run-method.ts";
+import type { RunRecord } from "./run-record.ts";
 import { modelTensors } from "./virtual-tokens.ts";
 
 /** What was trained, with what it needs to run again. */
@@ -48,13 +49,13 @@ const PLAIN = "trained.safetensors";
 /** What training adds to any method and no public format has a place for: masks of neurons, gates of MLPs. */
 const EXTRAS = "deft.safetensors";
 
-/** Writes `folder`: adapter files that peft or AdapterHub load, and `deft.json`. */
+/** Writes `folder`: adapter files that peft or AdapterHub load, and `deft.json`; gives the format. */
 export async function writeTrainedPart(
   files: Files,
   folder: string,
   tensors: ReadonlyMap<string, Tensor>,
   options: TrainedPartOptions,
-): Promise<void> {
+): Promise<NonNullable<RunRecord["trainedFormat"]>> {
   const { method, base, labels } = options;
   const extras = new Map([...tensors].filter(([name]) => isExtra(name)));
   const part = foldProjection(method.settings, new Map([...tensors].filter(([name]) => !isExtra(name))));
@@ -80,6 +81,8 @@ export async function writeTrainedPart(
     data: options.data,
     labels: [...labels],
   });
+  if (adapter === null) return "tensors";
+  return adapter.method === "adapter" ? "adapters" : "peft";
 }
 
 /**

@@ -99,11 +99,9 @@ async function* trainEvents(
           : await bestEvaluation(job, writer, lastBest, () =>
               evaluator.evaluate(trained, job.evalSplit, job.evalExamples),
             );
-        const finished: RunRecord = { ...record, result };
-        if (writer && !interrupted) {
-          await saveTrained(job, writer, trained, result);
-          await writer.record(finished);
-        }
+        const trainedFormat = writer && !interrupted ? await saveTrained(job, writer, trained, result) : null;
+        const finished: RunRecord = { ...record, result, ...(trainedFormat === null ? {} : { trainedFormat }) };
+        if (writer && !interrupted) await writer.record(finished);
         return { record: finished, folder: settings.output, interrupted };
       }
       const event = next.value;
@@ -183,9 +181,9 @@ async function saveTrained(
   writer: RunWriter,
   trained: ReadonlyMap<string, Tensor>,
   result: Evaluation | null,
-): Promise<void> {
+): Promise<NonNullable<RunRecord["trainedFormat"]>> {
   const { environment, method, base, task, dataset, settings } = job;
-  await writer.trained((folder) =>
+  return writer.trained((folder) =>
     writeTrainedPart(environment.files, folder, trained, {
       method,
       base,
