@@ -129,8 +129,11 @@ function formatSentence(record: RunRecord): string {
       ? ""
       : " The density loss is described in `adapter/deft.json`; it changes nothing at inference.";
   if (isLoadable(record)) {
+    const caveat = dropsTypes(record)
+      ? " Its class for question answering passes no `token_type_ids` on, which BERT needs: use `deft predict`."
+      : "";
     return format === "peft"
-      ? `\`adapter/\` is in Hugging Face PEFT's format.${density}`
+      ? `\`adapter/\` is in Hugging Face PEFT's format.${caveat}${density}`
       : `\`adapter/\` is in AdapterHub's format; the \`adapters\` library looks for \`.bin\` files unless it is told \`use_safetensors=True\`.${density}`;
   }
   const what = hasExtras(settings)
@@ -141,10 +144,19 @@ function formatSentence(record: RunRecord): string {
     : `${what}; deft alone reads it.${density}`;
 }
 
+/**
+ * Whether peft cannot give the model's own answers: peft 0.21's class for question answering leaves out `token_type_ids`, and
+ * virtual tokens work through that class alone.
+ */
+function dropsTypes(record: RunRecord): boolean {
+  return cardKind(record) === "span" && ["prompt", "prefix"].includes(record.settings.method.kind);
+}
+
 const mergedFolder = (settings: Settings): string => `${runFolder(settings)}-merged`;
 
 function pythonExample(record: RunRecord): string | null {
   if (!isLoadable(record) && !MERGED.has(methodName(record.settings))) return null;
+  if (isLoadable(record) && dropsTypes(record)) return null;
   const { imports, lines } = loading(record);
   return [...imports, "", ...lines, "", ...asking(record)].join("\n");
 }
@@ -176,9 +188,17 @@ function loading(record: RunRecord): { readonly imports: readonly string[]; read
     `model = ${autoClass}.from_pretrained(base${head})`,
   ];
   if (trainedFormat(record) === "peft") {
+    const load = "model = PeftModel.from_pretrained(model, folder)";
     return {
       imports: ["import torch", "from peft import PeftModel", transformers],
-      lines: [...base, "model = PeftModel.from_pretrained(model, folder).eval()"],
+      lines:
+        cardKind(record) === "span"
+          ? [
+              ...base,
+              "# peft's own class for question answering leaves out token_type_ids",
+              `${load}.get_base_model().eval()`,
+            ]
+          : [...base, `${load}.eval()`],
     };
   }
   return {
