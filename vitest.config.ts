@@ -14,7 +14,7 @@ export default defineConfig({
         test: {
           name: "system",
           include: [
-            "test/{conformance,parity,snapshot,data,hub,docs,models,prune,interchange,train,compress,quant}/**/*.test.ts",
+            "test/{conformance,parity,snapshot,data,hub,docs,models,prune,interchange,train,compress,quant,report}/**/*.test.ts",
             "test/e2e/**/*.test.ts",
           ],
         },

@@ -3,12 +3,13 @@
     python scripts/golden/metrics.py [--out test/golden/metrics.json]
 
 {"versions": {...},
- "classification": [{"name", "predictions", "labels", "accuracy", "f1" | null, "matthews_correlation", "confusion"}],
+ "classification": [{"name", "predictions", "labels", "accuracy", "f1" | null, "matthews_correlation", "confusion",
+                     "report": {"classes": {index: [precision, recall, f1, support]}, "macro": [...], "weighted": [...]}}],
  "regression":     [{"name", "predictions", "labels", "pearson" | null, "spearmanr" | null}],
  "bootstrap":      [{"a", "b", "confidence", "difference", "low", "high", "standardError"}]}
 
 null: the library gives NaN or refuses; f1 is null for labels beyond {0, 1}, where scikit-learn refuses too.
-`confusion` has the rows and columns 0 … largest class.
+`confusion` has the rows and columns 0 … largest class; `report` is `classification_report`'s, of the classes that occur.
 """
 
 import argparse
@@ -37,7 +38,15 @@ def classification(name, predictions, labels):
         "f1": float(metrics.f1_score(labels, predictions, zero_division=0)) if size <= 2 else None,
         "matthews_correlation": float(metrics.matthews_corrcoef(labels, predictions)),
         "confusion": metrics.confusion_matrix(labels, predictions, labels=list(range(size))).tolist(),
+        "report": report(labels, predictions),
     }
+
+
+def report(labels, predictions):
+    found = metrics.classification_report(labels, predictions, output_dict=True, zero_division=0)
+    scores = {name: list(map(float, of.values())) for name, of in found.items() if name != "accuracy"}
+    macro, weighted = scores.pop("macro avg"), scores.pop("weighted avg")
+    return {"classes": scores, "macro": macro, "weighted": weighted}
 
 
 def number(function, *inputs):

@@ -1,7 +1,12 @@
 // What a run's folder gets beside its records: TensorBoard files while it runs, page and card at its end.
-
-import { runFiles, tensorBoardFileName, tensorBoardHeader, tensorBoardRecords } from "../report/index.ts";
-import { readRun, type StoredRun } from "../runs/index.ts";
+import {
+  type RunReport,
+  runFiles,
+  tensorBoardFileName,
+  tensorBoardHeader,
+  tensorBoardRecords,
+} from "../report/index.ts";
+import { readOutcomes, readRun } from "../runs/index.ts";
 import type { Evaluation } from "../tasks/index.ts";
 import { type Files, joinPath } from "../tensor/index.ts";
 import type { EventSink } from "./follow.ts";
@@ -30,13 +35,18 @@ export function tensorBoardSink(files: Files, folder: string): EventSink {
   };
 }
 
+/** The run in a folder with what it answered. Errors as `readRun` and `readOutcomes`. */
+export async function readRunReport(files: Files, folder: string): Promise<RunReport> {
+  return { ...(await readRun(files, folder)), outcomes: await readOutcomes(files, folder) };
+}
+
 /** Writes `report.html`, the model card and the result files of the run in `folder`. */
 export async function writeRunOutputs(
   files: Files,
   folder: string,
   options: { readonly baseline?: Evaluation } = {},
-): Promise<StoredRun> {
-  const run = await readRun(files, folder);
+): Promise<RunReport> {
+  const run = await readRunReport(files, folder);
   for (const { path, content } of runFiles(run, options)) await files.write(joinPath(folder, path), content);
   return run;
 }

@@ -19,6 +19,7 @@ export { type EncodedTargets, encodeTexts, isTargets, isTexts } from "./encode-t
 export type { Example } from "./examples.ts";
 export { matchClasses } from "./labels/label-match.ts";
 export { type Dataset, type DatasetOptions, type ModelClasses, type Split, splitOf } from "./split.ts";
+export type { Table } from "./tables/row.ts";
 export { canonicalSplit, noSuchPath } from "./tables/sources.ts";
 export { openTable } from "./tables/table.ts";
 export { textLines } from "./tables/text-blocks.ts";

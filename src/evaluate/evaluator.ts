@@ -2,6 +2,7 @@
 import { type EncodedExamples, isSpans, isWindows, metricClasses, type Task } from "../data/index.ts";
 import { InternalError } from "../errors.ts";
 import {
+  certaintyOf,
   type Generator,
   openScorer,
   predictionsOf,
@@ -9,8 +10,7 @@ import {
   type Scores,
   type SparseMlpPlan,
 } from "../infer/index.ts";
-import type { BaseModel } from "../load/index.ts";
-import { headOf } from "../load/index.ts";
+import { type BaseModel, headOf } from "../load/index.ts";
 import type { Method } from "../peft/index.ts";
 import type { Backend } from "../runtime/index.ts";
 import { type AnswerSettings, generationOptions, type Settings, spanOptions } from "../settings/index.ts";
@@ -118,13 +118,22 @@ function classMeasure(task: Task, score: Evaluator["score"]): Measure {
     const names = task.metrics.filter(isGlueMetric);
     const predictions = predictionsOf(scores.logits, scores.numLogits);
     const metrics = glueMetrics(names, metricClasses(task, predictions), metricClasses(task, examples.labels));
-    const outcomes = () => labelOutcomes(task, examples, predictions);
+    const outcomes = () => labelOutcomes(task, examples, predictions, scores);
     return { scores, metrics, density: scores.density!, examples: examples.count, outcomes };
   };
 }
 
-function labelOutcomes({ kind, labels }: Task, examples: EncodedExamples, predictions: ArrayLike<number>): Outcome[] {
+function labelOutcomes(
+  { kind, labels }: Task,
+  examples: EncodedExamples,
+  predictions: ArrayLike<number>,
+  { logits, numLogits }: Scores,
+): Outcome[] {
   const named = (value: number) => (kind === "regression" ? value : labels[value]!);
+  const certainty = (i: number, prediction: number, target: number | null) =>
+    kind === "regression"
+      ? { ...(target === null ? {} : { loss: (prediction - target) ** 2 }) }
+      : certaintyOf(logits.subarray(i * numLogits, (i + 1) * numLogits), prediction, target);
   return Array.from(predictions, (prediction, i) => {
     const target = examples.labels[i]!;
     const known = !Number.isNaN(target);
@@ -133,6 +142,7 @@ function labelOutcomes({ kind, labels }: Task, examples: EncodedExamples, predic
       prediction: named(prediction),
       target: known ? named(target) : null,
       score: known && kind !== "regression" ? Number(prediction === target) : null,
+      ...certainty(i, prediction, known ? target : null),
     };
   });
 }

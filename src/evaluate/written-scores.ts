@@ -33,26 +33,41 @@ export function writtenScores(task: Task, examples: EncodedExamples, texts: read
     return answerScores(
       task,
       examples,
-      bestTexts(examples, texts).map(({ text }) => ({ text, nullScore: null })),
+      bestTexts(examples, texts).map(({ text, score }) => ({ text, score, nullScore: null })),
     );
   if (!isTexts(examples)) throw new InternalError("texts written for examples without targets");
   const pairs = texts.map(({ text }, i) => [text, examples.targetTexts[i] ?? ""] as const);
+  const scores = Float64Array.from(
+    pairs,
+    (pair) => textMetrics([pair])[mainMetric as keyof ReturnType<typeof textMetrics>],
+  );
   return {
     metrics: textMetrics(pairs),
-    scores: Float64Array.from(pairs, (pair) => textMetrics([pair])[mainMetric as keyof ReturnType<typeof textMetrics>]),
+    scores,
     outcomes: () =>
       pairs.map(([prediction, target], i) => {
         const isRight = prediction.trim() === target.trim();
-        return { line: examples.lines[i]!, prediction, target, score: Number(isRight) };
+        const { score: probability } = texts[i]!;
+        return {
+          line: examples.lines[i]!,
+          prediction,
+          target,
+          score: Number(isRight),
+          ...(probability === null ? {} : { probability }),
+          metric: scores[i]!,
+        };
       }),
   };
 }
 
-/** Scores one answer for each question, with the score of no answer where the model gives one. */
+/** An answer to a question, with its probability and the score of no answer where the model gives them. */
+type Answer = Pick<SpanPrediction, "text" | "nullScore"> & { readonly score?: number | null };
+
+/** Scores one answer for each question. */
 export function answerScores(
   task: Task,
   { questions }: Pick<EncodedWindows, "questions">,
-  answers: readonly Pick<SpanPrediction, "text" | "nullScore">[],
+  answers: readonly Answer[],
 ): TextScores {
   const { mainMetric, unanswerable = false } = task;
   const answered = answers.map(({ text, nullScore }, i) => ({
@@ -67,7 +82,7 @@ export function answerScores(
   return {
     metrics: answerMetrics(answered, unanswerable),
     scores: Float64Array.from(answered, scoreOf),
-    outcomes: () => answerOutcomes(task, questions, answered),
+    outcomes: () => answerOutcomes(task, questions, answered, answers),
   };
 }
 
@@ -76,11 +91,16 @@ function answerOutcomes(
   { unanswerable = false }: Task,
   questions: readonly Pick<Example, "line">[],
   answered: readonly AnsweredQuestion[],
+  answers: readonly Answer[],
 ): Outcome[] {
-  return answered.map((question, i) => ({
-    line: questions[i]!.line,
-    prediction: question.prediction,
-    target: question.golds,
-    score: scoreAnswer(question, unanswerable).f1,
-  }));
+  return answered.map((question, i) => {
+    const probability = answers[i]!.score ?? null;
+    return {
+      line: questions[i]!.line,
+      prediction: question.prediction,
+      target: question.golds,
+      score: scoreAnswer(question, unanswerable).f1,
+      ...(probability === null ? {} : { probability }),
+    };
+  });
 }

@@ -1,5 +1,6 @@
 // Inference: programs that score batches and generate texts.
 // Takes a model and batches, gives logits, losses, densities and texts. Never: trains.
+
 export type { Generated, GenerationOptions } from "./generation/decoding.ts";
 export { measureGather } from "./generation/gather-times.ts";
 export { buildDecodeStep, buildPrefill, cachedNames } from "./generation/generation-graph.ts";
@@ -7,4 +8,4 @@ export { type Generator, type GeneratorOptions, openGenerator } from "./generati
 export { gatheredProjection, type SparseMlpPlan, withRowsByNeuron } from "./generation/sparse-mlp.ts";
 export { calibrateSparseMlp, chooseSparseMlp, planSparseMlp } from "./generation/sparse-plan.ts";
 export { inputSquares } from "./linear-inputs.ts";
-export { openScorer, predictionsOf, type Scorer, type Scores } from "./scorer.ts";
+export { type Certainty, certaintyOf, openScorer, predictionsOf, type Scorer, type Scores } from "./scorer.ts";

@@ -133,6 +133,27 @@ function keepRows(logits: Float32Array, width: number, { data }: Tensor, indices
     logits.set(rows.subarray(row * width, (row + 1) * width), indices[row]! * width);
 }
 
+/** How sure a model was of one example. */
+export interface Certainty {
+  /** Softmax probability of the class that was predicted. */
+  readonly probability: number;
+  /** Cross-entropy of the label, in nats; absent without a label. */
+  readonly loss?: number;
+}
+
+/** Probability of a prediction and loss of the label from one row of class logits `[C]`, in double precision. */
+export function certaintyOf(logits: ArrayLike<number>, prediction: number, label: number | null): Certainty {
+  let largest = Number.NEGATIVE_INFINITY;
+  for (let c = 0; c < logits.length; c++) largest = Math.max(largest, logits[c]!);
+  let total = 0;
+  for (let c = 0; c < logits.length; c++) total += Math.exp(logits[c]! - largest);
+  const logProbability = (c: number) => logits[c]! - largest - Math.log(total);
+  return {
+    probability: Math.exp(logProbability(prediction)),
+    ...(label === null ? {} : { loss: -logProbability(label) }),
+  };
+}
+
 /** The class of each row: index of the largest logit; the value itself for regression. */
 export function predictionsOf(logits: Float32Array, width: number): Float64Array {
   const rows = logits.length / width;

@@ -14,6 +14,7 @@ import {
   writeAdapter,
   writeSidecar,
 } from "../peft/index.ts";
+import type { RunRecord } from "../runs/index.ts";
 import { buildTaskGraph, type HeadKind } from "../tasks/index.ts";
 import { type Files, joinPath, type Tensor } from "../tensor/index.ts";
 import type { BaseModel } from "./base-model.ts";
@@ -47,13 +48,13 @@ const PLAIN = "trained.safetensors";
 /** What training adds to any method and no public format has a place for: masks of neurons, gates of MLPs. */
 const EXTRAS = "deft.safetensors";
 
-/** Writes `folder`: adapter files that peft or AdapterHub load, and `deft.json`. */
+/** Writes `folder`: adapter files that peft or AdapterHub load, and `deft.json`; gives the format. */
 export async function writeTrainedPart(
   files: Files,
   folder: string,
   tensors: ReadonlyMap<string, Tensor>,
   options: TrainedPartOptions,
-): Promise<void> {
+): Promise<NonNullable<RunRecord["trainedFormat"]>> {
   const { method, base, labels } = options;
   const extras = new Map([...tensors].filter(([name]) => isExtra(name)));
   const part = foldedPart(method.settings, new Map([...tensors].filter(([name]) => !isExtra(name))));
@@ -79,6 +80,8 @@ export async function writeTrainedPart(
     data: options.data,
     labels: [...labels],
   });
+  if (adapter === null) return "tensors";
+  return adapter.method === "adapter" ? "adapters" : "peft";
 }
 
 /**

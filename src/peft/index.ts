@@ -32,7 +32,7 @@ export {
   methodOptionDefaults,
   methodOptionSchemas,
 } from "./method-options.ts";
-export { prefix } from "./prefix.ts";
+export { foldProjection, prefix } from "./prefix.ts";
 export { prompt } from "./prompt.ts";
 export { type AdapterFacts, type AdapterLibrary, type OptionRow, wordList } from "./record.ts";
 export {

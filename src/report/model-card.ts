@@ -1,12 +1,10 @@
-// The model card: `README.md` of a run, with the front matter the Hugging Face hub reads.
-
 import { stringify } from "yaml";
 import { densityBy, HEADLINE_DEFINITION } from "../density/index.ts";
 import { comparisonRow } from "../jobs/index.ts";
-import { type AdapterLibrary, recordOf } from "../peft/index.ts";
 import type { RunRecord } from "../runs/index.ts";
-import { settingsInput, settingText, trainCommand } from "../settings/index.ts";
+import { methodName, settingsInput, settingText, trainCommand } from "../settings/index.ts";
 import type { Evaluation } from "../tasks/index.ts";
+import { hubFacts, usage } from "./card-usage.ts";
 import { definitionLabel, metricLabel, percent, score, scoreChange } from "./format.ts";
 import { shellLine } from "./page/page.ts";
 import type { TextTable } from "./tables/table.ts";
@@ -43,11 +41,21 @@ function isLocal(model: string): boolean {
   return /^[./~]|^[A-Za-z]:[\\/]/.test(model) || model.split("/").length > 2;
 }
 
-function frontMatter({ settings, result, labels }: RunRecord, { license }: CardOptions): Record<string, unknown> {
+/** Metric ids of the hub, where they differ from ours. */
+const HUB_METRICS: Readonly<Record<string, string>> = {
+  pearson: "pearsonr",
+  rouge1: "rouge",
+  rouge2: "rouge",
+  rougeL: "rouge",
+};
+
+function frontMatter(record: RunRecord, { license }: CardOptions): Record<string, unknown> {
+  const { settings, result } = record;
   const glue = GLUE_NAMES[settings.task];
-  const { format, trainsBase } = recordOf(settings.method);
-  const library = format?.library;
-  const task = { type: "text-classification", name: labels.length === 0 ? "Text regression" : "Text classification" };
+  const { pipelineTag, title, libraryName } = hubFacts(record);
+  const method = methodName(settings);
+  const isWhole = method === "full" || method === "head";
+  const task = { type: pipelineTag, name: title };
   const metrics = Object.entries(result?.metrics ?? {}).map(([type, value]) => ({
     type,
     value: round(value),
@@ -56,24 +64,24 @@ function frontMatter({ settings, result, labels }: RunRecord, { license }: CardO
   return {
     ...(isLocal(settings.model)
       ? {}
-      : { base_model: settings.model, base_model_relation: trainsBase ? "finetune" : "adapter" }),
-    ...(library === undefined ? {} : { library_name: LIBRARY_NAMES[library] }),
-    pipeline_tag: "text-classification",
+      : { base_model: settings.model, base_model_relation: isWhole ? "finetune" : "adapter" }),
+    library_name: libraryName,
+    pipeline_tag: pipelineTag,
     ...(license === undefined ? {} : { license }),
     ...(glue === undefined ? {} : { datasets: ["nyu-mll/glue"], language: ["en"] }),
-    metrics: Object.keys(result?.metrics ?? {}),
+    metrics: [...new Set(Object.keys(result?.metrics ?? {}).map((metric) => HUB_METRICS[metric] ?? metric))],
     tags: [
-      settings.method.kind,
+      method,
       "deft-tune",
       "activation-sparsity",
-      ...(library === "peft" && !isLocal(settings.model) ? [`base_model:adapter:${settings.model}`] : []),
+      ...(libraryName === "peft" && !isLocal(settings.model) ? [`base_model:adapter:${settings.model}`] : []),
     ],
     ...(glue === undefined || result === null
       ? {}
       : {
           "model-index": [
             {
-              name: settings.output?.split("/").at(-1) ?? `${settings.method.kind}-${settings.task}`,
+              name: settings.output?.split("/").at(-1) ?? `${method}-${settings.task}`,
               results: [
                 {
                   task,
@@ -95,10 +103,11 @@ function body(record: RunRecord, { baseline, figure }: CardOptions): string {
   const { settings, result } = record;
   const name = settings.model.replace(/\/+$/, "").split("/").at(-1) ?? settings.model;
   const weight = settings.density.weight;
-  const { title } = recordOf(settings.method);
+  const method = METHOD_NAMES[methodName(settings)] ?? methodName(settings);
+  const task = GLUE_NAMES[settings.task] ?? settings.task;
   const parts = [
-    `# ${name}, ${GLUE_NAMES[settings.task] ?? settings.task}, ${title}${weight === 0 ? "" : " + density loss"}`,
-    `\`${settings.model}\` fine-tuned with ${title} on ${GLUE_NAMES[settings.task] ?? settings.task}` +
+    `# ${name}, ${task}, ${method}${weight === 0 ? "" : " + density loss"}`,
+    `\`${settings.model}\` fine-tuned with ${method} on ${task}` +
       (weight === 0
         ? ", without a density loss."
         : `, with a loss of weight ${weight} on the density of its MLP activations ([arXiv 2402.01911](https://arxiv.org/abs/2402.01911)), so that fewer of them are active.`),
@@ -120,7 +129,7 @@ function body(record: RunRecord, { baseline, figure }: CardOptions): string {
     "Reproduce:",
     `\`\`\`sh\n${shellLine(trainCommand(settings))}\n\`\`\``,
     "## Use",
-    usage(settings),
+    usage(record),
     "## Environment",
     Object.entries(record.versions)
       .map(([what, version]) => `- ${what} ${version}`)
@@ -132,14 +141,15 @@ function body(record: RunRecord, { baseline, figure }: CardOptions): string {
   return `${parts.join("\n\n")}\n`;
 }
 
-/** The hub's names of libraries. */
-const LIBRARY_NAMES: Readonly<Record<AdapterLibrary, string>> = { peft: "peft", adapters: "adapter-transformers" };
-
-/** How Python loads what lies in `adapter/`. */
-const LOADING: Readonly<Record<AdapterLibrary, string>> = {
-  peft: '`adapter/` is in Hugging Face PEFT\'s format: `PeftModel.from_pretrained(model, "adapter")`. The density loss is described in `adapter/deft.json`; it changes nothing at inference.',
-  adapters:
-    '`adapter/` is in AdapterHub\'s format: `model.load_adapter("adapter", use_safetensors=True)` (without that argument the library looks for `.bin` files).',
+const METHOD_NAMES: Readonly<Record<string, string>> = {
+  lora: "LoRA",
+  qlora: "QLoRA",
+  ia3: "IA³",
+  adapter: "Adapter",
+  prompt: "prompt tuning",
+  prefix: "prefix tuning",
+  head: "head only",
+  full: "full fine-tuning",
 };
 
 function densityParts(
@@ -173,16 +183,6 @@ function densityParts(
     "Shares of activations over attended tokens; “with padding” over all positions, as the paper counts. Dead: never above 0.01.",
   );
   return parts;
-}
-
-function usage({ task, method }: RunRecord["settings"]): string {
-  const asked =
-    task === "squad"
-      ? "--question 'Who built it?' --context 'It was built by Ada.'"
-      : "--text 'a gripping, funny film'";
-  const own = `\`\`\`sh\ndeft predict . ${asked}\n\`\`\``;
-  const { format } = recordOf(method);
-  return format === null ? own : `${own}\n\n${LOADING[format.library]}`;
 }
 
 /** A table in GitHub's Markdown. */

@@ -1,10 +1,11 @@
 // History, progress and results: what is read out of events and evaluations.
+
 import { describe, expect, test } from "vitest";
 import { sampleComparison, sampleEvaluation, sampleEvents, sampleRecord } from "../../test/support/records.ts";
 import { DataError } from "../errors.ts";
 import { effectiveEvents, parseEvents } from "../runs/index.ts";
 import type { TrainEvent } from "../train/index.ts";
-import { pairRuns } from "./pairing.ts";
+import { pairedComparisons } from "./pairing.ts";
 import {
   advance,
   bar,
@@ -140,7 +141,46 @@ test("runs that differ only in the density loss are a pair", () => {
   const peft = sampleRecord({ "density-weight": 0, output: "a" }, result);
   const deft = sampleRecord({ output: "b" }, sampleEvaluation(0.89, 0.25));
   const other = sampleRecord({ seed: 7 }, result);
-  expect(pairRuns([peft, deft, other])?.rows.map((row) => row.densityChange.encoder)).toEqual([0.5]);
-  expect(pairRuns([deft, other])).toBeNull();
-  expect(pairRuns([peft, { ...deft, fingerprints: { train: "x" } }])).toBeNull();
+  const [comparison, ...others] = pairedComparisons([peft, deft, other]);
+  expect(comparison?.rows.map((row) => row.densityChange.encoder)).toEqual([0.5]);
+  expect(others).toEqual([]);
+  expect(pairedComparisons([deft, other])).toEqual([]);
+  expect(pairedComparisons([peft, { ...deft, fingerprints: { train: "x" } }])).toEqual([]);
+});
+
+test("runs of different models, tasks or data have no mean with one another", () => {
+  const pair = (flags: Readonly<Record<string, unknown>>, fingerprints: Readonly<Record<string, string>>) =>
+    [0, 1].map((weight) => ({
+      ...sampleRecord({ "density-weight": weight, ...flags }, sampleEvaluation(0.9, weight === 0 ? 0.5 : 0.25)),
+      fingerprints,
+    }));
+  const records = [
+    ...pair({}, { base: "a", data: "x" }),
+    ...pair({ seed: 7 }, { base: "a", data: "x" }),
+    ...pair({ task: "rte" }, { base: "a", data: "y" }),
+    ...pair({ model: "other" }, { base: "b", data: "x" }),
+  ];
+  expect(
+    pairedComparisons(records).map(({ task, model, rows }) => [task, model, rows.map(({ seed }) => seed)]),
+  ).toEqual([
+    ["sst2", "sentence-transformers/all-MiniLM-L6-v2", [42, 7]],
+    ["rte", "sentence-transformers/all-MiniLM-L6-v2", [42]],
+    ["sst2", "other", [42]],
+  ]);
+});
+
+test("rows of one method that differ in more than the seed are told apart by what differs", () => {
+  const result = sampleEvaluation(0.9, 0.5);
+  const records = [
+    sampleRecord({ "density-weight": 0 }, result),
+    sampleRecord({ "density-weight": 1 }, result),
+    sampleRecord({ "density-weight": 2 }, result),
+    sampleRecord({ "density-weight": 0, method: "adapter" }, result),
+    sampleRecord({ "density-weight": 1, method: "adapter" }, result),
+  ];
+  expect(pairedComparisons(records).flatMap(({ rows }) => rows.map(({ method }) => method))).toEqual([
+    "lora, density-weight 1",
+    "lora, density-weight 2",
+    "adapter",
+  ]);
 });

@@ -1,12 +1,12 @@
 // The files a finished run's folder gets from its records; a face writes them.
-
 import { effectiveEvents } from "../runs/index.ts";
 import type { Evaluation } from "../tasks/index.ts";
 import { standaloneSvg } from "./figures/chart.ts";
 import { layerFigure } from "./figures/figures.ts";
 import { modelCard } from "./model-card.ts";
-import { type RunReport, reportHtml } from "./page/html.ts";
+import { reportHtml } from "./page/html.ts";
 import { trainerResults } from "./results.ts";
+import type { RunReport } from "./run-report.ts";
 
 /** A file by its path inside the run's folder. */
 export interface RunFile {

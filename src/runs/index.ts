@@ -13,7 +13,7 @@ export { cutTexts } from "./cut-texts.ts";
 export type { Environment } from "./environment.ts";
 export { effectiveEvents, parseEvents } from "./history.ts";
 export { eventLine, type JobEvent, type JobKind, jobEvent } from "./job-event.ts";
-export { readOutcomes, writeOutcomes } from "./outcomes.ts";
+export { readOutcomes, withExcerpts, writeOutcomes } from "./outcomes.ts";
 export { checkFree, checkUnchanged, openSettings } from "./output.ts";
 export { PLAN_FILES, readPlan, writePlan } from "./plan-files.ts";
 export { PRUNING_FILE, type PrunedLayer, type Pruning, pruningText, readPruning } from "./pruned-base.ts";

@@ -17,6 +17,13 @@ export interface RunRecord {
   readonly metricName: string;
   /** Class names in the order of logits; empty for regression. */
   readonly labels: readonly string[];
+  /** What the base model is built of; absent in records of earlier versions. */
+  readonly architecture?: "encoder" | "encoder-decoder";
+  /**
+   * How `adapter/` is written: in peft's or AdapterHub's format, or as tensors that deft alone reads; absent until the run has
+   * ended, and in records of earlier versions.
+   */
+  readonly trainedFormat?: "peft" | "adapters" | "tensors";
   /** Trained on questions of which some have no answer. */
   readonly unanswerable?: boolean;
   /** The best checkpoint on the evaluation split; null until the run has ended. */

@@ -57,9 +57,13 @@ export class RunWriter {
     await this.#files.write(joinPath(this.folder, "run.json"), jsonText({ ...record, createdAt }));
   }
 
-  /** Fills `adapter/` by `write`: there whole or not at all. */
-  async trained(write: (folder: string) => Promise<void>): Promise<void> {
-    await writeFolder(this.#files, joinPath(this.folder, ".adapter.partial"), this.adapter, write);
+  /** Fills `adapter/` by `write`: there whole or not at all; gives what `write` gave. */
+  async trained<T>(write: (folder: string) => Promise<T>): Promise<T> {
+    let written: { readonly value: T } | null = null;
+    await writeFolder(this.#files, joinPath(this.folder, ".adapter.partial"), this.adapter, async (folder) => {
+      written = { value: await write(folder) };
+    });
+    return written!.value;
   }
 
   /**

@@ -11,6 +11,16 @@ export interface Outcome {
   readonly target: string | number | readonly string[] | null;
   /** 1 for right, 0 for wrong; F1 of an answer to a question; null for a number. */
   readonly score: number | null;
+  /** What the model gives the prediction, in [0, 1]: of a class by softmax, of a span among the candidates, of a text the mean of its tokens. */
+  readonly probability?: number;
+  /** Task loss of this example: cross-entropy of the label in nats, or the squared error of a number. Only where there is a target. */
+  readonly loss?: number;
+  /** The task's main metric on this example alone, for written texts. */
+  readonly metric?: number;
+  /** The example's text, cut where it is long; for a question the question. */
+  readonly text?: string;
+  /** The second text, cut where it is long; for a question its context. */
+  readonly pair?: string;
 }
 
 export interface Evaluation {

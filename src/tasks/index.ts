@@ -1,8 +1,11 @@
 // Tasks: heads, losses, the graph that trains and scores them, and their metrics.
 // Takes a model, a method and logits, gives losses, predictions and scores. Never: runs a program, reads a file.
 export { type AnsweredQuestion, answerMetrics, scoreAnswer } from "./answer-metrics.ts";
+export type { ClassificationReport, ClassScores, MajorityAnswer } from "./class-metrics.ts";
+export { classificationReport, majorityAnswer, outcomeConfusion } from "./class-metrics.ts";
 export type { Evaluation, Outcome } from "./evaluation.ts";
 export { type HeadKind, numLogits } from "./head.ts";
+export type { ConfusionMatrix } from "./metrics.ts";
 export {
   type BootstrapInterval,
   glueMetrics,

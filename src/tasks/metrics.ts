@@ -120,11 +120,16 @@ export function spearman(x: ArrayLike<number>, y: ArrayLike<number>): number {
 }
 
 /**
- * The square matrix `counts[label][prediction]`, as large as the largest class met.
+ * The square matrix `counts[label][prediction]`, as large as the largest class met and at least `numClasses`.
  * @throws {ShapeError} when the lengths differ.
  */
-export function confusionMatrix(predictions: ArrayLike<number>, labels: ArrayLike<number>): ConfusionMatrix {
+export function confusionMatrix(
+  predictions: ArrayLike<number>,
+  labels: ArrayLike<number>,
+  numClasses = 0,
+): ConfusionMatrix {
   const counts: number[][] = [];
+  grow(counts, numClasses);
   count(counts, predictions, labels);
   return counts;
 }

@@ -75,6 +75,14 @@ export class Progress {
     return true;
   }
 
+  /** Notes whether an evaluation was a majority-class answer; true at the first of several in a row. */
+  noteMajority(isMajority: boolean): boolean {
+    const isNew = isMajority && !this.warned.has("majority-class");
+    if (isMajority) this.warned.add("majority-class");
+    else this.warned.delete("majority-class");
+    return isNew;
+  }
+
   snapshot(): Omit<TrainerState, "globalStep" | "maxSteps" | "fingerprint" | "control"> {
     const { bestMetric, bestStep, bestDensity, bestLoss, evaluatedStep, evaluationsWithoutGain, meanTaskLoss } = this;
     const best = { bestMetric, bestStep, bestDensity, bestLoss };

@@ -53,6 +53,12 @@ export interface CheckpointOptions {
   readonly beforeSave?: () => Promise<void>;
 }
 
+/** What an evaluation gives the trainer. */
+export interface Evaluated extends Pick<EvalEvent, "split" | "examples" | "loss" | "metrics" | "density"> {
+  /** Says that the model answers no better than by naming one class always; null or absent: it does better. */
+  readonly majority?: string | null;
+}
+
 export interface TrainerOptions {
   readonly optimizer: TrainStep;
   readonly batches: BatchSource;
@@ -64,9 +70,7 @@ export interface TrainerOptions {
   readonly removal?: RemovalOptions | null;
   /** Loss of the best constant answer on the training labels. */
   readonly chanceLoss: number;
-  readonly evaluate: (
-    trained: ReadonlyMap<string, Tensor>,
-  ) => Promise<Pick<EvalEvent, "split" | "examples" | "loss" | "metrics" | "density">>;
+  readonly evaluate: (trained: ReadonlyMap<string, Tensor>) => Promise<Evaluated>;
   /** Which evaluation's parameters are kept. */
   readonly keepRule: KeepRule;
   /** The metric that decides what is best. */

@@ -1,6 +1,5 @@
-// The loop: steps, evaluations, checkpoints, early stopping. It yields events and draws nothing.
 import type { Tensor } from "../tensor/index.ts";
-import type { EvalEvent, TrainEvent } from "./events.ts";
+import type { TrainEvent } from "./events.ts";
 import type { TrainerOptions } from "./trainer-options.ts";
 import { TrainingState } from "./training-state.ts";
 
@@ -34,10 +33,11 @@ export async function* train(options: TrainerOptions): AsyncGenerator<TrainEvent
     }
     const isAborted = () => options.signal?.aborted ?? false;
     const evaluated = run.owesEvaluation && !isAborted() ? await evaluateUnlessAborted(run, options.signal) : null;
-    if (evaluated) yield evaluated;
+    if (evaluated) yield evaluated.event;
+    if (evaluated?.warning) yield evaluated.warning;
     if (run.outOfPatience) reason = "early-stopping";
     else if (isAborted() && !run.isDone) reason = "interrupted";
-    if (reason !== "finished" || run.saveDue(evaluated)) {
+    if (reason !== "finished" || run.saveDue(evaluated?.event ?? null)) {
       const folder = await run.save();
       if (folder !== null) yield { type: "checkpoint", time: Date.now(), step: run.step, folder };
     }
@@ -58,7 +58,10 @@ export async function* train(options: TrainerOptions): AsyncGenerator<TrainEvent
 }
 
 /** An evaluation; null when it was given up because the signal was aborted, so that it is still owed. */
-async function evaluateUnlessAborted(run: TrainingState, signal: AbortSignal | undefined): Promise<EvalEvent | null> {
+async function evaluateUnlessAborted(
+  run: TrainingState,
+  signal: AbortSignal | undefined,
+): Promise<Awaited<ReturnType<TrainingState["evaluate"]>> | null> {
   try {
     return await run.evaluate();
   } catch (error) {

@@ -133,20 +133,20 @@ export class TrainingState {
     const message =
       `the task loss stands at ${this.progress.meanTaskLoss!.toFixed(3)}, no better than guessing (${chanceLoss.toFixed(3)}): ` +
       "the density loss outweighs the task. Lower --density-weight or --learning-rate, raise --epsilon, or warm the weight up longer.";
-    return { type: "warning", time: Date.now(), step, code: "collapse", message };
+    return this.#warning("collapse", message);
   }
 
   /** Evaluates the parameters as they stand. @throws {TrainingError} when their loss is not finite. */
-  async evaluate(): Promise<EvalEvent> {
+  async evaluate(): Promise<{ readonly event: EvalEvent; readonly warning: WarningEvent | null }> {
     const { evaluate, metricName } = this.#options;
     const started = performance.now();
-    const result = await evaluate(this.#options.optimizer.state.parameters);
+    const { majority = null, ...result } = await evaluate(this.#options.optimizer.state.parameters);
     if (!Number.isFinite(result.loss)) throw this.#notFinite(`loss of the evaluation, got ${result.loss}`);
     this.#isSaved = false;
     const best = this.#isCandidate && this.#note(result, result.metrics[metricName] ?? Number.NaN);
     this.progress.evaluatedStep = this.step;
     if (best) this.#bestParameters = this.trained();
-    return {
+    const event: EvalEvent = {
       type: "eval",
       time: Date.now(),
       step: this.step,
@@ -155,6 +155,12 @@ export class TrainingState {
       durationMs: performance.now() - started,
       best,
     };
+    const isNew = this.progress.noteMajority(majority !== null);
+    return { event, warning: isNew ? this.#warning("majority-class", majority!) : null };
+  }
+
+  #warning(code: string, message: string): WarningEvent {
+    return { type: "warning", time: Date.now(), step: this.step, code, message };
   }
 
   #note({ density, loss }: Pick<EvalEvent, "density" | "loss">, score: number): boolean {

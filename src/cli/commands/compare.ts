@@ -1,8 +1,14 @@
 // `deft compare`: PEFT against DEFT for each method and seed, one table.
-
 import type { Comparison } from "../../jobs/index.ts";
-import { comparisonJson, comparisonSentences, comparisonTable, renderTable, reportHtml } from "../../report/index.ts";
-import { checkFree, type StoredRun } from "../../runs/index.ts";
+import {
+  comparisonJson,
+  comparisonSentences,
+  comparisonTable,
+  type RunReport,
+  renderTable,
+  reportHtml,
+} from "../../report/index.ts";
+import { checkFree } from "../../runs/index.ts";
 import { type ComparisonCell, resolveComparison } from "../../settings/index.ts";
 import { type Files, joinPath } from "../../tensor/index.ts";
 import type { Body } from "../command.ts";
@@ -53,7 +59,7 @@ async function writeComparison(
   cells: readonly ComparisonCell[],
   comparison: Comparison,
 ): Promise<void> {
-  const runs: StoredRun[] = [];
+  const runs: RunReport[] = [];
   for (const { method, seed, peft, deft } of cells) {
     const row = comparison.rows.find((of) => of.method === method && of.seed === seed);
     if (row === undefined || peft.output === null || deft.output === null) continue;
@@ -62,5 +68,8 @@ async function writeComparison(
   }
   const title = `PEFT against DEFT: ${comparison.task}`;
   await files.write(joinPath(output, "comparison.json"), `${JSON.stringify(comparisonJson(comparison), null, 2)}\n`);
-  await files.write(joinPath(output, "report.html"), reportHtml({ title, runs, comparison, command: "deft compare" }));
+  await files.write(
+    joinPath(output, "report.html"),
+    reportHtml({ title, runs, comparisons: [comparison], command: "deft compare" }),
+  );
 }

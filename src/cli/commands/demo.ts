@@ -11,9 +11,9 @@ import {
   reportHtml,
   toJson,
 } from "../../report/index.ts";
-import type { Compression } from "../../runs/index.ts";
+import { type Compression, readOutcomes } from "../../runs/index.ts";
 import { resolvePartial } from "../../settings/index.ts";
-import { joinPath } from "../../tensor/index.ts";
+import { type Files, joinPath } from "../../tensor/index.ts";
 import type { Body } from "../command.ts";
 import { comparisonDisplay } from "../comparison-display.ts";
 import { compressionDisplay } from "../compression-display.ts";
@@ -53,7 +53,7 @@ export const run: Body = async ({ flags, terminal, json }) => {
     const follow = compressionDisplay(terminal);
     for await (const event of squeezing) follow(event);
     const compression = await squeezing.result;
-    await files.write(page, demoPage(result, compression));
+    await files.write(page, await demoPage(files, result, compression));
     if (json) {
       const comparison = comparisonJson(result.comparison) as object;
       terminal.print(JSON.stringify({ ...comparison, compression: toJson(compression) }));
@@ -67,9 +67,22 @@ export const run: Body = async ({ flags, terminal, json }) => {
   }
 };
 
-function demoPage({ comparison, model, data, runs }: DemoResult, compression: Compression): string {
-  const compressions = [{ name: "small", record: compression, gates: null }];
-  return reportHtml({ title: "deft demo", lead: [model, data], runs, comparison, compressions, command: "deft demo" });
+async function demoPage(
+  files: Files,
+  { comparison, model, data, runs }: DemoResult,
+  compression: Compression,
+): Promise<string> {
+  const answered = await Promise.all(
+    runs.map(async (of) => ({ ...of, outcomes: await readOutcomes(files, of.record.settings.output!) })),
+  );
+  return reportHtml({
+    title: "deft demo",
+    lead: [model, data],
+    runs: answered,
+    comparisons: [comparison],
+    compressions: [{ name: "small", record: compression, gates: null }],
+    command: "deft demo",
+  });
 }
 
 function printDemo(

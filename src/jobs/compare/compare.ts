@@ -113,7 +113,8 @@ async function comparisonOf(
   const methods = [...new Set(rows.map(({ method }) => method))];
   const found = await Promise.all(methods.map((method) => intervalOf(files, method, cells, rows)));
   const intervals = found.filter((interval) => interval !== null);
-  return { task: cells[0]!.deft.task, metricName, rows, ...(intervals.length > 0 ? { intervals } : {}) };
+  const { task, model } = cells[0]!.deft;
+  return { task, model, metricName, rows, ...(intervals.length > 0 ? { intervals } : {}) };
 }
 
 async function intervalOf(

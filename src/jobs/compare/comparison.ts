@@ -32,6 +32,8 @@ export interface ComparisonRow {
 /** The result of `deft compare`. */
 export interface Comparison {
   readonly task: string;
+  /** The base model, as the settings name it. */
+  readonly model?: string;
   /** The metric of `scoreChange`. */
   readonly metricName: string;
   readonly rows: readonly ComparisonRow[];

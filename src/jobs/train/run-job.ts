@@ -1,10 +1,8 @@
 // What a run is made of, opened and checked before its first step: base, method, data, batches, optimiser.
-
 import { type Dataset, type EncodedExamples, splitOf, type Task } from "../../data/index.ts";
 import { ConfigError } from "../../errors.ts";
 import { encodeSplit, openData, trainingBatches } from "../../evaluate/index.ts";
-import type { JsonObject } from "../../hub/index.ts";
-import { jsonText } from "../../hub/index.ts";
+import { type JsonObject, jsonText } from "../../hub/index.ts";
 import {
   type BaseModel,
   checkPositions,
@@ -22,7 +20,7 @@ import {
   withExtras,
 } from "../../load/index.ts";
 import { isHead, type Method } from "../../peft/index.ts";
-import { type Environment, type RunRecord, readRun, type Stoppable } from "../../runs/index.ts";
+import { type Environment, type RunRecord, readRun, type Stoppable, withExcerpts } from "../../runs/index.ts";
 import { keySettings, methodName, type Settings } from "../../settings/index.ts";
 import type { HeadKind } from "../../tasks/index.ts";
 import { elementCount, type Files, joinPath } from "../../tensor/index.ts";
@@ -75,7 +73,8 @@ async function prepare(environment: Environment, given: Settings, openedTeacher?
   const trainExamples = await encodeSplit(splitOf(dataset, task.trainSplit), base, settings.data, task, {
     forTraining: true,
   });
-  const evalExamples = await encodeSplit(splitOf(dataset, evalSplit), base, settings.data, task);
+  const { split: excerpted, excerpts } = withExcerpts(splitOf(dataset, evalSplit));
+  const evalExamples = await encodeSplit(excerpted, base, settings.data, task);
   const batches = trainingBatches(trainExamples, task, settings);
   const stepsPerEpoch = Math.ceil(batches.batchesPerEpoch / settings.optim.accumulate);
   const totalSteps = settings.optim.maxSteps ?? Math.max(1, Math.ceil(settings.optim.epochs * stepsPerEpoch));
@@ -85,6 +84,7 @@ async function prepare(environment: Environment, given: Settings, openedTeacher?
     evalSplit,
     trainExamples,
     evalExamples,
+    evalExcerpts: excerpts(),
     batches,
     totalSteps,
     record: recordOf(opened),
@@ -124,6 +124,7 @@ function recordOf({ environment, settings, base, dataset, task, teacher }: Opene
     },
     metricName: task.mainMetric,
     labels: task.labels,
+    architecture: base.model.architecture,
     ...(task.unanswerable ? { unanswerable: true } : {}),
   };
 }

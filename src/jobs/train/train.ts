@@ -8,6 +8,7 @@ import type { Settings } from "../../settings/index.ts";
 import type { Evaluation, Outcome } from "../../tasks/index.ts";
 import type { Tensor } from "../../tensor/index.ts";
 import { type EvalEvent, type TrainEvent, type TrainResult, train } from "../../train/index.ts";
+import { majorityMessage } from "./majority.ts";
 import {
   type Job,
   openTrainStep,
@@ -82,7 +83,7 @@ async function* trainEvents(
       if (next.value.type === "eval" && next.value.best) {
         kept.event = next.value;
         // before the event: a resume from behind it must find them
-        if (writer) await writeOutcomes(environment.files, writer.folder, kept.outcomes);
+        if (writer) await writeOutcomes(environment.files, writer.folder, kept.outcomes, prepared.job.evalExcerpts);
       }
       const { warnings } = prepared.job;
       for (const event of next.value.type === "start" ? [next.value, ...warnings] : [next.value]) {
@@ -142,7 +143,8 @@ async function openPrograms(job: Job, signal: AbortSignal | undefined) {
       optimizer,
       evaluate: async (trained: ReadonlyMap<string, Tensor>) => {
         const { split, examples, loss, metrics, density } = await evaluate(trained, kept);
-        return { split, examples, loss, metrics, density };
+        const majority = majorityMessage(job.task.labels, kept.outcomes, settings);
+        return { split, examples, loss, metrics, density, majority };
       },
       checkpoints: writer && {
         files: environment.files,
@@ -175,11 +177,9 @@ async function finished(
   const folder = job.settings.output;
   if (interrupted) return { record, folder, interrupted };
   const result = await bestEvaluation(job, writer, kept.event, () => evaluate(trained, kept));
-  const ended: RunRecord = { ...record, result };
-  if (writer) {
-    await saveTrained(job, writer, trained, result);
-    await writer.record(ended);
-  }
+  const trainedFormat = writer === null ? null : await saveTrained(job, writer, trained, result);
+  const ended: RunRecord = { ...record, result, ...(trainedFormat === null ? {} : { trainedFormat }) };
+  await writer?.record(ended);
   return { record: ended, folder, interrupted };
 }
 
@@ -237,9 +237,9 @@ async function saveTrained(
   writer: RunWriter,
   trained: ReadonlyMap<string, Tensor>,
   result: Evaluation | null,
-): Promise<void> {
+): Promise<NonNullable<RunRecord["trainedFormat"]>> {
   const { environment, method, base, task, dataset, settings } = job;
-  await writer.trained((folder) =>
+  return writer.trained((folder) =>
     writeTrainedPart(environment.files, folder, trained, {
       method,
       base,

@@ -1,9 +1,12 @@
 // The figures of one compressed model: layer by layer, what each can spare, gates beside measurements.
+
 import * as Plot from "@observablehq/plot";
 import type { TrainEvent } from "../../train/index.ts";
+import { amountAxis, stepAxis } from "../axes.ts";
 import { type CompressionReport, layersAlone, measuredImportance } from "../candidates.ts";
 import { count, percent, significant } from "../format.ts";
-import { drawChart, type Figure, orderedColor, seriesColor } from "./chart.ts";
+import { orderedColor, seriesColor } from "../palette.ts";
+import { draw, type Figure } from "./chart.ts";
 import { rankCorrelation } from "./pareto.ts";
 
 /** MLP neurons of each layer before and after. */
@@ -13,14 +16,21 @@ export function keptFigure({ name, record }: CompressionReport): Figure {
     id: `kept-${slug(name)}`,
     title: "Neurons per layer",
     caption: "MLP neurons of each layer before (pale) and after (strong).",
-    svg: drawChart({
+    ...draw({
       label: "neurons per layer before and after",
       legend: [
         { name: "before", color: orderedColor(1) },
         { name: "after", color: seriesColor(0) },
       ],
       x: { label: "layer", type: "band", padding: 0.25, ...everyLayer(layers.length) },
-      y: { label: "neurons", grid: true, nice: true, tickFormat: (value: number) => count(value) },
+      y: {
+        label: "neurons",
+        grid: true,
+        ...amountAxis(
+          layers.map(({ of }) => of),
+          count,
+        ),
+      },
       marks: [
         Plot.barY(layers, { x: "layer", y: "of", fill: orderedColor(1), fillOpacity: 0.55 }),
         Plot.barY(layers, { x: "layer", y: "kept", fill: seriesColor(0) }),
@@ -52,7 +62,7 @@ export function spareFigure({ name, record }: CompressionReport): Figure | null 
     title: "What each layer can spare",
     caption:
       "Mean squared change of the logits when one layer alone keeps this share of its neurons; stronger is worse, on a logarithmic scale. Framed: what was taken.",
-    svg: drawChart({
+    ...draw((narrow) => ({
       label: "change of the logits by layer and share kept",
       height: 70 + 26 * shares.length,
       marginLeft: 60,
@@ -64,11 +74,12 @@ export function spareFigure({ name, record }: CompressionReport): Figure | null 
           cells.filter(({ isChosen }) => isChosen),
           { ...place, stroke: "currentColor", strokeWidth: 2, fill: "none" },
         ),
-        ...(numLayers > 12 ? [] : [Plot.text(cells, { ...place, text: "text", fill: "currentColor", fontSize: 11 })]),
+        // a number needs about 45 units
+        ...(numLayers > (narrow ? 5 : 10) ? [] : [Plot.text(cells, { ...place, text: "text", fill: "currentColor" })]),
       ],
       // opacities as they are: a scale would stretch them
       opacity: { type: "identity" },
-    }),
+    })),
   };
 }
 
@@ -87,14 +98,14 @@ export function gatesFigure({ name, record, gates }: CompressionReport): Figure 
     id: `gates-${slug(name)}`,
     title: "Learned gates against measurement",
     caption: `Each MLP’s learned gate against how far the logits move without it, labelled by layer. Rank correlation ${Number.isFinite(agreement) ? significant(agreement, 2) : "not defined"}: at 1 the gates order the layers as measuring does.`,
-    svg: drawChart({
+    ...draw({
       label: "learned gates against measured importance",
       legend: [
         { name: "kept", color: seriesColor(0) },
         { name: "removed", color: seriesColor(1) },
       ],
       marginLeft: 64,
-      x: { label: "learned gate", domain: [0, 1], grid: true },
+      x: { label: "learned gate", domain: [0, 1], grid: true, ticks: [0, 0.2, 0.4, 0.6, 0.8, 1] },
       y: {
         label: "change of the logits without it",
         type: "log",
@@ -104,7 +115,7 @@ export function gatesFigure({ name, record, gates }: CompressionReport): Figure 
       },
       marks: [
         Plot.dot(dots, { x: "gate", y: "importance", fill: "fill", r: 5 }),
-        Plot.text(dots, { x: "gate", y: "importance", text: "layer", dy: -11, fill: "currentColor", fontSize: 11 }),
+        Plot.text(dots, { x: "gate", y: "importance", text: "layer", dy: -12, fill: "currentColor" }),
       ],
     }),
   };
@@ -121,33 +132,40 @@ export function gatesOverStepsFigure(events: readonly TrainEvent[]): Figure | nu
   const drawn = steps.filter((_, at) => at % every === 0 || at === steps.length - 1);
   const numGates = last.gates.length;
   const colorOf = (gate: number) => orderedColor(1 + Math.round((4 * gate) / Math.max(1, numGates - 1)));
+  const labelled = apart(last.gates);
   return {
     id: "gates-over-steps",
     title: "Gates during training",
     caption:
-      "Each MLP’s gate at each step, labelled by its place in the model (the encoder’s first); a gate near 0 can be removed.",
-    svg: drawChart({
+      "Each MLP’s gate at each step, labelled by its place in the model (the encoder’s first) where labels do not overlap; a gate near 0 can be removed.",
+    ...draw({
       label: "gates over steps",
-      marginRight: 34,
-      x: { label: "step", tickFormat: (value: number) => (Number.isInteger(value) ? String(value) : "") },
-      y: { label: "gate", domain: [0, 1], grid: true },
+      x: stepAxis(last.step),
+      y: { label: "gate", domain: [0, 1], grid: true, ticks: [0, 0.2, 0.4, 0.6, 0.8, 1] },
       marks: Array.from({ length: numGates }, (_, gate) => {
         const line = drawn.map(({ step, gates }) => ({ step, gate: gates[gate] ?? Number.NaN }));
         return [
           Plot.lineY(line, { x: "step", y: "gate", stroke: colorOf(gate), strokeWidth: 1.8 }),
-          Plot.text(line.slice(-1), {
+          Plot.text(labelled.has(gate) ? line.slice(-1) : [], {
             x: "step",
             y: "gate",
             text: [String(gate)],
             dx: 6,
             textAnchor: "start",
             fill: "currentColor",
-            fontSize: 10,
           }),
         ];
       }).flat(),
     }),
   };
+}
+
+/** The gates whose labels do not lie upon each other at the end of their lines; of close ones the first. */
+function apart(gates: readonly number[]): ReadonlySet<number> {
+  const order = [...gates.keys()].sort((a, b) => gates[b]! - gates[a]!);
+  const chosen: number[] = [];
+  for (const gate of order) if (chosen.every((of) => Math.abs(gates[of]! - gates[gate]!) > 0.07)) chosen.push(gate);
+  return new Set(chosen);
 }
 
 /** Layer numbers under bands, as many as fit. */

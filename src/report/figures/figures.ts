@@ -1,60 +1,55 @@
 // The figures of a report, each from records alone.
+
 import * as Plot from "@observablehq/plot";
-import type { Density, DensityReport, LayerDensity } from "../../density/index.ts";
-import { densityBy, densityDefinitions, HEADLINE_DEFINITION } from "../../density/index.ts";
+import {
+  type Density,
+  type DensityReport,
+  densityBy,
+  densityDefinitions,
+  HEADLINE_DEFINITION,
+  type LayerDensity,
+} from "../../density/index.ts";
 import type { Comparison, ComparisonRow } from "../../jobs/index.ts";
 import type { TrainEvent } from "../../train/index.ts";
-import { definitionLabel, isShare, metricLabel, metricWord, percent, points, significant } from "../format.ts";
-import {
-  type Curve,
-  drawChart,
-  drawCurves,
-  type Figure,
-  orderedColor,
-  type Point,
-  seriesColor,
-  smooth,
-  thin,
-} from "./chart.ts";
+import { amountAxis, densityAxis, layerAxis, metricAxis, niceDomain, niceTicks, shareAxis, stepAxis } from "../axes.ts";
+import { definitionLabel, isShare, metricLabel, metricWord, points, significant } from "../format.ts";
+import { orderedColor, seriesColor, seriesDash } from "../palette.ts";
+import { type Curve, draw, drawCurves, type Figure, type Point, smooth, thin } from "./chart.ts";
 
 /** A run's name and events, as figures take them. */
 export interface NamedEvents {
   readonly name: string;
   readonly events: readonly TrainEvent[];
+  /** Step of the evaluation that was kept. */
+  readonly keptStep?: number | null;
+  /** Its place among all runs of the page, so that a run has one colour in every figure; by default its place in the list. */
+  readonly index?: number;
 }
 
-// a decimal only where ticks are closer than 1 %
-const AS_PERCENT = {
-  tickFormat: (value: number) => percent(value, Math.abs(value * 100 - Math.round(value * 100)) < 1e-6 ? 0 : 1),
-};
-
-function stepAxis(runs: readonly NamedEvents[]) {
-  const steps = runs.flatMap(({ events }) => events.map((event) => ("step" in event ? event.step : 0)));
-  const last = steps.reduce((most, step) => Math.max(most, step), 1);
-  return {
-    label: "step",
-    domain: [0, last],
-    ticks: 6,
-    tickFormat: (value: number) => (Number.isInteger(value) ? String(value) : ""),
-  };
+function stepsOf(runs: readonly NamedEvents[]) {
+  let last = 1;
+  for (const { events } of runs) for (const event of events) if ("step" in event) last = Math.max(last, event.step);
+  return stepAxis(last);
 }
 
 /** Loss over steps: task, density and total of one run, or the task loss of several. Null without steps. */
 export function lossFigure(runs: readonly NamedEvents[]): Figure | null {
   const [only] = runs;
   const one = runs.length === 1 && only !== undefined;
+  const keptStep = one ? (only.keptStep ?? null) : null;
   const curves = one ? lossParts(only.events) : byRun(runs, (events) => steps(events, (event) => event.taskLoss));
   return curves.length === 0
     ? null
     : {
         id: "loss",
         title: one ? "Loss" : "Task loss",
-        caption: `${one ? "Task loss, density loss and their weighted sum" : "Task loss of each run"} over training steps; faint: each step, strong: moving average.`,
-        svg: drawCurves({
+        caption: `${one ? "Task loss, density loss and their weighted sum" : "Task loss of each run"} over training steps; faint: each step, strong: moving average.${keptStep === null ? "" : ` Dashed rule: step ${keptStep}, whose parameters were kept.`}`,
+        ...drawCurves({
           label: "loss over steps",
           curves: curves.map((curve) => ({ ...curve, raw: thin(curve.points), points: smooth(thin(curve.points)) })),
-          x: stepAxis(runs),
-          y: { label: "loss", zero: true },
+          x: stepsOf(runs),
+          y: { label: "loss", ...amountAxis(curves.flatMap(valuesOf)) },
+          kept: keptStep,
         }),
       };
 }
@@ -75,17 +70,20 @@ function lossParts(events: readonly TrainEvent[]): Curve[] {
 
 /** The main metric at each evaluation. Null without evaluations. */
 export function scoreFigure(runs: readonly NamedEvents[], metric: string): Figure | null {
-  const curves = byRun(runs, (events) => evals(events, (event) => event.metrics[metric] ?? Number.NaN));
+  const curves = withRings(
+    runs,
+    byRun(runs, (events) => evals(events, (event) => event.metrics[metric] ?? Number.NaN)),
+  );
   if (curves.length === 0) return null;
   return {
     id: "score",
     title: metricLabel(metric),
-    caption: `${metricLabel(metric)} on the evaluation split at each evaluation.`,
-    svg: drawCurves({
+    caption: `${metricLabel(metric)} on the evaluation split at each evaluation.${ringSentence(curves)}`,
+    ...drawCurves({
       label: `${metric} over steps`,
       curves,
-      x: stepAxis(runs),
-      y: { label: metricWord(metric), ...(isShare(metric) ? AS_PERCENT : {}) },
+      x: stepsOf(runs),
+      y: metricAxis(metric, curves.flatMap(valuesOf)),
       dots: true,
     }),
   };
@@ -103,19 +101,22 @@ export function densityOverStepsFigure(runs: readonly NamedEvents[]): Figure | n
           points: evals(only.events, (event) => densityBy(event.density.encoder, definition)),
         }))
       : byRun(runs, (events) => evals(events, (event) => densityBy(event.density.encoder, HEADLINE_DEFINITION)));
-  const drawn = curves.filter((curve) => curve.points.length > 0);
+  const drawn = withRings(
+    runs,
+    curves.filter((curve) => curve.points.length > 0),
+  );
   if (drawn.length === 0) return null;
   const what =
     runs.length === 1 ? "by definition" : `share of activations with ${definitionLabel(HEADLINE_DEFINITION)}`;
   return {
     id: "density-over-steps",
     title: "Density during training",
-    caption: `Density of MLP activations over attended tokens at each evaluation, ${what}.`,
-    svg: drawCurves({
+    caption: `Density of MLP activations over attended tokens at each evaluation, ${what}.${ringSentence(drawn)}`,
+    ...drawCurves({
       label: "density over steps",
       curves: drawn,
-      x: stepAxis(runs),
-      y: { label: "density", zero: true, ...AS_PERCENT },
+      x: stepsOf(runs),
+      y: densityAxis(drawn.flatMap(valuesOf)),
       dots: true,
     }),
   };
@@ -129,11 +130,31 @@ export function learningRateFigure(runs: readonly NamedEvents[]): Figure | null 
     id: "learning-rate",
     title: "Learning rate",
     caption: "Learning rate of each step.",
-    svg: drawCurves({
+    ...drawCurves({
       label: "learning rate over steps",
       curves,
-      x: stepAxis(runs),
-      y: { label: "learning rate", zero: true, tickFormat: (value: number) => significant(value, 2) },
+      x: stepsOf(runs),
+      y: {
+        label: "learning rate",
+        ...amountAxis(curves.flatMap(valuesOf), (value) => significant(value, 2)),
+      },
+    }),
+  };
+}
+
+/** Share of MLP neurons that are left over steps, of runs that remove them while training. Null without such a run. */
+export function keptShareFigure(runs: readonly NamedEvents[]): Figure | null {
+  const curves = byRun(runs, (events) => thin(steps(events, (event) => event.keptShare ?? Number.NaN)));
+  if (curves.length === 0) return null;
+  return {
+    id: "kept-share",
+    title: "Neurons left during training",
+    caption: "Share of MLP neurons that are not yet removed at each step.",
+    ...drawCurves({
+      label: "neurons left over steps",
+      curves,
+      x: stepsOf(runs),
+      y: { label: "neurons left", ...shareAxis() },
     }),
   };
 }
@@ -154,21 +175,15 @@ export function layerFigure(report: DensityReport, stack: LayerDensity["stack"] 
     title: `Density per layer${stack === "encoder" ? "" : ` (${stack})`}`,
     caption:
       "Share of MLP activations of each layer that are not zero (grey), or above each threshold, over attended tokens.",
-    svg: drawCurves({
+    ...drawCurves({
       label: "density per layer",
       curves,
-      x: { ...LAYERS(layers.length) },
-      y: { label: "density", domain: [0, 1], ...AS_PERCENT },
+      x: layerAxis(layers.map(({ layer }) => layer)),
+      y: { label: "density", ...shareAxis() },
       dots: true,
     }),
   };
 }
-
-const LAYERS = (numLayers: number) => ({
-  label: "layer",
-  tickFormat: (value: number) => (Number.isInteger(value) ? String(value) : ""),
-  ticks: Math.min(numLayers, 12),
-});
 
 /** A stack's density with its name; `color` indexes the series' colours, `hollow` draws it with gaps. */
 export interface NamedDensity {
@@ -188,6 +203,7 @@ export function thresholdFigure(reports: readonly NamedDensity[]): Figure | null
     name,
     hollow,
     color: seriesColor(color ?? index),
+    dash: seriesDash(color ?? index),
     points: definitions.map((definition, at) => ({ x: at, y: densityBy(density, definition) })),
   }));
   return {
@@ -195,11 +211,11 @@ export function thresholdFigure(reports: readonly NamedDensity[]): Figure | null
     title: "Threshold curve",
     caption:
       "Share of activations with |a| > τ over attended tokens, all layers together; τ = 0 is the exact count of non-zeros. Steps of τ are evenly spaced.",
-    svg: drawCurves({
+    ...drawCurves({
       label: "threshold curve",
       curves,
-      x: { label: "τ", ticks: definitions.length, tickFormat: (at: number) => names[at] ?? "" },
-      y: { label: "P(|a| > τ)", domain: [0, 1], ...AS_PERCENT },
+      x: { label: "τ", ticks: [...definitions.keys()], tickFormat: (at: number) => names[at] ?? "" },
+      y: { label: "P(|a| > τ)", ...shareAxis() },
       dots: true,
     }),
   };
@@ -234,7 +250,7 @@ export function pairedFigure(rows: readonly ComparisonRow[], method: string): Fi
     id: `paired-${method}`,
     title: `PEFT against DEFT per layer: ${method}`,
     caption: `Density of each layer without (hollow) and with (filled) the density loss${own.length > 1 ? `, mean of ${own.length} seeds` : ""}; a longer line to the left is a larger gain.`,
-    svg: drawChart({
+    ...draw((narrow) => ({
       label: `density per layer, PEFT against DEFT, ${method}`,
       legend: [
         { name: "PEFT", color: PEFT, hollow: true },
@@ -242,9 +258,9 @@ export function pairedFigure(rows: readonly ComparisonRow[], method: string): Fi
       ],
       height: 92 + layers.length * 20,
       marginTop: 44,
-      x: { label: "density", domain: [0, 1], grid: true, ticks: [0, 0.25, 0.5, 0.75, 1], ...AS_PERCENT },
+      x: { label: "density", grid: true, ...shareAxis([0, 1], narrow ? 2 : 4) },
       y: { label: "layer", type: "point", domain: layers.map(({ layer }) => layer), padding: 0.6 },
-      fx: { label: null, domain: ["exact", HEADLINE_DEFINITION].map(definitionLabel), padding: 0.14 },
+      fx: { label: null, domain: ["exact", HEADLINE_DEFINITION].map(definitionLabel), padding: narrow ? 0.34 : 0.24 },
       marks: [
         Plot.link(pairs, {
           ...place,
@@ -259,7 +275,7 @@ export function pairedFigure(rows: readonly ComparisonRow[], method: string): Fi
         Plot.dot(pairs, { ...place, x: "peft", stroke: PEFT, strokeWidth: 2, r: 4 }),
         Plot.dot(pairs, { ...place, x: "deft", fill: DEFT, r: 4.5 }),
       ],
-    }),
+    })),
   };
 }
 
@@ -283,19 +299,24 @@ export function tradeOffFigure({ rows, metricName }: Comparison): Figure | null 
     .filter((dot) => Number.isFinite(dot.x) && Number.isFinite(dot.y));
   if (dots.length === 0) return null;
   const share = isShare(metricName);
-  const reach = Math.max(share ? 0.01 : 0.01, ...dots.map((dot) => Math.abs(dot.y))) * 1.25;
+  const reach = Math.max(0.01, ...dots.map((dot) => Math.abs(dot.y))) * 1.25;
   return {
     id: "trade-off",
     title: "What sparsity cost",
     caption: `Change in ${metricWord(metricName)}${share ? " (points)" : ""} against the share of density removed (${definitionLabel(HEADLINE_DEFINITION)}); one dot a seed. Up and to the right is better.`,
-    svg: drawChart({
+    ...draw({
       label: "score change against density change",
       legend: methods.map((name, index) => ({ name, color: seriesColor(index) })),
-      x: { label: "density removed", ...AS_PERCENT, grid: true, domain: [Math.min(0, ...dots.map((dot) => dot.x)), 1] },
+      x: {
+        label: "density removed",
+        grid: true,
+        ...shareAxis(niceDomain([...dots.map((dot) => dot.x), 1], null, { zero: true })),
+      },
       y: {
         label: "score change",
         grid: true,
         domain: [-reach, reach],
+        ticks: niceTicks([-reach, reach]),
         tickFormat: (value: number) => (share ? points(value) : significant(value, 2)),
       },
       marks: [
@@ -311,7 +332,12 @@ type EvalOf = Extract<TrainEvent, { type: "eval" }>;
 
 function byRun(runs: readonly NamedEvents[], pointsOf: (events: readonly TrainEvent[]) => readonly Point[]): Curve[] {
   return runs
-    .map(({ name, events }, index) => ({ name, color: seriesColor(index), points: pointsOf(events) }))
+    .map(({ name, events, index }, at) => ({
+      name,
+      color: seriesColor(index ?? at),
+      dash: seriesDash(index ?? at),
+      points: pointsOf(events),
+    }))
     .filter((curve) => curve.points.length > 0);
 }
 
@@ -322,6 +348,19 @@ function steps(events: readonly TrainEvent[], of: (event: StepOf) => number): Po
 function evals(events: readonly TrainEvent[], of: (event: EvalOf) => number): Point[] {
   return finite(events.flatMap((event) => (event.type === "eval" ? [{ x: event.step, y: of(event) }] : [])));
 }
+
+/** Curves over steps with a ring around the point that was kept; one run has several curves, several runs one each. */
+function withRings(runs: readonly NamedEvents[], curves: readonly Curve[]): Curve[] {
+  return curves.map((curve) => {
+    const run = runs.length === 1 ? runs[0] : runs.find(({ name }) => name === curve.name);
+    return { ...curve, rings: curve.points.filter(({ x }) => x === run?.keptStep) };
+  });
+}
+
+const ringSentence = (curves: readonly Curve[]) =>
+  curves.some(({ rings = [] }) => rings.length > 0) ? " The ring marks the evaluation that was kept." : "";
+
+const valuesOf = ({ points: of }: Curve): number[] => of.map(({ y }) => y);
 
 function finite(all: readonly Point[]): Point[] {
   return all.filter((point) => Number.isFinite(point.y));

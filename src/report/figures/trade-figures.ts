@@ -1,8 +1,10 @@
 // What was paid for what: score against neurons, latency, size and density, with the points that no other beats.
+
 import * as Plot from "@observablehq/plot";
 import { densityBy, HEADLINE_DEFINITION } from "../../density/index.ts";
 import type { BenchReport } from "../../jobs/index.ts";
 import type { RunRecord } from "../../runs/index.ts";
+import { amountAxis, type Domain, decimalTicks, metricBounds, niceTicks, percentTicks } from "../axes.ts";
 import {
   benchedScores,
   type CompressionReport,
@@ -10,18 +12,9 @@ import {
   scoredCandidates,
   statedChange,
 } from "../candidates.ts";
-import {
-  count,
-  definitionLabel,
-  isShare,
-  metricLabel,
-  metricWord,
-  percent,
-  points,
-  score,
-  significant,
-} from "../format.ts";
-import { drawChart, type Figure, seriesColor } from "./chart.ts";
+import { definitionLabel, isShare, metricLabel, metricWord, points, significant } from "../format.ts";
+import { type PointShape, seriesColor, seriesShape } from "../palette.ts";
+import { draw, type Figure } from "./chart.ts";
 import { paretoFront } from "./pareto.ts";
 
 /** A point of a trade; `seen` was measured on the examples that the choice looked at. */
@@ -30,6 +23,8 @@ interface TradePoint {
   readonly y: number;
   readonly color: string;
   readonly seen: boolean;
+  /** Where colours repeat. */
+  readonly shape?: PointShape;
   readonly label?: string;
   /** The label stands under the point. */
   readonly isBelow?: boolean;
@@ -40,17 +35,30 @@ interface TradeDrawing {
   readonly title: string;
   readonly caption: string;
   readonly x: Plot.ScaleOptions;
-  readonly y: Plot.ScaleOptions;
+  /** The y axis with its ticks. */
+  readonly y: (ticks: readonly number[]) => Plot.ScaleOptions;
   readonly points: readonly TradePoint[];
   readonly legend: readonly { readonly name: string; readonly color: string; readonly hollow?: boolean }[];
   /** A level to compare with. */
   readonly level?: number;
+  /** What the y values can be. */
+  readonly bounds?: Domain | null;
 }
 
 const GREY = seriesColor(7);
 
 /** Points with the line of those that no other beats: up and to the left is better. Null with fewer than two. */
-function tradeFigure({ id, title, caption, x, y, points: given, legend, level }: TradeDrawing): Figure | null {
+function tradeFigure({
+  id,
+  title,
+  caption,
+  x,
+  y,
+  points: given,
+  legend,
+  level,
+  bounds = null,
+}: TradeDrawing): Figure | null {
   const drawn = given.filter((of) => Number.isFinite(of.x) && Number.isFinite(of.y));
   if (drawn.length < 2) return null;
   const frontOf = (list: readonly TradePoint[]) =>
@@ -61,20 +69,20 @@ function tradeFigure({ id, title, caption, x, y, points: given, legend, level }:
     // one result and the dense model alone draw no curve
     return own.length < (seen ? 2 : 3) ? [] : [{ line: frontOf(own), opacity: seen ? 0.35 : 0.7 }];
   });
-  const svg = drawChart({
+  const domain = withRoom([...drawn.map((of) => of.y), ...(level === undefined ? [] : [level])], bounds);
+  const [least = 0, most = 1] = (x.domain as readonly number[] | undefined) ?? [];
+  // a label at the side of a plot goes towards its middle
+  const anchors = { start: 0.15, middle: 0.85, end: Number.POSITIVE_INFINITY };
+  const anchorOf = ({ x: at }: TradePoint) => {
+    const place = (at - least) / (most - least || 1);
+    return (Object.keys(anchors) as (keyof typeof anchors)[]).find((anchor) => place < anchors[anchor])!;
+  };
+  const sketch = draw({
     label: title,
     legend,
     height: 330,
-    marginLeft: 62,
-    marginRight: 28,
     x: { grid: true, ...x },
-    y: {
-      grid: true,
-      nice: true,
-      ticks: 6,
-      domain: withRoom([...drawn.map((of) => of.y), ...(level === undefined ? [] : [level])]),
-      ...y,
-    },
+    y: { grid: true, domain, ...y(niceTicks(domain)) },
     marks: [
       ...(level === undefined ? [] : [Plot.ruleY([level], { stroke: "currentColor", strokeOpacity: 0.55 })]),
       ...fronts.map(({ line, opacity }) =>
@@ -93,43 +101,53 @@ function tradeFigure({ id, title, caption, x, y, points: given, legend, level }:
       ),
       Plot.dot(
         drawn.filter(({ seen }) => !seen),
-        { x: "x", y: "y", fill: "color", r: 5.5 },
+        { x: "x", y: "y", fill: "color", r: 5.5, symbol: ({ shape = "circle" }: TradePoint) => shape },
       ),
-      ...[false, true].map((below) =>
-        Plot.text(
-          drawn.filter((of) => of.label !== undefined && (of.isBelow ?? false) === below),
-          { x: "x", y: "y", text: "label", dy: below ? 14 : -12, fill: "currentColor", fontSize: 11 },
+      ...[false, true].flatMap((below) =>
+        (Object.keys(anchors) as (keyof typeof anchors)[]).map((textAnchor) =>
+          Plot.text(
+            drawn.filter(
+              (of) => of.label !== undefined && (of.isBelow ?? false) === below && anchorOf(of) === textAnchor,
+            ),
+            { x: "x", y: "y", text: "label", dy: below ? 15 : -13, textAnchor, fill: "currentColor" },
+          ),
         ),
       ),
     ],
   });
-  return { id, title, caption, svg };
+  const hasFront = fronts.some(({ line }) => line.length > 1);
+  return { id, title, caption: `${caption} ${hasFront ? FRONT : BETTER}`, ...sketch };
 }
 
-/** From the least to the most with some room around. */
-function withRoom(values: readonly number[]): [number, number] {
+/** From the least to the most with some room around, as far as the quantity goes. */
+function withRoom(values: readonly number[], bounds: Domain | null): [number, number] {
   const [least, most] = [Math.min(...values), Math.max(...values)];
   const room = 0.08 * (most - least || Math.abs(most) || 1);
-  return [least - room, most + room];
+  const [lowest, highest] = bounds ?? [Number.NEGATIVE_INFINITY, Number.POSITIVE_INFINITY];
+  return [Math.max(lowest, least - room), Math.min(highest, most + room)];
 }
 
 const SEEN =
-  "Hollow: candidates, on the examples that the search looked at. Filled: the result, on examples that it did not. ";
-const FRONT = "The line joins what no other beats; up and to the left is better.";
+  "Hollow: candidates, on the examples that the search looked at. Filled: the result, on examples that it did not.";
+const FRONT = "The line is the Pareto front; up and to the left is better.";
+const BETTER = "Up and to the left is better.";
 
 /** A share on an axis, with room for the point at 0 and at 1. */
 const shareAxis = (label: string, most = 1) => ({
   label,
   domain: [0, Math.max(1, most)],
-  ticks: [0, 0.25, 0.5, 0.75, 1],
-  tickFormat: (value: number) => percent(value, 0),
+  ...percentTicks([0, 0.25, 0.5, 0.75, 1]),
 });
 
 function changeAxis(metric: string) {
   const share = isShare(metric);
-  return {
-    label: `change in ${metricWord(metric)}${share ? ", points" : ""}`,
-    tickFormat: (value: number) => (share ? points(value, isTenth(100 * value) ? 1 : 2) : significant(value, 2)),
+  return (ticks: readonly number[]) => {
+    const digits = ticks.every((tick) => isTenth(100 * tick)) ? 1 : 2;
+    return {
+      label: `change in ${metricWord(metric)}${share ? ", points" : ""}`,
+      ticks: [...ticks],
+      tickFormat: (value: number) => (share ? points(value, digits) : significant(value, 2)),
+    };
   };
 }
 
@@ -137,7 +155,7 @@ const isTenth = (value: number) => Math.abs(10 * value - Math.round(10 * value))
 
 function legendOf(list: readonly CompressionReport[]) {
   return list.length > 1
-    ? list.map(({ name }, index) => ({ name, color: seriesColor(index) }))
+    ? list.map(({ name }, index) => ({ name, color: seriesColor(index), shape: seriesShape(index) }))
     : [
         { name: "candidate", color: seriesColor(0), hollow: true },
         { name: "result", color: seriesColor(0) },
@@ -154,13 +172,13 @@ export function scoreByNeuronsFigure(list: readonly CompressionReport[]): Figure
     const share = record.after.neurons / Math.max(1, sum(record.layers.map(({ of }) => of)));
     return [
       ...scoredCandidates(record).map((of) => ({ x: of.share, y: of.change, color, seen: true })),
-      { x: share, y: statedChange(record), color, seen: false },
+      { x: share, y: statedChange(record), color, shape: seriesShape(index), seen: false },
     ];
   });
   return tradeFigure({
     id: "score-neurons",
     title: `${metricLabel(metric)} against neurons`,
-    caption: `Change in ${metricWord(metric)} against the dense model, by share of MLP neurons kept. ${SEEN}${FRONT}`,
+    caption: `Change in ${metricWord(metric)} against the dense model, by share of MLP neurons kept. ${SEEN}`,
     x: shareAxis("MLP neurons kept"),
     y: changeAxis(metric),
     points: [...given, { x: 1, y: 0, color: GREY, seen: false, label: "dense" }],
@@ -182,7 +200,9 @@ export function scoreByLatencyFigure(list: readonly CompressionReport[], bench: 
         color,
         seen: true,
       })),
-      ...(bench === null ? [{ x: latency, y: statedChange(record), color, seen: false }] : []),
+      ...(bench === null
+        ? [{ x: latency, y: statedChange(record), color, shape: seriesShape(index), seen: false }]
+        : []),
     ];
   });
   const batches = [...new Set(bench?.rows.map(({ batch }) => batch))];
@@ -200,7 +220,7 @@ export function scoreByLatencyFigure(list: readonly CompressionReport[], bench: 
     title: `${metricLabel(metric)} against latency`,
     caption:
       `Change in ${metricWord(metric)} against the dense model, by its share of the dense model’s time on this machine` +
-      `${timed.length > 0 ? " (labels: weights, batch size)" : ", the larger of batch 1 and 32"}. ${SEEN}${FRONT}`,
+      `${timed.length > 0 ? " (labels: weights, batch size)" : ", the larger of batch 1 and 32"}. ${SEEN}`,
     x: shareAxis("latency, of the dense model’s", Math.max(0, ...drawn.map(({ x }) => x))),
     y: changeAxis(metric),
     points: drawn.length === 0 ? [] : [...drawn, { x: 1, y: 0, color: GREY, seen: false, label: "dense" }],
@@ -214,14 +234,14 @@ export function scoreBySizeFigure(list: readonly CompressionReport[], bench: Ben
   const metric = metricOf(list);
   const MEBI = 2 ** 20;
   const sized = list.flatMap(({ name, record }, index): TradePoint[] => {
-    const color = seriesColor(index);
+    const [color, shape] = [seriesColor(index), seriesShape(index)];
     const small = benchedScores(list, bench).find((of) => of.name === name && of.row.precision === record.quantization);
     const change = quantizedChange(record);
     return [
-      { x: (4 * record.after.parameters) / MEBI, y: statedChange(record), color, seen: false },
+      { x: (4 * record.after.parameters) / MEBI, y: statedChange(record), color, shape, seen: false },
       ...(small === undefined || change === null
         ? []
-        : [{ x: small.row.fileBytes / MEBI, y: change, color, seen: false, label: record.quantization }]),
+        : [{ x: small.row.fileBytes / MEBI, y: change, color, shape, seen: false, label: record.quantization }]),
     ];
   });
   const dense = list.map(({ record }) => (4 * record.before.parameters) / MEBI);
@@ -229,12 +249,10 @@ export function scoreBySizeFigure(list: readonly CompressionReport[], bench: Ben
   return tradeFigure({
     id: "score-size",
     title: `${metricLabel(metric)} against size`,
-    caption: `Change in ${metricWord(metric)} on unseen examples, by size of the weights: float32 where nothing else is said. ${FRONT}`,
+    caption: `Change in ${metricWord(metric)} on unseen examples, by size of the weights: float32 where nothing else is said.`,
     x: {
       label: "weights, MiB",
-      domain: [0, 1.08 * Math.max(0, ...dense)],
-      ticks: 6,
-      tickFormat: (value: number) => count(value),
+      ...amountAxis([1.02 * Math.max(0, ...dense)]),
     },
     y: changeAxis(metric),
     points: [...sized, { x: first, y: 0, color: GREY, seen: false, label: "dense" }],
@@ -245,26 +263,28 @@ export function scoreBySizeFigure(list: readonly CompressionReport[], bench: Ben
 
 /** Score against density of activations, a dot a run. Null with fewer than two runs. */
 export function scoreByDensityFigure(
-  runs: readonly { readonly name: string; readonly record: RunRecord }[],
+  runs: readonly { readonly name: string; readonly record: RunRecord; readonly index?: number }[],
 ): Figure | null {
   const metric = runs[0]?.record.metricName ?? "";
-  const own = runs.flatMap(({ name, record: { result, metricName } }, index) =>
-    result === null || metricName !== metric ? [] : [{ name, result, color: seriesColor(index) }],
-  );
+  const own = runs.flatMap(({ name, record: { result, metricName }, index: place }, at) => {
+    const index = place ?? at;
+    return result === null || metricName !== metric
+      ? []
+      : [{ name, result, color: seriesColor(index), shape: seriesShape(index) }];
+  });
   if (own.length < 2) return null;
   return tradeFigure({
     id: "score-density",
     title: `${metricLabel(metric)} against density`,
-    caption: `${metricLabel(metric)} of each run on the evaluation split by share of activations with ${definitionLabel(HEADLINE_DEFINITION)}. ${FRONT}`,
+    caption: `${metricLabel(metric)} of each run on the evaluation split by share of activations with ${definitionLabel(HEADLINE_DEFINITION)}.`,
     x: shareAxis(`density, ${definitionLabel(HEADLINE_DEFINITION)}`),
-    y: {
-      label: metricWord(metric),
-      tickFormat: (value: number) => score(metric, value),
-    },
-    points: own.map(({ result, color }) => ({
+    y: (ticks) => ({ label: metricWord(metric), ...(isShare(metric) ? percentTicks(ticks) : decimalTicks(ticks)) }),
+    bounds: metricBounds(metric),
+    points: own.map(({ result, color, shape }) => ({
       x: densityBy(result.density.encoder, HEADLINE_DEFINITION),
       y: result.metrics[metric] ?? Number.NaN,
       color,
+      shape,
       seen: false,
     })),
     legend: own,

@@ -26,7 +26,7 @@ export function compressionSection(
   return html`<section><h2>Compression</h2>
 <p>Whole neurons and MLPs removed; the dense model is the run it was made from, in float32. Scores in the table come from examples
 that no choice has seen.</p>
-${tableHtml(compressionsTable(list))}
+${tableHtml("compressed models", compressionsTable(list))}
 ${figuresHtml(trades)}
 ${list.map((one) => html`<h3 class="model">${one.name}</h3>${modelPart(one, densityOf(one.record.source))}`)}</section>`;
 }
@@ -35,15 +35,15 @@ function modelPart(one: CompressionReport, density: DensityReport | null): Marku
   const { record } = one;
   const drawn: (Figure | null)[] = [keptFigure(one), spareFigure(one), gatesFigure(one)];
   const [, ...notes] = compressionNotes(record);
-  return html`${tableHtml(compressionTable(record))}
+  return html`${tableHtml("before and after", compressionTable(record))}
 <p class="note">${notes.join(" ")}</p>
 ${figuresHtml(drawn)}
-${tableHtml(compressedLayersTable(one, density))}
+${tableHtml("compression by layer", compressedLayersTable(one, density))}
 ${one.gates === null && measuredImportance(record) === null ? null : html`<p class="note">Rank 1 is what can go first. “Missed by”: mean squared change of the logits without the layer’s MLP.</p>`}
 ${
   record.candidates.length === 0
     ? null
-    : html`<details><summary>Every candidate of the search (${record.candidates.length})</summary>${tableHtml(candidatesTable(record), (row) => row[0] === "taken")}
+    : html`<details><summary>Every candidate of the search (${record.candidates.length})</summary>${tableHtml("candidates of the search", candidatesTable(record), (row) => row[0] === "taken")}
 <p class="note">Divergence: mean squared change of the logits. “May be lost” adds one standard error to the change on the search’s examples.</p></details>`
 }`;
 }
@@ -56,6 +56,6 @@ export function benchSection(bench: BenchReport | null): Markup | null {
   return html`<section><h2>Benchmark</h2>
 <p>${device}, ${threads} threads; ${texts.count} texts of ${texts.split}, ${texts.meanTokens.toFixed(1)} tokens in the mean, padded to the longest of a
 batch. The models took turns; “of first” is the median over rounds.</p>
-${tableHtml(benchTable(bench))}
-${estimated ? html`<h3>Multiply–accumulates and energy</h3>${tableHtml(arithmeticTable(bench))}<p class="note">${ENERGY_CAVEAT}</p>` : null}</section>`;
+${tableHtml("benchmark", benchTable(bench))}
+${estimated ? html`<h3>Multiply–accumulates and energy</h3>${tableHtml("multiply–accumulates and energy", arithmeticTable(bench))}<p class="note">${ENERGY_CAVEAT}</p>` : null}</section>`;
 }

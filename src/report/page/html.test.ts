@@ -1,7 +1,9 @@
 // Pages, figures and cards: whole, self-contained, and safe with any text.
+
 import { parseHTML } from "linkedom";
 import { describe, expect, test } from "vitest";
 import { parseDocument } from "yaml";
+import { compressionReport, GOLDEN_RUNS, runReport } from "../../../test/support/golden-runs.ts";
 import {
   sampleComparison,
   sampleDensity,
@@ -13,13 +15,18 @@ import {
 import { type Figure, smooth, standaloneSvg, thin } from "../figures/chart.ts";
 import * as figures from "../figures/figures.ts";
 import { modelCard } from "../model-card.ts";
+import { pairedComparisons } from "../pairing.ts";
 import { runFiles } from "../run-files.ts";
 import { reportHtml } from "./html.ts";
 import { html, shellLine } from "./page.ts";
 
 const run = sampleRun("deft", 1);
 const page = reportHtml({ title: "One", runs: [run] });
-const comparisonPage = reportHtml({ title: "Both", runs: [sampleRun("peft", 0), run], comparison: sampleComparison() });
+const comparisonPage = reportHtml({
+  title: "Both",
+  runs: [sampleRun("peft", 0), run],
+  comparisons: [sampleComparison()],
+});
 
 describe("reportHtml", () => {
   test("fetches nothing and names no script", () => {
@@ -60,6 +67,69 @@ describe("reportHtml", () => {
     const text = reportHtml({ title: "x", runs: [{ name: "x", record: sampleRecord(), events: [] }] });
     expect(text).toContain("This run has not ended");
     expect(text).not.toContain("<figure");
+  });
+});
+
+describe("reportHtml of committed real runs", () => {
+  const documentOf = (content: Parameters<typeof reportHtml>[0]) => parseHTML(reportHtml(content)).document;
+  const idsOf = (document: ReturnType<typeof documentOf>) =>
+    [...document.querySelectorAll("figure")].map(({ id }) => id);
+
+  test.each(GOLDEN_RUNS)("%s: every figure draws something at both widths, each id once", (name) => {
+    const document = documentOf({ title: name, runs: [runReport(name)] });
+    const ids = idsOf(document);
+    expect(ids).toEqual(expect.arrayContaining(["loss", "score", "density-over-steps", "density-per-layer"]));
+    expect(new Set(ids).size).toBe(ids.length);
+    for (const figure of document.querySelectorAll("figure"))
+      for (const size of ["wide", "narrow"])
+        expect(figure.querySelectorAll(`.${size} path[d], .${size} circle, .${size} line`).length).toBeGreaterThan(2);
+    expect(document.body.textContent).not.toMatch(/NaN|undefined|\[object/);
+  });
+
+  test("the curve of a score goes through its evaluations", () => {
+    const figure = documentOf({ title: "deft", runs: [runReport("deft")] }).getElementById("score")!;
+    const heights = [...figure.querySelectorAll(".wide g.dot")][0]!.querySelectorAll("circle");
+    const at = [...heights].map((dot) => Number(dot.getAttribute("cy")));
+    // accuracies 18.75, 27.5, 15 and 17.5 %, on a linear axis
+    const [first, second, third, fourth] = at as [number, number, number, number];
+    expect((first - second) / (third - second)).toBeCloseTo((0.275 - 0.1875) / (0.275 - 0.15), 1);
+    expect((fourth - second) / (third - second)).toBeCloseTo((0.275 - 0.175) / (0.275 - 0.15), 1);
+  });
+
+  test("a removal of neurons is drawn from all to what was asked for", () => {
+    const ids = idsOf(documentOf({ title: "removal", runs: [runReport("removal")] }));
+    expect(ids).toContain("kept-share");
+    expect(idsOf(documentOf({ title: "deft", runs: [runReport("deft")] }))).not.toContain("kept-share");
+  });
+
+  test("a regression's answers are drawn against their targets", () => {
+    const document = documentOf({ title: "regression", runs: [runReport("regression")] });
+    expect(document.querySelectorAll("#residuals-regression .wide g.dot circle")).toHaveLength(32);
+  });
+
+  test("runs of different tasks have curves, tables and figures of their own", () => {
+    const runs = ["peft", "deft", "regression", "questions"].map(runReport);
+    const document = documentOf({ title: "all", runs });
+    expect(idsOf(document)).toEqual(expect.arrayContaining(["score-1", "score-2", "score-3", "loss-1", "loss-2"]));
+    const tables = [...document.querySelectorAll('[aria-label^="runs on"]')].map((table) => [
+      table.getAttribute("aria-label"),
+      [...table.querySelectorAll("tbody th")].map((cell) => cell.textContent),
+    ]);
+    expect(tables).toEqual([
+      ["runs on text-classification", ["peft", "deft"]],
+      ["runs on stsb", ["regression"]],
+      ["runs on squad", ["questions"]],
+    ]);
+    expect(document.querySelectorAll("details > summary")).toHaveLength(5);
+  });
+
+  test("the paper's numbers are not beside those of a small model", () => {
+    const runs = ["peft", "deft"].map(runReport);
+    const comparisons = pairedComparisons(runs.map(({ record }) => record));
+    expect(comparisons).toHaveLength(1);
+    expect(reportHtml({ title: "two", runs, comparisons, compressions: [compressionReport()] })).not.toContain(
+      "The paper’s numbers",
+    );
   });
 });
 

@@ -1,4 +1,3 @@
-// HTML by template: interpolated text is escaped, markup made here is not.
 import { escapeText, type Figure } from "../figures/chart.ts";
 import type { TextTable } from "../tables/table.ts";
 
@@ -26,24 +25,44 @@ function render(part: Part): string {
   return part.map(render).join("");
 }
 
-/** A table with numbers right-aligned and its last row strong when it sums up. */
+/**
+ * A table with numbers right-aligned and rows that sum up in strong type. It scrolls in itself where it is wider than the page, by
+ * keyboard too; `name` tells screen readers what it holds.
+ */
 export function tableHtml(
+  name: string,
   { head, rows, align = [] }: TextTable,
   strong: (row: readonly string[]) => boolean = () => false,
 ): Markup {
   const side = (column: number) => (align[column] ?? (column === 0 ? "left" : "right")) === "right";
   const cls = (column: number) => (side(column) ? raw(' class="n"') : null);
-  return html`<div class="scroll"><table><thead><tr>${head.map((cell, c) => html`<th scope="col"${cls(c)}>${cell}</th>`)}</tr></thead><tbody>${rows.map(
-    (row) =>
-      html`<tr${strong(row) ? raw(' class="sum"') : null}>${row.map((cell, c) =>
-        c === 0 ? html`<th scope="row">${cell}</th>` : html`<td${cls(c)}>${cell}</td>`,
-      )}</tr>`,
-  )}</tbody></table></div>`;
+  // a column without a heading is no heading for anything
+  const heading = (cell: string, c: number) =>
+    cell === "" ? html`<td></td>` : html`<th scope="col"${cls(c)}>${cell}</th>`;
+  return scrollHtml(
+    name,
+    html`<table><thead><tr>${head.map(heading)}</tr></thead><tbody>${rows.map(
+      (row) =>
+        html`<tr${strong(row) ? raw(' class="sum"') : null}>${row.map((cell, c) =>
+          c === 0 && cell !== "" ? html`<th scope="row"${cls(c)}>${cell}</th>` : html`<td${cls(c)}>${cell}</td>`,
+        )}</tr>`,
+    )}</tbody></table>`,
+  );
 }
 
-/** A figure with its caption. */
-export function figureHtml({ id, title, caption, svg }: Figure): Markup {
-  return html`<figure id="${id}"><h3>${title}</h3>${raw(svg)}<figcaption>${caption}</figcaption></figure>`;
+/** Content that may be wider than the page: it scrolls in itself, also by keyboard. */
+export function scrollHtml(name: string, content: Markup): Markup {
+  return html`<div class="scroll" role="group" aria-label="${name}" tabindex="0">${content}</div>`;
+}
+
+/** Lines of commands, which scroll in themselves where they are longer than the page is wide. */
+export function preHtml(name: string, text: string): Markup {
+  return html`<pre role="group" aria-label="${name}" tabindex="0">${text}</pre>`;
+}
+
+/** A figure with its caption, drawn for columns and for phones; the style sheet shows one of the two. */
+export function figureHtml({ id, title, caption, svg, narrowSvg }: Figure): Markup {
+  return html`<figure id="${id}"><h3>${title}</h3><div class="wide">${raw(svg)}</div><div class="narrow">${raw(narrowSvg)}</div><figcaption>${caption}</figcaption></figure>`;
 }
 
 /** Figures side by side; nothing where all are missing. */

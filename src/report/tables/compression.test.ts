@@ -1,4 +1,5 @@
 // Compressed models on a page: what is drawn of a search, a benchmark and gates, and the paper beside it.
+
 import { parseHTML } from "linkedom";
 import { describe, expect, test } from "vitest";
 import {
@@ -7,13 +8,12 @@ import {
   sampleCompressed,
   sampleCompression,
 } from "../../../test/support/compressions.ts";
-import { sampleComparison, sampleRun } from "../../../test/support/records.ts";
+import { sampleRun } from "../../../test/support/records.ts";
 import { benchedScores, layersAlone, measuredImportance, scoredCandidates, statedChange } from "../candidates.ts";
 import * as figures from "../figures/compression-figures.ts";
 import { paretoFront, rankCorrelation, ranksOf } from "../figures/pareto.ts";
 import * as trades from "../figures/trade-figures.ts";
 import { reportHtml } from "../page/html.ts";
-import { paperTable } from "../paper.ts";
 import { candidatesTable, compressedLayersTable, compressionsTable } from "./compression.ts";
 
 describe("paretoFront", () => {
@@ -125,28 +125,6 @@ describe("tables", () => {
       ["smaller", "−5.85"],
     ]);
   });
-
-  test("the paper's numbers have ours beside them, with the same definition first", () => {
-    const none = paperTable({ comparison: null, compressions: [], bench: null }).rows;
-    expect(none.every(([, , , , ours]) => ours === "–")).toBe(true);
-    const { rows } = paperTable({
-      comparison: sampleComparison(),
-      compressions: [sampleCompressed()],
-      bench: sampleBench(),
-    });
-    const [density] = rows;
-    expect(density!.slice(0, 5)).toEqual(["RoBERTa-large, GLUE", "density change", "encoder", "44.94 %", "0.52 %"]);
-    expect(density!.at(-1)).toBe("lora, adapter: sst2; version 1 of the paper: 50.72 %");
-    expect(rows.find(([, what, stack]) => what === "density change" && stack === "decoder")![4]).toBe("–");
-    expect(rows.find(([, what]) => what === "runtime change")!.slice(3)).toEqual([
-      "−8.79 %",
-      "−25.00 %",
-      "–",
-      "small, p50, batch 1",
-    ]);
-    const untimed = paperTable({ comparison: null, compressions: [sampleCompressed()], bench: null }).rows;
-    expect(untimed.find(([, what]) => what === "memory change")!.at(-1)).toBe("small, float32 weights");
-  });
 });
 
 describe("the page", () => {
@@ -172,7 +150,7 @@ describe("the page", () => {
   test("draws every candidate that has a score, and every result", () => {
     const figure = document.getElementById("score-neurons")!;
     // two models with nine scored candidates each and the dense one
-    expect(figure.querySelectorAll("g[aria-label=dot] circle").length).toBe(2 * 9 + 2 + 1);
+    expect(figure.querySelectorAll(".wide g.dot > *").length).toBe(2 * 9 + 2 + 1);
     expect(document.querySelectorAll("details").length).toBe(2);
     expect(document.querySelectorAll("details")[0]!.querySelectorAll("tbody tr").length).toBe(57);
   });
@@ -209,5 +187,5 @@ test("gates over steps: a line for each, with finite coordinates", () => {
   );
   const figure = figures.gatesOverStepsFigure(events)!;
   expect(figure.svg).not.toMatch(/NaN|Infinity/);
-  expect(parseHTML(figure.svg).document.querySelectorAll("g[aria-label=line] path").length).toBe(3);
+  expect(parseHTML(figure.svg).document.querySelectorAll("g.line path").length).toBe(3);
 });

@@ -1,10 +1,9 @@
-// The tables of results, once: the terminal aligns them, the page marks them up.
-import type { Density } from "../../density/index.ts";
-import { densityBy, densityDefinitions, HEADLINE_DEFINITION } from "../../density/index.ts";
+import { type Density, densityBy, densityDefinitions, HEADLINE_DEFINITION } from "../../density/index.ts";
 import type { Comparison, ComparisonRow, ScoreInterval } from "../../jobs/index.ts";
 import type { Evaluation } from "../../tasks/index.ts";
 import {
   count,
+  decimal,
   definitionLabel,
   isShare,
   metricLabel,
@@ -14,6 +13,7 @@ import {
   score,
   scoreChange,
   signedPercent,
+  significant,
 } from "../format.ts";
 import type { TextTable } from "./table.ts";
 
@@ -114,8 +114,42 @@ export function evaluationFacts(evaluation: Evaluation): [name: string, value: s
   ];
 }
 
-/** One line a run: score and density side by side. */
-export function runsTable(runs: readonly { readonly name: string; readonly result: Evaluation | null }[]): TextTable {
+/** Each evaluation of a run, the one that was kept marked. */
+export function evaluationsTable(
+  evaluations: readonly (Pick<Evaluation, "loss" | "metrics" | "density"> & {
+    readonly step: number;
+    readonly epoch: number;
+  })[],
+  keptStep: number | null,
+): TextTable {
+  const metrics = [...new Set(evaluations.flatMap((of) => Object.keys(of.metrics)))];
+  const definitions = ["exact", HEADLINE_DEFINITION];
+  return {
+    head: [
+      "step",
+      "epoch",
+      ...metrics.map(metricLabel),
+      "loss",
+      ...definitions.map((d) => `density ${definitionLabel(d)}`),
+      "parameters",
+    ],
+    align: ["right", ...metrics.map(() => "right" as const), "right", "right", "right", "right", "left"],
+    rows: evaluations.map(({ step, epoch, loss, metrics: values, density }) => [
+      count(step),
+      decimal(epoch),
+      ...metrics.map((metric) => score(metric, values[metric] ?? Number.NaN)),
+      significant(loss),
+      ...definitions.map((d) => percent(densityBy(density.encoder, d))),
+      step === keptStep ? "kept" : "",
+    ]),
+  };
+}
+
+/** One line a run: score and density side by side, and at which step it was evaluated where that is known. */
+export function runsTable(
+  runs: readonly { readonly name: string; readonly result: Evaluation | null; readonly keptStep?: number | null }[],
+): TextTable {
+  const hasSteps = runs.some(({ keptStep = null }) => keptStep !== null);
   const metrics = [...new Set(runs.flatMap(({ result }) => Object.keys(result?.metrics ?? {})))];
   const definitions = ["exact", HEADLINE_DEFINITION];
   return {
@@ -124,12 +158,14 @@ export function runsTable(runs: readonly { readonly name: string; readonly resul
       ...metrics.map(metricLabel),
       ...definitions.map((d) => `density ${definitionLabel(d)}`),
       "dead neurons",
+      ...(hasSteps ? ["step kept"] : []),
     ],
-    rows: runs.map(({ name, result }) => [
+    rows: runs.map(({ name, result, keptStep = null }) => [
       name,
       ...metrics.map((metric) => (result === null ? "–" : score(metric, result.metrics[metric] ?? Number.NaN))),
       ...definitions.map((d) => (result === null ? "–" : percent(densityBy(result.density.encoder, d)))),
       result === null ? "–" : count(result.density.encoder.deadNeurons),
+      ...(hasSteps ? [keptStep === null ? "–" : count(keptStep)] : []),
     ]),
   };
 }
