@@ -140,7 +140,7 @@ test("every command line in the documents names commands and flags that are ther
 });
 
 test("the command check sees what is not there", () => {
-  const text = '```sh\nnpx deft trian --model x\nA=1 deft train \\\n  --modle x --model '--no'\n```\n';
+  const text = '```sh\nnpx deft trian --model x\nA=1 deft train \\\n  --modle x --model "--no"\n```\n';
   expect(commandLines(text).flatMap(unknownWords)).toEqual([
     "deft trian: no such command",
     "deft train: no flag --modle",
