@@ -13,11 +13,9 @@ const PAGES = [
   "/",
   "/overview",
   "/tutorial/own-data",
-  "/how-to/install",
   "/reference/settings",
   "/reference/api/node",
   "/explanation/density",
-  "/internals/rooms/graph",
 ];
 const WIDTHS = [1280, 400] as const;
 const SCHEMES = ["light", "dark"] as const;
@@ -45,9 +43,14 @@ function serve(): Promise<Server> {
 async function faultsOf(page: Page): Promise<string[]> {
   const { violations } = await new AxeBuilder({ page }).analyze();
   const found = violations.map(
-    ({ id, help, nodes }) => `${id}: ${help}: ${nodes.slice(0, 3).map((node) => node.target.join(" ")).join("; ")}`,
+    ({ id, help, nodes }) =>
+      `${id}: ${help}: ${nodes
+        .slice(0, 3)
+        .map((node) => node.target.join(" "))
+        .join("; ")}`,
   );
-  const wider = await page.evaluate(() => document.documentElement.scrollWidth - document.documentElement.clientWidth);
+  const root = "document.documentElement";
+  const wider = await page.evaluate<number>(`${root}.scrollWidth - ${root}.clientWidth`);
   return wider > 0 ? [...found, `the page is ${wider} px wider than the window`] : found;
 }
 
@@ -55,7 +58,11 @@ async function checkPages(browser: Browser, origin: string, pictures: string | u
   const faults: string[] = [];
   for (const colorScheme of SCHEMES) {
     for (const width of WIDTHS) {
-      const context = await browser.newContext({ colorScheme, viewport: { width, height: 900 }, reducedMotion: "reduce" });
+      const context = await browser.newContext({
+        colorScheme,
+        viewport: { width, height: 900 },
+        reducedMotion: "reduce",
+      });
       const page = await context.newPage();
       page.on("pageerror", (error) => faults.push(error.message));
       for (const path of PAGES) {
@@ -80,7 +87,9 @@ async function checkSearch(browser: Browser, origin: string): Promise<string[]> 
   const results = page.locator("#localsearch-list li a");
   await results.first().waitFor({ timeout: 10_000 });
   const links = await results.evaluateAll((all) => all.map((link) => link.getAttribute("href") ?? ""));
-  return links.some((link) => link.includes("/reference/")) ? [] : [`search: expected a reference page, got ${links.join(", ")}`];
+  return links.some((link) => link.includes("/reference/"))
+    ? []
+    : [`search: expected a reference page, got ${links.join(", ")}`];
 }
 
 const executablePath = [process.env["DEFT_CHROMIUM"], "/usr/bin/chromium", "/usr/bin/google-chrome"].find(
