@@ -155,3 +155,19 @@ test("links are led to pages of the site, and others to the repository or to pla
   );
   expect(changeLinks(text, { ...page, repository: "https://r/" })).toContain("[`c`](https://r/src/c.ts)");
 });
+
+/** Rows of Markdown tables with another number of cells than their head; a bar inside a cell is written `\\|`. */
+function raggedRows(text: string): string[] {
+  const cells = (row: string) => row.replace(/\\\|/g, "").split("|").length;
+  return [...prose(text).matchAll(/^(\|.*\|)\n\|[ :|-]+\|\n((?:\|.*\|?(?:\n|$))*)/gm)].flatMap(
+    ([, head = "", body = ""]) => body.split("\n").filter((row) => row !== "" && cells(row) !== cells(head)),
+  );
+}
+
+test("every row of a table has as many cells as its head", () => {
+  const ragged = DOCUMENTS.flatMap((file) =>
+    raggedRows(readFileSync(join(ROOT, file), "utf8")).map((row) => `${file}: ${row}`),
+  );
+  expect(ragged).toEqual([]);
+  expect(raggedRows("| a | b |\n| --- | --- |\n| `x|y` | z |\n| `x\\|y` | z |\n")).toEqual(["| `x|y` | z |"]);
+});
