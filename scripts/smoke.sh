@@ -10,7 +10,7 @@ fail() { echo "smoke: $1" >&2 && exit 1; }
 cd "$root"
 tarball=$folder/$(npm pack --silent --pack-destination "$folder")
 contents=$(tar tzf "$tarball")
-for file in README.md LICENSE NOTICE dist/cli/main.js dist/node.d.ts assets/demo/model/config.json docs/explanation/density.md; do
+for file in README.md LICENSE NOTICE dist/cli/main.js dist/node.d.ts assets/demo/model/config.json docs/tutorial/own-data.md; do
   grep -qx "package/$file" <<<"$contents" || fail "expected $file in the package, got none"
 done
 if stray=$(grep -E '\.test\.|^package/(src|test|bench|scripts|examples)/' <<<"$contents"); then
@@ -59,6 +59,12 @@ JS
 sed -n '/^```ts$/,/^```$/{/^```/d;p}' node_modules/deft-tune/README.md >example.js
 grep -q 'from "deft-tune/node"' example.js || fail "expected an example in the README, got none"
 HF_HUB_OFFLINE=1 node example.js | tail -n 4
+
+# the tutorial's commands, as they stand: every block marked `sh`
+awk '/^```sh$/ { run = 1; next } /^```$/ { run = 0 } run' node_modules/deft-tune/docs/tutorial/own-data.md >tutorial.sh
+bash -euo pipefail tutorial.sh >tutorial.txt 2>&1 || fail "expected the tutorial to run, got"$'\n'"$(tail -n 20 tutorial.txt)"
+[ -s dist/topics/onnx/model_quantized.onnx ] || fail "expected the tutorial to export a model"
+[ "$(wc -l <answers.jsonl)" = 2 ] || fail "expected two answers in the tutorial, got $(cat answers.jsonl)"
 
 cat >use.ts <<'TS'
 import { fineTune, loadModel, loadRun, lora, type TunedRun } from "deft-tune/node";

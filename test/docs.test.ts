@@ -1,10 +1,15 @@
 // Documents tell the truth: links lead somewhere, and every TypeScript block compiles.
+
 import { execFileSync } from "node:child_process";
 import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { dirname, join, relative } from "node:path";
 import { fileURLToPath } from "node:url";
 import ts from "typescript";
 import { expect, test } from "vitest";
+import { anchorOf, changeLinks, localLinks, prose } from "../scripts/docs/links.ts";
+import { GROUPS, sitePages } from "../scripts/docs/pages.ts";
+import { COMMANDS } from "../src/cli/commands.ts";
+import { COMMON_FLAGS } from "../src/cli/flags.ts";
 
 const ROOT = fileURLToPath(new URL("..", import.meta.url));
 const DOCUMENTS = execFileSync("git", ["ls-files", "--cached", "--others", "--exclude-standard", "*.md"], {
@@ -14,29 +19,15 @@ const DOCUMENTS = execFileSync("git", ["ls-files", "--cached", "--others", "--ex
   .split("\n")
   .filter((file) => file !== "" && existsSync(join(ROOT, file)));
 
-/** The text without fenced blocks, whose brackets are no links. */
-const prose = (text: string) => text.replace(/^(```|~~~)[\s\S]*?^\1/gm, "");
-
-/** GitHub's anchor of a heading. */
-function anchorOf(heading: string): string {
-  return heading
-    .replace(/\[([^\]]*)\]\([^)]*\)/g, "$1")
-    .toLowerCase()
-    .replace(/[^\p{L}\p{N}\s_-]/gu, "")
-    .trim()
-    .replace(/\s/g, "-");
-}
-
 function anchorsOf(text: string): Set<string> {
   return new Set([...prose(text).matchAll(/^#{1,6}\s+(.+?)\s*#*$/gm)].map(([, heading]) => anchorOf(heading ?? "")));
 }
 
-/** Links of a document that lead nowhere, each with its line. */
+/** Links of a document that lead nowhere. */
 function brokenLinks(file: string, text: string): string[] {
-  return [...prose(text).matchAll(/!?\[[^\]]*\]\(\s*<?([^)\s>]+)>?[^)]*\)/g)].flatMap(([, link = ""]) => {
-    if (/^[a-z][\w+.-]*:/i.test(link)) return [];
-    const [path = "", anchor] = link.split("#");
-    const target = path === "" ? join(ROOT, file) : join(ROOT, dirname(file), decodeURI(path));
+  return localLinks(text).flatMap(({ path, anchor }) => {
+    const link = `${path}${anchor === undefined ? "" : `#${anchor}`}`;
+    const target = path === "" ? join(ROOT, file) : join(ROOT, dirname(file), path);
     if (!existsSync(target)) return [`${file}: ${link}: no such file`];
     if (anchor === undefined || !target.endsWith(".md")) return [];
     return anchorsOf(readFileSync(target, "utf8")).has(anchor) ? [] : [`${file}: ${link}: no such heading`];
@@ -120,4 +111,75 @@ test("option types and the settings page are those of the table of settings", ()
     cwd: ROOT,
     stdio: "pipe",
   });
+});
+
+test("every page of docs has its place in the site, once", () => {
+  const placed = GROUPS.flatMap(({ files }) => files);
+  expect(placed.filter((file) => !existsSync(join(ROOT, file)))).toEqual([]);
+  expect(new Set(placed).size).toBe(placed.length);
+  const pages = sitePages();
+  expect(DOCUMENTS.filter((file) => file.startsWith("docs/") && !pages.has(file))).toEqual([]);
+});
+
+/** Command lines of `deft` in a text's blocks for a shell; lines that end with a backslash are joined. */
+function commandLines(text: string): string[][] {
+  const blocks = [...text.matchAll(/^```(?:sh|bash|dockerfile)\n([\s\S]*?)^```/gm)].map(([, code = ""]) => code);
+  const lines = blocks.flatMap((code) => code.replace(/\\\n/g, " ").split("\n"));
+  return lines.flatMap((line) => {
+    const called = /(?:^|&& |RUN )(?:npx )?deft (.+)$/.exec(
+      line.replace(/^(?:[A-Z_]+=\S+ )+/, "").replace(/\s#.*$/, ""),
+    );
+    const words = called?.[1]?.match(/"[^"]*"|'[^']*'|\S+/g);
+    return words === undefined || words === null ? [] : [words];
+  });
+}
+
+/** What is wrong with a command line: a command that is not there, or a flag that it does not have. */
+function unknownWords([name = "", ...words]: readonly string[]): string[] {
+  const command = COMMANDS.find((of) => of.name === name);
+  if (command === undefined) return [`deft ${name}: no such command`];
+  const flags = new Set([...command.flags, ...COMMON_FLAGS].flatMap(({ name }) => [`--${name}`, `--no-${name}`]));
+  const given = words.filter((word) => word.startsWith("--") && word !== "--help");
+  return given.filter((flag) => !flags.has(flag)).map((flag) => `deft ${name}: no flag ${flag}`);
+}
+
+test("every command line in the documents names commands and flags that are there", () => {
+  const lines = DOCUMENTS.flatMap((file) =>
+    commandLines(readFileSync(join(ROOT, file), "utf8")).map((words) => ({ file, words })),
+  );
+  expect(lines.length).toBeGreaterThan(60);
+  expect(lines.flatMap(({ file, words }) => unknownWords(words).map((fault) => `${file}: ${fault}`))).toEqual([]);
+});
+
+test("the command check sees what is not there", () => {
+  const text = '```sh\nnpx deft trian --model x\nA=1 deft train \\\n  --modle x --model "--no"\n```\n';
+  expect(commandLines(text).flatMap(unknownWords)).toEqual([
+    "deft trian: no such command",
+    "deft train: no flag --modle",
+  ]);
+});
+
+test("links are led to pages of the site, and others to the repository or to plain text", () => {
+  const page = { file: "docs/how-to/a.md", page: "how-to/a.md", pages: new Map([["docs/x/b.md", "x/b.md"]]) };
+  const text = "[b](../x/b.md#h) [`c`](../../src/c.ts) [d](https://e.org) [e](#e)\n```ts\nf[0](g)\n```\n";
+  expect(changeLinks(text, { ...page, repository: undefined })).toBe(
+    text.replace("../x/b.md#h", "../x/b.md#h").replace("[`c`](../../src/c.ts)", "`c`"),
+  );
+  expect(changeLinks(text, { ...page, repository: "https://r/" })).toContain("[`c`](https://r/src/c.ts)");
+});
+
+/** Rows of Markdown tables with another number of cells than their head; a bar inside a cell is written `\\|`. */
+function raggedRows(text: string): string[] {
+  const cells = (row: string) => row.replace(/\\\|/g, "").split("|").length;
+  return [...prose(text).matchAll(/^(\|.*\|)\n\|[ :|-]+\|\n((?:\|.*\|?(?:\n|$))*)/gm)].flatMap(
+    ([, head = "", body = ""]) => body.split("\n").filter((row) => row !== "" && cells(row) !== cells(head)),
+  );
+}
+
+test("every row of a table has as many cells as its head", () => {
+  const ragged = DOCUMENTS.flatMap((file) =>
+    raggedRows(readFileSync(join(ROOT, file), "utf8")).map((row) => `${file}: ${row}`),
+  );
+  expect(ragged).toEqual([]);
+  expect(raggedRows("| a | b |\n| --- | --- |\n| `x|y` | z |\n| `x\\|y` | z |\n")).toEqual(["| `x|y` | z |"]);
 });

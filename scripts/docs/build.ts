@@ -13,6 +13,18 @@ const PAGES = join(ROOT, "site/pages");
 /** The list of doors that the plugin writes; the sidebar has it already. */
 const CONTENTS = "contents.md";
 
+/** Options of typedoc-plugin-markdown, which typedoc's own types do not know: a page for each door. */
+const PLUGIN_OPTIONS = {
+  outputFileStrategy: "modules",
+  hidePageHeader: true,
+  hideBreadcrumbs: true,
+  entryFileName: CONTENTS,
+  parametersFormat: "table",
+  interfacePropertiesFormat: "table",
+  useCodeBlocks: true,
+  expandObjects: true,
+};
+
 /** Copies every page to its place in the site, with its links changed. */
 function writePages(): void {
   const pages = sitePages();
@@ -36,9 +48,7 @@ async function writeLibraryReference(): Promise<void> {
     excludeInternal: true,
     disableSources: true,
     logLevel: "Warn",
-    // options of typedoc-plugin-markdown: a page for each door
-    ...{ outputFileStrategy: "modules", hidePageHeader: true, hideBreadcrumbs: true, entryFileName: CONTENTS },
-    ...{ parametersFormat: "table", interfacePropertiesFormat: "table", useCodeBlocks: true, expandObjects: true },
+    ...PLUGIN_OPTIONS,
   });
   const project = await app.convert();
   if (project === undefined || app.logger.hasErrors()) throw new Error("typedoc could not read the doors");

@@ -9,7 +9,6 @@ export const ROOT = fileURLToPath(new URL("../..", import.meta.url));
 export interface PageGroup {
   readonly title: string;
   readonly files: readonly string[];
-  readonly collapsed?: true;
 }
 
 const under = (folder: string, ...names: string[]) => names.map((name) => `docs/${folder}/${name}.md`);
@@ -58,7 +57,6 @@ export const GROUPS: readonly PageGroup[] = [
   },
   {
     title: "Internals",
-    collapsed: true,
     files: [
       "ARCHITECTURE.md",
       "docs/NOTATION.md",

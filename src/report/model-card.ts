@@ -1,3 +1,4 @@
+// The model card: `README.md` of a run, with the front matter the Hugging Face hub reads.
 import { stringify } from "yaml";
 import { densityBy, HEADLINE_DEFINITION } from "../density/index.ts";
 import { comparisonRow } from "../jobs/index.ts";

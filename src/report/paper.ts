@@ -1,3 +1,4 @@
+// The paper's numbers, to stand beside ours: arXiv 2402.01911 (AAAI 2025).
 import { type DensityReport, densityBy, HEADLINE_DEFINITION } from "../density/index.ts";
 import type { BenchReport, Comparison } from "../jobs/index.ts";
 import { benchedScores, type CompressionReport } from "./candidates.ts";

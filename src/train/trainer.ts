@@ -1,3 +1,4 @@
+// The loop: steps, evaluations, checkpoints, early stopping. It yields events and draws nothing.
 import type { Tensor } from "../tensor/index.ts";
 import type { TrainEvent } from "./events.ts";
 import type { TrainerOptions } from "./trainer-options.ts";

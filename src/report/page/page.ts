@@ -1,3 +1,4 @@
+// HTML by template: interpolated text is escaped, markup made here is not.
 import { escapeText, type Figure } from "../figures/chart.ts";
 import type { TextTable } from "../tables/table.ts";
 

@@ -1,3 +1,4 @@
+// The tables of results, once: the terminal aligns them, the page marks them up.
 import { type Density, densityBy, densityDefinitions, HEADLINE_DEFINITION } from "../../density/index.ts";
 import type { Comparison, ComparisonRow, ScoreInterval } from "../../jobs/index.ts";
 import type { Evaluation } from "../../tasks/index.ts";
