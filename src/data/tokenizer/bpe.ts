@@ -3,7 +3,7 @@ import { FileError, UnsupportedError } from "../../errors.ts";
 import type { TokenizerJson } from "./json.ts";
 import { widthAt } from "./tracked-text.ts";
 import { unknownWord, vocabularyOf } from "./vocabulary.ts";
-import type { WordModel } from "./word-model.ts";
+import type { WordModel } from "./word-tokens.ts";
 
 /** What two neighbouring tokens become, and how early that was learned. */
 interface Merge {

@@ -182,78 +182,98 @@ function stands(anchor: Anchor, text: string, at: number): boolean {
 }
 
 function compiled(node: RegexNode, source: string): Program {
-  const steps: Step[] = [];
-  const refused = (what: string) =>
-    new UnsupportedError(`the regular expression ${JSON.stringify(source)} in tokenizer.json (${what})`, [
+  return new ProgramWriter(source).program(node);
+}
+
+/** Writes the steps of a regular expression, one after the other. */
+class ProgramWriter {
+  readonly #source: string;
+  readonly #steps: Step[] = [];
+
+  constructor(source: string) {
+    this.#source = source;
+  }
+
+  /** The steps of a whole expression. @throws {UnsupportedError} when it is too large, or looks behind without a bound. */
+  program(node: RegexNode): Program {
+    this.#write(node);
+    this.#emit({ op: "match" });
+    return this.#steps;
+  }
+
+  #refused(what: string): UnsupportedError {
+    return new UnsupportedError(`the regular expression ${JSON.stringify(this.#source)} in tokenizer.json (${what})`, [
       "look-behinds of a bounded length, at most a few thousand steps",
     ]);
-  const emit = (step: Step): number => {
-    if (steps.length >= MOST_STEPS) throw refused("too large");
-    return steps.push(step) - 1;
-  };
-  const write = (of: RegexNode): void => {
+  }
+
+  #emit(step: Step): number {
+    if (this.#steps.length >= MOST_STEPS) throw this.#refused("too large");
+    return this.#steps.push(step) - 1;
+  }
+
+  #write(of: RegexNode): void {
     switch (of.kind) {
       case "set":
-        emit({ op: "set", set: of.set });
+        this.#emit({ op: "set", set: of.set });
         return;
       case "anchor":
-        emit({ op: "anchor", at: of.at });
+        this.#emit({ op: "anchor", at: of.at });
         return;
       case "sequence":
-        of.parts.forEach(write);
+        for (const part of of.parts) this.#write(part);
         return;
       case "choice":
-        choice(of.options);
+        this.#choice(of.options);
         return;
       case "repeat":
-        repeat(of);
+        this.#repeat(of);
         return;
       case "atomic":
-        emit({ op: "atomic", of: compiled(of.of, source) });
+        this.#emit({ op: "atomic", of: compiled(of.of, this.#source) });
         return;
       case "look": {
         const widths = of.isBehind ? widthsOf(of.of) : null;
-        if (of.isBehind && widths === null) throw refused("a look-behind without a largest length");
-        emit({ op: "look", of: compiled(of.of, source), isNegative: of.isNegative, widths });
+        if (of.isBehind && widths === null) throw this.#refused("a look-behind without a largest length");
+        this.#emit({ op: "look", of: compiled(of.of, this.#source), isNegative: of.isNegative, widths });
       }
     }
-  };
-  const choice = (options: readonly RegexNode[]): void => {
+  }
+
+  #choice(options: readonly RegexNode[]): void {
     const jumps: number[] = [];
     options.forEach((option, i) => {
       if (i === options.length - 1) {
-        write(option);
+        this.#write(option);
         return;
       }
-      const fork = emit({ op: "match" });
-      write(option);
-      jumps.push(emit({ op: "match" }));
-      steps[fork] = { op: "fork", first: fork + 1, second: steps.length };
+      const fork = this.#emit({ op: "match" });
+      this.#write(option);
+      jumps.push(this.#emit({ op: "match" }));
+      this.#steps[fork] = { op: "fork", first: fork + 1, second: this.#steps.length };
     });
-    for (const jump of jumps) steps[jump] = { op: "jump", to: steps.length };
-  };
-  const repeat = ({ of, min, max, isLazy }: Extract<RegexNode, { kind: "repeat" }>): void => {
-    for (let i = 0; i < min; i++) write(of);
+    for (const jump of jumps) this.#steps[jump] = { op: "jump", to: this.#steps.length };
+  }
+
+  #repeat({ of, min, max, isLazy }: Extract<RegexNode, { kind: "repeat" }>): void {
+    for (let i = 0; i < min; i++) this.#write(of);
     const forkTo = (fork: number, inside: number, outside: number) => {
-      steps[fork] = { op: "fork", first: isLazy ? outside : inside, second: isLazy ? inside : outside };
+      this.#steps[fork] = { op: "fork", first: isLazy ? outside : inside, second: isLazy ? inside : outside };
     };
     if (max === Number.POSITIVE_INFINITY) {
-      const fork = emit({ op: "match" });
-      write(of);
-      emit({ op: "jump", to: fork });
-      forkTo(fork, fork + 1, steps.length);
+      const fork = this.#emit({ op: "match" });
+      this.#write(of);
+      this.#emit({ op: "jump", to: fork });
+      forkTo(fork, fork + 1, this.#steps.length);
       return;
     }
     const forks: number[] = [];
     for (let i = min; i < max; i++) {
-      forks.push(emit({ op: "match" }));
-      write(of);
+      forks.push(this.#emit({ op: "match" }));
+      this.#write(of);
     }
-    for (const fork of forks) forkTo(fork, fork + 1, steps.length);
-  };
-  write(node);
-  emit({ op: "match" });
-  return steps;
+    for (const fork of forks) forkTo(fork, fork + 1, this.#steps.length);
+  }
 }
 
 /** How many characters a match can have, where there is a largest number; null where there is none. */

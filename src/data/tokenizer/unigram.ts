@@ -3,7 +3,7 @@ import { FileError } from "../../errors.ts";
 import type { TokenizerJson } from "./json.ts";
 import { widthAt } from "./tracked-text.ts";
 import { unknownWord } from "./vocabulary.ts";
-import type { WordModel, WordTokens } from "./word-model.ts";
+import type { WordModel, WordTokens } from "./word-tokens.ts";
 
 /** How much less likely than the rarest piece a character is that no piece stands for. */
 const UNKNOWN_PENALTY = 10;

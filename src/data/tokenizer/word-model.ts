@@ -5,22 +5,7 @@ import type { TokenizerJson } from "./json.ts";
 import { piecesOf, unigramModel } from "./unigram.ts";
 import { vocabularyOf } from "./vocabulary.ts";
 import { wordLevelModel, wordPieceModel } from "./word-piece.ts";
-
-/** Tokens of one word; token i stands for its UTF-16 units from `starts[i]` up to `ends[i]`. */
-export interface WordTokens {
-  readonly ids: readonly number[];
-  readonly starts: readonly number[];
-  readonly ends: readonly number[];
-}
-
-export interface WordModel {
-  /** The tokens of a word. @throws {UnsupportedError} when it is unknown and the model has no token for that. */
-  encode(word: string): WordTokens;
-  /** The vocabulary, in the order of the file. */
-  readonly vocabulary: ReadonlyMap<string, number>;
-  /** The token for what is not in the vocabulary. */
-  readonly unknown: string | null;
-}
+import type { WordModel, WordTokens } from "./word-tokens.ts";
 
 const TYPES: Readonly<Record<string, (json: TokenizerJson["model"], file: string) => WordModel>> = {
   WordPiece: wordPieceModel,

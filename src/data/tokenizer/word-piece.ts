@@ -2,7 +2,7 @@
 import type { TokenizerJson } from "./json.ts";
 import { widthAt } from "./tracked-text.ts";
 import { unknownWord, vocabularyOf } from "./vocabulary.ts";
-import type { WordModel, WordTokens } from "./word-model.ts";
+import type { WordModel, WordTokens } from "./word-tokens.ts";
 
 const MOST_CHARACTERS = 100;
 
