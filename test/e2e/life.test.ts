@@ -2,6 +2,7 @@
 import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { parseHTML } from "linkedom";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { openSafetensors } from "../../src/hub/index.ts";
 import { nodeFiles } from "../../src/node.ts";
@@ -98,7 +99,11 @@ describe("a run that learns", () => {
   test("predicts what it learnt, also line by line", async () => {
     const { code, out } = await deft("predict", at("run"), "--text", "a funny story", "--threads", "1");
     expect(code).toBe(0);
-    expect(JSON.parse(out)).toMatchObject({ label: "positive", logits: [expect.any(Number), expect.any(Number)] });
+    const { label, score, logits } = JSON.parse(out) as { label: string; score: number; logits: [number, number] };
+    expect(label).toBe("positive");
+    expect(logits).toHaveLength(2);
+    expect(logits[1]).toBeGreaterThan(logits[0]);
+    expect(score).toBeCloseTo(1 / (1 + Math.exp(logits[0] - logits[1])), 6);
     const examples = tinyExamples(40, 9);
     await writeFile(at("texts.jsonl"), examples.map(({ text }) => `${JSON.stringify({ text })}\n`).join(""));
     const many = await deft("predict", at("run"), "--input", at("texts.jsonl"), "--batch-size", "7", "--threads", "1");
@@ -116,7 +121,14 @@ describe("a run that learns", () => {
     expect(JSON.parse(profile.out).density.layers).toHaveLength(2);
     const report = await deft("report", at("run"), "--output", at("page.html"), "--json");
     expect(JSON.parse(report.out)).toMatchObject({ report: at("page.html") });
-    expect(await readFile(at("page.html"), "utf8")).toMatch(/^<!doctype html>[\s\S]*<svg/i);
+    const { document } = parseHTML(await readFile(at("page.html"), "utf8"));
+    const accuracy = `${(100 * record.result!.metrics["accuracy"]!).toFixed(2)} %`;
+    expect(document.querySelector(".tiles dd")?.textContent).toBe(accuracy);
+    const [dots] = document.querySelectorAll("#score .wide g.dot");
+    expect(dots?.querySelectorAll("circle")).toHaveLength(evaluations(events).length);
+    const cells = [...document.querySelectorAll(".matrix td[style]")].map((cell) => Number(cell.textContent));
+    expect(cells.reduce((sum, count) => sum + count, 0)).toBe(32);
+    expect((cells[0]! + cells[3]!) / 32).toBeCloseTo(record.result!.metrics["accuracy"]!, 12);
     expect(
       (await deft("train", ...argv({ model: at("model"), task: "sst2", data: at("sst2"), output: at("run") }))).code,
     ).toBe(2);
@@ -180,7 +192,9 @@ describe("every method and kind of task", () => {
       "--threads",
       "1",
     );
-    expect(JSON.parse(out)).toEqual({ value: expect.any(Number), logits: [expect.any(Number)] });
+    const { value, ...rest } = JSON.parse(out) as { value: number };
+    expect(Math.abs(value)).toBeLessThan(10);
+    expect(rest).toEqual({ logits: [value] });
   });
 });
 
@@ -194,11 +208,11 @@ test("compare: both variants, one row a method and seed, a page; finished runs a
     ["lora", 1],
     ["head", 1],
   ]);
-  expect(rows[0]).toMatchObject({
-    peft: { examples: 32 },
-    deft: { examples: 32 },
-    densityChange: { encoder: expect.any(Number) },
-  });
+  expect(rows[0]).toMatchObject({ peft: { examples: 32 }, deft: { examples: 32 } });
+  const [before, after] = [rows[0].peft, rows[0].deft].map(
+    ({ density }) => density.encoder.thresholds["0.01"] as number,
+  );
+  expect(rows[0].densityChange.encoder).toBeCloseTo((before! - after!) / before!, 12);
   const names = Object.keys(await filesBelow(at("compared")));
   for (const name of ["comparison.json", "report.html", "lora-seed1-peft/run.json", "head-seed1-deft/report.html"])
     expect(names).toContain(name);
