@@ -43,7 +43,7 @@ describe("a model that answers one class", () => {
     expect(warning).toMatchObject({
       step: 4,
       message: expect.stringMatching(
-        /^at the evaluation of step 4, the model answers "(neg|posi)tive" for 100\.0 % of the evaluation examples, of which 50\.0 % have this label\. If this stays so, train longer, or change --learning-rate\.$/,
+        /^at the evaluation of step 4, the model answers "(nega|posi)tive" for 100\.0 % of the evaluation examples, of which 50\.0 % have this label\. If this stays so, train longer, or change --learning-rate\.$/,
       ),
     });
     expect(order.slice(-4)).toEqual(["eval", "warning", "checkpoint", "end"]);
@@ -52,7 +52,7 @@ describe("a model that answers one class", () => {
     const warned = [...document.querySelectorAll(".warning")].map(({ textContent }) => textContent);
     expect(warned).toEqual([
       `step 4: ${(warning as { message: string }).message}`,
-      expect.stringMatching(/^The model answers “(neg|posi)tive” for 100\.0 % of the evaluation examples/),
+      expect.stringMatching(/^The model answers “(nega|posi)tive” for 100\.0 % of the evaluation examples/),
     ]);
     const { out } = await deft("report", at("one"), "--output", at("page.html"));
     expect(out).toMatch(/^warning: The model answers “/m);
