@@ -48,6 +48,7 @@ export const GROUPS: readonly PageGroup[] = [
     title: "Reference",
     files: [
       ...under("reference", "commands", "settings", "data-files", "run-folder", "interchange", "errors"),
+      "docs/data.md",
       "docs/api.md",
     ],
   },

@@ -21,6 +21,10 @@ export interface TrainerState {
   readonly evaluationsWithoutGain: number;
   /** Running mean of the task loss, for the collapse warning. */
   readonly meanTaskLoss: number | null;
+  /** Latest evaluations in a row that were majority-class answers. */
+  readonly majorityEvaluations: number;
+  /** What of them is yet to be told. */
+  readonly majorityFinding: string | null;
   readonly warned: readonly string[];
   /** Of the density weight's controller, where there is one. */
   readonly control: DensityWeightControllerState | null;
@@ -209,6 +213,8 @@ function toJson(state: TrainerState) {
     evaluated_step: state.evaluatedStep,
     evaluations_without_gain: state.evaluationsWithoutGain,
     mean_task_loss: state.meanTaskLoss,
+    ...(state.majorityEvaluations === 0 ? {} : { majority_evaluations: state.majorityEvaluations }),
+    ...(state.majorityFinding === null ? {} : { majority_finding: state.majorityFinding }),
     warned: state.warned,
     ...(state.control ? { control: { ...state.control } } : {}),
     fingerprint: state.fingerprint,
@@ -227,6 +233,8 @@ function fromJson(json: Readonly<Record<string, unknown>>): TrainerState {
     evaluatedStep: number("evaluated_step"),
     evaluationsWithoutGain: number("evaluations_without_gain") ?? 0,
     meanTaskLoss: number("mean_task_loss"),
+    majorityEvaluations: number("majority_evaluations") ?? 0,
+    majorityFinding: typeof json["majority_finding"] === "string" ? json["majority_finding"] : null,
     warned: Array.isArray(json["warned"]) ? json["warned"].map(String) : [],
     control: controlIn(json["control"]),
     fingerprint: typeof json["fingerprint"] === "string" ? json["fingerprint"] : "",

@@ -103,3 +103,48 @@ describe("the evaluation that is kept", () => {
     expect(after.noteEvaluation(2, { score: 0.5, density: 0.3, loss: 2 }, "best")).toBe(true);
   });
 });
+
+describe("a majority-class answer", () => {
+  /** Evaluations, by index, for which a warning is due; they stand ten steps apart. */
+  const judged = (progress: Progress, answers: readonly boolean[], lastAt = Number.POSITIVE_INFINITY) =>
+    answers.flatMap((is, i) => {
+      progress.noteMajority(10 * (i + 1), is ? "one class" : null, i === lastAt);
+      return progress.takeMajority() === null ? [] : [i];
+    });
+
+  test("is told at the second of several evaluations in a row, once, and again after a better one", () => {
+    expect(judged(new Progress(), [true, true, true, false, true, true])).toEqual([1, 5]);
+  });
+
+  test("is not told of a single evaluation, unless it is the last", () => {
+    expect(judged(new Progress(), [true, false, true, false])).toEqual([]);
+    expect(judged(new Progress(), [false, true], 1)).toEqual([1]);
+  });
+
+  test("is not told of the first two steps, in which every model answers as it was initialised", () => {
+    const progress = new Progress();
+    progress.noteMajority(2, "one class", true);
+    expect(progress.takeMajority()).toBeNull();
+    progress.noteMajority(3, "one class", true);
+    expect(progress.takeMajority()).toBe("at the evaluation of step 3, one class");
+    expect(progress.takeMajority()).toBeNull();
+  });
+
+  test("is not told where the collapse of the task was", () => {
+    const progress = new Progress();
+    noted(progress, CHANCE);
+    expect(judged(progress, [true, true])).toEqual([]);
+  });
+
+  test("is told after a resume what was yet to be told, and nothing twice", () => {
+    const before = new Progress();
+    judged(before, [true]);
+    before.noteMajority(20, "one class", false);
+    const after = new Progress();
+    after.restore(before.snapshot());
+    expect(after.takeMajority()).toBe("at the evaluation of step 20, one class");
+    const later = new Progress();
+    later.restore(after.snapshot());
+    expect(judged(later, [true, true])).toEqual([]);
+  });
+});

@@ -5,6 +5,8 @@ import type { TrainerState } from "./checkpoint.ts";
 const LOSS_MEMORY = 1 / 30;
 /** The collapse check begins after this many steps. */
 const FIRST_CHECK = 100;
+/** Before this step every model answers as it was initialised. */
+const FIRST_JUDGED = 3;
 /** A running loss above this share of the loss of guessing counts as guessing. */
 const CHANCE_SHARE = 0.98;
 
@@ -33,6 +35,10 @@ export class Progress {
   evaluatedStep: number | null = null;
   evaluationsWithoutGain = 0;
   meanTaskLoss: number | null = null;
+  /** Latest evaluations in a row that were majority-class answers. */
+  majorityEvaluations = 0;
+  /** What of them is yet to be told. */
+  majorityFinding: string | null = null;
   readonly warned = new Set<string>();
 
   /**
@@ -75,18 +81,39 @@ export class Progress {
     return true;
   }
 
-  /** Notes whether an evaluation was a majority-class answer; true at the first of several in a row. */
-  noteMajority(isMajority: boolean): boolean {
-    const isNew = isMajority && !this.warned.has("majority-class");
-    if (isMajority) this.warned.add("majority-class");
-    else this.warned.delete("majority-class");
-    return isNew;
+  /**
+   * Notes an evaluation that says it was a majority-class answer (null: it was better). A warning is due once for several in a row:
+   * at the second of them, or at the run's last evaluation. One early evaluation says little, since models begin so, and where the
+   * task has collapsed everything is said.
+   */
+  noteMajority(step: number, finding: string | null, isLast: boolean): void {
+    this.majorityEvaluations = finding === null ? 0 : this.majorityEvaluations + 1;
+    this.majorityFinding = null;
+    if (finding === null) this.warned.delete("majority-class");
+    else if (step >= FIRST_JUDGED && (isLast || this.majorityEvaluations >= 2) && !this.#hasWarned()) {
+      this.majorityFinding = `at the evaluation of step ${step}, ${finding}`;
+    }
+  }
+
+  #hasWarned(): boolean {
+    return this.warned.has("majority-class") || this.warned.has("collapse");
+  }
+
+  /** The finding that a warning is due for, once. */
+  takeMajority(): string | null {
+    const finding = this.majorityFinding;
+    this.majorityFinding = null;
+    if (finding !== null) this.warned.add("majority-class");
+    return finding;
   }
 
   snapshot(): Omit<TrainerState, "globalStep" | "maxSteps" | "fingerprint" | "control"> {
     const { bestMetric, bestStep, bestDensity, bestLoss, evaluatedStep, evaluationsWithoutGain, meanTaskLoss } = this;
-    const best = { bestMetric, bestStep, bestDensity, bestLoss };
-    return { ...best, evaluatedStep, evaluationsWithoutGain, meanTaskLoss, warned: [...this.warned] };
+    const { majorityEvaluations, majorityFinding } = this;
+    return {
+      ...{ bestMetric, bestStep, bestDensity, bestLoss, evaluatedStep, evaluationsWithoutGain, meanTaskLoss },
+      ...{ majorityEvaluations, majorityFinding, warned: [...this.warned] },
+    };
   }
 
   restore(state: ReturnType<Progress["snapshot"]>): void {
@@ -97,6 +124,8 @@ export class Progress {
     this.evaluatedStep = state.evaluatedStep;
     this.evaluationsWithoutGain = state.evaluationsWithoutGain;
     this.meanTaskLoss = state.meanTaskLoss;
+    this.majorityEvaluations = state.majorityEvaluations;
+    this.majorityFinding = state.majorityFinding;
     for (const code of state.warned) this.warned.add(code);
   }
 }

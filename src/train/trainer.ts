@@ -31,6 +31,8 @@ export async function* train(options: TrainerOptions): AsyncGenerator<TrainEvent
       yield event;
       const collapsed = run.noteLoss(event);
       if (collapsed) yield collapsed;
+      const majority = run.majorityWarning();
+      if (majority) yield majority;
     }
     const isAborted = () => options.signal?.aborted ?? false;
     const evaluated = run.owesEvaluation && !isAborted() ? await evaluateUnlessAborted(run, options.signal) : null;

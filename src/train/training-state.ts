@@ -155,8 +155,16 @@ export class TrainingState {
       durationMs: performance.now() - started,
       best,
     };
-    const isNew = this.progress.noteMajority(majority !== null);
-    return { event, warning: isNew ? this.#warning("majority-class", majority!) : null };
+    const isLast = this.step >= this.#options.totalSteps || this.outOfPatience;
+    this.progress.noteMajority(this.step, majority, isLast);
+    // between an evaluation and its checkpoint nothing else is told, unless there is no later place for it
+    return { event, warning: isLast ? this.majorityWarning() : null };
+  }
+
+  /** The warning of a majority-class answer that is due, once. */
+  majorityWarning(): WarningEvent | null {
+    const finding = this.progress.takeMajority();
+    return finding === null ? null : this.#warning("majority-class", finding);
   }
 
   #warning(code: string, message: string): WarningEvent {

@@ -209,11 +209,15 @@ describe("a T5 that writes", () => {
 
   test("keeps what it wrote for each example, from which its score follows", async () => {
     const outcomes = await outcomesOf("writes");
-    expect(outcomes[0]).toEqual({
-      line: 1,
-      prediction: expect.any(String) as string,
-      target: (JSON.parse(tinySeq2seq(24, 2).split("\n")[0]!) as { target: string }).target,
-      score: expect.any(Number) as number,
+    const examples = tinySeq2seq(24, 2)
+      .split("\n")
+      .map((line) => JSON.parse(line) as { source: string; target: string });
+    outcomes.forEach(({ prediction, ...outcome }, i) => {
+      const { source, target } = examples[i]!;
+      const isRight = Number(String(prediction).trim() === target);
+      // of single words ROUGE-L is the exact match
+      const metric = String(prediction).trim().split(" ").length > 1 ? outcome.metric : isRight;
+      expect(outcome).toEqual({ line: i + 1, target, score: isRight, metric, text: source });
     });
     expect(meanScore(outcomes)).toBeCloseTo(record.result!.metrics["exact_match"]!, 12);
   });
@@ -285,7 +289,10 @@ test("the library asks and answers alike", async () => {
   });
   const tuned = await run.result;
   const [answer] = await tuned.predict({ question: "what is it", context: "a dull film" });
-  expect(answer).toMatchObject({ text: expect.any(String), score: expect.any(Number) });
+  const { text, score } = answer as { text: string; score: number };
+  expect("a dull film").toContain(text);
+  expect(score).toBeGreaterThan(0);
+  expect(score).toBeLessThanOrEqual(1);
   expect((await tuned.evaluate({ nBest: 3, docStride: 4 })).metrics).toHaveProperty("exact_match");
   await tuned.dispose();
   const texts = await seq2seq(at("texts"), { sourcePrefix: "say: ", limitEval: 4, limitTrain: 16 });

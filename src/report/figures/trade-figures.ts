@@ -70,13 +70,6 @@ function tradeFigure({
     return own.length < (seen ? 2 : 3) ? [] : [{ line: frontOf(own), opacity: seen ? 0.35 : 0.7 }];
   });
   const domain = withRoom([...drawn.map((of) => of.y), ...(level === undefined ? [] : [level])], bounds);
-  const [least = 0, most = 1] = (x.domain as readonly number[] | undefined) ?? [];
-  // a label at the side of a plot goes towards its middle
-  const anchors = { start: 0.15, middle: 0.85, end: Number.POSITIVE_INFINITY };
-  const anchorOf = ({ x: at }: TradePoint) => {
-    const place = (at - least) / (most - least || 1);
-    return (Object.keys(anchors) as (keyof typeof anchors)[]).find((anchor) => place < anchors[anchor])!;
-  };
   const sketch = draw({
     label: title,
     legend,
@@ -103,20 +96,30 @@ function tradeFigure({
         drawn.filter(({ seen }) => !seen),
         { x: "x", y: "y", fill: "color", r: 5.5, symbol: ({ shape = "circle" }: TradePoint) => shape },
       ),
-      ...[false, true].flatMap((below) =>
-        (Object.keys(anchors) as (keyof typeof anchors)[]).map((textAnchor) =>
-          Plot.text(
-            drawn.filter(
-              (of) => of.label !== undefined && (of.isBelow ?? false) === below && anchorOf(of) === textAnchor,
-            ),
-            { x: "x", y: "y", text: "label", dy: below ? 15 : -13, textAnchor, fill: "currentColor" },
-          ),
-        ),
-      ),
+      ...labelMarks(drawn, x.domain as readonly number[] | undefined),
     ],
   });
   const hasFront = fronts.some(({ line }) => line.length > 1);
   return { id, title, caption: `${caption} ${hasFront ? FRONT : BETTER}`, ...sketch };
+}
+
+/** Where a label stands beside its point, by the point's place along the axis: at the side of a plot it goes towards the middle. */
+const ANCHORS = { start: 0.15, middle: 0.85, end: Number.POSITIVE_INFINITY } as const;
+
+function labelMarks(points: readonly TradePoint[], [least = 0, most = 1]: readonly number[] = []) {
+  const anchors = Object.keys(ANCHORS) as (keyof typeof ANCHORS)[];
+  const anchorOf = ({ x: at }: TradePoint) => {
+    const place = (at - least) / (most - least || 1);
+    return anchors.find((anchor) => place < ANCHORS[anchor])!;
+  };
+  return [false, true].flatMap((below) =>
+    anchors.map((textAnchor) =>
+      Plot.text(
+        points.filter((of) => of.label !== undefined && (of.isBelow ?? false) === below && anchorOf(of) === textAnchor),
+        { x: "x", y: "y", text: "label", dy: below ? 15 : -13, textAnchor, fill: "currentColor" },
+      ),
+    ),
+  );
 }
 
 /** From the least to the most with some room around, as far as the quantity goes. */

@@ -39,7 +39,9 @@ function isRange(value: unknown): value is Range {
 export function parseNames(value: unknown): readonly string[] | undefined {
   const list = typeof value === "string" ? namesIn(value) : value;
   if (!Array.isArray(list) || list.length === 0) return undefined;
-  const names = list.map((name: unknown) => (Number.isInteger(name) ? String(name) : name));
+  const names = list.map((name: unknown) =>
+    typeof name === "number" || typeof name === "boolean" ? String(name) : name,
+  );
   const areNames = names.every((name): name is string => typeof name === "string" && name.trim() !== "");
   return areNames && new Set(names).size === names.length ? names : undefined;
 }
