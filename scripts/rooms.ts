@@ -12,7 +12,8 @@ function filesOf(room: string, folder = ""): string[] {
     .flatMap((entry) => {
       const path = folder === "" ? entry.name : `${folder}/${entry.name}`;
       if (entry.isDirectory()) return entry.name === "generated" ? [] : filesOf(room, path);
-      return /\.ts$/.test(path) && !/\.test\.ts$/.test(path) && path !== "index.ts" ? [path] : [];
+      // oxlint-disable-next-line unicorn/prefer-string-starts-ends-with
+      return path.endsWith(".ts") && !path.endsWith(".test.ts") && path !== "index.ts" ? [path] : [];
     })
     .sort();
 }

@@ -28,6 +28,7 @@ const RUN_OR_MODEL: Argument = {
 
 /** The settings of a command that opens a RUN: `--model` stands in its place, and defaults are the run's own. */
 function targetFlags(command: "eval" | "predict" | "profile" | "compress" | "export" | "bench"): Flag[] {
+  // oxlint-disable-next-line no-unused-vars
   return settingFlags(command).map(({ otherDefaults: _, ...flag }) => {
     if (flag.name === "model")
       return { ...flag, help: "Open this model in place of a RUN: a Hugging Face id, or a folder." };

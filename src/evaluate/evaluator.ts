@@ -132,7 +132,8 @@ function labelOutcomes(
   const named = (value: number) => (kind === "regression" ? value : labels[value]!);
   const certainty = (i: number, prediction: number, target: number | null) =>
     kind === "regression"
-      ? { ...(target === null ? {} : { loss: (prediction - target) ** 2 }) }
+      ? // oxlint-disable-next-line unicorn/no-useless-spread
+        { ...(target === null ? {} : { loss: (prediction - target) ** 2 }) }
       : certaintyOf(logits.subarray(i * numLogits, (i + 1) * numLogits), prediction, target);
   return Array.from(predictions, (prediction, i) => {
     const target = examples.labels[i]!;

@@ -37,6 +37,7 @@ export function scorable(environment: Environment, target: RunTarget): Scorable 
     });
     return open;
   };
+  // oxlint-disable-next-line no-unused-vars
   const overrides = ({ onWarning: _, ...options }: ScoreOptions & Watched = {}) =>
     resolvePartial({ flags: { ...scoreInput(options) } });
   return {

@@ -29,6 +29,7 @@ export async function runPlace(files: Files, folder: string): Promise<RunPlace> 
  * The checkpoint to take of a run without a result: the one that would be kept so far.
  * @throws {ConfigError} when there is none.
  */
+// oxlint-disable-next-line typescript/unbound-method
 export async function keptCheckpoint({ files, note }: Environment, folder: string): Promise<number> {
   const root = joinPath(folder, "checkpoints");
   const steps = await listCheckpoints(files, root);

@@ -42,7 +42,9 @@ const KINDS: Readonly<Record<CardKind, Kind>> = {
 };
 
 const PAIR_TASKS: ReadonlySet<string> = new Set([
+  // oxlint-disable-next-line unicorn/no-useless-spread
   ...["mnli", "mrpc", "qnli", "qqp", "rte", "stsb", "wnli"],
+  // oxlint-disable-next-line unicorn/no-useless-spread
   ...["text-pair", "text-pair-regression"],
 ]);
 

@@ -111,7 +111,9 @@ export class Progress {
     const { bestMetric, bestStep, bestDensity, bestLoss, evaluatedStep, evaluationsWithoutGain, meanTaskLoss } = this;
     const { majorityEvaluations, majorityFinding } = this;
     return {
+      // oxlint-disable-next-line unicorn/no-useless-spread
       ...{ bestMetric, bestStep, bestDensity, bestLoss, evaluatedStep, evaluationsWithoutGain, meanTaskLoss },
+      // oxlint-disable-next-line unicorn/no-useless-spread
       ...{ majorityEvaluations, majorityFinding, warned: [...this.warned] },
     };
   }

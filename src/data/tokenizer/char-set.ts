@@ -58,6 +58,7 @@ export function foldedSet(set: CharSet): CharSet {
       char.toUpperCase().toLowerCase(),
       char.toLowerCase().toUpperCase(),
     ];
+    // oxlint-disable-next-line typescript/no-misused-spread
     return forms.some((form) => form.length <= 2 && set.has(form.codePointAt(0)!) && [...form].length === 1);
   });
 }

@@ -93,6 +93,7 @@ function stripped(left: boolean, right: boolean): Normalizer {
 }
 
 /** Control characters that SentencePiece's `nmt` rules remove, and what they take for a space. */
+// oxlint-disable-next-line no-control-regex
 const NMT_REMOVED = /[\u0001-\u0008\u000b\u000e-\u001f\u007f\u008f\u009f]/;
 const NMT_SPACE = /[\t\n\f\r\u1680\u200b-\u200f\u2028\u2029\u2581\ufeff\ufffd]/;
 

@@ -119,6 +119,7 @@ const SCHEMES = ["always", "first", "never"] as const;
 /** The options of a `Metaspace`; older files say `add_prefix_space` for the scheme. */
 export function metaspaceOptions(json: StageJson): MetaspaceOptions {
   const { replacement = "▁" } = json;
+  // oxlint-disable-next-line typescript/no-misused-spread
   if (typeof replacement !== "string" || [...replacement].length !== 1)
     throw new UnsupportedError(`the Metaspace of tokenizer.json with the replacement ${String(replacement)}`, [
       "one character",

@@ -78,7 +78,9 @@ export function createTokenizer(
     vocabSize: sizeOf(pipeline),
     maxLength,
     files: { json: { ...json, added_tokens: pipeline.added.effective() }, config },
+    // oxlint-disable-next-line typescript/unbound-method
     encode: (text, pair = null, options = {}) => encode(pipeline.ids, template, cutting, text, pair, options),
+    // oxlint-disable-next-line typescript/unbound-method
     spans: pipeline.spans,
     join: (first, second = null) => assemble(second === null ? template.single : template.pair, first, second ?? []),
     decode: decoding(pipeline, json, config),

@@ -70,7 +70,8 @@ function saidPreTokenizer(stage: StageJson): readonly StageJson[] {
     case "Metaspace":
       return stage.split === false
         ? [stage]
-        : [stage, matches(merged(escaped(String(stage.replacement ?? "▁")), "MergedWithNext"))];
+        : // oxlint-disable-next-line typescript/no-base-to-string
+          [stage, matches(merged(escaped(String(stage.replacement ?? "▁")), "MergedWithNext"))];
     case "Split":
       return [saidSplit(stage)];
     default:

@@ -73,6 +73,7 @@ async function prepare(environment: Environment, given: Settings, openedTeacher?
   const trainExamples = await encodeSplit(splitOf(dataset, task.trainSplit), base, settings.data, task, {
     forTraining: true,
   });
+  // oxlint-disable-next-line typescript/unbound-method
   const { split: excerpted, excerpts } = withExcerpts(splitOf(dataset, evalSplit));
   const evalExamples = await encodeSplit(excerpted, base, settings.data, task);
   const batches = trainingBatches(trainExamples, task, settings);
