@@ -2,7 +2,7 @@
 import type { FileLimits, Precision, Quantization } from "../compress/index.ts";
 import { readTokenizerFiles, type TokenizerConfigJson, type TokenizerJson } from "../data/index.ts";
 import { UnsupportedError } from "../errors.ts";
-import { type JsonObject, jsonText } from "../hub/index.ts";
+import { type JsonObject, jsonText, readJsonObject } from "../hub/index.ts";
 import type { HeadKind } from "../infer/index.ts";
 import { maxSequenceLength, type T5Config } from "../models/index.ts";
 import { numVirtualTokens } from "../peft/index.ts";
@@ -11,7 +11,7 @@ import type { Environment, RunOverrides, RunTarget } from "../workflow/index.ts"
 import { DECODING_FILE, readCompression } from "../workflow/index.ts";
 import { taskRanges } from "./calibrating.ts";
 import { type FrozenModel, openFrozen } from "./frozen-model.ts";
-import { checkNewFolder, writeWhole } from "./model-folder.ts";
+import { checkNewFolder, configText, writeWhole } from "./model-folder.ts";
 import { ONNX_DTYPES, type OnnxFileOptions, type WrittenOnnx, writeOnnxFiles } from "./onnx-files.ts";
 import { PLAN_FILES } from "./plan-files.ts";
 
@@ -70,7 +70,7 @@ export async function writeOnnxFolder(
   for (const precision of precisions)
     written.push(...(await writeOnnxFiles(files, joinPath(folder, "onnx"), frozen, precision, options)));
   await writeGeneration(files, frozen, folder);
-  await files.write(joinPath(folder, "config.json"), jsonText(onnxConfig(frozen, written)));
+  await files.write(joinPath(folder, "config.json"), configText(onnxConfig(frozen, written)));
   return written;
 }
 
@@ -164,8 +164,18 @@ async function writeTokenizer(files: Files, { opened, model }: FrozenModel, fold
   );
   await files.write(
     joinPath(folder, "tokenizer_config.json"),
-    jsonText({ ...specialTokens(json, opened), ...tokenizerConfig(config, opened, model) }),
+    jsonText({
+      ...specialTokens(json, opened),
+      ...tokenizerConfig({ ...config, ...(await storedTokenizerConfig(files, source)) }, opened, model),
+    }),
   );
+}
+
+/** tokenizer_config.json with its number literals: `model_max_length` has thirty digits where nobody set it. */
+async function storedTokenizerConfig(files: Files, folder: string): Promise<JsonObject> {
+  const name = "tokenizer_config.json";
+  if ((await files.stat(joinPath(folder, name))) === null) return {};
+  return readJsonObject(files, folder, name, "Save the tokenizer again: it is a JSON object.");
 }
 
 /** The tokens with a role by their content: what pads a batch is looked up here. */

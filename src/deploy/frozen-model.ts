@@ -12,7 +12,7 @@ import {
 } from "../compress/index.ts";
 import { gateOf, isGate, isNeuronMask, isNeuronShift } from "../density/index.ts";
 import { UnsupportedError } from "../errors.ts";
-import { fingerprint, type JsonObject, jsonText, writeSafetensors } from "../hub/index.ts";
+import { fingerprint, type JsonObject, writeSafetensors } from "../hub/index.ts";
 import { buildTaskGraph } from "../infer/index.ts";
 import { anyModel, type EncoderModel, encoderModel, type MlpSite, type Model, mlpSites } from "../models/index.ts";
 import { externalWeights } from "../onnx/index.ts";
@@ -29,7 +29,7 @@ import {
   withExtras,
   writeTrainedPart,
 } from "../workflow/index.ts";
-import { configWithHead, copySmallFiles } from "./model-folder.ts";
+import { configText, configWithHead, copySmallFiles } from "./model-folder.ts";
 
 /** A model as config.json and weights alone, with where it came from. */
 export interface FrozenModel extends PlainModel {
@@ -226,7 +226,7 @@ export async function writePlainModel(
 ): Promise<void> {
   await copySmallFiles(files, tokenizerFolder, folder);
   await files.write(joinPath(folder, "model.safetensors"), writeSafetensors(neededWeights(config, weights)));
-  await files.write(joinPath(folder, "config.json"), jsonText(config));
+  await files.write(joinPath(folder, "config.json"), configText(config));
 }
 
 /** Writes what stays beside a smaller base into `adapter/` of its folder, where `openTarget` finds it. */
