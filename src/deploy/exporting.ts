@@ -167,8 +167,9 @@ async function mergedOrRefused({ files }: Environment, opened: OpenedTarget): Pr
   try {
     return await frozen(files, opened);
   } catch (cause) {
-    if (!(cause instanceof UnsupportedError)) throw cause;
     const { kind } = opened.method.settings;
+    // a LoRA is refused for where it stands, and says so
+    if (!(cause instanceof UnsupportedError) || kind === "lora") throw cause;
     throw new ConfigError(
       [
         {

@@ -79,13 +79,14 @@ export async function frozen(
       .filter(([name]) => isGate(name))
       .map(([name, { data }]) => [siteOf(name), gateOf(Number(data[0]))]),
   );
-  const config = configWithHead(base.config, head, labels);
-  const model = anyModel(config, undefined, base.weights);
+  const untied = withOwnHead(opened, trained);
+  const config = { ...configWithHead(base.config, head, labels), ...untied.config };
+  const model = anyModel(config, undefined, untied.weights);
   const sites = mlpSites(model);
   const beside = keepsMethod ? besideMethod(opened, trained, sites, gates) : null;
   const laid = beside
     ? new Map([...base.weights, ...memoryWeights(beside.tensors)])
-    : mergedWeights(base.weights, trained, method.settings);
+    : mergedWeights(untied.weights, trained, method.settings);
   return {
     opened,
     config,
@@ -99,6 +100,20 @@ export async function frozen(
     adapterFingerprint: trained.size === 0 ? null : await adapterPrint(files, opened.trained),
     masks,
     gates,
+  };
+}
+
+/** A vocabulary's head that is the embeddings too becomes a matrix of its own where a LoRA changes the head alone. */
+function withOwnHead(
+  { base: { model, weights } }: OpenedTarget,
+  trained: ReadonlyMap<string, Tensor>,
+): Pick<PlainModel, "config" | "weights"> {
+  if (model.architecture === "encoder" || !model.config.tiedHead || !trained.has("lm_head.lora_A.weight"))
+    return { config: {}, weights };
+  const table = weights.get("shared.weight")!;
+  return {
+    config: { scale_decoder_outputs: model.config.scaledHead },
+    weights: new Map([...weights, ["lm_head.weight", table]]),
   };
 }
 

@@ -8,6 +8,7 @@ import { toFloat32 } from "./float32.ts";
 import { issueList } from "./issues.ts";
 import type { JsonObject } from "./json-file.ts";
 import type { PeftFiles } from "./peft-format.ts";
+import { taskHeads } from "./peft-targets.ts";
 
 // prompt learning wraps the model directly, so its names lack LoRA's `model.`
 const PREFIX = "base_model.";
@@ -126,7 +127,7 @@ export function fromPeftPrompt(
     hiddenSize: fields.integer("token_dim", 1),
     numLayers: fields.integer("num_layers", 1),
     numHeads: fields.integer("num_attention_heads", 1),
-    modulesToSave: [...new Set(fields.texts("modules_to_save"))],
+    modulesToSave: [...new Set([...fields.texts("modules_to_save"), ...storedHeads(config, tensors)])],
     taskType: fields.textOrNull("task_type"),
     baseModel: fields.textOrNull("base_model_name_or_path"),
   };
@@ -136,6 +137,13 @@ export function fromPeftPrompt(
   // without its table nothing can be held against a model
   if (issues.length > 0) throw new CheckpointError(weightsOf(file), issueList([...misfits, ...issues]));
   return { method, config: known, tensors: own };
+}
+
+/** Heads that the task trains and an older peft did not name. */
+function storedHeads({ task_type }: JsonObject, tensors: AdapterTensors): readonly string[] {
+  return taskHeads(task_type).filter((head) =>
+    [...tensors.keys()].some((name) => name.startsWith(`${PREFIX}${head}.`)),
+  );
 }
 
 interface Expected {

@@ -2,7 +2,24 @@
 import type { ConfigIssue } from "../errors.ts";
 import type { JsonObject } from "./json-file.ts";
 
-/** The fields of `adapter_config.json` that select layers, as they stand there. */
+/** Heads that peft trains and stores whole for a task, also where `modules_to_save` does not name them: before peft 0.11 it is null. */
+const TASK_HEADS: Readonly<Record<string, readonly string[]>> = {
+  SEQ_CLS: ["classifier", "score"],
+  TOKEN_CLS: ["classifier", "score"],
+  QUESTION_ANS: ["qa_outputs"],
+};
+
+/** The modules that a configuration's task stores whole. @see peft 0.21.2 `PeftModelForSequenceClassification` and its kin. */
+export function taskHeads(taskType: unknown): readonly string[] {
+  return typeof taskType === "string" ? (TASK_HEADS[taskType] ?? []) : [];
+}
+
+/** Whether a layer belongs to a head that peft trains for some task. */
+export function isTaskHead(site: string): boolean {
+  return /^(classifier|score|qa_outputs)(\.|$)/.test(site);
+}
+
+/** The fields of `adapter_config.json` that select layers, as they stand there; `modulesToSave` with the heads of its task. */
 export interface PeftSelection {
   /** Suffixes; or one regular expression for the whole name, or `all-linear`. */
   readonly targetModules: string | readonly string[];
@@ -35,7 +52,9 @@ export function readSelection(file: string, config: JsonObject, issues: ConfigIs
     excludeModules: patternOrList("exclude_modules"),
     layersToTransform: isNumbers && numbers !== null && numbers.length > 0 ? (numbers as number[]) : null,
     layersPattern: isTexts(patterns) && patterns.length > 0 ? patterns : null,
-    modulesToSave: isTexts(config.modules_to_save) ? config.modules_to_save : [],
+    modulesToSave: [
+      ...new Set([...(isTexts(config.modules_to_save) ? config.modules_to_save : []), ...taskHeads(config.task_type)]),
+    ],
   };
 }
 
@@ -44,7 +63,7 @@ export function isPlainSelection(selection: PeftSelection): boolean {
   const { targetModules, excludeModules, layersToTransform, modulesToSave } = selection;
   const excludes = excludeModules !== null && excludeModules.length > 0;
   // peft adapts nothing inside a saved module; our methods know that of heads
-  const savesLayers = modulesToSave.some((module) => !/^(classifier|score|qa_outputs)$/.test(module));
+  const savesLayers = modulesToSave.some((module) => !isTaskHead(module));
   return typeof targetModules !== "string" && !excludes && layersToTransform === null && !savesLayers;
 }
 

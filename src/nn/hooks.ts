@@ -53,6 +53,8 @@ export interface Hooks {
   readonly weight?: (site: Site, stored: Value) => Value;
   /** After a linear layer: x `[…, in]`, y `[…, out]`. */
   readonly linear?: (site: Site, x: Value, y: Value) => Value;
+  /** After rows of a table were looked up: ids `[…]`, rows `[…, D]` of a table of `size` rows. */
+  readonly embedding?: (site: Site, ids: Value, rows: Value, size: number) => Value;
   /** Before positions are added. */
   readonly inputs?: (site: Site, input: Embedded) => Embedded;
   /** Before attention scores. */
@@ -74,6 +76,7 @@ export function compose(...all: readonly Hooks[]): Hooks {
     all.flatMap((hooks) => (hooks[key] ? [hooks[key]] : [])) as NonNullable<Hooks[K]>[];
   const weight = having("weight");
   const linear = having("linear");
+  const embedding = having("embedding");
   const inputs = having("inputs");
   const keyValue = having("keyValue");
   const activation = having("activation");
@@ -82,6 +85,7 @@ export function compose(...all: readonly Hooks[]): Hooks {
   return {
     weight: (site, stored) => weight.reduce((value, hook) => hook(site, value), stored),
     linear: (site, x, y) => linear.reduce((value, hook) => hook(site, x, value), y),
+    embedding: (site, ids, rows, size) => embedding.reduce((value, hook) => hook(site, ids, value, size), rows),
     inputs: (site, input) => inputs.reduce((value, hook) => hook(site, value), input),
     keyValue: (site, kv) => keyValue.reduce((value, hook) => hook(site, value), kv),
     activation: (site, a) => activation.reduce((value, hook) => hook(site, value), a),

@@ -4,12 +4,12 @@ import { memoryWeight, type Tensor, tensor, type Weight, type Weights } from "..
 import { type LoraUpdate, loraUpdate } from "./lora.ts";
 import type { MethodSettings } from "./method.ts";
 
-const DOWN = ".lora_A.weight";
-const UP = ".lora_B.weight";
+/** Names of a LoRA's matrices behind their site's: of a linear layer, and of a table. */
+const LORA_PART = /\.(lora_[AB]\.weight|lora_embedding_[AB])$/;
 
 /**
- * The base with what was trained laid over it, and `W + (α / r) · B · A` where a LoRA stood, a mask-safe one's only where W is not
- * zero; merged when it is read.
+ * The base with what was trained laid over it, and `W + (α / r) · B · A` where a LoRA stood, of a table `W + (α / r) · Aᵀ · Bᵀ`, a
+ * mask-safe one's only where W is not zero; merged when it is read.
  * @throws {UnsupportedError} for methods whose part is no change of a weight (bottleneck adapters, prompts, prefixes).
  */
 export function mergedWeights(
@@ -20,15 +20,26 @@ export function mergedWeights(
   if (settings.kind !== "lora" && settings.kind !== "head" && settings.kind !== "full")
     throw new UnsupportedError(`merging method ${settings.kind} into the weights`, ["lora", "head", "full"]);
   const merged = new Map(weights);
+  const adapted = new Set<string>();
   for (const [name, value] of trained) {
-    if (name.endsWith(UP)) continue;
-    const target = `${name.slice(0, -DOWN.length)}.weight`;
-    const update = name.endsWith(DOWN) ? loraUpdate(settings, target, trained) : null;
-    if (update) merged.set(target, mergedWeight(merged.get(target)!, update));
-    else merged.set(name, memoryWeight(value));
+    const part = LORA_PART.exec(name)?.[0];
+    if (part === undefined) merged.set(name, memoryWeight(value));
+    else adapted.add(`${name.slice(0, -part.length)}.weight`);
+  }
+  // a matrix that was stored whole takes its update in too
+  for (const name of adapted) {
+    const update = loraUpdate(settings, name, trained);
+    const stored = merged.get(name);
+    if (update && stored) merged.set(name, mergedWeight(stored, update));
+    else
+      throw new UnsupportedError(`merging a LoRA on ${name}, which the model has under another name`, MERGED_SITES, {
+        hint: "An adapter folder says it: deft export --format peft.",
+      });
   }
   return merged;
 }
+
+const MERGED_SITES = ["linear layers", "tables that no other part of the model reads"];
 
 function mergedWeight(stored: Weight, update: LoraUpdate): Weight {
   const read = async (): Promise<Tensor> => {

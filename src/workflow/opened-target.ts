@@ -114,7 +114,7 @@ async function besideBase(
   const head = targetHead(base, {
     task,
     labels,
-    isRegression: run ? labels.length === 0 : part.sidecar !== null && part.sidecar.labels.length === 0,
+    isRegression: run || part.sidecar ? labels.length === 0 : labels.length === 1,
     points: hasSpanHead(part.tensors.keys()),
   });
   const alsoTrains = checkTrainedPart(adapter, part, base, head);

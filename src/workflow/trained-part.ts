@@ -16,6 +16,7 @@ import {
 import { buildTaskGraph, type HeadKind } from "../infer/index.ts";
 import { foldProjection, type Method, type MethodSettings, methodOf } from "../peft/index.ts";
 import { type Files, joinPath, type Tensor } from "../tensor/index.ts";
+import { adapterOver } from "./adapter-names.ts";
 import type { BaseModel } from "./base-model.ts";
 import { publicAdapter, settingsOf } from "./public-adapter.ts";
 import { extrasOf, isExtra, withExtras } from "./run-method.ts";
@@ -98,10 +99,13 @@ export async function readTrainedPart(files: Files, folder: string, base: BaseMo
   }
   const part = await readMethodPart(files, folder, base, sidecar, misfits);
   const extras = (await readTensors(files, joinPath(folder, EXTRAS))) ?? new Map<string, Tensor>();
+  const tensors = new Map([...part.tensors, ...extras]);
+  const method = withExtras(part.method, extrasOf(extras.keys()));
+  // what the method would train of the model itself is the base's own where the adapter does not hold it
   return {
     ...part,
-    method: withExtras(part.method, extrasOf(extras.keys())),
-    tensors: new Map([...part.tensors, ...extras]),
+    method: { ...method, trains: (name) => method.trains(name) && tensors.has(name) },
+    tensors,
     misfits,
   };
 }
@@ -117,7 +121,7 @@ async function readMethodPart(
   if (tensors) {
     return { method: methodOf(sidecar.method as unknown as MethodSettings), tensors, labels: sidecar.labels, sidecar };
   }
-  const adapter = await readAdapter(files, folder, misfits);
+  const adapter = await adapterOver(base, await readAdapter(files, folder, misfits), misfits);
   const labels =
     sidecar?.labels ?? (adapter.method === "adapter" ? adapter.config.labels : null) ?? headLabels(adapter, base);
   const method = methodOf(settingsOf(adapter, base, folder));
@@ -157,11 +161,11 @@ export function checkTrainedPart(
   const issues = [...misfits];
   // one fault a tensor: what is wrong in itself is not also missing
   const told = (name: string) => misfits.some((issue) => issue.name === name || issue.name.endsWith(`.${name}`));
-  for (const { name, shape, trainable } of known) {
+  for (const { name, shape, trainable, init } of known) {
     const stored = tensors.get(name);
     const expected = `float32[${shape.join(", ")}]`;
     if (told(name)) continue;
-    if (!stored && trainable && !base.weights.has(name)) issues.push({ name, expected, got: "nothing" });
+    if (!stored && (trainable || init) && !base.weights.has(name)) issues.push({ name, expected, got: "nothing" });
     if (stored && stored.shape.join() !== shape.join())
       issues.push({ name, expected, got: `${stored.dtype}[${stored.shape.join(", ")}]` });
   }
