@@ -14,7 +14,7 @@ import {
   writeSidecar,
 } from "../hub/index.ts";
 import { buildTaskGraph, type HeadKind } from "../infer/index.ts";
-import { foldProjection, type Method, type MethodSettings, methodOf } from "../peft/index.ts";
+import { foldProjection, isHead, type Method, type MethodSettings, methodOf } from "../peft/index.ts";
 import { type Files, joinPath, type Tensor } from "../tensor/index.ts";
 import { adapterOver } from "./adapter-names.ts";
 import type { BaseModel } from "./base-model.ts";
@@ -173,8 +173,12 @@ export function checkTrainedPart(
   for (const name of tensors.keys())
     if (!names.has(name) && !told(name))
       issues.push({ name, expected: `a parameter of ${base.name}`, got: "a tensor the model has no place for" });
-  if (issues.length > 0) throw new CheckpointError(folder, issueList(issues), { hint: MISFIT_HINT });
+  const lacksHead = issues.every(({ name, got }) => got === "nothing" && (isHead(name) || name.includes(".pooler.")));
+  if (issues.length > 0)
+    throw new CheckpointError(folder, issueList(issues), { hint: lacksHead ? HEADLESS_HINT : MISFIT_HINT });
   return alsoTrains;
 }
 
+const HEADLESS_HINT =
+  "Neither the adapter nor the model has this head: give a model that has it with --model ID|DIR, or train one with deft train.";
 const MISFIT_HINT = "Give the base model, and the version of it, that the adapter was trained on: --model ID|DIR.";
