@@ -3,6 +3,7 @@ import { type CheckpointIssue, FileError } from "../errors.ts";
 import { type Files, joinPath, type Tensor, type Weights } from "../tensor/index.ts";
 import type { Adapter } from "./adapter.ts";
 import { fromAdapterHub, toAdapterHub } from "./adapterhub-format.ts";
+import { wrongFolder } from "./folder-kind.ts";
 import { type JsonObject, jsonText, readJsonObject } from "./json-file.ts";
 import { fromPeft, toPeft } from "./peft-format.ts";
 import { fromPeftPrompt, hasVirtualTokens, toPeftPrompt } from "./peft-prompt-format.ts";
@@ -48,8 +49,10 @@ export async function readAdapter(files: Files, folder: string, misfits?: Checkp
   if ((await files.stat(folder)) === null) {
     throw new FileError(folder, "expected an adapter folder, got nothing there", { hint });
   }
-  const config = await readJsonObject(files, folder, CONFIG, hint);
   const file = joinPath(folder, CONFIG);
+  const wrong = (await files.stat(file)) === null ? await wrongFolder(files, folder, "adapter") : null;
+  if (wrong) throw new FileError(folder, `expected an adapter folder, got ${wrong.got}`, { hint: wrong.hint });
+  const config = await readJsonObject(files, folder, CONFIG, hint);
   if ("peft_type" in config) {
     const stored = { config, tensors: await readTensors(files, folder, PEFT_WEIGHTS) };
     return hasVirtualTokens(config) ? fromPeftPrompt(stored, file, misfits) : fromPeft(stored, file, misfits);

@@ -18,6 +18,7 @@ export { type Checkpoint, fingerprint, openCheckpoint, WEIGHT_FILES } from "./ch
 export { memoryFiles } from "./files-memory.ts";
 export { type FolderHandle, type WebSource, webFiles } from "./files-web.ts";
 export { cachedWeights, conversionBytes, type Float32Checkpoint, float32Checkpoint, toFloat32 } from "./float32.ts";
+export { type WantedFolder, type WrongFolder, wrongFolder } from "./folder-kind.ts";
 export {
   type Environment,
   type HubEvent,
@@ -42,5 +43,6 @@ export {
   safetensorsBytes,
   writeSafetensors,
 } from "./safetensors.ts";
+export { pythonCommand, pythonText, shellWord } from "./shell.ts";
 export { readSidecar, SIDECAR_VERSION, type Sidecar, writeSidecar } from "./sidecar.ts";
 export { openTorchFile } from "./torch-file.ts";

@@ -38,6 +38,7 @@ export function parseEncoderConfig(json: unknown, file = "config.json"): Encoder
   const positions = source.position_embedding_type ?? "absolute";
   if (positions !== "absolute")
     throw new UnsupportedError(`${file}: position_embedding_type ${JSON.stringify(positions)}`, ["absolute"]);
+  checkDirection(source, file);
   const issues: CheckpointIssue[] = [];
   const problem = (name: string, expected: string, got: unknown) =>
     issues.push({ name, expected, got: JSON.stringify(got) ?? "nothing" });
@@ -84,6 +85,17 @@ export function parseEncoderConfig(json: unknown, file = "config.json"): Encoder
   };
   if (issues.length > 0) throw new CheckpointError(file, issues);
   return config;
+}
+
+/**
+ * Keys that make a decoder of an encoder: attention to earlier tokens alone, and to another model's states.
+ * @throws {UnsupportedError} naming those that are set.
+ */
+function checkDirection(source: Readonly<Record<string, unknown>>, file: string): void {
+  const set = ["is_decoder", "add_cross_attention"].filter((key) => (source[key] ?? false) !== false);
+  if (set.length === 0) return;
+  const values = set.map((key) => `${key} ${JSON.stringify(source[key])}`);
+  throw new UnsupportedError(`${file}: ${values.join(", ")}`, ["false, an encoder that attends to all tokens"]);
 }
 
 /** The most tokens a sequence may have. RoBERTa counts positions from behind the padding id; relative ones (T5) have no end. */

@@ -2,9 +2,17 @@
 import { loadTokenizer, type Tokenizer } from "../data/index.ts";
 import { CheckpointError, type CheckpointIssue, UnsupportedError } from "../errors.ts";
 import type { StoredFormat } from "../graph/index.ts";
-import { fingerprint, type HubEvent, type JsonObject, openCheckpoint } from "../hub/index.ts";
+import {
+  type Checkpoint,
+  fingerprint,
+  type HubEvent,
+  type JsonObject,
+  openCheckpoint,
+  pythonCommand,
+  pythonText,
+} from "../hub/index.ts";
 import { buildTaskGraph, type HeadKind } from "../infer/index.ts";
-import { anyModel, type EncoderModel, type Model, maxSequenceLength, sanitize } from "../models/index.ts";
+import { anyModel, type EncoderModel, type Model, maxSequenceLength, sanitize, unwrapped } from "../models/index.ts";
 import { headOnly, isHead } from "../peft/index.ts";
 import { joinPath, type Weights } from "../tensor/index.ts";
 import type { Environment } from "./environment.ts";
@@ -41,8 +49,9 @@ export async function openBaseModel(
   const { files } = environment;
   const { folder, commit } = await environment.findModel(name, onProgress);
   const checkpoint = await openCheckpoint(files, folder);
-  const model = anyModel(checkpoint.config, joinPath(folder, "config.json"), checkpoint.weights);
-  const stored = sanitize(model.config, checkpoint.weights, folder);
+  const named = namedWeights(checkpoint, environment);
+  const model = anyModel(checkpoint.config, joinPath(folder, "config.json"), named);
+  const stored = sanitize(model.config, named, folder);
   const tokenizer = await loadTokenizer(files, folder);
   const issues = vocabularyIssues(tokenizer, model);
   if (issues.length > 0) throw new CheckpointError(folder, issues);
@@ -61,6 +70,35 @@ export async function openBaseModel(
     pruning: await readPruning(files, folder),
     quantization,
   };
+}
+
+/**
+ * A checkpoint's weights without the prefixes of wrappers, which is said.
+ * @throws {CheckpointError} when other names stand before the model's own.
+ */
+function namedWeights({ folder, weights, files }: Checkpoint, environment: Environment): Weights {
+  const { weights: named, wrappers, prefix } = unwrapped(weights, folder);
+  if (prefix !== null) {
+    const [table] = [...named.keys()].filter((name) => name.startsWith(prefix) && name.endsWith(".weight"));
+    const issue = { name: table!, expected: table!.slice(prefix.length), got: `the prefix ${JSON.stringify(prefix)}` };
+    throw new CheckpointError(folder, [issue], { hint: prefixHint(folder, files, prefix) });
+  }
+  if (wrappers.length > 0)
+    environment.note?.(`${folder}: names are read without ${wrappers.join(", ")}, which a wrapper left there.`);
+  return named;
+}
+
+function prefixHint(folder: string, files: readonly string[], prefix: string): string {
+  if (prefix.startsWith("base_model."))
+    return "peft's wrapper was saved with the model. In Python, save what is inside: model.merge_and_unload().save_pretrained(DIR), or the adapter alone: model.save_pretrained(DIR).";
+  const [name] = files;
+  if (files.length > 1 || name === undefined)
+    return "Save the model inside of the class that was saved: its save_pretrained.";
+  const renamed = `{n.removeprefix(${pythonText(prefix)}): t for n, t in load(f).items()}`;
+  const code = name.endsWith(".bin")
+    ? `import torch; load = torch.load; f = ${pythonText(joinPath(folder, name))}; torch.save(${renamed}, f)`
+    : `from safetensors.torch import load_file as load, save_file; f = ${pythonText(joinPath(folder, name))}; save_file(${renamed}, f, {'format': 'pt'})`;
+  return `Rename them: ${pythonCommand(code)}`;
 }
 
 /** The most tokens an example may have: what was asked for, or less where the model takes no more. */

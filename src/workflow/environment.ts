@@ -20,6 +20,8 @@ export interface Environment {
   /** Folder of what ships with the package: the demo's model and data. */
   readonly assetsFolder: string;
   rssBytes(): number;
+  /** Tells a person what they should know of a result: a text that was cut, a checkpoint that was taken. Absent: nobody is told. */
+  note?(message: string): void;
   /** Versions by name, for records. */
   readonly versions: Readonly<Record<string, string>>;
 }

@@ -17,7 +17,7 @@ import { methodOver } from "./quantized-base.ts";
 import { readRun } from "./run-folder.ts";
 import type { RunRecord } from "./run-record.ts";
 import { readDecoding } from "./stored-decoding.ts";
-import { HEAD_NAMES, hasSpanHead, targetHead, taskNamed } from "./target-head.ts";
+import { bringsHead, HEAD_NAMES, hasSpanHead, otherArchitecture, targetHead, taskNamed } from "./target-head.ts";
 import { checkTrainedPart, readTrainedPart } from "./trained-part.ts";
 import { checkPositions } from "./virtual-tokens.ts";
 
@@ -118,6 +118,8 @@ async function besideBase(
     points: hasSpanHead(part.tensors.keys()),
   });
   const alsoTrains = checkTrainedPart(adapter, part, base, head);
+  const other = otherArchitecture(base, head);
+  if (other !== null && !bringsHead(part.tensors.keys())) throw headError(base, head, other);
   const opened = {
     base,
     method: part.method,
@@ -156,21 +158,10 @@ async function bare(base: BaseModel, headOptional: boolean, task: TaskName | nul
   const method = untrained();
   const points = hasSpanHead([...base.weights].map(([name]) => name));
   const head = targetHead(base, { task, labels, isRegression: labels.length === 1, points });
-  const missing = missingHead(base, head);
-  if (missing.size > 0 && !headOptional) {
-    throw new ConfigError(
-      [
-        {
-          path: base.name,
-          expected: `a model with ${HEAD_NAMES[head.kind]}`,
-          got: `none (${[...missing].join(", ")})`,
-        },
-      ],
-      {
-        hint: "Fine-tune it first with deft train, or give --adapter DIR.",
-      },
-    );
-  }
+  const other = headOptional ? null : otherArchitecture(base, head);
+  const missing = other === null ? missingHead(base, head) : new Set<string>();
+  if (other !== null || (missing.size > 0 && !headOptional))
+    throw headError(base, head, other ?? `none (${[...missing].join(", ")})`);
   return {
     base,
     method,
@@ -185,6 +176,11 @@ async function bare(base: BaseModel, headOptional: boolean, task: TaskName | nul
     head,
     decoding: null,
   };
+}
+
+function headError(base: BaseModel, head: HeadKind, got: string): ConfigError {
+  const issue = { path: base.name, expected: `a model with ${HEAD_NAMES[head.kind]}`, got };
+  return new ConfigError([issue], { hint: "Fine-tune it first with deft train, or give --adapter DIR." });
 }
 
 function zeroTensors(

@@ -1,5 +1,6 @@
 // A run's folder read back: `run.json` and `events.jsonl`, as reports and comparisons take them.
 import { FileError } from "../errors.ts";
+import { wrongFolder } from "../hub/index.ts";
 import { type Files, joinPath } from "../tensor/index.ts";
 import type { TrainEvent } from "../train/index.ts";
 import { parseEvents } from "./history.ts";
@@ -29,8 +30,10 @@ export async function readRun(files: Files, folder: string): Promise<StoredRun> 
     });
   }
   if ((await files.stat(path)) === null) {
-    throw new FileError(folder, "expected a run's folder, got one without run.json", {
-      hint: "Give the folder that was `--output` of deft train.",
+    const wrong = await wrongFolder(files, folder, "run");
+    const got = wrong === null ? "one without run.json" : `one without run.json: ${wrong.got}`;
+    throw new FileError(folder, `expected a run's folder, got ${got}`, {
+      hint: wrong?.hint ?? "Give the folder that was `--output` of deft train.",
     });
   }
   const eventsPath = joinPath(folder, "events.jsonl");

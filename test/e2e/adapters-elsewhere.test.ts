@@ -40,7 +40,13 @@ async function peftFolder(
   shapes: Readonly<Record<string, readonly number[]>>,
   config: object = {},
 ): Promise<string> {
-  const usual = { peft_type: "LORA", task_type: "SEQ_CLS", r: 2, lora_alpha: 4, target_modules: ["layer.1.attention.self.query"] };
+  const usual = {
+    peft_type: "LORA",
+    task_type: "SEQ_CLS",
+    r: 2,
+    lora_alpha: 4,
+    target_modules: ["layer.1.attention.self.query"],
+  };
   const tensors = new Map([...named(shapes)].map(([key, tensor]) => [`base_model.model.${key}`, tensor]));
   await writeFiles(at(name), {
     "adapter_config.json": JSON.stringify({ ...usual, modules_to_save: null, ...config }),
