@@ -170,16 +170,13 @@ async function mergedOrRefused({ files }: Environment, opened: OpenedTarget): Pr
     const { kind } = opened.method.settings;
     // a LoRA is refused for where it stands, and says so
     if (!(cause instanceof UnsupportedError) || kind === "lora") throw cause;
-    throw new ConfigError(
-      [
-        {
-          path: "--format merged",
-          expected: "a run of lora, head or full",
-          got: `${kind}, which is no change of the weights`,
-        },
-      ],
-      { hint: `Export it with --format ${kind === "adapter" ? "adapters" : "peft"}, or train with --method lora.` },
-    );
+    const got = `${kind}, which is no change of the weights`;
+    const adapter = publicAdapter(opened.method.settings, opened.trained, opened.base, opened.labels);
+    const hint =
+      adapter === null
+        ? "Only deft reads it: keep the run's folder, or train with --method lora."
+        : `Export it with --format ${formatOf(adapter)}, or train with --method lora.`;
+    throw new ConfigError([{ path: "--format merged", expected: "a run of lora, head or full", got }], { hint });
   }
 }
 

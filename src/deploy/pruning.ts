@@ -1,7 +1,7 @@
 // `deft compress --prune`: a model in, the same model with exact zeros out, as a folder that `--model` takes.
 import { glueTask, isGlueTask, openDataset, type Split, splitOf } from "../data/index.ts";
 import { CheckpointError, ConfigError, UnsupportedError } from "../errors.ts";
-import { openCheckpoint } from "../hub/index.ts";
+import { openCheckpoint, shellWord } from "../hub/index.ts";
 import { inputSquares } from "../infer/index.ts";
 import { sanitize } from "../models/index.ts";
 import { untrained } from "../peft/index.ts";
@@ -72,7 +72,7 @@ export async function pruneModel(
   await checkNewFolder(files, output);
   const opened = await openTarget(environment, target, overrides, true);
   const isBare = target.kind === "model" && target.adapter === null;
-  const weights = isBare ? opened.base.weights : await mergedTarget(files, opened);
+  const weights = isBare ? opened.base.weights : await mergedTarget(files, opened, { recipe, output });
   const names = prunableWeights(weights);
   checkFloat(opened);
   checkLayers(recipe, opened, weights, names);
@@ -117,15 +117,20 @@ interface Job {
 type Masks = ReadonlyMap<string, ZeroMask>;
 
 /** What was trained, in the weights: masks and gates of training too. */
-async function mergedTarget(files: Files, opened: OpenedTarget): Promise<Weights> {
+async function mergedTarget(
+  files: Files,
+  opened: OpenedTarget,
+  { recipe, output }: Pick<PruneOptions, "recipe" | "output">,
+): Promise<Weights> {
   const { base, method } = opened;
   try {
     return (await frozen(files, opened)).weights;
   } catch (cause) {
-    if (!(cause instanceof UnsupportedError)) throw cause;
+    // a LoRA is refused for where it stands, and says so
+    if (!(cause instanceof UnsupportedError) || method.settings.kind === "lora") throw cause;
     const got = `one with ${method.settings.kind}, which is no change of its weights`;
     throw new ConfigError([{ path: "RUN", expected: "a model, or a run of lora, head or full", got }], {
-      hint: `Prune the base, then train: deft compress --model ${base.name} --prune …`,
+      hint: `Prune the base, then train on it: deft compress --model ${shellWord(base.name)} --prune ${pruneRecipeText(recipe)} --output ${shellWord(output)}`,
     });
   }
 }
@@ -134,7 +139,7 @@ function checkFloat({ base }: OpenedTarget): void {
   if (base.quantization === null) return;
   const got = `${base.name}, stored as ${base.quantization.format}`;
   throw new ConfigError([{ path: "--model", expected: "a float checkpoint to prune", got }], {
-    hint: "Prune the float checkpoint, then quantise it: deft train --quantize.",
+    hint: "Prune the float checkpoint, then quantise it: deft train --quantize nf4.",
   });
 }
 
@@ -219,7 +224,7 @@ async function calibrationSample({ environment, opened, overrides }: Job, count:
   const known = targetData(opened, overrides, {
     task: "the task of Wanda's calibration data",
     data: "a folder or file to calibrate on",
-    hint: "Or prune by magnitude, which needs no data.",
+    hint: "Or prune by magnitude, which needs no data: --prune magnitude:0.5",
   });
   const isFile = overrides.data !== undefined && (await environment.files.stat(known.data))?.isFolder === false;
   const name = overrides.split ?? (isGlueTask(known.task) ? glueTask(known.task).trainSplit : "train");

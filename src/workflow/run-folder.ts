@@ -26,7 +26,7 @@ export async function readRun(files: Files, folder: string): Promise<StoredRun> 
   const path = joinPath(folder, "run.json");
   if ((await files.stat(folder)) === null) {
     throw new FileError(folder, "expected a run's folder, got nothing there", {
-      hint: "`deft train --output RUN` makes one.",
+      hint: "deft train makes one, in the folder of its --output.",
     });
   }
   if ((await files.stat(path)) === null) {
