@@ -4,7 +4,7 @@ import { ConfigError, FileError } from "../errors.ts";
 import type { GenerationOptions, HeadKind, SpanOptions } from "../infer/index.ts";
 import { answersFor, DEFAULTS, generationOptions, spanOptions, type TaskName } from "../settings/index.ts";
 import type { Environment, RunOverrides } from "../workflow/index.ts";
-import { encodeSplit, maxLengthOf, openData, targetData } from "../workflow/index.ts";
+import { encodeSplit, maxLengthOf, openData, targetData, writingOptions } from "../workflow/index.ts";
 import { exampleCount, examplesFrom, halves, joined, sampleCount, targetTokens } from "./compress-examples.ts";
 import type { FrozenModel } from "./frozen-model.ts";
 
@@ -42,6 +42,7 @@ export async function openCompressData(
   const { task, data: path, ...columns } = targetData(opened, overrides);
   checkTask(task, opened);
   const { answers, data: textData } = answersFor(task, settings, overrides);
+  const seed = overrides.seed ?? settings?.seed ?? DEFAULTS.seed;
   const mostCalibration = calibrationExamples ?? CALIBRATION_SAMPLE.most;
   const searchExamples = SEARCH_EXAMPLES[base.model.architecture];
   const data = {
@@ -97,7 +98,12 @@ export async function openCompressData(
     searchTrain,
     stated,
     pointing: spanOptions(answers, dataset.task.unanswerable ?? false),
-    generation: generationOptions(answers, data.maxTargetLength, overrides.seed ?? settings?.seed ?? DEFAULTS.seed),
+    generation: writingOptions(base.generation, base.model.config.vocabSize, {
+      own: generationOptions(answers, data.maxTargetLength, seed),
+      asked: overrides,
+      isRun: settings !== null,
+      seed,
+    }),
   };
 }
 

@@ -15,6 +15,7 @@ export { buildReading, buildWriting, cachedNames, type GenerationGraphOptions } 
 export { type Generator, type GeneratorOptions, openGenerator, type StepObserver } from "./generator.ts";
 export { type HeadKind, numLogits, type SequenceHead } from "./head.ts";
 export { type InputSquaresOptions, inputSquares } from "./linear-inputs.ts";
+export type { LogitRules } from "./logit-rules.ts";
 export {
   accuracy,
   type BootstrapInterval,

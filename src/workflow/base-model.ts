@@ -16,6 +16,7 @@ import { anyModel, type EncoderModel, type Model, maxSequenceLength, sanitize, u
 import { headOnly, isHead } from "../peft/index.ts";
 import { joinPath, type Weights } from "../tensor/index.ts";
 import type { Environment } from "./environment.ts";
+import { type GenerationConfig, readGenerationConfig } from "./generation-config.ts";
 import { type Pruning, readPruning } from "./pruned-base.ts";
 import { openBaseWeights, type Quantization } from "./quantized-base.ts";
 
@@ -34,6 +35,8 @@ export interface BaseModel {
   readonly pruning: Pruning | null;
   /** How its block matrices are stored; null: in float32. */
   readonly quantization: Quantization | null;
+  /** What its folder says about how it writes; null for a model that does not. */
+  readonly generation: GenerationConfig | null;
 }
 
 /**
@@ -69,6 +72,7 @@ export async function openBaseModel(
     fingerprint: await fingerprint(files, stored),
     pruning: await readPruning(files, folder),
     quantization,
+    generation: await readGenerationConfig(files, folder, model.config, checkpoint.config),
   };
 }
 

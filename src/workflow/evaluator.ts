@@ -15,9 +15,16 @@ import {
 } from "../infer/index.ts";
 import type { Method } from "../peft/index.ts";
 import type { Backend } from "../runtime/index.ts";
-import { type AnswerSettings, generationOptions, type Settings, spanOptions } from "../settings/index.ts";
+import {
+  type AnswerSettings,
+  generationOptions,
+  type Settings,
+  type SettingsInput,
+  spanOptions,
+} from "../settings/index.ts";
 import type { Tensor } from "../tensor/index.ts";
 import type { BaseModel } from "./base-model.ts";
+import { writingOptions } from "./generation-config.ts";
 import { pointedAnswers } from "./span-answers.ts";
 import { openWriter } from "./sparse-decoding.ts";
 import { scoringBatches } from "./task-batches.ts";
@@ -36,6 +43,8 @@ export interface EvaluatorOptions {
   readonly answers: AnswerSettings;
   readonly maxTargetLength: number;
   readonly seed: number;
+  /** What was asked for of a model without a run, whose folder says the rest; null: the settings say it all. */
+  readonly asked?: SettingsInput | null;
   /** Write by the rows of active neurons, where that pays. */
   readonly sparseDecoding?: boolean;
   /** Which MLPs of the decoder are read by rows, whatever `sparseDecoding` says. */
@@ -151,12 +160,17 @@ function spanMeasure({ task, padding, batchSize, answers }: EvaluatorOptions, sc
 }
 
 function textMeasure(
-  { base, task, padding, batchSize, answers, maxTargetLength, seed }: EvaluatorOptions,
+  { base, task, padding, batchSize, answers, maxTargetLength, seed, asked = null }: EvaluatorOptions,
   scorer: Scorer,
   generator: Generator,
   score: Evaluator["score"],
 ): Measure {
-  const generation = generationOptions(answers, maxTargetLength, seed);
+  const generation = writingOptions(base.generation, base.model.config.vocabSize, {
+    own: generationOptions(answers, maxTargetLength, seed),
+    asked: asked ?? {},
+    isRun: asked === null,
+    seed,
+  });
   return async (trained, examples) => {
     const scores = await score(trained, examples);
     generator.clearDensity();

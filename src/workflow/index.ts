@@ -35,6 +35,7 @@ export {
   readCompression,
 } from "./compression.ts";
 export type { Environment, FoundModel } from "./environment.ts";
+export { type GenerationConfig, writingOptions } from "./generation-config.ts";
 export { effectiveEvents, parseEvents } from "./history.ts";
 export { evaluateRun, profileRun } from "./inspecting.ts";
 export {

@@ -50,6 +50,7 @@ export async function evaluateRun(
     maxTargetLength: data.maxTargetLength,
     seed: overrides.seed ?? opened.settings?.seed ?? DEFAULTS.seed,
     sparseDecoding: overrides["sparse-decoding"] ?? false,
+    asked: opened.settings === null ? overrides : null,
   });
   try {
     const lengths = { ...data, maxLength: maxLengthOf(opened, overrides) };

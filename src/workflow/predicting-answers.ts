@@ -13,6 +13,7 @@ import {
 import type { Prediction, RunOverrides } from "./api.ts";
 import { usableLength } from "./base-model.ts";
 import type { Environment } from "./environment.ts";
+import { writingOptions } from "./generation-config.ts";
 import { backendOf, maxLengthOf, type OpenedTarget, openTargetScorer } from "./opened-target.ts";
 import type { GroupPredictor } from "./predicting.ts";
 import { pointedAnswers } from "./span-answers.ts";
@@ -38,7 +39,13 @@ export function openAnswering(
     return openPointing(environment, opened, overrides, lengths, choices);
   }
   const seed = overrides.seed ?? opened.settings?.seed ?? DEFAULTS.seed;
-  const generation = generationOptions(answers, data.maxTargetLength, seed);
+  const generation = writingOptions(opened.base.generation, opened.base.model.config.vocabSize, {
+    own: generationOptions(answers, data.maxTargetLength, seed),
+    asked: overrides,
+    isRun: opened.settings !== null,
+    seed,
+    note: environment.note,
+  });
   return openWriting(environment, opened, overrides, lengths, generation, task === "squad");
 }
 
