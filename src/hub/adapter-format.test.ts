@@ -272,6 +272,41 @@ describe("peft's LoRA", () => {
     ]);
   });
 
+  it("refuses expressions that might be matched for ever, and takes those that people write", () => {
+    const hanging = [
+      "(?:[a-z.0-9_]+)+!",
+      "(a|aa)+b",
+      "(.*)*",
+      "((a?){30}){30}x",
+      ".*.*.*.*.*.*x",
+      "(?:x(?:a+|b))+",
+      "(a*){2,}",
+    ];
+    for (const target_modules of hanging)
+      expect(thrown(ConfigError, changed({ target_modules })).issues[0]!.expected, target_modules).toContain("in time");
+    const usual = [
+      String.raw`.*\.(0|1)\.attention\.self\.(query|key)`,
+      String.raw`roberta\.encoder\.layer\.([0-9]|1[01])\..*\.(query|value|dense)`,
+      String.raw`^(?!.*\.5\.).*(query|value)$`,
+      String.raw`.*layer\.[0-5]+\..*query.*`,
+      String.raw`(.*)\.query`,
+    ];
+    for (const target_modules of usual)
+      expect(changed({ target_modules })().config.selection).toMatchObject({ targetModules: target_modules });
+    const others = {
+      rank_pattern: { "(a+)+": 2 },
+      layers_pattern: ["(a+)+"],
+      modules_to_save: ["("],
+      exclude_modules: "(a+)+",
+    };
+    expect(thrown(ConfigError, changed(others)).issues.map(({ path }) => path.split(", ")[1])).toEqual([
+      "layers_pattern",
+      "modules_to_save",
+      "exclude_modules",
+      "rank_pattern",
+    ]);
+  });
+
   it("collects what does not fit instead of throwing, when asked to", () => {
     const misfits: CheckpointIssue[] = [];
     const tensors = withTensors(

@@ -37,7 +37,8 @@ export function readSelection(file: string, config: JsonObject, issues: ConfigIs
     const value = config[field] ?? null;
     if (value === null || isTexts(value)) return value;
     if (typeof value !== "string") wrong(field, "a list of names, or one regular expression");
-    else if (wholeMatch(value) === null) wrong(field, "a regular expression that JavaScript reads too");
+    else if (wholeMatch(value) === null)
+      wrong(field, "a regular expression that JavaScript reads too, and matches in time");
     return typeof value === "string" ? value : null;
   };
   const layers = config.layers_to_transform ?? null;
@@ -46,15 +47,16 @@ export function readSelection(file: string, config: JsonObject, issues: ConfigIs
   if (!isNumbers) wrong("layers_to_transform", "layer numbers");
   const pattern = config.layers_pattern ?? null;
   const patterns = typeof pattern === "string" ? [pattern] : pattern;
-  if (patterns !== null && !isTexts(patterns)) wrong("layers_pattern", "a list of names");
+  if (patterns !== null && !(isTexts(patterns) && patterns.every(wholeMatch)))
+    wrong("layers_pattern", "a list of names");
+  const saved = config.modules_to_save ?? [];
+  if (isTexts(saved) && !saved.every(wholeMatch)) wrong("modules_to_save", "a list of names");
   return {
     targetModules: patternOrList("target_modules") ?? [],
     excludeModules: patternOrList("exclude_modules"),
     layersToTransform: isNumbers && numbers !== null && numbers.length > 0 ? (numbers as number[]) : null,
     layersPattern: isTexts(patterns) && patterns.length > 0 ? patterns : null,
-    modulesToSave: [
-      ...new Set([...(isTexts(config.modules_to_save) ? config.modules_to_save : []), ...taskHeads(config.task_type)]),
-    ],
+    modulesToSave: [...new Set([...(isTexts(saved) ? saved : []), ...taskHeads(config.task_type)])],
   };
 }
 
@@ -130,11 +132,32 @@ function isTexts(value: unknown): value is readonly string[] {
   return Array.isArray(value) && value.every((item) => typeof item === "string");
 }
 
-/** Python's `re.fullmatch`; null when JavaScript cannot read the expression. */
+/** Python's `re.fullmatch`; null when JavaScript cannot read the expression, or might look for its match for ever. */
 function wholeMatch(pattern: string): RegExp | null {
   try {
-    return new RegExp(`^(?:${pattern})$`);
+    return mayHang(pattern) ? null : new RegExp(`^(?:${pattern})$`);
   } catch {
     return null;
   }
+}
+
+/** Repetitions without an end that one expression may have: each multiplies the ways to match a name. */
+const MOST_REPEATS = 5;
+
+/** Whether a match might be looked for in more ways than there is time for: a repeated group repeats or chooses inside, or many repeat. */
+function mayHang(pattern: string): boolean {
+  // escapes and sets are one character each
+  const plain = pattern.replace(/\\./g, "x").replace(/\[\^?\]?[^\]]*\]/g, "x");
+  const repeats = plain.match(/[*+]|\{\d+,\}/g)?.length ?? 0;
+  const groups: boolean[] = [];
+  for (const [token] of plain.matchAll(/\((?:\?[:=!<]*)?|\)(?:[*+]|\{\d+(?:,\d*)?\})?|[*+|?]|\{\d+(?:,\d*)?\}/g)) {
+    if (token.startsWith("(")) groups.push(false);
+    else if (token.startsWith(")")) {
+      const isBranched = groups.pop() ?? false;
+      const isRepeated = token.length > 1;
+      if (isBranched && isRepeated) return true;
+      if (groups.length > 0) groups[groups.length - 1] ||= isBranched || isRepeated;
+    } else if (groups.length > 0) groups[groups.length - 1] = true;
+  }
+  return repeats > MOST_REPEATS;
 }

@@ -101,7 +101,8 @@ function stateDict(path: string, pickle: Uint8Array): [string, PickledTensor][] 
   const entries: [string, PickledTensor][] = [];
   for (const [name, value] of root as PickledDict) {
     if (typeof name !== "string" || !isTensor(value)) {
-      const got = `something else under ${JSON.stringify(String(name).slice(0, 80))}`;
+      // a name that is no text may be nested lists, whose text is longer than any memory
+      const got = `something else under ${typeof name === "string" ? JSON.stringify(name.slice(0, 80)) : "a name that is no text"}`;
       const key = keyOfTensors(root as PickledDict);
       throw refused(path, "a tensor under each name", got, key === null ? stateDictHint(path) : partHint(path, key));
     }

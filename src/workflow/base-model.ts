@@ -55,6 +55,9 @@ export async function openBaseModel(
   const named = namedWeights(checkpoint, environment);
   const model = anyModel(checkpoint.config, joinPath(folder, "config.json"), named);
   const stored = sanitize(model.config, named, folder);
+  // before anything is made for each layer
+  const layers = layerIssues(model, stored);
+  if (layers.length > 0) throw new CheckpointError(folder, layers, { hint: UNLIKE });
   const tokenizer = await loadTokenizer(files, folder);
   const issues = vocabularyIssues(tokenizer, model);
   if (issues.length > 0) throw new CheckpointError(folder, issues);
@@ -149,11 +152,17 @@ export function missingHead(
     known.has(name) || (name.includes(".") && known.has(name.slice(0, name.lastIndexOf("."))));
   for (const [name, { dtype, shape }] of model.architecture === "encoder" ? [] : weights)
     if (!isPart(name)) issues.push({ name, expected: "nothing of this name", got: `${dtype}[${shape.join(", ")}]` });
-  if (issues.length > 0)
-    throw new CheckpointError(folder, issues, {
-      hint: "config.json and the weights do not belong together, or the download is incomplete.",
-    });
+  if (issues.length > 0) throw new CheckpointError(folder, issues, { hint: UNLIKE });
   return missing;
+}
+
+const UNLIKE = "config.json and the weights do not belong together, or the download is incomplete.";
+
+/** A model has several tensors for each layer: with fewer the two files are of different models. */
+function layerIssues({ config }: Model, { size }: ReadonlyMap<string, unknown>): CheckpointIssue[] {
+  const count = config.numLayers + (config.modelType === "t5" ? config.numDecoderLayers : 0);
+  const expected = `the layers of ${size} tensors`;
+  return count <= size ? [] : [{ name: "config.json", expected, got: `${count} layers` }];
 }
 
 /** Every linear layer outside the head, by path. */

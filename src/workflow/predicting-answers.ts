@@ -44,7 +44,7 @@ export function openAnswering(
     asked: overrides,
     isRun: opened.settings !== null,
     seed,
-    note: environment.note,
+    note: (message) => environment.note?.(message),
   });
   return openWriting(environment, opened, overrides, lengths, generation, task === "squad");
 }
