@@ -28,12 +28,11 @@ const RUN_OR_MODEL: Argument = {
 
 /** The settings of a command that opens a RUN: `--model` stands in its place, and defaults are the run's own. */
 function targetFlags(command: "eval" | "predict" | "profile" | "compress" | "export" | "bench"): Flag[] {
-  return settingFlags(command).map(({ otherDefaults: _, ...flag }) => {
+  return settingFlags(command).map((flag) => {
     if (flag.name === "model")
       return { ...flag, help: "Open this model in place of a RUN: a Hugging Face id, or a folder." };
-    return flag.default === undefined
-      ? flag
-      : { ...flag, default: flag.name === "batch-size" ? "32" : "that of the run" };
+    if (flag.default === undefined) return flag;
+    return { ...flag, default: flag.name === "batch-size" ? "32" : "that of the run", otherDefaults: "" };
   });
 }
 

@@ -2,6 +2,7 @@
 import {
   choicesOf,
   DEFAULTS,
+  DEPLOYED_FORMS,
   type Heading,
   otherDefaults,
   SETTINGS,
@@ -12,6 +13,7 @@ import {
   settingText,
   unlistedChoices,
   valueName,
+  WEIGHT_FORMS,
 } from "../settings/table/index.ts";
 
 /** A flag of a command. */
@@ -137,8 +139,8 @@ export const COMPRESS_FLAGS: readonly Flag[] = [
   compression({ name: "keep-neurons", value: "X", help: "Keep this share of each layer's MLP neurons." }),
   compression({
     name: "quantize",
-    value: "none|int8|int4|qdq",
-    suggested: ["none", "int8", "int4", "qdq"],
+    value: DEPLOYED_FORMS.join("|"),
+    suggested: DEPLOYED_FORMS,
     help: "Store the weights of the exported model in this form.",
     default: "none",
   }),
@@ -226,9 +228,10 @@ export const EXPORT_FLAGS: readonly Flag[] = [
   output({ name: "output", value: "DIR", completes: "folder", help: "Write into this new folder." }),
   output({
     name: "quantize",
-    value: "nf4|int8|int4|none",
-    suggested: ["nf4", "int8", "int4", "none"],
-    help: "With merged, store block matrices in this form; the change in score is measured.",
+    value: "FORM",
+    choices: WEIGHT_FORMS,
+    suggested: WEIGHT_FORMS,
+    help: "Store block matrices in this form with merged, where the change in score is measured, or all weights with onnx.",
   }),
   output({
     name: "precision",

@@ -33,7 +33,8 @@ export interface CompressRequest extends Stoppable {
   readonly count?: number;
   /** A plan's file. */
   readonly plan?: string;
-  readonly quantize?: "none" | "int8" | "q4" | "qdq";
+  /** Weights of the compressed model; `q4` is another word for `int4`. */
+  readonly quantize?: "none" | "int8" | "int4" | "q4" | "qdq";
   /** What makes up for neurons that go. Default: `refit`, on a pruned base `mean`. */
   readonly compensation?: "refit" | "mean";
   readonly calibrationExamples?: number;

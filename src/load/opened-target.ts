@@ -8,7 +8,7 @@ import { type Method, readSidecar, untrained } from "../peft/index.ts";
 import type { Environment, RunRecord } from "../runs/index.ts";
 import { type Compression, readCompression, readDecoding, readRun } from "../runs/index.ts";
 import type { Backend } from "../runtime/index.ts";
-import { DEFAULTS, type Settings, type TaskName, taskDefaults } from "../settings/index.ts";
+import { DEFAULTS, type Settings, storedFormat, type TaskName, taskDefaults } from "../settings/index.ts";
 import { buildTaskGraph, type HeadKind } from "../tasks/index.ts";
 import { type Files, joinPath, type Tensor, zeros } from "../tensor/index.ts";
 import { type BaseModel, missingHead, openBaseModel } from "./base-model.ts";
@@ -63,7 +63,9 @@ export async function openTarget(
     environment,
     target.kind === "model" ? target.model : (overrides.model ?? run!.settings.model),
     undefined,
-    overrides.quantize ?? run?.settings.quantize ?? (await trainedOn(files, target)),
+    overrides.quantize === undefined
+      ? (run?.settings.quantize ?? (await trainedOn(files, target)))
+      : storedFormat(overrides.quantize),
   );
   const adapter = target.kind === "run" ? joinPath(target.folder, ADAPTER_FOLDER) : target.adapter;
   const hooks = target.kind === "model" ? target.hooks : undefined;

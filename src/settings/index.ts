@@ -31,9 +31,12 @@ export {
   resolvePartial,
   resolveSettings,
   type SettingsSources,
+  storedFormat,
 } from "./settings.ts";
 export {
+  BASE_FORMS,
   DEFAULTS,
+  DEPLOYED_FORMS,
   METHODS,
   type MethodName,
   SETTINGS_KEYS,
@@ -44,5 +47,7 @@ export {
   TASKS,
   type TaskName,
   taskDefaults,
+  type WeightForm,
+  weightForm,
 } from "./table/index.ts";
 export { methodName, scoringInput, settingsInput, trainCommand } from "./text.ts";

@@ -39,7 +39,8 @@ function schemaOf(kind: Kind): z.ZodType {
       return z.unknown().transform((value, context) => {
         const found = kind.parse(value);
         if (found !== undefined) return found;
-        context.addIssue({ code: "custom", message: kind.expected, input: value });
+        const near = typeof value === "string" ? nearest(value, kind.choices) : undefined;
+        context.addIssue({ code: "custom", message: kind.expected, input: value, params: { didYouMean: near } });
         return z.NEVER;
       });
   }

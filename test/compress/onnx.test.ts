@@ -126,7 +126,7 @@ test("deft export --format onnx says what it wrote, and refuses other precisions
   expect(refused).toMatchObject({
     code: 2,
     err: expect.stringMatching(
-      /--output: expected a new folder.*\n.*--precision: expected some of fp32, int8, q4, qdq/,
+      /--output: expected a new folder.*\n.*--precision: expected some of fp32, int8, int4, qdq/,
     ),
   });
   await writeTinyModel(join(tiny.root, "head"), { headLabels: 2 });

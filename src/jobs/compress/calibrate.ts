@@ -113,7 +113,7 @@ export async function taskRanges(
   const { calibration } = await opened.catch((error: unknown) => {
     if (!(error instanceof ConfigError)) throw error;
     throw new ConfigError(error.issues, {
-      hint: "qdq knows the ranges of activations beforehand, from texts of a task; int8 and q4 need none.",
+      hint: "qdq knows the ranges of activations beforehand, from texts of a task; int8 and int4 need none.",
     });
   });
   const backend = backendOf(environment, overrides, frozen.opened.settings);

@@ -261,7 +261,7 @@ function checkOptions({ model, opened, beside }: MergedModel, options: CompressO
   const { kind } = opened.method.settings;
   const issues: ConfigIssue[] = [];
   if (quantization === "qdq" && model.architecture !== "encoder") {
-    const expected = `int8 or q4 for ${opened.base.name}, an encoder–decoder`;
+    const expected = `int8 or int4 for ${opened.base.name}, an encoder–decoder`;
     issues.push({ path: "--quantize", expected, got: quantization });
   }
   if (decodingBudget !== null && (model.architecture === "encoder" || beside !== undefined)) {
