@@ -20,7 +20,6 @@ export {
   type OpenedTarget,
   openTarget,
   openTargetScorer,
-  SCORING_BATCH,
 } from "./opened-target.ts";
 export { publicAdapter } from "./public-adapter.ts";
 export { methodOver } from "./quantized-base.ts";

@@ -1,9 +1,10 @@
 // Settings of a run: takes flags, a YAML file or plain options; gives one checked record, every mistake at once.
 // Never opens a model or data.
-export { answersFor, generationOptions, spanOptions } from "./answers.ts";
+export { generationOptions, spanOptions } from "./answers.ts";
 export { FREE_OF_REFERENCE, FREE_ON_RESUME, keySettings, resumedSettings } from "./compared.ts";
 export { isUsed } from "./conflicts.ts";
 export { PRESETS } from "./defaults.ts";
+export { type EffectiveOptions, effectiveOptions, SCORING_BATCH } from "./effective.ts";
 export type {
   AnswerSettings,
   DataSettings,

@@ -75,7 +75,7 @@ describe.each(["bert", "roberta"] as const)("%s", (modelType) => {
     const folder = join(tiny.root, "small");
     const environment = nodeEnvironment();
     const frozen = await openMergedModel(environment, { kind: "run", folder }, {});
-    const ranges = await taskRanges(environment, { kind: "run", folder }, frozen, {});
+    const ranges = await taskRanges(environment, { kind: "run", folder }, frozen);
     const inference = inferenceOf(frozen.config);
     const program = await nodeBackend({ threads: 1 }).open(
       deployedProgram(inference, await deploy(inference, frozen.weights, "qdq", ranges)),

@@ -87,8 +87,8 @@ async function* compressEvents(
   const sites = mlpSites(frozen.model);
   checkRule(sites, options.rule);
   const compensation = compensationFor(frozen, options);
-  const data = await openCompressData(environment, frozen, overrides, options.calibrationExamples);
-  const backend = backendOf(environment, overrides, frozen.opened.settings);
+  const data = await openCompressData(environment, frozen, options.calibrationExamples);
+  const backend = backendOf(environment, frozen.opened);
   const planTarget = {
     base: { model: frozen.opened.base.name, fingerprint: frozen.opened.base.fingerprint },
     adapter: frozen.adapterFingerprint === null ? null : { fingerprint: frozen.adapterFingerprint },

@@ -3,10 +3,10 @@ import { type EncodedExamples, isTargets, splitOf, type Task } from "../../data/
 import { ConfigError, FileError } from "../../errors.ts";
 import { encodeSplit, openData } from "../../evaluate/index.ts";
 import type { GenerationOptions } from "../../infer/index.ts";
-import type { MergedModel, RunOverrides } from "../../load/index.ts";
+import type { MergedModel } from "../../load/index.ts";
 import { maxLengthOf, targetData } from "../../load/index.ts";
 import type { Environment } from "../../runs/index.ts";
-import { answersFor, DEFAULTS, generationOptions, spanOptions, type TaskName } from "../../settings/index.ts";
+import { generationOptions, spanOptions, type TaskName } from "../../settings/index.ts";
 import type { HeadKind, SpanOptions } from "../../tasks/index.ts";
 import { exampleCount, examplesFrom, halves, joined, sampleCount, targetTokens } from "./examples.ts";
 
@@ -37,25 +37,18 @@ export interface CompressData {
 export async function openCompressData(
   { files }: Environment,
   { opened }: MergedModel,
-  overrides: RunOverrides,
   calibrationExamples: number | null,
 ): Promise<CompressData> {
-  const { settings, labels, isRegression, base } = opened;
-  const { task, data: path, ...columns } = targetData(opened, overrides);
+  const { labels, isRegression, base, options } = opened;
+  const { task, data: path } = targetData(opened);
   checkTask(task, opened);
-  const { answers, data: textData } = answersFor(task, settings, overrides);
   const mostCalibration = calibrationExamples ?? CALIBRATION_SAMPLE.most;
   const searchExamples = SEARCH_EXAMPLES[base.model.architecture];
   const data = {
-    ...textData,
+    ...options.data,
     path,
-    textColumn: columns.textColumn ?? null,
-    pairColumn: columns.pairColumn ?? null,
-    labelColumn: columns.labelColumn ?? null,
-    maxLength: maxLengthOf(opened, overrides),
-    padding: overrides.padding ?? settings?.data.padding ?? DEFAULTS.padding,
+    maxLength: maxLengthOf(opened),
     limitTrain: mostCalibration + searchExamples,
-    limitEval: overrides["limit-eval"] ?? settings?.data.limitEval ?? null,
   };
   const names = isRegression || labels.length === 0 ? {} : { labels };
   const open = (splits?: readonly string[]) =>
@@ -65,7 +58,7 @@ export async function openCompressData(
     if (error instanceof FileError) return null;
     throw error;
   });
-  const evalName = overrides.split ?? whole?.task.evalSplits[0] ?? "dev";
+  const evalName = options.split ?? whole?.task.evalSplits[0] ?? "dev";
   const dataset = whole ?? (await open([evalName]));
   const encode = (name: string) => encodeSplit(splitOf(dataset, name), base, data, dataset.task);
   const evaluation = await encode(evalName);
@@ -98,8 +91,8 @@ export async function openCompressData(
     search: searchTrain === 0 ? half : joined(half, more!),
     searchTrain,
     heldOut: stated,
-    pointing: spanOptions(answers, dataset.task.unanswerable ?? false),
-    generation: generationOptions(answers, data.maxTargetLength, overrides.seed ?? settings?.seed ?? DEFAULTS.seed),
+    pointing: spanOptions(options.answers, dataset.task.unanswerable ?? false),
+    generation: generationOptions(options.answers, data.maxTargetLength, options.seed),
   };
 }
 

@@ -21,11 +21,9 @@ import {
   type OpenedTarget,
   openTarget,
   openTargetScorer,
-  SCORING_BATCH,
   targetData,
 } from "../../load/index.ts";
 import type { Environment } from "../../runs/index.ts";
-import { answersFor, DEFAULTS, type TaskName } from "../../settings/index.ts";
 import type { Evaluation, HeadKind } from "../../tasks/index.ts";
 
 /** A density measurement without labels. */
@@ -45,23 +43,23 @@ export async function evaluateRun(
   overrides: RunOverrides = {},
 ): Promise<Evaluation> {
   const opened = await openTarget(environment, target, overrides);
-  const { dataset, split } = await openSplit(environment, opened, overrides, true);
+  const { dataset, split } = await openSplit(environment, opened, true);
   checkHead(dataset.task, opened);
-  checkSparseDecoding(opened, overrides);
-  const { answers, data } = answersFor(dataset.task.name as TaskName, opened.settings, overrides);
+  checkSparseDecoding(opened);
+  const { options } = opened;
   const evaluator = await openEvaluator({
     ...opened,
     task: dataset.task,
-    backend: backendOf(environment, overrides, opened.settings),
-    padding: overrides.padding ?? opened.settings?.data.padding ?? DEFAULTS.padding,
-    batchSize: overrides["batch-size"] ?? SCORING_BATCH,
-    answers,
-    maxTargetLength: data.maxTargetLength,
-    seed: overrides.seed ?? opened.settings?.seed ?? DEFAULTS.seed,
-    sparseDecoding: overrides["sparse-decoding"] ?? false,
+    backend: backendOf(environment, opened),
+    padding: options.data.padding,
+    batchSize: options.batchSize,
+    answers: options.answers,
+    maxTargetLength: options.data.maxTargetLength,
+    seed: options.seed,
+    sparseDecoding: options.sparseDecoding,
   });
   try {
-    const lengths = { ...data, maxLength: maxLengthOf(opened, overrides) };
+    const lengths = { ...options.data, maxLength: maxLengthOf(opened) };
     const examples = await encodeSplit(split, opened.base, lengths, dataset.task);
     return await evaluator.evaluate(opened.trained, split.name, examples);
   } finally {
@@ -98,22 +96,21 @@ export async function profileRun(
   overrides: RunOverrides = {},
 ): Promise<Profile> {
   const opened = await openTarget(environment, target, overrides, true);
-  const { split, dataset } = await openSplit(environment, opened, overrides, false);
-  const { data } = answersFor(dataset.task.name as TaskName, opened.settings, overrides);
-  const scorer = await openTargetScorer(environment, opened, overrides, { density: true });
+  const { split, dataset } = await openSplit(environment, opened, false);
+  const { options } = opened;
+  const scorer = await openTargetScorer(environment, opened, { density: true });
   try {
-    const lengths = { ...data, maxLength: maxLengthOf(opened, overrides) };
+    const lengths = { ...options.data, maxLength: maxLengthOf(opened) };
     const answersText = opened.head.kind === "span" || opened.head.kind === "language-model";
     const task = answersText ? dataset.task : undefined;
     const examples = await encodeSplit(unlabelled(split), opened.base, lengths, task);
-    const padding = overrides.padding ?? opened.settings?.data.padding ?? DEFAULTS.padding;
     const scores = await scorer.score(
       opened.trained,
       scoringBatches(
         examples,
         { kind: opened.isRegression ? "regression" : "classification" },
-        padding,
-        overrides["batch-size"] ?? SCORING_BATCH,
+        options.data.padding,
+        options.batchSize,
       ),
       examples.count,
     );
@@ -137,20 +134,15 @@ function unlabelled(split: Split): Split {
   return { ...split, examples };
 }
 
-async function openSplit(
-  environment: Environment,
-  opened: OpenedTarget,
-  overrides: RunOverrides,
-  labelsRequired: boolean,
-) {
-  const { settings } = opened;
-  const known = targetData(opened, overrides);
-  const split = overrides.split ?? draftTask(known.task).evalSplits[0]!;
-  const ownFile = overrides.data !== undefined && overrides.split === undefined;
+async function openSplit(environment: Environment, opened: OpenedTarget, labelsRequired: boolean) {
+  const { options } = opened;
+  const known = targetData(opened);
+  const split = options.split ?? draftTask(known.task).evalSplits[0]!;
+  const ownFile = options.asked.has("data") && options.split === null;
   const isFile = ownFile && (await environment.files.stat(known.data))?.isFolder === false;
   const dataset = await openDataset(environment.files, {
     ...known,
-    limitEval: overrides["limit-eval"] ?? settings?.data.limitEval ?? undefined,
+    limitEval: options.data.limitEval ?? undefined,
     ...(labelsRequired && opened.labels.length > 0 && !opened.isRegression ? { labels: opened.labels } : {}),
     splits: [split],
     // a file given for this very purpose is measured whole; the run's own file keeps its held-out part

@@ -4,14 +4,7 @@ import { DataError } from "../../errors.ts";
 import { batchOf, checkSparseDecoding } from "../../evaluate/index.ts";
 import type { Scorer } from "../../infer/index.ts";
 import type { RunOverrides, RunTarget } from "../../load/index.ts";
-import {
-  maxLengthOf,
-  type OpenedTarget,
-  openTarget,
-  openTargetScorer,
-  SCORING_BATCH,
-  usableLength,
-} from "../../load/index.ts";
+import { maxLengthOf, type OpenedTarget, openTarget, openTargetScorer, usableLength } from "../../load/index.ts";
 import type { Environment } from "../../runs/index.ts";
 import { openAnswering } from "./predict-answers.ts";
 import type { GroupPredictor, PredictInput, Prediction } from "./prediction.ts";
@@ -30,16 +23,14 @@ export async function openPredictor(
   overrides: RunOverrides = {},
 ): Promise<Predictor> {
   const opened = await openTarget(environment, target, overrides);
-  checkSparseDecoding(opened, overrides);
+  checkSparseDecoding(opened);
   const { kind } = opened.head;
   const answers = kind === "span" || kind === "language-model";
-  const group = answers
-    ? await openAnswering(environment, opened, overrides)
-    : await openLabelling(environment, opened, overrides);
+  const group = answers ? await openAnswering(environment, opened) : await openLabelling(environment, opened);
   return {
     async *predict(inputs) {
       let line = 0;
-      for await (const some of groups(inputs, overrides["batch-size"] ?? SCORING_BATCH))
+      for await (const some of groups(inputs, opened.options.batchSize))
         yield* await group.predict(some.map((input) => exampleOf(input, ++line, group.asksQuestions)));
     },
     dispose: () => group.dispose(),
@@ -76,13 +67,9 @@ function exampleOf(input: PredictInput, line: number, asksQuestions: boolean): E
   return { text, ...(pair === undefined ? {} : { pair }), label: null, line, ...(asksQuestions ? id : {}) };
 }
 
-async function openLabelling(
-  environment: Environment,
-  opened: OpenedTarget,
-  overrides: RunOverrides,
-): Promise<GroupPredictor> {
-  const scorer = await openTargetScorer(environment, opened, overrides, { density: false });
-  const maxLength = usableLength(opened.base, maxLengthOf(opened, overrides));
+async function openLabelling(environment: Environment, opened: OpenedTarget): Promise<GroupPredictor> {
+  const scorer = await openTargetScorer(environment, opened, { density: false });
+  const maxLength = usableLength(opened.base, maxLengthOf(opened));
   return {
     asksQuestions: false,
     async predict(group) {
