@@ -227,7 +227,17 @@ describe("resolveSettings", () => {
     );
     expect(of("epochs: .inf\n")).toBe("c.yaml:1:1 (epochs): a number / Infinity / -");
     expect(of(`task: ${"x".repeat(200)}\n`)).toMatch(/ \/ "x{79}… \/ -$/);
-    const bomb = Array.from({ length: 9 }, (_, i) => `a${i}: &a${i} [${i === 0 ? "x" : Array(9).fill(`*a${i - 1}`)}]`);
+    const bomb = Array.from(
+      { length: 9 },
+      (_, i) =>
+        `a${i}: &a${i} [${
+          i === 0
+            ? "x"
+            : Array(9)
+                .fill(`*a${i - 1}`)
+                .join()
+        }]`,
+    );
     expect(of(bomb.join("\n"))).toBe(
       "c.yaml: settings without aliases of aliases / aliases that stand for far too much / -",
     );
