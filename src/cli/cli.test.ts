@@ -137,7 +137,8 @@ describe("flags", () => {
     "%s: has every flag once, each with a whole sentence, a few of them first",
     (_, { flags, args = [] }) => {
       expect(new Set(flags.map(({ name }) => name)).size).toBe(flags.length);
-      for (const { help } of [...flags, ...args]) expect(help).toMatch(/^[A-Z][^\n]*[a-z0-9)"]\.$/);
+      for (const help of [...flags.map((flag) => flag.help), ...args.map(([, words]) => words)])
+        expect(help).toMatch(/^[A-Z][^\n]*[a-z0-9)"]\.$/);
       expect(flags.filter(({ level }) => level === "basic").length).toBeLessThanOrEqual(16);
     },
   );

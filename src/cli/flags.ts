@@ -75,6 +75,9 @@ export function settingFlags(command: SettingCommand): Flag[] {
   return SETTINGS_KEYS.filter((key) => SETTINGS[key].commands.includes(command)).map(settingFlag);
 }
 
+/** What `deft train` takes: every setting of a run. */
+export const TRAIN_FLAGS: readonly Flag[] = settingFlags("train");
+
 type OwnFlag = Omit<Flag, "kind" | "level" | "group"> & Partial<Pick<Flag, "kind" | "level">>;
 
 /** Flags of a group; they are basic unless they say otherwise, and their kind follows from their value's name. */
