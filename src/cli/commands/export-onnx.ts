@@ -10,9 +10,12 @@ import { openWorkflow } from "../workflow.ts";
 
 export const run: Body = async ({ args, flags, terminal, json }) => {
   const { format: _, output, precision, quantize, ...rest } = flags;
-  const { precisions, issues } = precisionsOf(precision, quantize);
-  if (typeof output !== "string" || output === "")
-    issues.push({ path: "--output", expected: "a new folder", got: "nothing" });
+  const { precisions, issues: ofPrecision } = precisionsOf(precision, quantize);
+  const hasOutput = typeof output === "string" && output !== "";
+  const issues = [
+    ...(hasOutput ? [] : [{ path: "--output", expected: "a new folder", got: "nothing" }]),
+    ...ofPrecision,
+  ];
   if (issues.length > 0) throw new ConfigError(issues);
   const { target, overrides } = readTarget({ args, flags: rest });
   const options = {
