@@ -2,7 +2,7 @@
 // Takes files, a task and a tokenizer; gives examples, encoded examples and `Batch`es in an order fixed by the seed.
 // Never: pads to anything but what it is told; guesses a label; loads a file whole that can stream.
 
-export { type Batch, batches, labelsRequired, makeBatch } from "./batch.ts";
+export { type Batch, batches, makeBatch } from "./batch.ts";
 export { evaluationPlan, trainingPlan } from "./batch-plan.ts";
 export { openDataset } from "./dataset.ts";
 export { type EncodedExamples, encodeExamples } from "./encode.ts";
@@ -21,7 +21,7 @@ export { type Dataset, type DatasetOptions, type Split, splitOf } from "./split.
 export { openTable } from "./tables/table.ts";
 export { textLines } from "./tables/text-blocks.ts";
 export { type Task, tableTask } from "./task.ts";
-export { GLUE_TASKS, type GlueTaskName, glueTask, isGlueTask } from "./tasks/glue.ts";
+export { evalSplitOf, GLUE_TASKS, type GlueTaskName, glueTask, isGlueTask } from "./tasks/glue.ts";
 export { seq2seqTask } from "./tasks/seq2seq.ts";
 export { squadTask } from "./tasks/squad.ts";
 export type { Truncation } from "./tokenizer/template.ts";

@@ -1,31 +1,18 @@
 // What a task asks for: its kind, labels, metrics and splits.
 
-/** Metric names, spelled as Hugging Face's GLUE, SQuAD and ROUGE metrics write them. */
-export type TaskMetric =
-  | "accuracy"
-  | "f1"
-  | "matthews_correlation"
-  | "pearson"
-  | "spearmanr"
-  | "exact_match"
-  | "rouge1"
-  | "rouge2"
-  | "rougeL";
-
-/** What is asked of a model: a class, a number, a piece of a context, or a text. */
-export type TaskKind = "classification" | "regression" | "question-answering" | "seq2seq";
-
 export interface Task {
   readonly name: string;
-  readonly kind: TaskKind;
+  /** What is asked of a model, a key of the table of tasks: `classification`, `question-answering`, … */
+  readonly kind: string;
   /** Label names by index; empty for a regression. */
   readonly labels: readonly string[];
   readonly isPair: boolean;
   /** Smallest and largest score of a regression; null where any number will do. */
   readonly scoreRange: readonly [number, number] | null;
-  readonly metrics: readonly TaskMetric[];
+  /** Spelled as Hugging Face's GLUE, SQuAD and ROUGE metrics write them. */
+  readonly metrics: readonly string[];
   /** The metric that tells a better model from a worse one; larger is better. */
-  readonly mainMetric: TaskMetric;
+  readonly mainMetric: string;
   readonly trainSplit: string;
   /** Splits with labels to measure on; the first decides. */
   readonly evalSplits: readonly string[];
@@ -36,7 +23,7 @@ export interface Task {
 
 /** A task over a table of the user's own. */
 export function tableTask(name: string, options: Pick<Task, "kind" | "labels" | "isPair">): Task {
-  const metrics: readonly TaskMetric[] =
+  const metrics: readonly string[] =
     options.kind === "regression"
       ? ["pearson", "spearmanr"]
       : options.labels.length === 2

@@ -11,6 +11,7 @@ import {
 import type { OpenedTarget, RunOverrides } from "../load/index.ts";
 import { isExtra } from "../load/index.ts";
 import { mergedWeights, untrained } from "../peft/index.ts";
+import { headRecord } from "../tasks/index.ts";
 import type { Tensor } from "../tensor/index.ts";
 
 /** @throws {ConfigError} when sparse decoding is asked of a model that writes nothing. */
@@ -18,7 +19,7 @@ export function checkSparseDecoding(
   { head, base }: Pick<OpenedTarget, "head" | "base">,
   overrides: RunOverrides,
 ): void {
-  if (overrides["sparse-decoding"] !== true || head.kind === "language-model") return;
+  if (overrides["sparse-decoding"] !== true || headRecord(head).writes) return;
   throw new ConfigError(
     [{ path: "--sparse-decoding", expected: "a model that writes text, such as T5", got: base.name }],
     {

@@ -1,17 +1,8 @@
 // A task's splits encoded for a model, and the head it needs.
-import {
-  type Dataset,
-  type EncodedExamples,
-  encodeAnswers,
-  encodeExamples,
-  encodeSpans,
-  encodeTexts,
-  openDataset,
-  type Split,
-  type Task,
-} from "../data/index.ts";
+import { type Dataset, type EncodedExamples, openDataset, type Split, type Task } from "../data/index.ts";
 import { type BaseModel, usableLength } from "../load/index.ts";
 import { type DataSettings, DEFAULTS, type Settings, type TextDataSettings } from "../settings/index.ts";
+import { taskRecord } from "../tasks/index.ts";
 import type { Files } from "../tensor/index.ts";
 
 /** Where data is; what texts are made of besides may be left out for tasks of labels. */
@@ -42,7 +33,7 @@ export function openData(
   });
 }
 
-/** A split as token ids: windows of questions, texts with targets, or texts with labels. */
+/** A split as token ids, as its task reads it: windows of questions, texts with targets, or texts with labels. */
 export async function encodeSplit(
   split: Split,
   base: BaseModel,
@@ -50,20 +41,13 @@ export async function encodeSplit(
   task: Pick<Task, "kind" | "unanswerable"> = { kind: "classification" },
   { forTraining = false }: { readonly forTraining?: boolean } = {},
 ): Promise<EncodedExamples> {
-  const maxLength = usableLength(base, data.maxLength);
-  const maxTargetLength = data.maxTargetLength ?? DEFAULTS["max-target-length"];
-  const stride = data.docStride ?? DEFAULTS["doc-stride"];
-  const examples = split.examples();
-  switch (task.kind) {
-    case "seq2seq":
-      return encodeTexts(examples, base.tokenizer, { maxLength, maxTargetLength, prefix: data.sourcePrefix ?? "" });
-    case "question-answering": {
-      if (base.model.architecture === "encoder") return encodeSpans(examples, base.tokenizer, { maxLength, stride });
-      const { unanswerable = false } = task;
-      const options = { maxLength, stride, maxTargetLength, unanswerable, targetsOnly: forTraining };
-      return encodeAnswers(examples, base.tokenizer, options);
-    }
-    default:
-      return encodeExamples(examples, base.tokenizer, { maxLength });
-  }
+  return taskRecord(task.kind).encode(split.examples(), base.tokenizer, {
+    maxLength: usableLength(base, data.maxLength),
+    maxTargetLength: data.maxTargetLength ?? DEFAULTS["max-target-length"],
+    stride: data.docStride ?? DEFAULTS["doc-stride"],
+    prefix: data.sourcePrefix ?? "",
+    unanswerable: task.unanswerable ?? false,
+    writes: base.model.architecture === "encoder-decoder",
+    forTraining,
+  });
 }

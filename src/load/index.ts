@@ -16,6 +16,7 @@ export {
 export { checkNewFolder, configWithHead, writeModelFolder, writeWhole } from "./model-folder.ts";
 export {
   backendOf,
+  hasClasses,
   maxLengthOf,
   type OpenedTarget,
   openTarget,
@@ -27,6 +28,6 @@ export { methodOver } from "./quantized-base.ts";
 export { isExtra, methodOnBase, runExtras, usualTargets, withExtras } from "./run-method.ts";
 export type { RunOverrides, RunTarget } from "./target.ts";
 export { targetData } from "./target-data.ts";
-export { HEAD_NAMES, headOf } from "./target-head.ts";
+export { headOf, knownTask, tasksOfHead } from "./target-head.ts";
 export { writeTrainedPart } from "./trained-part.ts";
 export { checkPositions, initTokenIds } from "./virtual-tokens.ts";

@@ -9,12 +9,12 @@ import type { Environment, RunRecord } from "../runs/index.ts";
 import { type Compression, readCompression, readDecoding, readRun } from "../runs/index.ts";
 import type { Backend } from "../runtime/index.ts";
 import { DEFAULTS, type Settings, type TaskName, taskDefaults } from "../settings/index.ts";
-import { buildTaskGraph, type HeadKind } from "../tasks/index.ts";
+import { buildTaskGraph, type HeadKind, headOfConfig, headRecord, taskRecord } from "../tasks/index.ts";
 import { type Files, joinPath, type Tensor, zeros } from "../tensor/index.ts";
 import { type BaseModel, missingHead, openBaseModel } from "./base-model.ts";
 import { methodOver } from "./quantized-base.ts";
 import type { RunOverrides, RunTarget } from "./target.ts";
-import { HEAD_NAMES, hasSpanHead, targetHead, taskNamed } from "./target-head.ts";
+import { hasSpanHead, knownTask, type TargetTask, targetTask } from "./target-head.ts";
 import { checkTrainedPart, readTrainedPart } from "./trained-part.ts";
 import { checkPositions } from "./virtual-tokens.ts";
 
@@ -33,7 +33,8 @@ export interface OpenedTarget {
   readonly labels: readonly string[];
   /** The run's settings; null for a bare model. */
   readonly settings: Settings | null;
-  readonly isRegression: boolean;
+  /** The task that it does, a key of the table of tasks. */
+  readonly kind: string;
   /** What it was trained for, or is asked for; null where nothing says. */
   readonly task: TaskName | null;
   /** Trained on questions of which some have no answer. */
@@ -108,12 +109,13 @@ async function openAdapter(
   const part = await readTrainedPart(files, adapter, base);
   const labels = run ? run.labels : part.labels;
   const said = part.sidecar?.data ?? {};
-  const task = named ?? taskNamed(said["task"]);
-  const head = targetHead(base, {
+  const task = named ?? knownTask(said["task"]);
+  const { kind, head } = targetTask(base, {
     task,
     labels,
     isRegression: run ? labels.length === 0 : part.sidecar !== null && part.sidecar.labels.length === 0,
-    points: hasSpanHead(part.tensors.keys()),
+    own: hasSpanHead(part.tensors.keys()) ? { kind: "span" } : null,
+    isStated: false,
   });
   const alsoTrains = checkTrainedPart(adapter, part, base, head);
   const opened = {
@@ -123,7 +125,7 @@ async function openAdapter(
     alsoTrains,
     labels,
     settings: run?.settings ?? null,
-    isRegression: head.kind === "regression",
+    kind,
     task,
     unanswerable: run?.unanswerable ?? said["unanswerable"] === true,
     head,
@@ -152,15 +154,14 @@ function withHooks(opened: OpenedTarget, hooks: Hooks | undefined): OpenedTarget
 async function openBareModel(base: BaseModel, headOptional: boolean, task: TaskName | null): Promise<OpenedTarget> {
   const { labels } = base.model.config;
   const method = untrained();
-  const points = hasSpanHead([...base.weights].map(([name]) => name));
-  const head = targetHead(base, { task, labels, isRegression: labels.length === 1, points });
+  const { kind, head } = bareTask(base, task);
   const missing = missingHead(base, head);
   if (missing.size > 0 && !headOptional) {
     throw new ConfigError(
       [
         {
           path: base.name,
-          expected: `a model with ${HEAD_NAMES[head.kind]}`,
+          expected: `a model with ${headRecord(head).name}`,
           got: `none (${[...missing].join(", ")})`,
         },
       ],
@@ -177,12 +178,25 @@ async function openBareModel(base: BaseModel, headOptional: boolean, task: TaskN
     alsoTrains: missing,
     labels,
     settings: null,
-    isRegression: head.kind === "regression",
+    kind,
     task,
     unanswerable: false,
     head,
     decoding: null,
   };
+}
+
+/** The task of a model without adapter, by its name, the model's config.json and its parameters. */
+function bareTask(base: BaseModel, task: TaskName | null): TargetTask {
+  const { labels } = base.model.config;
+  const points = hasSpanHead([...base.weights].map(([name]) => name));
+  return targetTask(base, {
+    task,
+    labels,
+    isRegression: labels.length === 1,
+    own: points ? { kind: "span" } : headOfConfig(base.config, labels),
+    isStated: typeof base.config.problem_type === "string",
+  });
 }
 
 function zeroTensors(
@@ -197,6 +211,11 @@ function zeroTensors(
       .filter(({ name }) => names.has(name))
       .map(({ name, shape }) => [name, zeros("float32", shape.map(Number))]),
   );
+}
+
+/** Whether the classes of an opened model have names, which data must have too. */
+export function hasClasses({ kind, labels }: Pick<OpenedTarget, "kind" | "labels">): boolean {
+  return taskRecord(kind).hasClasses && labels.length > 0;
 }
 
 /** The backend to score on: as asked for, or as the run was trained. */

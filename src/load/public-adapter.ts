@@ -9,8 +9,10 @@ import {
   prompt,
   selectedSites,
 } from "../peft/index.ts";
+import { type HeadKind, type HeadRecord, headRecord } from "../tasks/index.ts";
 import type { Tensor } from "../tensor/index.ts";
 import { type BaseModel, linearSites } from "./base-model.ts";
+import { CLASS_PREFIX } from "./model-folder.ts";
 import { virtualTokenAdapter } from "./virtual-tokens.ts";
 
 /** What was trained in peft's or AdapterHub's terms; null when no public format can say it. */
@@ -18,8 +20,9 @@ export function publicAdapter(
   settings: MethodSettings,
   tensors: ReadonlyMap<string, Tensor>,
   base: BaseModel,
-  labels: readonly string[],
+  { labels, head }: { readonly labels: readonly string[]; readonly head: HeadKind },
 ): Adapter | null {
+  const { hf } = headRecord(head);
   switch (settings.kind) {
     case "lora":
       // peft would compute the whole update, the base's zeros included
@@ -36,7 +39,7 @@ export function publicAdapter(
           ...(settings.rankPattern ? { rankPattern: settings.rankPattern } : {}),
           ...(settings.alphaPattern ? { alphaPattern: settings.alphaPattern } : {}),
           modulesToSave: savedModules(tensors),
-          taskType: taskType(tensors, base),
+          taskType: hf.peftTaskType,
           baseModel: base.name,
         },
         tensors,
@@ -53,7 +56,7 @@ export function publicAdapter(
           name: "deft",
           hiddenSize: base.model.config.hiddenSize,
           modelType: base.model.config.modelType,
-          modelClass: modelClass(base),
+          modelClass: modelClass(base, hf),
           baseModel: base.name,
           labels: [...labels],
         },
@@ -61,7 +64,7 @@ export function publicAdapter(
       };
     case "prompt":
     case "prefix": {
-      const facts = { modulesToSave: savedModules(tensors), taskType: taskType(tensors, base) };
+      const facts = { modulesToSave: savedModules(tensors), taskType: hf.peftTaskType };
       return virtualTokenAdapter(settings, tensors, base, facts);
     }
     default:
@@ -75,14 +78,8 @@ const COMPUTED = {
   houlsby: { scaling: 1, originalLnBefore: false, originalLnAfter: true, residualBeforeLn: true },
 } as const satisfies Record<string, Partial<BottleneckAdapterConfig>>;
 
-function modelClass({ model }: BaseModel): string {
-  const names = { bert: "BertForSequenceClassification", roberta: "RobertaForSequenceClassification" } as const;
-  return model.architecture === "encoder" ? names[model.config.modelType] : "T5ForConditionalGeneration";
-}
-
-function taskType(tensors: ReadonlyMap<string, Tensor>, { model }: BaseModel): string {
-  if (model.architecture !== "encoder") return "SEQ_2_SEQ_LM";
-  return [...tensors.keys()].some((name) => name.startsWith("qa_outputs.")) ? "QUESTION_ANS" : "SEQ_CLS";
+function modelClass({ model }: BaseModel, { classSuffix }: HeadRecord["hf"]): string {
+  return `${CLASS_PREFIX[model.config.modelType]}${classSuffix}`;
 }
 
 /** Heads and poolers by their module's name. */

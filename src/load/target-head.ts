@@ -1,8 +1,16 @@
-// Which head an opened run or model has: by its task, or by what it holds.
-import { seq2seqTask, squadTask, type Task } from "../data/index.ts";
+// Which task an opened run or model does, and which head it has: by its name, or by what it holds.
+import type { Task } from "../data/index.ts";
 import { ConfigError } from "../errors.ts";
 import { TASKS, type TaskName } from "../settings/index.ts";
-import type { HeadKind } from "../tasks/index.ts";
+import {
+  type HeadKind,
+  headRecord,
+  TASK_NAMES,
+  type TaskRecord,
+  taskNamed,
+  taskOfHead,
+  taskRecord,
+} from "../tasks/index.ts";
 import type { BaseModel } from "./base-model.ts";
 
 /** What is known of an opened model that bears on its head. */
@@ -11,8 +19,24 @@ export interface HeadFacts {
   readonly labels: readonly string[];
   /** Where labels say it: the answer is a number. */
   readonly isRegression: boolean;
-  /** It has the parameters that point into a text. */
-  readonly points: boolean;
+  /** The head that it says itself, or shows by its parameters; null where nothing says. */
+  readonly own: HeadKind | null;
+  /** Its config.json says by `problem_type` what the logits over a text mean. */
+  readonly isStated: boolean;
+}
+
+/** A task, as a kind, and the head that does it. */
+export interface TargetTask {
+  /** A key of the table of tasks. */
+  readonly kind: string;
+  readonly head: HeadKind;
+}
+
+type NamedModel = Pick<BaseModel, "name" | "model">;
+
+/** The head that a task has on such a model; null when such a model cannot do it. */
+function headRecordFor({ reading, writing }: TaskRecord, { model }: Pick<BaseModel, "model">) {
+  return (model.architecture === "encoder" ? reading : writing)?.head ?? null;
 }
 
 /**
@@ -20,35 +44,65 @@ export interface HeadFacts {
  * encoder–decoder.
  * @throws {ConfigError} when such a model cannot do the task.
  */
-export function headOf(
-  task: Pick<Task, "name" | "kind" | "labels">,
-  base: Pick<BaseModel, "name" | "model">,
-): HeadKind {
-  const { architecture, config } = base.model;
-  const writes = architecture === "encoder-decoder";
-  if (task.kind === "question-answering") return { kind: writes ? "language-model" : "span" };
-  if ((task.kind === "seq2seq") !== writes) {
-    const [expected, others] = writes
-      ? ["an encoder (bert, roberta)", "squad and seq2seq"]
-      : ["an encoder–decoder (t5)", "other tasks"];
-    throw new ConfigError([{ path: `--task ${task.name}`, expected, got: `${base.name} (${config.modelType})` }], {
-      hint: `Such a model does ${others}.`,
-    });
-  }
-  if (writes) return { kind: "language-model" };
-  return task.kind === "regression"
-    ? { kind: "regression" }
-    : { kind: "classification", numLabels: task.labels.length };
+export function headOf(task: Pick<Task, "name" | "kind" | "labels">, base: NamedModel): HeadKind {
+  const record = taskRecord(task.kind);
+  const head = headRecordFor(record, base);
+  if (head === null) throw cannotDo(task.name, base);
+  return { kind: head.kind, ...(record.hasClasses ? { numLabels: task.labels.length } : {}) };
 }
 
-/** The head of an opened model. @throws {ConfigError} when the model cannot do the task. */
-export function targetHead(base: BaseModel, { task, labels, isRegression, points }: HeadFacts): HeadKind {
-  if (task === "squad") return headOf(squadTask(false), base);
-  if (task === "seq2seq") return headOf(seq2seqTask(), base);
-  if (base.model.architecture === "encoder-decoder") return { kind: "language-model" };
-  if (points && task === null) return { kind: "span" };
-  return isRegression ? { kind: "regression" } : { kind: "classification", numLabels: labels.length };
+function cannotDo(task: string, { name, model }: NamedModel): ConfigError {
+  const { modelType } = model.config;
+  const [expected, others] =
+    model.architecture === "encoder"
+      ? ["an encoder–decoder (t5)", "other tasks"]
+      : ["an encoder (bert, roberta)", tasksOfHead({ kind: "language-model" }).join(" and ")];
+  return new ConfigError([{ path: `--task ${task}`, expected, got: `${name} (${modelType})` }], {
+    hint: `Such a model does ${others}.`,
+  });
 }
+
+/** What `--task` calls the tasks that a head can do. */
+export function tasksOfHead({ kind }: Pick<HeadKind, "kind">): TaskName[] {
+  const { writes } = headRecord({ kind });
+  const names = TASK_NAMES.filter((name) => {
+    const { reading, writing } = taskNamed(name);
+    return (writes ? writing : reading)?.head.kind === kind;
+  });
+  return TASKS.filter((name) => names.includes(name));
+}
+
+/** The task and head of an opened model. @throws {ConfigError} when the model cannot do the task. */
+export function targetTask(base: NamedModel, facts: HeadFacts): TargetTask {
+  const { task, labels } = facts;
+  const named = task === null ? null : taskNamed(task);
+  if (base.model.architecture === "encoder-decoder") {
+    const writes = named?.writing ? named : taskOfHead({ kind: "language-model" });
+    return { kind: writes.kind, head: { kind: writes.writing!.head.kind } };
+  }
+  if (named !== null && named.reading === null) throw cannotDo(task!, base);
+  const record = named !== null && !isOfTexts(named) ? named : taskOfHead({ kind: ownKind(facts, named) });
+  const { head } = record.reading!;
+  return { kind: record.kind, head: { kind: head.kind, ...(record.hasClasses ? { numLabels: labels.length } : {}) } };
+}
+
+/** Whether a task's head reads whole texts, as several tasks' do by the same parameters. */
+function isOfTexts({ reading }: TaskRecord): boolean {
+  return reading?.head.hf.classSuffix === headRecord({ kind: "classification" }).hf.classSuffix;
+}
+
+/** The head over a text: what the model says itself where it says more than a number of labels, what is asked for, or one for its labels. */
+function ownKind({ own, isRegression, isStated }: HeadFacts, named: TaskRecord | null): string {
+  const byLabels = isRegression ? "regression" : "classification";
+  const isOwn = own !== null && (named === null || isOfTexts(taskOfHead(own)));
+  const kind = isOwn ? own.kind : byLabels;
+  if (!BY_LABELS.includes(kind)) return kind;
+  const asked = named?.reading?.head.kind ?? kind;
+  return isStated || BY_LABELS.includes(asked) ? byLabels : asked;
+}
+
+/** Heads that the number of labels tells apart. */
+const BY_LABELS = ["classification", "regression"];
 
 /** Whether names of parameters are those of a head that points. */
 export function hasSpanHead(names: Iterable<string>): boolean {
@@ -57,15 +111,6 @@ export function hasSpanHead(names: Iterable<string>): boolean {
 }
 
 /** The task of that name; null when there is none. */
-export function taskNamed(name: unknown): TaskName | null {
+export function knownTask(name: unknown): TaskName | null {
   return TASKS.find((task) => task === name) ?? null;
 }
-
-/** A head in words. */
-export const HEAD_NAMES: Readonly<Record<HeadKind["kind"], string>> = {
-  classification: "a classification head",
-  "multi-label": "a classification head",
-  regression: "a regression head",
-  span: "a question-answering head",
-  "language-model": "a language-model head",
-};

@@ -34,6 +34,7 @@ export interface TrainedPart {
 export interface TrainedPartOptions {
   readonly method: Method;
   readonly base: BaseModel;
+  readonly head: HeadKind;
   readonly labels: readonly string[];
   readonly toolVersion: string;
   readonly density: JsonObject | null;
@@ -59,7 +60,7 @@ export async function writeTrainedPart(
   const extras = new Map([...tensors].filter(([name]) => isExtra(name)));
   const part = foldProjection(method.settings, new Map([...tensors].filter(([name]) => !isExtra(name))));
   const own = part.tensors;
-  const adapter = publicAdapter(part.settings, own, base, labels);
+  const adapter = publicAdapter(part.settings, own, base, options);
   if (adapter) await writeAdapter(files, folder, adapter);
   else await files.write(joinPath(folder, PLAIN), safetensorsBytes(own));
   if (extras.size > 0) await files.write(joinPath(folder, EXTRAS), safetensorsBytes(extras));

@@ -3,7 +3,7 @@ import { stringify } from "yaml";
 import { comparisonRow, densityBy, HEADLINE_DEFINITION } from "../jobs/index.ts";
 import type { RunRecord } from "../runs/index.ts";
 import { settingsInput, settingText, trainCommand } from "../settings/index.ts";
-import type { Evaluation } from "../tasks/index.ts";
+import { type Evaluation, taskNamed } from "../tasks/index.ts";
 import { definitionLabel, metricLabel, percent, score, scoreChange } from "./format.ts";
 import { shellLine } from "./page/page.ts";
 import type { TextTable } from "./tables/table.ts";
@@ -36,6 +36,12 @@ const GLUE_NAMES: Readonly<Record<string, string>> = {
   wnli: "WNLI",
 };
 
+/** What Hugging Face calls a task, by the head of a model that reads where one can do it. */
+function headNames(task: string) {
+  const { reading, writing } = taskNamed(task);
+  return (reading ?? writing)!.head.hf;
+}
+
 function isLocal(model: string): boolean {
   return /^[./~]|^[A-Za-z]:[\\/]/.test(model) || model.split("/").length > 2;
 }
@@ -43,7 +49,8 @@ function isLocal(model: string): boolean {
 function frontMatter({ settings, result, labels }: RunRecord, { license }: CardOptions): Record<string, unknown> {
   const glue = GLUE_NAMES[settings.task];
   const peft = ["lora", "prompt", "prefix"].includes(settings.method.kind);
-  const task = { type: "text-classification", name: labels.length === 0 ? "Text regression" : "Text classification" };
+  const { pipelineTag } = headNames(settings.task);
+  const task = { type: pipelineTag, name: labels.length === 0 ? "Text regression" : "Text classification" };
   const metrics = Object.entries(result?.metrics ?? {}).map(([type, value]) => ({
     type,
     value: round(value),
@@ -58,7 +65,7 @@ function frontMatter({ settings, result, labels }: RunRecord, { license }: CardO
       : settings.method.kind === "adapter"
         ? { library_name: "adapter-transformers" }
         : {}),
-    pipeline_tag: "text-classification",
+    pipeline_tag: pipelineTag,
     ...(license === undefined ? {} : { license }),
     ...(glue === undefined ? {} : { datasets: ["nyu-mll/glue"], language: ["en"] }),
     metrics: Object.keys(result?.metrics ?? {}),
@@ -174,10 +181,9 @@ function densityParts(
 }
 
 function usage({ task, method: { kind } }: RunRecord["settings"]): string {
-  const asked =
-    task === "squad"
-      ? "--question 'Who built it?' --context 'It was built by Ada.'"
-      : "--text 'a gripping, funny film'";
+  const asked = taskNamed(task).asksQuestions
+    ? "--question 'Who built it?' --context 'It was built by Ada.'"
+    : "--text 'a gripping, funny film'";
   const own = `\`\`\`sh\ndeft predict . ${asked}\n\`\`\``;
   if (kind === "lora" || kind === "prompt" || kind === "prefix") {
     return `${own}\n\n\`adapter/\` is in Hugging Face PEFT's format: \`PeftModel.from_pretrained(model, "adapter")\`. The density loss is described in \`adapter/deft.json\`; it changes nothing at inference.`;

@@ -2,7 +2,9 @@
 // Takes a model, a method and logits, gives losses, predictions and scores. Never: runs a program, reads a file.
 export { type AnsweredQuestion, answerMetrics, scoreAnswer } from "./answer-metrics.ts";
 export type { Evaluation, Outcome } from "./evaluation.ts";
-export { type HeadKind, numLogits } from "./head.ts";
+export { type ExampleLogits, exampleLogits, LogitRows } from "./example-logits.ts";
+export type { Distillation, HeadKind, HeadRecord, LossOptions, LossTerm, ReadingHead } from "./head.ts";
+export { paddedLabels } from "./language-model.ts";
 export {
   type BootstrapInterval,
   glueMetrics,
@@ -11,9 +13,21 @@ export {
   type MetricName,
   pairedBootstrap,
 } from "./metrics.ts";
-export { IGNORED_LABEL, type LossScale, lossCount, type ModelBatch, stackPositions } from "./model-batch.ts";
+export { IGNORED_LABEL, type ModelBatch, stackPositions } from "./model-batch.ts";
+export type { Prediction } from "./prediction.ts";
 export { rouge } from "./rouge.ts";
 export { bestSpan, type SpanOptions, type SpanPrediction, type WindowLogits } from "./span.ts";
+export {
+  headOfConfig,
+  headRecord,
+  readingHead,
+  readingTask,
+  TASK_NAMES,
+  taskNamed,
+  taskOfHead,
+  taskRecord,
+  writingTask,
+} from "./table.ts";
+export type { EncodingOptions, TaskRecord, TaskScore, WrittenText } from "./task.ts";
 export { buildTaskGraph, type TaskGraph, type TaskGraphOptions } from "./task-graph.ts";
-export type { Distillation } from "./task-loss.ts";
 export { textMetrics } from "./text-metrics.ts";

@@ -124,6 +124,11 @@ export function glueTask(name: string): GlueTask {
   ]);
 }
 
+/** The split that a task of this name is measured on unless told otherwise: `dev`, of MNLI the matched one. */
+export function evalSplitOf(task: string): string {
+  return isGlueTask(task) ? TASKS[task].evalSplits[0]! : "dev";
+}
+
 /** True for the name of a GLUE task. */
 export function isGlueTask(name: string): name is GlueTaskName {
   return (GLUE_TASKS as readonly string[]).includes(name);

@@ -103,7 +103,7 @@ async function* compressEvents(
   } else {
     yield stage("calibrate", `${exampleCount(data.calibration)} examples of ${data.calibrationSplit}`);
     const moments = needsMoments(sites, options.rule, compensation);
-    statistics = await calibrate(backend, frozen, data.calibration, data.task, { moments });
+    statistics = await calibrate(backend, frozen, data.calibration, { moments });
     const facts: LayerFacts[] = await layerFacts(frozen, sites, statistics);
     yield stage("choose", "choosing what to remove");
     const context = {

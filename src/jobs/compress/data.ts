@@ -4,15 +4,16 @@ import { ConfigError, FileError } from "../../errors.ts";
 import { encodeSplit, openData } from "../../evaluate/index.ts";
 import type { GenerationOptions } from "../../infer/index.ts";
 import type { MergedModel, RunOverrides } from "../../load/index.ts";
-import { maxLengthOf, targetData } from "../../load/index.ts";
+import { hasClasses, maxLengthOf, targetData, tasksOfHead } from "../../load/index.ts";
 import type { Environment } from "../../runs/index.ts";
 import { answersFor, DEFAULTS, generationOptions, spanOptions, type TaskName } from "../../settings/index.ts";
-import type { HeadKind, SpanOptions } from "../../tasks/index.ts";
+import { type HeadKind, headRecord, type SpanOptions, taskNamed, taskOfHead } from "../../tasks/index.ts";
 import { exampleCount, examplesFrom, halves, joined, sampleCount, targetTokens } from "./examples.ts";
 
 /** Examples for each purpose; none is in two of `search` and `stated`. */
 export interface CompressData {
   readonly task: Task;
+  readonly head: HeadKind;
   /** The evaluation split's name. */
   readonly split: string;
   readonly calibration: EncodedExamples;
@@ -40,7 +41,7 @@ export async function openCompressData(
   overrides: RunOverrides,
   calibrationExamples: number | null,
 ): Promise<CompressData> {
-  const { settings, labels, isRegression, base } = opened;
+  const { settings, labels, base } = opened;
   const { task, data: path, ...columns } = targetData(opened, overrides);
   checkTask(task, opened);
   const { answers, data: textData } = answersFor(task, settings, overrides);
@@ -57,7 +58,7 @@ export async function openCompressData(
     limitTrain: mostCalibration + searchExamples,
     limitEval: overrides["limit-eval"] ?? settings?.data.limitEval ?? null,
   };
-  const names = isRegression || labels.length === 0 ? {} : { labels };
+  const names = hasClasses(opened) ? { labels } : {};
   const open = (splits?: readonly string[]) =>
     openData(files, { task, data }, { ...names, ...(splits === undefined ? {} : { splits }) });
   const whole = await open().catch((error: unknown) => {
@@ -92,6 +93,7 @@ export async function openCompressData(
     ]);
   return {
     task: dataset.task,
+    head: opened.head,
     split: evalName,
     calibration,
     calibrationSplit: train === null ? evalName : trainName,
@@ -114,16 +116,11 @@ function usualCalibration(examples: EncodedExamples): number {
 /** Training examples that a search looks at besides its half of the evaluation split; fewer where each is to be written. */
 const SEARCH_EXAMPLES = { encoder: 1024, "encoder-decoder": 256 } as const;
 
-/** Tasks of the heads that give no labels. */
-const TEXT_TASKS: Readonly<Partial<Record<HeadKind["kind"], readonly TaskName[]>>> = {
-  span: ["squad"],
-  "language-model": ["squad", "seq2seq"],
-};
-
 /** @throws {ConfigError} when the model's head cannot do the task. */
 function checkTask(task: TaskName, { head }: MergedModel["opened"]): void {
-  const own = TEXT_TASKS[head.kind];
-  const fits = own === undefined ? !TEXT_TASKS["language-model"]!.includes(task) : own.includes(task);
-  if (fits) return;
-  throw new ConfigError([{ path: "--task", expected: own?.join(" or ") ?? "a task of labels", got: task }]);
+  const names = tasksOfHead(head);
+  if (names.includes(task)) return;
+  const few = names.length <= 2 ? names.join(" or ") : `a task for ${headRecord(head).name}`;
+  const expected = taskOfHead(head).hasClasses && !taskNamed(task).hasClasses ? "a task of labels" : few;
+  throw new ConfigError([{ path: "--task", expected, got: task }]);
 }

@@ -1,21 +1,12 @@
 // What is done with a finished run, or a model with an adapter: evaluate and profile.
-import {
-  glueTask,
-  isGlueTask,
-  openDataset,
-  type Split,
-  seq2seqTask,
-  splitOf,
-  squadTask,
-  type Task,
-  tableTask,
-} from "../../data/index.ts";
+import { evalSplitOf, openDataset, type Split, splitOf, type Task } from "../../data/index.ts";
 import type { DensityReport } from "../../density/index.ts";
 import { ConfigError } from "../../errors.ts";
 import { checkSparseDecoding, encodeSplit, openEvaluator, scoringBatches } from "../../evaluate/index.ts";
 import type { RunOverrides, RunTarget } from "../../load/index.ts";
 import {
   backendOf,
+  hasClasses,
   headOf,
   maxLengthOf,
   type OpenedTarget,
@@ -26,7 +17,7 @@ import {
 } from "../../load/index.ts";
 import type { Environment } from "../../runs/index.ts";
 import { answersFor, DEFAULTS, type TaskName } from "../../settings/index.ts";
-import type { Evaluation, HeadKind } from "../../tasks/index.ts";
+import { type Evaluation, headRecord } from "../../tasks/index.ts";
 
 /** A density measurement without labels. */
 export interface Profile {
@@ -71,24 +62,11 @@ export async function evaluateRun(
 
 /** @throws {ConfigError} when the task asks for other answers than the head gives. */
 function checkHead(task: Task, { base, head }: Pick<OpenedTarget, "base" | "head">): void {
-  const [needed, got] = [headOf(task, base), head].map(describeHead);
+  const [needed, got] = [headOf(task, base), head].map((one) => headRecord(one).gives(one));
   if (needed === got) return;
   throw new ConfigError([{ path: `--task ${task.name}`, expected: `a model with ${needed}`, got: `one with ${got}` }], {
     hint: "Evaluate a run on the task it was trained for.",
   });
-}
-
-function describeHead(head: HeadKind): string {
-  switch (head.kind) {
-    case "regression":
-      return "a regression";
-    case "span":
-      return "answer spans";
-    case "language-model":
-      return "text";
-    default:
-      return `${head.numLabels} classes`;
-  }
 }
 
 /** Density on a data set, with or without labels. */
@@ -103,18 +81,13 @@ export async function profileRun(
   const scorer = await openTargetScorer(environment, opened, overrides, { density: true });
   try {
     const lengths = { ...data, maxLength: maxLengthOf(opened, overrides) };
-    const answersText = opened.head.kind === "span" || opened.head.kind === "language-model";
-    const task = answersText ? dataset.task : undefined;
+    // texts of any task are read as the model's own task reads them
+    const task = dataset.task.kind === opened.kind ? dataset.task : { kind: opened.kind };
     const examples = await encodeSplit(unlabelled(split), opened.base, lengths, task);
     const padding = overrides.padding ?? opened.settings?.data.padding ?? DEFAULTS.padding;
     const scores = await scorer.score(
       opened.trained,
-      scoringBatches(
-        examples,
-        { kind: opened.isRegression ? "regression" : "classification" },
-        padding,
-        overrides["batch-size"] ?? SCORING_BATCH,
-      ),
+      scoringBatches(examples, opened.head, padding, overrides["batch-size"] ?? SCORING_BATCH),
       examples.count,
     );
     return {
@@ -145,25 +118,17 @@ async function openSplit(
 ) {
   const { settings } = opened;
   const known = targetData(opened, overrides);
-  const split = overrides.split ?? draftTask(known.task).evalSplits[0]!;
+  const split = overrides.split ?? evalSplitOf(known.task);
   const ownFile = overrides.data !== undefined && overrides.split === undefined;
   const isFile = ownFile && (await environment.files.stat(known.data))?.isFolder === false;
   const dataset = await openDataset(environment.files, {
     ...known,
     limitEval: overrides["limit-eval"] ?? settings?.data.limitEval ?? undefined,
-    ...(labelsRequired && opened.labels.length > 0 && !opened.isRegression ? { labels: opened.labels } : {}),
+    ...(labelsRequired && hasClasses(opened) ? { labels: opened.labels } : {}),
     splits: [split],
     // a file given for this very purpose is measured whole; the run's own file keeps its held-out part
     ...(isFile ? { heldOutShare: null } : {}),
     labelsRequired,
   });
   return { dataset, split: splitOf(dataset, split) };
-}
-
-function draftTask(name: string): Task {
-  if (name === "squad") return squadTask(false);
-  if (name === "seq2seq") return seq2seqTask();
-  return isGlueTask(name)
-    ? glueTask(name)
-    : tableTask(name, { kind: "classification", labels: [], isPair: name === "text-pair" });
 }

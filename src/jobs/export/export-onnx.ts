@@ -12,7 +12,7 @@ import { numVirtualTokens } from "../../peft/index.ts";
 import type { WeightQuantization } from "../../prune/index.ts";
 import type { Environment } from "../../runs/index.ts";
 import { DECODING_FILE, PLAN_FILES, readCompression } from "../../runs/index.ts";
-import type { HeadKind } from "../../tasks/index.ts";
+import { type HeadKind, headRecord } from "../../tasks/index.ts";
 import { type Files, joinPath, parentFolder } from "../../tensor/index.ts";
 import { taskRanges } from "../compress/calibrate.ts";
 import { ONNX_DTYPES, type OnnxFileOptions, type WrittenOnnx, writeOnnxFiles } from "./onnx-files.ts";
@@ -56,7 +56,7 @@ export async function exportOnnx(
     written = await writeOnnxFolder(files, folder, frozen, wanted, { ...limits, ranges });
   });
   const made = written.map(({ precision, file, sizeBytes }) => ({ precision, path: `onnx/${file}`, sizeBytes }));
-  return { output, files: made, loads: loadingLine(output, wanted, frozen.opened.head.kind) };
+  return { output, files: made, loads: loadingLine(output, wanted, frozen.opened.head) };
 }
 
 /** Writes what Transformers.js loads: the tokenizer, `onnx/`, and last config.json, with generation_config.json where it writes. */
@@ -134,17 +134,12 @@ async function writeGeneration(files: Files, { opened, model }: MergedModel, fol
   await files.write(joinPath(folder, name), stored ? await files.read(own) : jsonText(specialIds(model.config)));
 }
 
-const TASKS: Readonly<Partial<Record<HeadKind["kind"], string>>> = {
-  span: "question-answering",
-  "language-model": "text2text-generation",
-};
-
-function loadingLine(output: string, precisions: readonly Precision[], head: HeadKind["kind"]): string {
+function loadingLine(output: string, precisions: readonly Precision[], head: HeadKind): string {
   const folder = output.replace(/\/+$/, "");
   const [parent, name] = [parentFolder(folder), folder.slice(folder.lastIndexOf("/") + 1)];
   const dtype = ONNX_DTYPES[precisions.at(-1) ?? "fp32"];
-  const task = TASKS[head] ?? "text-classification";
-  return `env.localModelPath = "${parent}"; await pipeline("${task}", "${name}", { dtype: "${dtype}" })`;
+  const { pipelineTag } = headRecord(head).hf;
+  return `env.localModelPath = "${parent}"; await pipeline("${pipelineTag}", "${name}", { dtype: "${dtype}" })`;
 }
 
 const TOKENIZER_CLASSES: Readonly<Record<string, string>> = {

@@ -1,20 +1,13 @@
 // Predictions of a run or a model, by a program that stays open.
-import { type EncodedExamples, type Example, encodeExamples } from "../../data/index.ts";
+import type { Example } from "../../data/index.ts";
 import { DataError } from "../../errors.ts";
-import { batchOf, checkSparseDecoding } from "../../evaluate/index.ts";
-import type { Scorer } from "../../infer/index.ts";
+import { checkSparseDecoding } from "../../evaluate/index.ts";
 import type { RunOverrides, RunTarget } from "../../load/index.ts";
-import {
-  maxLengthOf,
-  type OpenedTarget,
-  openTarget,
-  openTargetScorer,
-  SCORING_BATCH,
-  usableLength,
-} from "../../load/index.ts";
+import { openTarget, SCORING_BATCH } from "../../load/index.ts";
 import type { Environment } from "../../runs/index.ts";
-import { openAnswering } from "./predict-answers.ts";
-import type { GroupPredictor, PredictInput, Prediction } from "./prediction.ts";
+import { taskRecord } from "../../tasks/index.ts";
+import { openGroupPredictor } from "./group-predictor.ts";
+import type { PredictInput, Prediction } from "./prediction.ts";
 
 /** An open program that answers for texts. Dispose it to free its session. */
 export interface Predictor {
@@ -31,16 +24,13 @@ export async function openPredictor(
 ): Promise<Predictor> {
   const opened = await openTarget(environment, target, overrides);
   checkSparseDecoding(opened, overrides);
-  const { kind } = opened.head;
-  const answers = kind === "span" || kind === "language-model";
-  const group = answers
-    ? await openAnswering(environment, opened, overrides)
-    : await openLabelling(environment, opened, overrides);
+  const { asksQuestions } = taskRecord(opened.kind);
+  const group = await openGroupPredictor(environment, opened, overrides);
   return {
     async *predict(inputs) {
       let line = 0;
       for await (const some of groups(inputs, overrides["batch-size"] ?? SCORING_BATCH))
-        yield* await group.predict(some.map((input) => exampleOf(input, ++line, group.asksQuestions)));
+        yield* await group.predict(some.map((input) => exampleOf(input, ++line, asksQuestions)));
     },
     dispose: () => group.dispose(),
   };
@@ -74,41 +64,6 @@ function exampleOf(input: PredictInput, line: number, asksQuestions: boolean): E
   }
   const id = { question: { id: String(line), answers: [] } };
   return { text, ...(pair === undefined ? {} : { pair }), label: null, line, ...(asksQuestions ? id : {}) };
-}
-
-async function openLabelling(
-  environment: Environment,
-  opened: OpenedTarget,
-  overrides: RunOverrides,
-): Promise<GroupPredictor> {
-  const scorer = await openTargetScorer(environment, opened, overrides, { density: false });
-  const maxLength = usableLength(opened.base, maxLengthOf(opened, overrides));
-  return {
-    asksQuestions: false,
-    async predict(group) {
-      const examples = await encodeExamples(group, opened.base.tokenizer, { maxLength });
-      const rows = await logitRows(opened, scorer, examples);
-      return rows.map((logits) => labelOf(logits, opened));
-    },
-    dispose: () => scorer.dispose(),
-  };
-}
-
-async function logitRows(opened: OpenedTarget, scorer: Scorer, examples: EncodedExamples): Promise<number[][]> {
-  const indices = Array.from({ length: examples.count }, (_, i) => i);
-  const kind = opened.isRegression ? "regression" : "classification";
-  const outputs = await scorer.run(opened.trained, batchOf(examples, indices, { kind }, "longest", false));
-  const logits = outputs.logits!.data as Float32Array;
-  const width = logits.length / examples.count;
-  return indices.map((row) => Array.from(logits.subarray(row * width, (row + 1) * width)));
-}
-
-function labelOf(logits: readonly number[], { isRegression, labels }: OpenedTarget): Prediction {
-  if (isRegression) return { value: logits[0]!, logits };
-  const largest = Math.max(...logits);
-  const total = logits.reduce((sum, logit) => sum + Math.exp(logit - largest), 0);
-  const best = logits.indexOf(largest);
-  return { label: labels[best]!, score: 1 / total, logits };
 }
 
 async function* groups<T>(items: AsyncIterable<T> | Iterable<T>, size: number): AsyncGenerator<T[]> {

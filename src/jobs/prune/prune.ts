@@ -201,7 +201,7 @@ async function wandaMasks(job: Job, count: number): Promise<Awaited<ReturnType<t
         sites: (path) => inside.includes(`${path}.weight`),
       },
       new Map(),
-      scoringBatches(examples, task, padding, batchSize),
+      scoringBatches(examples, headOf(task, base), padding, batchSize),
     );
     for (const name of inside) {
       const norms = Float32Array.from(squares.get(name.slice(0, -".weight".length))!, Math.sqrt);
@@ -231,11 +231,9 @@ async function calibrationSample({ environment, opened, overrides }: Job, count:
   });
   const seed = overrides.seed ?? settings?.seed ?? DEFAULTS.seed;
   const split = splitOf(dataset, name);
-  // without labels any task of texts will do: what goes into the blocks does not depend on the head
-  const { task: opens } = dataset;
   return {
     sample: sampleOf(split, count, seed),
-    task: opens.kind === "regression" ? { ...opens, kind: "classification" as const } : opens,
+    task: dataset.task,
     facts: { task: known.task, split: name, data: dataset.fingerprint, seed },
   };
 }

@@ -21,6 +21,7 @@ import {
 import { isHead } from "../../peft/index.ts";
 import type { Environment, RunRecord, Stoppable } from "../../runs/index.ts";
 import { methodName, type Settings } from "../../settings/index.ts";
+import { taskRecord } from "../../tasks/index.ts";
 import { elementCount } from "../../tensor/index.ts";
 import { openOptimizer, type TrainEvent, type TrainStep, type WarningEvent } from "../../train/index.ts";
 import { referenceLosses } from "./reference.ts";
@@ -70,7 +71,7 @@ async function prepare(environment: Environment, given: Settings, openedTeacher?
     forTraining: true,
   });
   const evalExamples = await encodeSplit(splitOf(dataset, evalSplit), base, settings.data, task);
-  const batches = trainingBatches(trainExamples, task, settings);
+  const batches = trainingBatches(trainExamples, head, settings);
   const stepsPerEpoch = Math.ceil(batches.batchesPerEpoch / settings.optim.accumulate);
   const totalSteps = settings.optim.maxSteps ?? Math.max(1, Math.ceil(settings.optim.epochs * stepsPerEpoch));
   const record: Omit<RunRecord, "result"> = {
@@ -213,7 +214,7 @@ export const totalCount = (optimizer: TrainStep) =>
 
 function checkClasses({ task, splits }: Dataset): void {
   const train = splits.get(task.trainSplit);
-  if (!train || task.kind !== "classification" || task.labels.length >= 2) return;
+  if (!train || !taskRecord(task.kind).hasClasses || task.labels.length >= 2) return;
   throw new ConfigError([
     {
       path: "--data",
