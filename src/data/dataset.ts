@@ -5,17 +5,26 @@ import { type Example, type ExampleSource, readExamples, readIdPairs, type Scan,
 import { fileDigest, textDigest } from "./fingerprint.ts";
 import { heldOut, textKey } from "./held-out.ts";
 import type { Dataset, DatasetOptions, Split } from "./split.ts";
-import { type ColumnWish, pickColumns, USUAL_LABEL, USUAL_PAIR, USUAL_TEXT } from "./tables/columns.ts";
+import {
+  type ColumnWish,
+  pickColumns,
+  USUAL_LABEL,
+  USUAL_PAIR,
+  USUAL_TEXT,
+  USUAL_WORDS,
+  usualLists,
+} from "./tables/columns.ts";
 import { discoverLabels, labelReader } from "./tables/labels.ts";
+import { type ListForm, labelColumnWish, openLists } from "./tables/list-cells.ts";
 import { locate, type Source, unknownSplit } from "./tables/sources.ts";
 import { cellText, openTable, plural, type Table, tableFormat } from "./tables/table.ts";
-import { type Task, tableTask } from "./task.ts";
+import { isTableTask, TABLE_TASKS, type Task, tableTask } from "./task.ts";
 import { GLUE_TASKS, type GlueTask, glueTask, isGlueTask } from "./tasks/glue.ts";
 import { seq2seqTask, seq2seqWishes } from "./tasks/seq2seq.ts";
 import { openSquad } from "./tasks/squad-splits.ts";
 
 /** Every task a data set can be opened for. */
-export const TASK_NAMES = [...GLUE_TASKS, "text-classification", "text-pair", "squad", "seq2seq"] as const;
+export const TASK_NAMES: readonly string[] = [...GLUE_TASKS, ...Object.keys(TABLE_TASKS), "squad", "seq2seq"];
 
 /**
  * A data set, every file of it read through once and checked.
@@ -29,8 +38,8 @@ export async function openDataset(files: Files, options: DatasetOptions): Promis
   if (options.task === "squad") return openSquad(files, options);
   const { labels = [], regression = false } = options;
   const fixed = fixedTask(options.task);
-  const kind = regression ? "regression" : "classification";
-  const draft = fixed ?? tableTask(options.task, { kind, labels, isPair: options.task === "text-pair" });
+  const { kind, isPair } = TABLE_TASKS[options.task] ?? { kind: "classification", isPair: false };
+  const draft = fixed ?? tableTask(options.task, { kind: regression ? "regression" : kind, labels, isPair });
   const wanted = options.splits ?? [draft.trainSplit, ...draft.evalSplits];
   const located = await locate(files, options.data, draft, wanted);
   const sources = "whole" in located ? [located.whole] : wanted.map((split) => located.splits.get(split)!);
@@ -65,7 +74,7 @@ interface Context {
 function fixedTask(name: string): Task | null {
   if (isGlueTask(name)) return glueTask(name);
   if (name === "seq2seq") return seq2seqTask();
-  if (name === "text-classification" || name === "text-pair") return null;
+  if (isTableTask(name)) return null;
   const didYouMean = nearest(name, TASK_NAMES);
   throw new ConfigError([
     { path: "task", expected: TASK_NAMES.join(", "), got: name, ...(didYouMean === undefined ? {} : { didYouMean }) },
@@ -86,13 +95,34 @@ async function withLabels(files: Files, draft: Task, source: Source, options: Da
   );
   const isPair = columns.pair !== null;
   if (draft.kind === "regression" || draft.labels.length > 0 || columns.label === null) return { ...draft, isPair };
-  const labels = await discoverLabels(table, table.columns[columns.label]!);
+  const labels = await classesIn(table, draft, columns.label, options);
   return tableTask(draft.name, { kind: draft.kind, labels, isPair });
+}
+
+/** The classes of a column: those that it names, one a row or lists of them. */
+async function classesIn(table: Table, { lists }: Task, column: number, options: DatasetOptions): Promise<string[]> {
+  const name = table.columns[column]!;
+  if (lists === undefined) return discoverLabels(table, name);
+  const { classes, elements } = await openLists(table, column, lists, options.labelColumn ?? null);
+  if (classes !== null) return [...classes];
+  const labels = await discoverLabels(elements, name);
+  if (lists === "tags" && labels.every((label) => /^\d+$/.test(label))) throw numberedTags(table.file, name, labels);
+  return labels;
+}
+
+function numberedTags(file: string, column: string, labels: readonly string[]): DataError {
+  return new DataError(file, {
+    column,
+    expected: "tags with names, such as B-PER, I-PER and O",
+    got: `the numbers ${labels.slice(0, 5).join(", ")}${labels.length > 5 ? ", …" : ""}`,
+    hint: "Write the tags' names into the file, or use a Parquet file that describes its numbers.",
+  });
 }
 
 function wishes(table: Table, task: Task, options: DatasetOptions, labelsRequired: boolean): ColumnWish[] {
   if (task.kind === "seq2seq") return seq2seqWishes(options, labelsRequired);
   const glue = isGlueTask(task.name) ? (task as GlueTask) : null;
+  if (task.lists !== undefined) return listWishes(table, task.lists, options, labelsRequired);
   const pairWanted = task.isPair || task.name === "text-pair" || options.pairColumn !== undefined;
   // GLUE's own files have GLUE's columns: another name there means the wrong folder
   const strict = glue !== null && tableFormat(table.file) === "tsv";
@@ -107,13 +137,31 @@ function wishes(table: Table, task: Task, options: DatasetOptions, labelsRequire
   ];
 }
 
+function listWishes(
+  { columns }: Table,
+  form: ListForm,
+  { textColumn, labelColumn }: DatasetOptions,
+  required: boolean,
+): ColumnWish[] {
+  const given = labelColumnWish(labelColumn, columns) ?? null;
+  return [
+    { role: "text", given: textColumn ?? null, usual: form === "tags" ? USUAL_WORDS : USUAL_TEXT, required: true },
+    { role: "label", given, usual: usualLists(columns, form), required },
+  ];
+}
+
 async function exampleSource({ files, task, options }: Context, source: Source, table: Table): Promise<ExampleSource> {
   const labelsRequired = (options.labelsRequired ?? true) && !task.testSplits.includes(source.split);
   const ids = source.ids === null ? null : { ...source.ids, pairs: await readIdPairs(files, source.ids.file) };
   const [first, second] = [table.columns.indexOf("#1 ID"), table.columns.indexOf("#2 ID")];
+  const columns = pickColumns(table, wishes(table, task, options, labelsRequired));
   return {
     table,
-    columns: pickColumns(table, wishes(table, task, options, labelsRequired)),
+    columns,
+    lists:
+      task.lists === undefined
+        ? null
+        : await openLists(table, columns.label ?? columns.text, task.lists, options.labelColumn ?? null),
     readLabel: labelReader(task),
     labelsRequired,
     targets: task.kind === "seq2seq",
@@ -130,8 +178,8 @@ async function openSplit(context: Context, source: Source, table: Table): Promis
   const examples = await exampleSource(context, source, table);
   const limit = limitOf(context, source.split);
   const labelCounts = context.task.labels.map(() => 0);
-  const scan = await scanExamples(examples, limit, ({ label }) => {
-    if (label !== null && label in labelCounts) labelCounts[label]!++;
+  const scan = await scanExamples(examples, limit, ({ label, labelList }) => {
+    for (const index of labelList ?? [label]) if (index !== null && index in labelCounts) labelCounts[index]!++;
   });
   note(context, source.file, scan);
   const all = () => readExamples(examples);
@@ -156,13 +204,13 @@ async function splitWhole(context: Context, source: Source, table: Table, wanted
   const dev = task.evalSplits[0]!;
   const examples = await exampleSource(context, { ...source, split: task.trainSplit }, table);
   const keys: number[] = [];
-  const labels: number[] = [];
-  const scan = await scanExamples(examples, Number.POSITIVE_INFINITY, ({ text, pair, label }) => {
+  const labels: (number | readonly number[])[] = [];
+  const scan = await scanExamples(examples, Number.POSITIVE_INFINITY, ({ text, pair, label, labelList }) => {
     keys.push(textKey(text, pair));
-    labels.push(label ?? 0);
+    labels.push(labelList ?? label ?? 0);
   });
   note(context, source.file, scan);
-  const classes = task.kind === "classification" ? labels : null;
+  const classes = task.kind === "classification" ? labels.map(Number) : null;
   const aside = heldOut(keys, classes, { share, seed });
   const devCount = aside.reduce((sum, flag) => sum + flag, 0);
   if (devCount === 0) throw tooFew(source.file, scan.count, dev);
@@ -175,7 +223,8 @@ async function splitWhole(context: Context, source: Source, table: Table, wanted
     const limit = limitOf(context, name);
     const members = labels.filter((_, i) => aside[i] === flag).slice(0, limit);
     const of = () => first(flagged(readExamples(examples), aside, flag), members.length);
-    const labelCounts = task.labels.map((_, label) => members.reduce((sum, l) => sum + (l === label ? 1 : 0), 0));
+    const labelCounts = task.labels.map(() => 0);
+    for (const label of members.flat()) if (label in labelCounts) labelCounts[label]!++;
     return { name, file: source.file, count: members.length, labelCounts, examples: of };
   };
   const parts = [part(task.trainSplit, 0), part(dev, 1)];

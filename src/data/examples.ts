@@ -3,6 +3,7 @@ import { DataError, type DataIssue } from "../errors.ts";
 import type { Files } from "../tensor/index.ts";
 import type { Columns } from "./tables/columns.ts";
 import { type CellFault, type LabelReader, quoted } from "./tables/labels.ts";
+import { countFault, type ListColumn, wordsOf } from "./tables/list-cells.ts";
 import { type Cell, cellText, type Table, type TableRow } from "./tables/table.ts";
 import { textLines } from "./tables/text-blocks.ts";
 
@@ -11,6 +12,10 @@ export interface Example {
   readonly text: string;
   readonly pair?: string;
   readonly label: number | null;
+  /** Where the labels are a list: all classes that are true of the text, or one for each of its words; null where the file has none. */
+  readonly labelList?: readonly number[] | null;
+  /** The words of a text that is given so; `text` has a space between them. */
+  readonly words?: readonly string[];
   /** Where the example starts in its file, from 1. */
   readonly line: number;
   /** What is to be written, for tasks that generate; null where the file has none. */
@@ -41,6 +46,8 @@ export interface ExampleSource {
   readonly labelsRequired: boolean;
   /** The examples have targets instead of labels. */
   readonly targets: boolean;
+  /** The labels are lists; null: one a row. */
+  readonly lists: ListColumn | null;
   /** Leave out rows that are cut short, as the users of the official file do. */
   readonly skipsFaultyRows: boolean;
   /** Rows to use; null for all. */
@@ -64,7 +71,7 @@ async function* readRows(source: ExampleSource): AsyncGenerator<Read> {
     if (row.fault !== undefined) {
       yield source.skipsFaultyRows ? "skipped" : { issue: { line: row.line, ...row.fault } };
     } else if (source.accepts === null || source.accepts(row)) {
-      yield readExample(row, source);
+      yield source.lists === null ? readExample(row, source) : readListExample(row, source, source.lists);
     }
   }
 }
@@ -94,6 +101,48 @@ function readExample(row: TableRow, source: ExampleSource): Read {
     return fault(columns.label ?? 0, { expected: "a label", got: "nothing" });
   }
   return { example: { text, ...(pair === undefined ? {} : { pair }), label, line: row.line } };
+}
+
+/** A row whose labels are a list. */
+function readListExample(row: TableRow, source: ExampleSource, lists: ListColumn): Read {
+  const { columns, table } = source;
+  const fault = (column: number, { expected, got }: CellFault, line = row.line): Read => ({
+    issue: { line, column: table.columns[column]!, expected, got },
+  });
+  const cell = row.cells[columns.text] ?? null;
+  const words = lists.form === "tags" ? wordsOf(cell) : null;
+  if (words !== null && "expected" in words) return fault(columns.text, words);
+  if (words === null && typeof cell !== "string") return fault(columns.text, notText(cell));
+  const text = words === null ? { text: cell as string } : { text: words.join(" "), words };
+  const read = columns.label === null ? null : listOf(lists.read(row), source);
+  if (read !== null && "expected" in read) {
+    const line = read.index === undefined ? row.line : (row.lines?.[read.index] ?? row.line);
+    return fault(lists.column, read, line);
+  }
+  const wrong = words === null || read === null ? null : countFault(words.length, read.length);
+  if (wrong !== null) return fault(lists.column, wrong);
+  if (read === null && source.labelsRequired) {
+    const expected = lists.form === "tags" ? "a list of tags" : "a list of labels ([] for none)";
+    return fault(lists.column, { expected, got: "nothing" });
+  }
+  return { example: { ...text, label: null, labelList: read, line: row.line } };
+}
+
+/** A list's labels as class indices; the fault of the first that is none, with its place. */
+function listOf(
+  list: ReturnType<ListColumn["read"]>,
+  { readLabel, labelsRequired }: ExampleSource,
+): readonly number[] | null | (CellFault & { readonly index?: number }) {
+  if (list === null || "expected" in list) return list;
+  const indices: number[] = [];
+  for (const [index, cell] of list.entries()) {
+    const label = readLabel(cell);
+    if (label === null) return labelsRequired ? { expected: "a label", got: "nothing", index } : null;
+    // a split without labels may mark so
+    if (typeof label === "object") return !labelsRequired && cellText(cell) === "-1" ? null : { ...label, index };
+    indices.push(label);
+  }
+  return indices;
 }
 
 function notText(cell: Cell): CellFault {

@@ -5,7 +5,7 @@
 export { type Batch, batches, makeBatch } from "./batch.ts";
 export { evaluationPlan, trainingPlan } from "./batch-plan.ts";
 export { openDataset } from "./dataset.ts";
-export { type EncodedExamples, encodeExamples } from "./encode.ts";
+export { type EncodedExamples, encodeExamples, encodeLists } from "./encode.ts";
 export {
   type EncodedSpans,
   type EncodedWindows,

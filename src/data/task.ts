@@ -1,4 +1,5 @@
 // What a task asks for: its kind, labels, metrics and splits.
+import type { ListForm } from "./tables/list-cells.ts";
 
 export interface Task {
   readonly name: string;
@@ -7,6 +8,8 @@ export interface Task {
   /** Label names by index; empty for a regression. */
   readonly labels: readonly string[];
   readonly isPair: boolean;
+  /** The labels of an example are a list: all classes that are true of it, or one for each of its words. Absent: one label. */
+  readonly lists?: ListForm;
   /** Smallest and largest score of a regression; null where any number will do. */
   readonly scoreRange: readonly [number, number] | null;
   /** Spelled as Hugging Face's GLUE, SQuAD and ROUGE metrics write them. */
@@ -21,17 +24,40 @@ export interface Task {
   readonly unanswerable?: boolean;
 }
 
+/** What a task over a table of the user's own is like. */
+export interface TableTask extends Pick<Task, "kind" | "isPair" | "lists"> {
+  /** By the number of classes; the first decides. */
+  readonly metrics: (numLabels: number) => readonly string[];
+}
+
+const classMetrics = (numLabels: number) => (numLabels === 2 ? ["accuracy", "f1"] : ["accuracy"]);
+const scoreMetrics = () => ["pearson", "spearmanr"];
+
+/** Tasks over a table of the user's own that has a column of labels or scores. */
+export const TABLE_TASKS: Readonly<Record<string, TableTask>> = {
+  "text-classification": { kind: "classification", isPair: false, metrics: classMetrics },
+  "text-pair": { kind: "classification", isPair: true, metrics: classMetrics },
+  "multi-label": {
+    kind: "multi-label",
+    isPair: false,
+    lists: "classes",
+    metrics: () => ["f1_micro", "f1_macro", "accuracy"],
+  },
+};
+
+/** True for the name of a task over a table of labels or scores. */
+export function isTableTask(name: string): boolean {
+  return Object.hasOwn(TABLE_TASKS, name);
+}
+
 /** A task over a table of the user's own. */
 export function tableTask(name: string, options: Pick<Task, "kind" | "labels" | "isPair">): Task {
-  const metrics: readonly string[] =
-    options.kind === "regression"
-      ? ["pearson", "spearmanr"]
-      : options.labels.length === 2
-        ? ["accuracy", "f1"]
-        : ["accuracy"];
+  const { lists, metrics: metricsOf } = TABLE_TASKS[name] ?? { metrics: classMetrics };
+  const metrics = options.kind === "regression" ? scoreMetrics() : metricsOf(options.labels.length);
   return {
     name,
     ...options,
+    ...(lists === undefined ? {} : { lists }),
     scoreRange: null,
     metrics,
     mainMetric: metrics[0]!,

@@ -19,6 +19,7 @@ export {
   encoderLogits,
   encoderModel,
   encoderSpans,
+  encoderTokenLogits,
   type Model,
   type ModelConfig,
   sanitize,

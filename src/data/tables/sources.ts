@@ -26,13 +26,13 @@ export async function locate(files: Files, path: string, task: Task, wanted: rea
   const stat = await files.stat(path);
   if (stat === null) throw await noSuchPath(files, path);
   const glue = isGlueTask(task.name) ? (task as GlueTask) : null;
-  if (!stat.isFolder) return { whole: fileSource(path, "train", glue) };
+  if (!stat.isFolder) return { whole: fileSource(path, "train", task) };
   const folder = glue === null ? path : await taskFolder(files, path, glue);
   const names = await files.list(folder);
   const known = [task.trainSplit, ...task.evalSplits, ...task.testSplits];
   const splits = new Map<string, Source>();
   for (const split of known) {
-    const source = findSplit(folder, names, split, glue);
+    const source = findSplit(folder, names, split, task);
     if (source !== null) splits.set(split, source);
   }
   const train = splits.get(task.trainSplit);
@@ -79,9 +79,9 @@ export function splitAliases(split: string): readonly string[] {
   return ALIASES[split] ?? [split];
 }
 
-function findSplit(folder: string, names: readonly string[], split: string, task: GlueTask | null): Source | null {
+function findSplit(folder: string, names: readonly string[], split: string, task: Task): Source | null {
   for (const stem of splitAliases(split)) {
-    const matches = names.filter((name) => matchesStem(name, stem) && tableFormat(name) !== null);
+    const matches = names.filter((name) => matchesStem(name, stem) && formatFor(task, name) !== null);
     if (matches.length > 1) {
       const expected = `one file for the split ${split}`;
       throw new ConfigError([{ path: "data", expected, got: matches.join(", ") }], {
@@ -90,7 +90,7 @@ function findSplit(folder: string, names: readonly string[], split: string, task
     }
     if (matches.length === 1) return fileSource(joinPath(folder, matches[0]!), split, task);
   }
-  return task?.name === "mrpc" ? originalMrpc(folder, names, split) : null;
+  return task.name === "mrpc" ? originalMrpc(folder, names, split) : null;
 }
 
 /** `train.tsv`, and `train-00000-of-00001.parquet` as on the Hugging Face hub. */
@@ -99,8 +99,14 @@ function matchesStem(name: string, stem: string): boolean {
   return base === stem || (base.startsWith(`${stem}-0`) && /^-\d+-of-\d+$/.test(base.slice(stem.length)));
 }
 
-function fileSource(file: string, split: string, task: GlueTask | null): Source {
+/** Texts given word by word come in CoNLL's form, whatever such a file is called. */
+function formatFor({ lists }: Task, file: string): TableFormat | null {
   const format = tableFormat(file);
+  return lists === "tags" && format === "tsv" ? "conll" : format;
+}
+
+function fileSource(file: string, split: string, task: Task): Source {
+  const format = formatFor(task, file);
   if (format === null) {
     throw new FileError(
       file,
@@ -110,7 +116,8 @@ function fileSource(file: string, split: string, task: GlueTask | null): Source 
       },
     );
   }
-  const headerless = format === "tsv" && split !== "test" ? (task?.headerless ?? null) : null;
+  const headers = isGlueTask(task.name) ? (task as GlueTask).headerless : null;
+  const headerless = format === "tsv" && split !== "test" ? headers : null;
   return { split, file, format, columns: headerless, ids: null };
 }
 

@@ -1,13 +1,15 @@
 // Rows of CSV, TSV, JSON Lines and Parquet files, streamed, each with its line.
 import { DataError, FileError, UnsupportedError } from "../../errors.ts";
 import type { Files } from "../../tensor/index.ts";
+import { openConll } from "./conll.ts";
 import { csvRows } from "./csv.ts";
 import { openParquet } from "./parquet.ts";
 import { textLines } from "./text-blocks.ts";
 
 export const TABLE_FORMATS = ["csv", "tsv", "jsonl", "parquet"] as const;
 
-export type TableFormat = (typeof TABLE_FORMATS)[number];
+/** `conll` is a format of texts given word by word. */
+export type TableFormat = (typeof TABLE_FORMATS)[number] | "conll";
 
 /** A value of a table; an object where the file holds a list or a record. */
 export type Cell = string | number | boolean | null | object;
@@ -17,6 +19,8 @@ export interface TableRow {
   readonly line: number;
   /** One for each column, unless `fault` says why not. */
   readonly cells: readonly Cell[];
+  /** Of a row that stands on several lines, a list's element on each: their numbers. */
+  readonly lines?: readonly number[];
   /** What is wrong with the row as a row: its number of columns, its JSON. */
   readonly fault?: { readonly expected: string; readonly got: string };
 }
@@ -43,6 +47,10 @@ const EXTENSIONS: { readonly [extension: string]: TableFormat } = {
   ndjson: "jsonl",
   json: "jsonl",
   parquet: "parquet",
+  conll: "conll",
+  bio: "conll",
+  iob: "conll",
+  iob2: "conll",
 };
 
 /** The format a file's extension stands for; null when it stands for none. */
@@ -72,6 +80,7 @@ export async function openTable(files: Files, path: string, options: TableOption
   if (stat.isFolder) throw new FileError(path, "expected a data file, got a folder");
   if (stat.sizeBytes === 0) throw emptyFile(path);
   if (format === "parquet") return openParquet(files, path);
+  if (format === "conll") return openConll(files, path);
   if (format === "jsonl") return openJsonLines(files, path);
   return openDelimited(files, path, format === "csv" ? csvRows : tabbedRows, options.columns);
 }

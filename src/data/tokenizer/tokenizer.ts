@@ -44,6 +44,8 @@ export interface Tokenizer {
   encode(text: string, pair?: string | null, options?: EncodeOptions): Encoding;
   /** Tokens of a text without special ones, each with the characters it stands for, in UTF-16 units. */
   spans(text: string): TokenSpans;
+  /** Tokens of a text that is given in words, each tokenized by itself, without special ones; `owners` says whose each is. */
+  words(words: readonly string[]): { readonly ids: readonly number[]; readonly owners: readonly number[] };
   /** Puts the special tokens around token ids of a text or a pair; nothing is cut. */
   join(first: readonly number[], second?: readonly number[] | null): Omit<Encoding, "truncated">;
   decode(ids: ArrayLike<number>, options?: { readonly skipSpecialTokens?: boolean }): string;
@@ -112,6 +114,7 @@ export function createTokenizer(json: TokenizerJson, config: TokenizerConfigJson
     maxLength,
     encode: (text, pair = null, options = {}) => encode(tokens, template, maxLength, text, pair, options),
     spans: (text) => spans(wellFormed(text)),
+    words: (words) => tokensOfWords(words, json.pre_tokenizer?.type === "ByteLevel", tokens),
     join: (first, second = null) => assemble(second === null ? template.single : template.pair, first, second ?? []),
     decode(ids, { skipSpecialTokens = true } = {}) {
       if (ids.length === 0) return "";
@@ -123,6 +126,19 @@ export function createTokenizer(json: TokenizerJson, config: TokenizerConfigJson
     },
     tokenId: (token) => engine.token_to_id(token),
   };
+}
+
+/** Byte-level words begin with a space: without one they would be read as parts of the word before. */
+function tokensOfWords(words: readonly string[], isByteLevel: boolean, tokens: (text: string) => number[]) {
+  const ids: number[] = [];
+  const owners: number[] = [];
+  for (const [index, word] of words.entries()) {
+    for (const id of tokens(isByteLevel && !word.startsWith(" ") ? ` ${word}` : word)) {
+      ids.push(id);
+      owners.push(index);
+    }
+  }
+  return { ids, owners };
 }
 
 function encode(
