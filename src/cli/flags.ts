@@ -53,7 +53,7 @@ const output = define("Output");
 /** What `deft train` takes, and `compare` with it: names are settings keys. */
 export const TRAIN_FLAGS: readonly Flag[] = [
   data("model", "ID|DIR", "Hugging Face id, or a model's folder"),
-  data("task", "NAME", "a GLUE task (cola … wnli), text-classification, text-pair, squad or seq2seq"),
+  data("task", "NAME", "a GLUE task (cola … wnli), text-classification, text-pair, multi-label, squad or seq2seq"),
   data("data", "DIR|FILE", "GLUE folder, SQuAD JSON, or a CSV, TSV, JSONL or Parquet file"),
   data("text-column", "NAME", "column of the text"),
   data("pair-column", "NAME", "column of the second text"),

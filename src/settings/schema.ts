@@ -3,7 +3,7 @@ import * as z from "zod";
 import { type ConfigIssue, nearest } from "../errors.ts";
 import { isPresetName, nearestPreset, type PresetName } from "./presets.ts";
 
-/** GLUE tasks by their folder's layout, two for one's own files, and two that answer with text. */
+/** GLUE tasks by their folder's layout, those for one's own files, and two that answer with text. */
 export const TASKS = [
   "cola",
   "mnli",
@@ -16,6 +16,7 @@ export const TASKS = [
   "wnli",
   "text-classification",
   "text-pair",
+  "multi-label",
   "squad",
   "seq2seq",
 ] as const;

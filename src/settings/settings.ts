@@ -250,7 +250,7 @@ function rowExpanded(given: SettingsInput): SettingsInput {
 
 const NEEDED: Readonly<Record<NeededKey, string>> = {
   model: "a Hugging Face id or a model's folder",
-  task: "a GLUE task, text-classification, text-pair, squad or seq2seq",
+  task: "a GLUE task, text-classification, text-pair, multi-label, squad or seq2seq",
   data: "a GLUE folder, SQuAD JSON, or a CSV, TSV, JSONL or Parquet file",
 };
 

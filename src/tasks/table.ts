@@ -3,18 +3,18 @@ import { GLUE_TASKS, glueTask, isGlueTask } from "../data/index.ts";
 import { InternalError } from "../errors.ts";
 import { classification, classificationHead } from "./classification.ts";
 import type { HeadKind, HeadRecord, ReadingHead } from "./head.ts";
-import { multiLabelHead } from "./multi-label.ts";
+import { multiLabel } from "./multi-label.ts";
 import { questionAnswering } from "./question-answering.ts";
 import { regression, regressionHead } from "./regression.ts";
 import { seq2seq } from "./seq2seq.ts";
 import type { ReadingTask, TaskRecord, WritingTask } from "./task.ts";
 
-const RECORDS: readonly TaskRecord[] = [classification, regression, questionAnswering, seq2seq];
+const RECORDS: readonly TaskRecord[] = [classification, regression, multiLabel, questionAnswering, seq2seq];
 
 const TASKS: ReadonlyMap<string, TaskRecord> = new Map(RECORDS.map((record) => [record.kind, record]));
 
 const HEADS: ReadonlyMap<string, HeadRecord> = new Map(
-  [...RECORDS.flatMap(({ reading, writing }) => [reading?.head, writing?.head]), multiLabelHead].flatMap((head) =>
+  RECORDS.flatMap(({ reading, writing }) => [reading?.head, writing?.head]).flatMap((head) =>
     head ? [[head.kind, head]] : [],
   ),
 );

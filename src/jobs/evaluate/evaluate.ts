@@ -1,5 +1,5 @@
 // What is done with a finished run, or a model with an adapter: evaluate and profile.
-import { evalSplitOf, openDataset, type Split, splitOf, type Task } from "../../data/index.ts";
+import { evalSplitOf, isGlueTask, openDataset, type Split, splitOf, type Task } from "../../data/index.ts";
 import type { DensityReport } from "../../density/index.ts";
 import { ConfigError } from "../../errors.ts";
 import { checkSparseDecoding, encodeSplit, openEvaluator, scoringBatches } from "../../evaluate/index.ts";
@@ -14,10 +14,11 @@ import {
   openTargetScorer,
   SCORING_BATCH,
   targetData,
+  tasksOfHead,
 } from "../../load/index.ts";
 import type { Environment } from "../../runs/index.ts";
 import { answersFor, DEFAULTS, type TaskName } from "../../settings/index.ts";
-import { type Evaluation, headRecord } from "../../tasks/index.ts";
+import { type Evaluation, headRecord, taskNamed } from "../../tasks/index.ts";
 
 /** A density measurement without labels. */
 export interface Profile {
@@ -36,6 +37,7 @@ export async function evaluateRun(
   overrides: RunOverrides = {},
 ): Promise<Evaluation> {
   const opened = await openTarget(environment, target, overrides);
+  checkLabels(targetData(opened, overrides).task, opened);
   const { dataset, split } = await openSplit(environment, opened, overrides, true);
   checkHead(dataset.task, opened);
   checkSparseDecoding(opened, overrides);
@@ -58,6 +60,23 @@ export async function evaluateRun(
   } finally {
     await evaluator.dispose();
   }
+}
+
+/**
+ * Labels of another kind are refused before the data are read as what they are not: GLUE's are known, and told by their number.
+ * @throws {ConfigError} when the task's labels are not of the head's kind.
+ */
+function checkLabels(task: TaskName, { head, base }: Pick<OpenedTarget, "head" | "base">): void {
+  const needed = taskNamed(task).reading?.head;
+  const given = headRecord(head);
+  const areLabels = needed?.classNames([]) != null && given.classNames([]) !== null && !isGlueTask(task);
+  if (!areLabels || needed.kind === given.kind) return;
+  const { problem_type: problem } = base.config;
+  const stated = typeof problem === "string" ? ` (problem_type ${problem})` : "";
+  throw new ConfigError(
+    [{ path: `--task ${task}`, expected: `a model with ${needed.name}`, got: `one with ${given.name}${stated}` }],
+    { hint: `Such a model does --task ${tasksOfHead(head).at(-1)!}.` },
+  );
 }
 
 /** @throws {ConfigError} when the task asks for other answers than the head gives. */
