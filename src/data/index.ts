@@ -16,6 +16,7 @@ export {
   type WindowOffsets,
 } from "./encode-questions.ts";
 export { type EncodedTargets, encodeTexts, isTargets, isTexts } from "./encode-targets.ts";
+export { type EncodedWords, encodeWords, isWords, tokenPlaces } from "./encode-words.ts";
 export type { Example } from "./examples.ts";
 export { type Dataset, type DatasetOptions, type Split, splitOf } from "./split.ts";
 export { openTable } from "./tables/table.ts";

@@ -76,10 +76,13 @@ export function configWithHead(config: JsonObject, head: HeadKind, labels: reado
   const plain = { ...rest, dtype: "float32", architectures: [`${prefix}${hf.classSuffix}`] };
   const names = classNames(labels);
   if (names === null) return plain;
-  return {
+  const named = {
     ...plain,
     id2label: Object.fromEntries(names.map((label, i) => [String(i), label])),
     label2id: Object.fromEntries(names.map((label, i) => [label, i])),
-    ...(hf.problemType === null ? {} : { problem_type: hf.problemType }),
   };
+  if (hf.problemType !== null) return { ...named, problem_type: hf.problemType };
+  // the base's own says nothing of this head
+  const { problem_type: _problem, ...others } = named as JsonObject;
+  return others;
 }

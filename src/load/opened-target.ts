@@ -9,7 +9,7 @@ import type { Environment, RunRecord } from "../runs/index.ts";
 import { type Compression, readCompression, readDecoding, readRun } from "../runs/index.ts";
 import type { Backend } from "../runtime/index.ts";
 import { DEFAULTS, type Settings, type TaskName, taskDefaults } from "../settings/index.ts";
-import { buildTaskGraph, type HeadKind, headOfConfig, headRecord, taskRecord } from "../tasks/index.ts";
+import { buildTaskGraph, type HeadKind, headOfConfig, headOfTaskType, headRecord, taskRecord } from "../tasks/index.ts";
 import { type Files, joinPath, type Tensor, zeros } from "../tensor/index.ts";
 import { type BaseModel, missingHead, openBaseModel } from "./base-model.ts";
 import { methodOver } from "./quantized-base.ts";
@@ -114,7 +114,7 @@ async function openAdapter(
     task,
     labels,
     isRegression: run ? labels.length === 0 : part.sidecar !== null && part.sidecar.labels.length === 0,
-    own: hasSpanHead(part.tensors.keys()) ? { kind: "span" } : null,
+    own: hasSpanHead(part.tensors.keys()) ? { kind: "span" } : headOfTaskType(part.taskType),
     isStated: false,
   });
   const alsoTrains = checkTrainedPart(adapter, part, base, head);

@@ -27,6 +27,8 @@ export interface TrainedPart {
   readonly tensors: ReadonlyMap<string, Tensor>;
   readonly labels: readonly string[];
   readonly sidecar: Sidecar | null;
+  /** What peft calls the task; null where nothing says. */
+  readonly taskType: string | null;
   /** What does not fit the base, or the adapter's own settings, so far; `checkTrainedPart` tells it with the rest. */
   readonly misfits: readonly CheckpointIssue[];
 }
@@ -116,13 +118,20 @@ async function readMethodPart(
 ): Promise<Omit<TrainedPart, "misfits">> {
   const tensors = sidecar && (await readTensors(files, joinPath(folder, PLAIN)));
   if (tensors) {
-    return { method: methodOf(sidecar.method as unknown as MethodSettings), tensors, labels: sidecar.labels, sidecar };
+    return {
+      method: methodOf(sidecar.method as unknown as MethodSettings),
+      tensors,
+      labels: sidecar.labels,
+      sidecar,
+      taskType: null,
+    };
   }
   const adapter = await readAdapter(files, folder, misfits);
   const labels =
     sidecar?.labels ?? (adapter.method === "adapter" ? adapter.config.labels : null) ?? headLabels(adapter, base);
   const method = methodOf(settingsOf(adapter, base, folder));
-  return { method, tensors: modelTensors(folder, adapter, base, misfits), labels, sidecar };
+  const taskType = adapter.method === "adapter" ? null : adapter.config.taskType;
+  return { method, tensors: modelTensors(folder, adapter, base, misfits), labels, sidecar, taskType };
 }
 
 /** The base's classes, or as many unnamed ones as the adapter's head has. */

@@ -45,6 +45,7 @@ export const classification: TaskRecord = {
   kind: "classification",
   names: ["text-classification", "text-pair"],
   asksQuestions: false,
+  takesWords: false,
   hasClasses: true,
   exampleInput: ["--text", "…"],
   encode: (examples, tokenizer, { maxLength }) => encodeExamples(examples, tokenizer, { maxLength }),

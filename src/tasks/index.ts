@@ -19,6 +19,7 @@ export { rouge } from "./rouge.ts";
 export { bestSpan, type SpanOptions, type SpanPrediction, type WindowLogits } from "./span.ts";
 export {
   headOfConfig,
+  headOfTaskType,
   headRecord,
   readingHead,
   readingTask,

@@ -73,6 +73,7 @@ export const multiLabel: TaskRecord = {
   kind: "multi-label",
   names: ["multi-label"],
   asksQuestions: false,
+  takesWords: false,
   hasClasses: true,
   exampleInput: ["--text", "…"],
   encode: (examples, tokenizer, { maxLength }) => encodeLists(examples, tokenizer, { maxLength }),

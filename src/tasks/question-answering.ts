@@ -12,6 +12,7 @@ export const questionAnswering: TaskRecord = {
   kind: "question-answering",
   names: ["squad"],
   asksQuestions: true,
+  takesWords: false,
   hasClasses: false,
   exampleInput: ["--question", "…", "--context", "…"],
   encode(examples, tokenizer, { writes, forTraining: targetsOnly, maxLength, stride, maxTargetLength, unanswerable }) {

@@ -40,6 +40,7 @@ export const regression: TaskRecord = {
   kind: "regression",
   names: ["text-regression", "text-pair-regression"],
   asksQuestions: false,
+  takesWords: false,
   hasClasses: false,
   exampleInput: ["--text", "…"],
   encode: (examples, tokenizer, { maxLength }) => encodeExamples(examples, tokenizer, { maxLength }),

@@ -8,6 +8,7 @@ export const seq2seq: TaskRecord = {
   kind: "seq2seq",
   names: ["seq2seq"],
   asksQuestions: false,
+  takesWords: false,
   hasClasses: false,
   exampleInput: ["--text", "…"],
   encode: (examples, tokenizer, { maxLength, maxTargetLength, prefix }) =>

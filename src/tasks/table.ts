@@ -73,6 +73,12 @@ export function readingHead(head: Pick<HeadKind, "kind">): ReadingHead {
   return record;
 }
 
+/** The head of a peft adapter's `task_type`; null where none or several have it. */
+export function headOfTaskType(taskType: string | null): HeadKind | null {
+  const records = [...HEADS.values()].filter(({ writes, hf }) => !writes && hf.peftTaskType === taskType);
+  return records.length === 1 ? { kind: records[0]!.kind } : null;
+}
+
 /**
  * The head that a config.json says: by the class that transformers loads it by, and where classes share that one by `problem_type`; without
  * one, a single label means a number. Null where the class is of no head here.

@@ -87,6 +87,8 @@ export interface TaskRecord {
   readonly writing: WritingTask | null;
   /** Its examples are questions about a context. */
   readonly asksQuestions: boolean;
+  /** Its examples may be given in words. */
+  readonly takesWords: boolean;
   /** Its labels are classes with names. */
   readonly hasClasses: boolean;
   /** Flags of `deft predict` with an input of this task. */

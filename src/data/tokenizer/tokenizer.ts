@@ -51,6 +51,12 @@ export interface Tokenizer {
   decode(ids: ArrayLike<number>, options?: { readonly skipSpecialTokens?: boolean }): string;
   /** The id of a token as the vocabulary spells it. */
   tokenId(token: string): number | undefined;
+  /** A token as the vocabulary spells it. */
+  tokenOf(id: number): string;
+  /** Tokens, as the vocabulary spells them, as a text; nothing is left out. @see transformers `convert_tokens_to_string`. */
+  spelled(tokens: readonly string[]): string;
+  /** The tokenizer that reads a text's first word as `words` reads every word: a byte-level one puts a space before it. */
+  ofWords(): Tokenizer;
 }
 
 /** What a tokenizer is built from: the content of tokenizer.json and of tokenizer_config.json. */
@@ -107,14 +113,17 @@ export function createTokenizer(json: TokenizerJson, config: TokenizerConfigJson
     },
     spanStyle(json),
   );
-  return {
+  // byte-level words begin with a space: without one they would be read as parts of the word before
+  const isOfWords = json.pre_tokenizer?.type !== "ByteLevel" || json.pre_tokenizer.add_prefix_space === true;
+  let ofWords: Tokenizer | null = null;
+  const tokenizer: Tokenizer = {
     padId,
     special,
     vocabSize: largestId + 1,
     maxLength,
     encode: (text, pair = null, options = {}) => encode(tokens, template, maxLength, text, pair, options),
     spans: (text) => spans(wellFormed(text)),
-    words: (words) => tokensOfWords(words, json.pre_tokenizer?.type === "ByteLevel", tokens),
+    words: (words) => (isOfWords ? tokensOfWords(words, tokens) : tokenizer.ofWords().words(words)),
     join: (first, second = null) => assemble(second === null ? template.single : template.pair, first, second ?? []),
     decode(ids, { skipSpecialTokens = true } = {}) {
       if (ids.length === 0) return "";
@@ -125,15 +134,27 @@ export function createTokenizer(json: TokenizerJson, config: TokenizerConfigJson
       });
     },
     tokenId: (token) => engine.token_to_id(token),
+    tokenOf: (id) => engine.id_to_token(id) ?? "",
+    spelled: (tokens) => engine.decoder?.decode([...tokens]) ?? tokens.join(" "),
+    ofWords() {
+      ofWords ??= isOfWords ? tokenizer : createTokenizer(withPrefixSpace(json), config);
+      return ofWords;
+    },
   };
+  return tokenizer;
 }
 
-/** Byte-level words begin with a space: without one they would be read as parts of the word before. */
-function tokensOfWords(words: readonly string[], isByteLevel: boolean, tokens: (text: string) => number[]) {
+/** tokenizer.json with a space put before a text, where the tokenizer is byte-level. */
+export function withPrefixSpace(json: TokenizerJson): TokenizerJson {
+  const { pre_tokenizer: stage } = json;
+  return stage?.type === "ByteLevel" ? { ...json, pre_tokenizer: { ...stage, add_prefix_space: true } } : json;
+}
+
+function tokensOfWords(words: readonly string[], tokens: (text: string) => number[]) {
   const ids: number[] = [];
   const owners: number[] = [];
   for (const [index, word] of words.entries()) {
-    for (const id of tokens(isByteLevel && !word.startsWith(" ") ? ` ${word}` : word)) {
+    for (const id of tokens(word)) {
       ids.push(id);
       owners.push(index);
     }

@@ -5,7 +5,7 @@ import { checkSparseDecoding } from "../../evaluate/index.ts";
 import type { RunOverrides, RunTarget } from "../../load/index.ts";
 import { openTarget, SCORING_BATCH } from "../../load/index.ts";
 import type { Environment } from "../../runs/index.ts";
-import { taskRecord } from "../../tasks/index.ts";
+import { type TaskRecord, taskRecord } from "../../tasks/index.ts";
 import { openGroupPredictor } from "./group-predictor.ts";
 import type { PredictInput, Prediction } from "./prediction.ts";
 
@@ -24,13 +24,13 @@ export async function openPredictor(
 ): Promise<Predictor> {
   const opened = await openTarget(environment, target, overrides);
   checkSparseDecoding(opened, overrides);
-  const { asksQuestions } = taskRecord(opened.kind);
+  const record = taskRecord(opened.kind);
   const group = await openGroupPredictor(environment, opened, overrides);
   return {
     async *predict(inputs) {
       let line = 0;
       for await (const some of groups(inputs, overrides["batch-size"] ?? SCORING_BATCH))
-        yield* await group.predict(some.map((input) => exampleOf(input, ++line, asksQuestions)));
+        yield* await group.predict(some.map((input) => exampleOf(input, ++line, record)));
     },
     dispose: () => group.dispose(),
   };
@@ -52,7 +52,12 @@ export async function* predictRun(
 }
 
 /** A question stands as a text, its context as the pair. */
-function exampleOf(input: PredictInput, line: number, asksQuestions: boolean): Example {
+function exampleOf(input: PredictInput, line: number, { asksQuestions, takesWords }: TaskRecord): Example {
+  if ("tokens" in input) {
+    if (takesWords) return { text: input.tokens.join(" "), words: input.tokens, label: null, line };
+    const hint = "A list of tokens is for models that label words.";
+    throw new DataError("input", { line, expected: "a text", got: "tokens", hint });
+  }
   const { text, pair } = "text" in input ? input : { text: input.question, pair: input.context };
   if (asksQuestions && pair === undefined) {
     throw new DataError("input", {

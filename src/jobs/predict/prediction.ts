@@ -4,10 +4,11 @@ import type { Prediction } from "../../tasks/index.ts";
 
 export type { Prediction } from "../../tasks/index.ts";
 
-/** One text, or a pair of texts; or a question about a context. */
+/** One text, or a pair of texts; or a question about a context; or a text given in words. */
 export type PredictInput =
   | { readonly text: string; readonly pair?: string }
-  | { readonly question: string; readonly context: string };
+  | { readonly question: string; readonly context: string }
+  | { readonly tokens: readonly string[] };
 
 /** What answers a group of examples at once. */
 export interface GroupPredictor {

@@ -1,5 +1,5 @@
 // What a run is made of, opened and checked before its first step: base, method, data, batches, optimiser.
-import { type Dataset, type EncodedExamples, splitOf } from "../../data/index.ts";
+import { type Dataset, type EncodedExamples, isWords, splitOf } from "../../data/index.ts";
 import { ConfigError } from "../../errors.ts";
 import { encodeSplit, openData, trainingBatches } from "../../evaluate/index.ts";
 import { jsonText } from "../../hub/index.ts";
@@ -128,6 +128,7 @@ async function prepare(environment: Environment, given: Settings, openedTeacher?
       ...dataset.notes.map((note) => warning("data", note)),
       ...newParts(base, alsoTrains),
       ...truncation(trainExamples, settings),
+      ...cutWords(trainExamples, evalExamples, settings),
     ],
   };
 }
@@ -250,4 +251,12 @@ function truncation({ truncatedCount, count }: EncodedExamples, { data }: Settin
       `${truncatedCount} of ${count} training examples are longer than ${data.maxLength} tokens and were cut; raise --max-length to keep them whole`,
     ),
   ];
+}
+
+/** Words that no token is left of: what a text's label says of them is lost, and scores do not count them. */
+function cutWords(train: EncodedExamples, evaluation: EncodedExamples, { data }: Settings): WarningEvent[] {
+  const [learned, scored] = [train, evaluation].map((examples) => (isWords(examples) ? examples.cutWords : 0));
+  if (learned === 0 && scored === 0) return [];
+  const message = `${learned} words of the training examples and ${scored} of the evaluation examples lie behind ${data.maxLength} tokens: they are neither learned nor scored; raise --max-length`;
+  return [warning("truncated", message)];
 }
