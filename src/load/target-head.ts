@@ -3,10 +3,10 @@ import type { Task } from "../data/index.ts";
 import { ConfigError } from "../errors.ts";
 import { TASKS, type TaskName } from "../settings/index.ts";
 import {
+  type AnyTask,
   type HeadKind,
   headRecord,
   TASK_NAMES,
-  type TaskRecord,
   taskNamed,
   taskOfHead,
   taskRecord,
@@ -35,7 +35,7 @@ export interface TargetTask {
 type NamedModel = Pick<BaseModel, "name" | "model">;
 
 /** The head that a task has on such a model; null when such a model cannot do it. */
-function headRecordFor({ reading, writing }: TaskRecord, { model }: Pick<BaseModel, "model">) {
+function headRecordFor({ reading, writing }: AnyTask, { model }: Pick<BaseModel, "model">) {
   return (model.architecture === "encoder" ? reading : writing)?.head ?? null;
 }
 
@@ -87,12 +87,12 @@ export function targetTask(base: NamedModel, facts: HeadFacts): TargetTask {
 }
 
 /** Whether a task's head reads whole texts, as several tasks' do by the same parameters. */
-function isOfTexts({ reading }: TaskRecord): boolean {
+function isOfTexts({ reading }: AnyTask): boolean {
   return reading?.head.hf.classSuffix === headRecord({ kind: "classification" }).hf.classSuffix;
 }
 
 /** The head over a text: what the model says itself where it says more than a number of labels, what is asked for, or one for its labels. */
-function ownKind({ own, isRegression, isStated }: HeadFacts, named: TaskRecord | null): string {
+function ownKind({ own, isRegression, isStated }: HeadFacts, named: AnyTask | null): string {
   const byLabels = isRegression ? "regression" : "classification";
   const isOwn = own !== null && (named === null || isOfTexts(taskOfHead(own)));
   const kind = isOwn ? own.kind : byLabels;

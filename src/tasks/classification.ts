@@ -41,7 +41,14 @@ export const classificationHead = sequenceHead({
   },
 });
 
-export const classification: TaskRecord = {
+/** The likeliest class, its probability, and the logits of all. */
+export interface ClassPrediction {
+  readonly label: string;
+  readonly score: number;
+  readonly logits: readonly number[];
+}
+
+export const classification: TaskRecord<ClassPrediction> = {
   kind: "classification",
   names: ["text-classification", "text-pair"],
   asksQuestions: false,

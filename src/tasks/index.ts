@@ -14,13 +14,14 @@ export {
   pairedBootstrap,
 } from "./metrics.ts";
 export { IGNORED_LABEL, type ModelBatch, stackPositions } from "./model-batch.ts";
-export type { Prediction } from "./prediction.ts";
 export { rouge } from "./rouge.ts";
 export { bestSpan, type SpanOptions, type SpanPrediction, type WindowLogits } from "./span.ts";
 export {
+  type AnyTask,
   headOfConfig,
   headOfTaskType,
   headRecord,
+  type Prediction,
   readingHead,
   readingTask,
   TASK_NAMES,
@@ -29,6 +30,6 @@ export {
   taskRecord,
   writingTask,
 } from "./table.ts";
-export type { EncodingOptions, TaskRecord, TaskScore, WrittenText } from "./task.ts";
+export type { EncodingOptions, TaskScore, WrittenText } from "./task.ts";
 export { buildTaskGraph, type TaskGraph, type TaskGraphOptions } from "./task-graph.ts";
 export { textMetrics } from "./text-metrics.ts";

@@ -69,7 +69,14 @@ function givenBy(logits: ArrayLike<number>): ReadonlySet<number> {
   return new Set(Array.from(logits, (logit, c) => (logit > 0 ? c : -1)).filter((c) => c >= 0));
 }
 
-export const multiLabel: TaskRecord = {
+/** The labels of a probability above a half, and the probability of each. */
+export interface LabelsPrediction {
+  readonly labels: readonly string[];
+  readonly scores: Readonly<Record<string, number>>;
+  readonly logits: readonly number[];
+}
+
+export const multiLabel: TaskRecord<LabelsPrediction> = {
   kind: "multi-label",
   names: ["multi-label"],
   asksQuestions: false,

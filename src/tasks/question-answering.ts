@@ -8,7 +8,13 @@ import { bestSpan, type SpanOptions, type SpanPrediction, type WindowLogits } fr
 import { spanHead } from "./span-head.ts";
 import type { TaskRecord, WrittenText } from "./task.ts";
 
-export const questionAnswering: TaskRecord = {
+/** The answer to a question, empty for none, and its probability. */
+export interface AnswerPrediction {
+  readonly text: string;
+  readonly score?: number;
+}
+
+export const questionAnswering: TaskRecord<AnswerPrediction> = {
   kind: "question-answering",
   names: ["squad"],
   asksQuestions: true,

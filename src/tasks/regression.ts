@@ -36,7 +36,13 @@ export const regressionHead = sequenceHead({
   },
 });
 
-export const regression: TaskRecord = {
+/** A number. */
+export interface ScorePrediction {
+  readonly value: number;
+  readonly logits: readonly number[];
+}
+
+export const regression: TaskRecord<ScorePrediction> = {
   kind: "regression",
   names: ["text-regression", "text-pair-regression"],
   asksQuestions: false,

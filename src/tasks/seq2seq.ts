@@ -4,7 +4,12 @@ import { scoreTexts } from "./answer-scores.ts";
 import { languageModelHead } from "./language-model.ts";
 import type { TaskRecord } from "./task.ts";
 
-export const seq2seq: TaskRecord = {
+/** A text that was written. */
+export interface TextPrediction {
+  readonly text: string;
+}
+
+export const seq2seq: TaskRecord<TextPrediction> = {
   kind: "seq2seq",
   names: ["seq2seq"],
   asksQuestions: false,

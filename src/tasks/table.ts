@@ -9,9 +9,19 @@ import { regression, regressionHead } from "./regression.ts";
 import { seq2seq } from "./seq2seq.ts";
 import type { ReadingTask, TaskRecord, WritingTask } from "./task.ts";
 
-const RECORDS: readonly TaskRecord[] = [classification, regression, multiLabel, questionAnswering, seq2seq];
+const TABLE = [classification, regression, multiLabel, questionAnswering, seq2seq] as const;
 
-const TASKS: ReadonlyMap<string, TaskRecord> = new Map(RECORDS.map((record) => [record.kind, record]));
+type PredictionOf<Record> = Record extends TaskRecord<infer P> ? P : never;
+
+/** One prediction of a model: a JSON line of `deft predict`. */
+export type Prediction = PredictionOf<(typeof TABLE)[number]>;
+
+/** A task of the table. */
+export type AnyTask = TaskRecord<Prediction>;
+
+const RECORDS: readonly AnyTask[] = TABLE;
+
+const TASKS: ReadonlyMap<string, AnyTask> = new Map(RECORDS.map((record) => [record.kind, record]));
 
 const HEADS: ReadonlyMap<string, HeadRecord> = new Map(
   RECORDS.flatMap(({ reading, writing }) => [reading?.head, writing?.head]).flatMap((head) =>
@@ -23,35 +33,35 @@ const HEADS: ReadonlyMap<string, HeadRecord> = new Map(
 export const TASK_NAMES: readonly string[] = [...GLUE_TASKS, ...RECORDS.flatMap(({ names }) => names)];
 
 /** The task that `--task` calls so. @throws {InternalError} for an unknown name. */
-export function taskNamed(name: string): TaskRecord {
+export function taskNamed(name: string): AnyTask {
   const record = isGlueTask(name) ? taskRecord(glueTask(name).kind) : RECORDS.find(({ names }) => names.includes(name));
   if (record === undefined) throw new InternalError(`no task is called ${name}`);
   return record;
 }
 
 /** The record of a kind of task. @throws {InternalError} for a name that the table lacks. */
-export function taskRecord(kind: string): TaskRecord {
+export function taskRecord(kind: string): AnyTask {
   const record = TASKS.get(kind);
   if (record === undefined) throw new InternalError(`no task ${kind}`);
   return record;
 }
 
 /** A task on a model that only reads. @throws {InternalError} when such a model cannot do it. */
-export function readingTask(kind: string): ReadingTask {
+export function readingTask(kind: string): ReadingTask<Prediction> {
   const { reading } = taskRecord(kind);
   if (reading === null) throw new InternalError(`${kind} by a model that only reads`);
   return reading;
 }
 
 /** A task on a model that writes. @throws {InternalError} when such a model cannot do it. */
-export function writingTask(kind: string): WritingTask {
+export function writingTask(kind: string): WritingTask<Prediction> {
   const { writing } = taskRecord(kind);
   if (writing === null) throw new InternalError(`${kind} by a model that writes`);
   return writing;
 }
 
 /** The task that a head by itself does: pointing answers questions, and writing gives texts for texts. */
-export function taskOfHead({ kind }: Pick<HeadKind, "kind">): TaskRecord {
+export function taskOfHead({ kind }: Pick<HeadKind, "kind">): AnyTask {
   const record =
     RECORDS.find(({ reading }) => reading?.head.kind === kind) ??
     RECORDS.find(({ reading, writing }) => reading === null && writing?.head.kind === kind);

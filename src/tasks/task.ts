@@ -3,7 +3,6 @@ import type { EncodedExamples, Example, Task, Tokenizer } from "../data/index.ts
 import type { Outcome } from "./evaluation.ts";
 import type { ExampleLogits } from "./example-logits.ts";
 import type { ReadingHead, WritingHead } from "./head.ts";
-import type { Prediction } from "./prediction.ts";
 import type { SpanOptions } from "./span.ts";
 
 /** How long texts are, and what is put before them. */
@@ -55,7 +54,7 @@ export interface AnswerChoices {
 }
 
 /** A task on a model that only reads. */
-export interface ReadingTask {
+export interface ReadingTask<Prediction> {
   readonly head: ReadingHead;
   readonly score: (
     logits: ExampleLogits,
@@ -67,7 +66,7 @@ export interface ReadingTask {
 }
 
 /** A task on a model that writes. */
-export interface WritingTask {
+export interface WritingTask<Prediction> {
   readonly head: WritingHead;
   /** Which rows' texts need a probability, because several compete. */
   needsScore(examples: EncodedExamples): (row: number) => boolean;
@@ -76,15 +75,15 @@ export interface WritingTask {
   readonly answers: (texts: readonly WrittenText[], examples: EncodedExamples) => Prediction[];
 }
 
-/** A task. */
-export interface TaskRecord {
+/** A task, and what it predicts: a JSON line of `deft predict`. */
+export interface TaskRecord<Prediction> {
   readonly kind: string;
   /** What `--task` calls it over data of one's own; GLUE's tasks have names besides. */
   readonly names: readonly string[];
   /** Null: a model that only reads cannot do it. */
-  readonly reading: ReadingTask | null;
+  readonly reading: ReadingTask<Prediction> | null;
   /** Null: a model that writes cannot do it. */
-  readonly writing: WritingTask | null;
+  readonly writing: WritingTask<Prediction> | null;
   /** Its examples are questions about a context. */
   readonly asksQuestions: boolean;
   /** Its examples may be given in words. */

@@ -14,10 +14,10 @@ import {
 import type { Environment } from "../../runs/index.ts";
 import { answersFor, DEFAULTS, generationOptions, spanOptions } from "../../settings/index.ts";
 import {
+  type AnyTask,
   type EncodingOptions,
   headRecord,
   readingTask,
-  type TaskRecord,
   taskRecord,
   writingTask,
 } from "../../tasks/index.ts";
@@ -55,7 +55,7 @@ export function openGroupPredictor(
 }
 
 interface Answering {
-  readonly record: TaskRecord;
+  readonly record: AnyTask;
   readonly encoding: EncodingOptions;
 }
 

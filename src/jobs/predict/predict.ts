@@ -5,7 +5,7 @@ import { checkSparseDecoding } from "../../evaluate/index.ts";
 import type { RunOverrides, RunTarget } from "../../load/index.ts";
 import { openTarget, SCORING_BATCH } from "../../load/index.ts";
 import type { Environment } from "../../runs/index.ts";
-import { type TaskRecord, taskRecord } from "../../tasks/index.ts";
+import { type AnyTask, taskRecord } from "../../tasks/index.ts";
 import { openGroupPredictor } from "./group-predictor.ts";
 import type { PredictInput, Prediction } from "./prediction.ts";
 
@@ -52,7 +52,7 @@ export async function* predictRun(
 }
 
 /** A question stands as a text, its context as the pair. */
-function exampleOf(input: PredictInput, line: number, { asksQuestions, takesWords }: TaskRecord): Example {
+function exampleOf(input: PredictInput, line: number, { asksQuestions, takesWords }: AnyTask): Example {
   if ("tokens" in input) {
     if (takesWords) return { text: input.tokens.join(" "), words: input.tokens, label: null, line };
     const hint = "A list of tokens is for models that label words.";
