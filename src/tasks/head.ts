@@ -127,7 +127,7 @@ export interface TeacherRules {
   /** Logits belong to tokens, so that a teacher must read the very same tokens. */
   readonly perToken: boolean;
   /** A batch's `teacherLogits` from each of its examples' logits; S is the padded length. */
-  readonly tensor: (rows: readonly Float32Array[], length: number) => Tensor;
+  readonly tensor: (rows: readonly Float32Array[], length: number, head: HeadKind) => Tensor;
   /** Loss of the best constant answer to labels and teacher together, over the examples at `indices`, whose logits are `rows`. */
   readonly chanceLoss: (
     examples: EncodedExamples,

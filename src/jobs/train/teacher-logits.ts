@@ -41,6 +41,7 @@ export async function* runTeacher(
       rules.tensor(
         Array.from(indices, (index) => rowOf.get(index)!),
         inputs.tokenIds!.shape[1]!,
+        opened.head,
       ),
     chanceLoss: rules.chanceLoss(
       trainExamples,
