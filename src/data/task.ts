@@ -43,6 +43,12 @@ export const TABLE_TASKS: Readonly<Record<string, TableTask>> = {
     lists: "classes",
     metrics: () => ["f1_micro", "f1_macro", "accuracy"],
   },
+  "token-classification": {
+    kind: "token-classification",
+    isPair: false,
+    lists: "tags",
+    metrics: () => ["f1", "precision", "recall", "accuracy"],
+  },
 };
 
 /** True for the name of a task over a table of labels or scores. */

@@ -17,6 +17,7 @@ export const TASKS = [
   "text-classification",
   "text-pair",
   "multi-label",
+  "token-classification",
   "squad",
   "seq2seq",
 ] as const;

@@ -8,8 +8,9 @@ import { questionAnswering } from "./question-answering.ts";
 import { regression, regressionHead } from "./regression.ts";
 import { seq2seq } from "./seq2seq.ts";
 import type { ReadingTask, TaskRecord, WritingTask } from "./task.ts";
+import { tokenClassification } from "./token-classification.ts";
 
-const TABLE = [classification, regression, multiLabel, questionAnswering, seq2seq] as const;
+const TABLE = [classification, regression, multiLabel, tokenClassification, questionAnswering, seq2seq] as const;
 
 type PredictionOf<Record> = Record extends TaskRecord<infer P> ? P : never;
 
