@@ -26,5 +26,10 @@ export { evalSplitOf, GLUE_TASKS, type GlueTaskName, glueTask, isGlueTask } from
 export { seq2seqTask } from "./tasks/seq2seq.ts";
 export { squadTask } from "./tasks/squad.ts";
 export type { Truncation } from "./tokenizer/template.ts";
-export type { Tokenizer, TokenizerConfigJson, TokenizerJson } from "./tokenizer/tokenizer.ts";
+export {
+  type Tokenizer,
+  type TokenizerConfigJson,
+  type TokenizerJson,
+  withPrefixSpace,
+} from "./tokenizer/tokenizer.ts";
 export { loadTokenizer, readTokenizerFiles } from "./tokenizer/tokenizer-files.ts";

@@ -29,5 +29,6 @@ export { isExtra, methodOnBase, runExtras, usualTargets, withExtras } from "./ru
 export type { RunOverrides, RunTarget } from "./target.ts";
 export { targetData } from "./target-data.ts";
 export { headOf, knownTask, tasksOfHead } from "./target-head.ts";
+export { addPrefixSpace } from "./tokenizer-copy.ts";
 export { writeTrainedPart } from "./trained-part.ts";
 export { checkPositions, initTokenIds } from "./virtual-tokens.ts";

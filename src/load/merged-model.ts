@@ -21,11 +21,12 @@ import type { Environment } from "../runs/index.ts";
 import type { Backend, CompileOptions, Program } from "../runtime/index.ts";
 import { buildTaskGraph, headOfConfig } from "../tasks/index.ts";
 import { type Files, joinPath, memoryWeights, type Tensor, type Weights } from "../tensor/index.ts";
-import { openBaseModel } from "./base-model.ts";
-import { configWithHead, copySmallFiles } from "./model-folder.ts";
+import { type BaseModel, openBaseModel } from "./base-model.ts";
+import { configWithHead } from "./model-folder.ts";
 import { ADAPTER_FOLDER, type OpenedTarget, openTarget } from "./opened-target.ts";
 import { isExtra, withExtras } from "./run-method.ts";
 import type { RunOverrides, RunTarget } from "./target.ts";
+import { copySmallFiles } from "./tokenizer-copy.ts";
 import { writeTrainedPart } from "./trained-part.ts";
 
 /** A model as config.json and weights alone, with where it came from. */
@@ -219,9 +220,9 @@ export async function writePlainModel(
   files: Files,
   folder: string,
   { config, weights }: PlainModel,
-  tokenizerFolder: string,
+  { folder: tokenizerFolder, tokenizer }: Pick<BaseModel, "folder"> & Partial<Pick<BaseModel, "tokenizer">>,
 ): Promise<void> {
-  await copySmallFiles(files, tokenizerFolder, folder);
+  await copySmallFiles(files, tokenizerFolder, folder, tokenizer);
   await files.write(joinPath(folder, "model.safetensors"), writeSafetensors(neededWeights(config, weights)));
   await files.write(joinPath(folder, "config.json"), jsonText(config));
 }

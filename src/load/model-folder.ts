@@ -1,29 +1,22 @@
 // A model's folder as transformers writes it: config.json, one weight file, the tokenizer; there whole or not at all.
+import type { Tokenizer } from "../data/index.ts";
 import { ConfigError } from "../errors.ts";
 import { type JsonObject, jsonText, writeSafetensors } from "../hub/index.ts";
 import { type HeadKind, headRecord } from "../tasks/index.ts";
 import { type Files, joinPath, type Weights } from "../tensor/index.ts";
 import { writeFolder } from "../train/index.ts";
+import { copySmallFiles } from "./tokenizer-copy.ts";
 
 export interface ModelFolder {
   /** The folder whose tokenizer and other small files are copied. */
   readonly source: string;
+  /** As the model reads; absent: as the folder's own. */
+  readonly tokenizer?: Tokenizer;
   readonly config: JsonObject;
   /** By the names of the checkpoint; read one after the other while they are written. */
   readonly weights: Weights;
   /** Further files by name. */
   readonly also?: Readonly<Record<string, string>>;
-}
-
-/** What travels with a model besides config.json and weights: its tokenizer, and how it writes. */
-const SMALL_FILES =
-  /^(tokenizer[\w.-]*|vocab\.(txt|json)|merges\.txt|special_tokens_map\.json|added_tokens\.json|spiece\.model|sentencepiece\.bpe\.model|generation_config\.json)$/;
-
-/** Copies a model's tokenizer and settings of generation from one folder to another; gives the files' names. */
-export async function copySmallFiles(files: Files, from: string, to: string): Promise<string[]> {
-  const names = (await files.list(from)).filter((name) => SMALL_FILES.test(name)).sort();
-  for (const name of names) await files.write(joinPath(to, name), await files.read(joinPath(from, name)));
-  return names;
 }
 
 /**
@@ -33,10 +26,10 @@ export async function copySmallFiles(files: Files, from: string, to: string): Pr
 export async function writeModelFolder(
   files: Files,
   output: string,
-  { source, config, weights, also = {} }: ModelFolder,
+  { source, tokenizer, config, weights, also = {} }: ModelFolder,
 ): Promise<void> {
   await writeWhole(files, output, async (folder) => {
-    await copySmallFiles(files, source, folder);
+    await copySmallFiles(files, source, folder, tokenizer);
     for (const [name, text] of Object.entries(also)) await files.write(joinPath(folder, name), text);
     await files.write(joinPath(folder, "model.safetensors"), writeSafetensors(weights));
     await files.write(joinPath(folder, "config.json"), jsonText(config));

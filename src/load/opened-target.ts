@@ -14,7 +14,7 @@ import { type Files, joinPath, type Tensor, zeros } from "../tensor/index.ts";
 import { type BaseModel, missingHead, openBaseModel } from "./base-model.ts";
 import { methodOver } from "./quantized-base.ts";
 import type { RunOverrides, RunTarget } from "./target.ts";
-import { hasSpanHead, knownTask, type TargetTask, targetTask } from "./target-head.ts";
+import { hasSpanHead, knownTask, type TargetTask, targetTask, tasksOfHead } from "./target-head.ts";
 import { checkTrainedPart, readTrainedPart } from "./trained-part.ts";
 import { checkPositions } from "./virtual-tokens.ts";
 
@@ -119,7 +119,7 @@ async function openAdapter(
   });
   const alsoTrains = checkTrainedPart(adapter, part, base, head);
   const opened = {
-    base,
+    base: taskRecord(kind).takesWords ? { ...base, tokenizer: base.tokenizer.ofWords() } : base,
     method: part.method,
     trained: part.tensors,
     alsoTrains,
@@ -155,6 +155,7 @@ async function openBareModel(base: BaseModel, headOptional: boolean, task: TaskN
   const { labels } = base.model.config;
   const method = untrained();
   const { kind, head } = bareTask(base, task);
+  if (!headOptional) checkOwnHead(base, head);
   const missing = missingHead(base, head);
   if (missing.size > 0 && !headOptional) {
     throw new ConfigError(
@@ -184,6 +185,28 @@ async function openBareModel(base: BaseModel, headOptional: boolean, task: TaskN
     head,
     decoding: null,
   };
+}
+
+/**
+ * A head of another kind may have parameters of the same names, and even shapes: it answers something else.
+ * @throws {ConfigError} when config.json says that the model's head is such a one.
+ */
+function checkOwnHead(base: BaseModel, head: HeadKind): void {
+  const own = headOfConfig(base.config, base.model.config.labels);
+  if (own === null || own.kind === head.kind) return;
+  const [needed, given] = [headRecord(head), headRecord(own)];
+  const isShared = needed.modules.some((name) => given.modules.includes(name));
+  if (!isShared || needed.hf.classSuffix === given.hf.classSuffix) return;
+  throw new ConfigError(
+    [
+      {
+        path: base.name,
+        expected: `a model with ${needed.name}`,
+        got: `one with ${given.name} (…${given.hf.classSuffix})`,
+      },
+    ],
+    { hint: `Such a model does --task ${tasksOfHead(own).at(-1)!}.` },
+  );
 }
 
 /** The task of a model without adapter, by its name, the model's config.json and its parameters. */

@@ -80,7 +80,7 @@ describeWithPython("the smaller model equals PyTorch's, edited alike", (python) 
     const dense = { config, weights: memoryWeights(weights) };
     const sites = mlpSites(encoderModel(config));
     const layers = PLANS[plan]!.map((layer, i) => ({ ...layer, site: sites[i]!.activation }));
-    await writePlainModel(nodeFiles(), join(folder, "dense"), dense, folder);
+    await writePlainModel(nodeFiles(), join(folder, "dense"), dense, { folder });
     const inputs = randomInputs(64, modelType, 5);
     writeFileSync(join(folder, "plan.json"), JSON.stringify({ layers }));
     const asRows = Object.entries(inputs).map(([name, value]) => [name, rowsOf(value)]);

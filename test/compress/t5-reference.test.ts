@@ -77,7 +77,7 @@ describeWithPython("the smaller T5 equals PyTorch's, edited alike", (python) => 
       args.push(folder, join(folder, "plan.json"), join(folder, "inputs.json"));
       // through its folder, as people get it
       const small = applyPlan(dense, sites, layers);
-      await writePlainModel(nodeFiles(), join(folder, "small"), small, folder);
+      await writePlainModel(nodeFiles(), join(folder, "small"), small, { folder });
       smaller.set(`${variant} ${plan}`, await openCheckpoint(nodeFiles(), join(folder, "small")));
     }
     const lines = (await runPython("scripts/golden/compressed.py", args, { interpreter: python })).trim().split("\n");

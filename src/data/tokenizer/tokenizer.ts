@@ -57,6 +57,8 @@ export interface Tokenizer {
   spelled(tokens: readonly string[]): string;
   /** The tokenizer that reads a text's first word as `words` reads every word: a byte-level one puts a space before it. */
   ofWords(): Tokenizer;
+  /** It is byte-level and puts a space before a text. */
+  readonly addsPrefixSpace: boolean;
 }
 
 /** What a tokenizer is built from: the content of tokenizer.json and of tokenizer_config.json. */
@@ -136,6 +138,7 @@ export function createTokenizer(json: TokenizerJson, config: TokenizerConfigJson
     tokenId: (token) => engine.token_to_id(token),
     tokenOf: (id) => engine.id_to_token(id) ?? "",
     spelled: (tokens) => engine.decoder?.decode([...tokens]) ?? tokens.join(" "),
+    addsPrefixSpace: json.pre_tokenizer?.type === "ByteLevel" && json.pre_tokenizer.add_prefix_space === true,
     ofWords() {
       ofWords ??= isOfWords ? tokenizer : createTokenizer(withPrefixSpace(json), config);
       return ofWords;

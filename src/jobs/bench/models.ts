@@ -240,7 +240,7 @@ async function peerEntries(
   for (const engine of peers) {
     const place = joinPath(folder, engine);
     if (engine === "pytorch") {
-      await writePlainModel(files, place, await padded(frozen, mlpSites(frozen.model)), frozen.opened.base.folder);
+      await writePlainModel(files, place, await padded(frozen, mlpSites(frozen.model)), frozen.opened.base);
       add(engine, place, "fp32", await totalBytes(files, place, ["model.safetensors"]));
       continue;
     }

@@ -190,7 +190,7 @@ async function* compressEvents(
     run: runFacts(frozen, data),
     versions: environment.versions,
   };
-  await writePlainModel(files, options.output, smaller, frozen.opened.base.folder);
+  await writePlainModel(files, options.output, smaller, frozen.opened.base);
   const pruning = await pruningOf(frozen, smaller, plan.layers);
   if (pruning !== null) await files.write(joinPath(options.output, PRUNING_FILE), pruningText(pruning));
   if (smaller.beside) await writeBeside(environment, options.output, smaller.beside, frozen);

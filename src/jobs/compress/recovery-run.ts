@@ -35,7 +35,7 @@ export async function* recover(
   { source, folder, signal }: RecoverOptions,
 ): AsyncGenerator<RecoveryEvent | TeacherEvent, PlainModel> {
   const [base, run] = [joinPath(folder, "base"), joinPath(folder, "run")];
-  await writePlainModel(environment.files, base, smaller, opened.base.folder);
+  await writePlainModel(environment.files, base, smaller, opened.base);
   const wanted = recoverySettings(recovery, source, base, run);
   const begun = await begunRecovery(environment, base, wanted, run);
   if (begun === null || begun.result === null) {

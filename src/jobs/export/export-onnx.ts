@@ -5,7 +5,7 @@ import { UnsupportedError } from "../../errors.ts";
 import type { Precision } from "../../export/index.ts";
 import { type JsonObject, jsonText } from "../../hub/index.ts";
 import type { RunOverrides, RunTarget } from "../../load/index.ts";
-import { checkNewFolder, type MergedModel, openMergedModel, writeWhole } from "../../load/index.ts";
+import { addPrefixSpace, checkNewFolder, type MergedModel, openMergedModel, writeWhole } from "../../load/index.ts";
 import { maxSequenceLength, type T5Config } from "../../models/index.ts";
 import type { FileLimits } from "../../onnx/index.ts";
 import { numVirtualTokens } from "../../peft/index.ts";
@@ -163,6 +163,7 @@ async function writeTokenizer(files: Files, { opened, model }: MergedModel, fold
     joinPath(folder, "tokenizer_config.json"),
     jsonText({ ...specialTokens(json, opened), ...tokenizerConfig(config, opened, model) }),
   );
+  if (opened.base.tokenizer.addsPrefixSpace) await addPrefixSpace(files, folder);
 }
 
 /** The tokens with a role by their content: what pads a batch is looked up here. */

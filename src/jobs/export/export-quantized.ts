@@ -35,6 +35,7 @@ export async function writeRequantized(
   const config = configWithHead(base.config, head, labels);
   await writeModelFolder(environment.files, output, {
     source: base.folder,
+    tokenizer: base.tokenizer,
     config: format === "nf4" ? { ...config, quantization_config: NF4_CONFIG } : config,
     weights: quantizedCheckpoint(merged, new Set(names), format),
   });

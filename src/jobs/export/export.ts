@@ -121,6 +121,7 @@ async function exportMerged(environment: Environment, opened: OpenedTarget, outp
   const { pruning, notes } = await prunedAgain(opened, weights);
   await writeModelFolder(environment.files, output, {
     source: base.folder,
+    tokenizer: base.tokenizer,
     config: plain.config,
     weights,
     also: pruning ? { [PRUNING_FILE]: pruningText(pruning) } : {},

@@ -97,7 +97,13 @@ export async function pruneModel(
     layers,
   };
   const also = { [PRUNING_FILE]: pruningText(pruning) };
-  await writeModelFolder(files, output, { source: base.folder, config: source.config, weights: pruned, also });
+  await writeModelFolder(files, output, {
+    source: base.folder,
+    tokenizer: base.tokenizer,
+    config: source.config,
+    weights: pruned,
+    also,
+  });
   return { output, pruning };
 }
 
