@@ -1,5 +1,5 @@
 // An open scorer for one task: what a model says becomes the task's metrics.
-import { type EncodedExamples, isSpans, isWindows, type Task } from "../data/index.ts";
+import { type EncodedExamples, isSpans, isWindows, type Task, type Tokenizer } from "../data/index.ts";
 import { InternalError } from "../errors.ts";
 import {
   type Generator,
@@ -9,12 +9,9 @@ import {
   type Scores,
   type SparseMlpPlan,
 } from "../infer/index.ts";
-import type { BaseModel } from "../load/index.ts";
-import { headOf } from "../load/index.ts";
-import type { Method } from "../peft/index.ts";
 import type { Backend } from "../runtime/index.ts";
 import { type AnswerSettings, generationOptions, type Settings, spanOptions } from "../settings/index.ts";
-import { type Evaluation, glueMetrics, isGlueMetric, type Outcome } from "../tasks/index.ts";
+import { type Evaluation, glueMetrics, isGlueMetric, type Outcome, type TrainingBundle } from "../tasks/index.ts";
 import type { Tensor } from "../tensor/index.ts";
 import { extractiveAnswers } from "./span-answers.ts";
 import { openTextGenerator } from "./sparse-decoding.ts";
@@ -23,9 +20,8 @@ import { needsScore, writtenTexts } from "./written-answers.ts";
 import { answerScores, writtenScores } from "./written-scores.ts";
 
 export interface EvaluatorOptions {
-  readonly base: BaseModel;
-  readonly method: Method;
-  readonly alsoTrains: ReadonlySet<string>;
+  readonly bundle: TrainingBundle;
+  readonly tokenizer: Tokenizer;
   readonly task: Task;
   readonly backend: Backend;
   readonly padding: Settings["data"]["padding"];
@@ -64,17 +60,16 @@ interface Measured {
 
 type Measure = (trained: ReadonlyMap<string, Tensor>, examples: EncodedExamples) => Promise<Measured>;
 
-/** Compiles the scoring program of a base model with a method, and where it writes those that do. Errors as `Backend.compile`. */
+/** Compiles the scoring program of a model, and where it writes those that do. Errors as `Backend.compile`. */
 export async function openEvaluator(options: EvaluatorOptions): Promise<Evaluator> {
-  const { base, method, alsoTrains, task, backend, padding, batchSize } = options;
-  const { model, weights } = base;
-  const head = headOf(task, base);
-  const scorer = await openScorer({ model, method, head, alsoTrains, weights, backend, density: true });
+  const { bundle, task, backend, padding, batchSize } = options;
+  const { model, head } = bundle;
+  const scorer = await openScorer({ ...bundle, backend, density: true });
   const generator =
     model.architecture === "encoder"
       ? null
       : await openTextGenerator(
-          { model, method, alsoTrains, weights, backend, density: true },
+          { ...bundle, model, backend, density: true },
           { decoding: options.decoding ?? null, isSparse: options.sparseDecoding ?? false },
         );
   const score = (trained: ReadonlyMap<string, Tensor>, examples: EncodedExamples) =>
@@ -148,7 +143,7 @@ function spanMeasure({ task, padding, batchSize, answers }: EvaluatorOptions, sc
 }
 
 function textMeasure(
-  { base, task, padding, batchSize, answers, maxTargetLength, seed }: EvaluatorOptions,
+  { tokenizer, task, padding, batchSize, answers, maxTargetLength, seed }: EvaluatorOptions,
   scorer: Scorer,
   generator: Generator,
   score: Evaluator["score"],
@@ -157,7 +152,7 @@ function textMeasure(
   return async (trained, examples) => {
     const scores = await score(trained, examples);
     generator.clearDensity();
-    const writing = { generator, scorer, tokenizer: base.tokenizer, generation };
+    const writing = { generator, scorer, tokenizer, generation };
     const batches = scoringBatches(examples, task, padding, batchSize);
     const scored = isWindows(examples) ? needsScore(examples) : () => false;
     const texts = await writtenTexts(writing, trained, batches, examples.count, scored);

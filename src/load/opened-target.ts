@@ -9,7 +9,7 @@ import type { Environment, RunRecord } from "../runs/index.ts";
 import { type Compression, readCompression, readDecoding, readRun } from "../runs/index.ts";
 import type { Backend } from "../runtime/index.ts";
 import { DEFAULTS, type Settings, type TaskName, taskDefaults } from "../settings/index.ts";
-import { buildTaskGraph, type HeadKind } from "../tasks/index.ts";
+import { buildTaskGraph, type HeadKind, type ModelBundle } from "../tasks/index.ts";
 import { type Files, joinPath, type Tensor, zeros } from "../tensor/index.ts";
 import { type BaseModel, missingHead, openBaseModel } from "./base-model.ts";
 import { methodOver } from "./quantized-base.ts";
@@ -25,11 +25,9 @@ export const ADAPTER_FOLDER = "adapter";
 export const SCORING_BATCH = 32;
 
 /** A model ready to score: base, method and trained tensors, with the task it was made for where that is known. */
-export interface OpenedTarget {
+export interface OpenedTarget extends ModelBundle {
+  /** Whose `model` and `weights` these are. */
   readonly base: BaseModel;
-  readonly method: Method;
-  readonly trained: ReadonlyMap<string, Tensor>;
-  readonly alsoTrains: ReadonlySet<string>;
   readonly labels: readonly string[];
   /** The run's settings; null for a bare model. */
   readonly settings: Settings | null;
@@ -38,8 +36,6 @@ export interface OpenedTarget {
   readonly task: TaskName | null;
   /** Trained on questions of which some have no answer. */
   readonly unanswerable: boolean;
-  /** The head that the trained tensors are for. */
-  readonly head: HeadKind;
   /** Which MLPs of a decoder are read by rows; null: as the caller asks. */
   readonly decoding: SparseMlpPlan | null;
 }
@@ -118,6 +114,8 @@ async function openAdapter(
   const alsoTrains = checkTrainedPart(adapter, part, base, head);
   const opened = {
     base,
+    model: base.model,
+    weights: base.weights,
     method: part.method,
     trained: part.tensors,
     alsoTrains,
@@ -171,6 +169,8 @@ async function openBareModel(base: BaseModel, headOptional: boolean, task: TaskN
   }
   return {
     base,
+    model: base.model,
+    weights: base.weights,
     method,
     // density lies before the head, so any head will do to reach it
     trained: headOptional ? zeroTensors(base, method, head, missing) : new Map(),
@@ -210,12 +210,11 @@ export function backendOf(environment: Environment, overrides: RunOverrides, set
 /** Compiles a target's forward pass. Errors as `Backend.compile`. */
 export function openTargetScorer(
   environment: Environment,
-  { base, method, head, alsoTrains, settings }: OpenedTarget,
+  opened: OpenedTarget,
   overrides: RunOverrides,
   { density }: { readonly density: boolean },
 ): Promise<Scorer> {
-  const backend = backendOf(environment, overrides, settings);
-  return openScorer({ model: base.model, method, head, alsoTrains, weights: base.weights, backend, density });
+  return openScorer({ ...opened, backend: backendOf(environment, overrides, opened.settings), density });
 }
 
 /**

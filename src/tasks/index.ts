@@ -12,6 +12,7 @@ export {
   pairedBootstrap,
 } from "./metrics.ts";
 export { IGNORED_LABEL, type LossScale, lossCount, type ModelBatch, stackPositions } from "./model-batch.ts";
+export type { GraphParts, ModelBundle, TrainingBundle } from "./model-bundle.ts";
 export { rouge } from "./rouge.ts";
 export { bestSpan, type SpanOptions, type SpanPrediction, type WindowLogits } from "./span.ts";
 export { buildTaskGraph, type TaskGraph, type TaskGraphOptions } from "./task-graph.ts";

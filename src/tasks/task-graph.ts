@@ -13,17 +13,12 @@ import {
   type Model,
 } from "../models/index.ts";
 import { compose, type DropoutNoise, type ParameterSpec, Scope } from "../nn/index.ts";
-import type { Method } from "../peft/index.ts";
 import { type HeadKind, numLogits } from "./head.ts";
 import { IGNORED_LABEL } from "./model-batch.ts";
+import type { GraphParts } from "./model-bundle.ts";
 import { type Distillation, type LossTerm, sequenceLosses, spanLosses, tokenLosses } from "./task-loss.ts";
 
-export interface TaskGraphOptions {
-  readonly model: Model;
-  readonly method: Method;
-  readonly head: HeadKind;
-  /** Parameters to train besides the method's: parts of the head that the checkpoint lacks. */
-  readonly alsoTrains?: ReadonlySet<string>;
+export interface TaskGraphOptions extends GraphParts {
   /** With dropout as the model's config and the method say. */
   readonly training?: boolean;
   /** The losses ask for a teacher's answers too, fed as `teacherLogits`; absent or null: for the labels alone. */

@@ -50,7 +50,9 @@ export async function evaluateRun(
   checkSparseDecoding(opened, overrides);
   const { answers, data } = answersFor(dataset.task.name as TaskName, opened.settings, overrides);
   const evaluator = await openEvaluator({
-    ...opened,
+    bundle: { ...opened, head: headOf(dataset.task, opened.base) },
+    tokenizer: opened.base.tokenizer,
+    decoding: opened.decoding,
     task: dataset.task,
     backend: backendOf(environment, overrides, opened.settings),
     padding: overrides.padding ?? opened.settings?.data.padding ?? DEFAULTS.padding,

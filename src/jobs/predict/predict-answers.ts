@@ -69,12 +69,12 @@ async function openWriting(
   generation: GenerationOptions,
   asksQuestions: boolean,
 ): Promise<GroupPredictor> {
-  const { base, method, alsoTrains, trained, settings } = opened;
-  const { model, weights, tokenizer } = base;
+  const { model, trained, settings } = opened;
+  const { tokenizer } = opened.base;
   if (model.architecture !== "encoder-decoder") throw new InternalError("an encoder that is to write");
   const backend = backendOf(environment, overrides, settings);
   const generator = await openTextGenerator(
-    { model, method, alsoTrains, weights, backend },
+    { ...opened, model, backend },
     { decoding: opened.decoding, isSparse: overrides["sparse-decoding"] ?? false },
   );
   // answers are compared by their probability; other texts are not

@@ -21,6 +21,7 @@ import {
 import { isHead } from "../../peft/index.ts";
 import type { Environment, RunRecord, Stoppable } from "../../runs/index.ts";
 import { methodName, type Settings } from "../../settings/index.ts";
+import type { TrainingBundle } from "../../tasks/index.ts";
 import { elementCount } from "../../tensor/index.ts";
 import { openOptimizer, type TrainEvent, type TrainStep, type WarningEvent } from "../../train/index.ts";
 import { referenceLosses } from "./reference.ts";
@@ -64,6 +65,7 @@ async function prepare(environment: Environment, given: Settings, openedTeacher?
   checkClasses(dataset);
   method.check(linearSites(base));
   const alsoTrains = missingHead(base, head);
+  const bundle: TrainingBundle = { model: base.model, weights: base.weights, method, head, alsoTrains };
   const teacher = await openTeacher(environment, settings, { task, head }, openedTeacher);
   const evalSplit = task.evalSplits[0]!;
   const trainExamples = await encodeSplit(splitOf(dataset, task.trainSplit), base, settings.data, task, {
@@ -91,11 +93,9 @@ async function prepare(environment: Environment, given: Settings, openedTeacher?
     environment,
     settings,
     base,
-    method,
+    bundle,
     dataset,
     task,
-    head,
-    alsoTrains,
     teacher,
     evalSplit,
     trainExamples,
@@ -133,15 +133,11 @@ async function prepare(environment: Environment, given: Settings, openedTeacher?
 
 /** The optimiser of a job. Errors as `openOptimizer`. */
 export function openTrainStep(job: Job): Promise<TrainStep> {
-  const { settings, base, method, head, alsoTrains, backend } = job;
+  const { settings, bundle, backend } = job;
   const { density, optim, seed, distillation = null } = settings;
   return openOptimizer({
-    model: base.model,
-    method,
-    head,
-    alsoTrains,
+    ...bundle,
     distillation,
-    weights: base.weights,
     backend,
     seed,
     accumulate: optim.accumulate,
@@ -184,7 +180,7 @@ export function trainerFacts(
       epsilon: density.epsilon,
       annealSteps: totalSteps,
     },
-    removal: removalOptions(settings, job.base, job.method, totalSteps),
+    removal: removalOptions(settings, job.bundle, totalSteps),
     chanceLoss,
     metricName: task.mainMetric,
     evalSteps: settings.evalSteps,

@@ -69,7 +69,10 @@ async function* trainEvents(
   if (lesson === null) return { record, folder: null, interrupted: true };
   const optimizer = await openTrainStep(job);
   const evaluator = await openEvaluator({
-    ...job,
+    bundle: job.bundle,
+    tokenizer: job.base.tokenizer,
+    task: job.task,
+    backend: job.backend,
     batchSize: EVAL_BATCH,
     padding: settings.data.padding,
     answers: settings.answers,
@@ -201,10 +204,10 @@ async function saveTrained(
   trained: ReadonlyMap<string, Tensor>,
   result: Evaluation | null,
 ): Promise<void> {
-  const { environment, method, base, task, dataset, settings } = job;
+  const { environment, bundle, base, task, dataset, settings } = job;
   await writer.trained((folder) =>
     writeTrainedPart(environment.files, folder, trained, {
-      method,
+      method: bundle.method,
       base,
       labels: task.labels,
       toolVersion: environment.versions["deft-tune"] ?? "0",
