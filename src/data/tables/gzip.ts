@@ -1,5 +1,6 @@
 // Files compressed by gzip, streamed as what they hold.
-import { DataError, DeftError } from "../../errors.ts";
+import { Inflate } from "pako";
+import { DataError } from "../../errors.ts";
 import type { Files } from "../../tensor/index.ts";
 
 /** Whether a path ends as gzip names its files. */
@@ -17,32 +18,42 @@ export function uncompressed(files: Files): Files {
   return { ...files, stream: (path) => (isGzip(path) ? gunzipped(files, path) : files.stream(path)) };
 }
 
-/** @throws {DataError} where the file is cut off or is no gzip file. */
+/** zlib's number for "a gzip header and nothing else", with the largest window. */
+const GZIP_ONLY = 31;
+
+/**
+ * A gzip file's content, of all its members (bgzip writes many). The platform's DecompressionStream is not used:
+ * newer ones refuse a second member.
+ *
+ * @throws {DataError} where the file is cut off or is no gzip file.
+ */
 async function* gunzipped(files: Files, path: string): AsyncGenerator<Uint8Array> {
-  const chunks = files.stream(path)[Symbol.asyncIterator]();
-  const stored = new ReadableStream<Uint8Array>({
-    async pull(controller) {
-      const next = await chunks.next();
-      if (next.done === true) controller.close();
-      // copied: a stream may reuse its buffer
-      else controller.enqueue(next.value.slice());
-    },
-    async cancel() {
-      await chunks.return?.();
-    },
-  });
-  const reader = stored.pipeThrough(new DecompressionStream("gzip")).getReader();
-  try {
-    for (let step = await reader.read(); !step.done; step = await reader.read()) yield step.value;
-  } catch (cause) {
-    if (cause instanceof DeftError) throw cause;
-    throw new DataError(path, {
-      expected: "a whole gzip file",
-      got: (cause as Error).message,
-      hint: "The file may be cut off, or be compressed otherwise; fetch or compress it again.",
-      cause,
-    });
-  } finally {
-    await reader.cancel().catch(() => {});
+  const content: Uint8Array[] = [];
+  const nextMember = () => {
+    const inflate = new Inflate({ windowBits: GZIP_ONLY });
+    inflate.onData = (chunk) => void content.push(chunk);
+    return inflate;
+  };
+  let member = nextMember();
+  for await (const stored of files.stream(path)) {
+    if (stored.length === 0) continue;
+    if (member.ended) {
+      // zeros behind the last member are padding, as tar and dd write it
+      if (stored.every((byte) => byte === 0)) continue;
+      member = nextMember();
+    }
+    // copied: a stream may reuse its buffer
+    member.push(stored.slice());
+    if (member.err !== 0) throw notGzip(path, member.msg);
+    yield* content.splice(0);
   }
+  if (!member.ended) throw notGzip(path, "a file that ends before its content does");
+}
+
+function notGzip(path: string, got: string): DataError {
+  return new DataError(path, {
+    expected: "a whole gzip file",
+    got,
+    hint: "The file may be cut off, or be compressed otherwise; fetch or compress it again.",
+  });
 }

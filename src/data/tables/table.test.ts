@@ -128,17 +128,22 @@ describe("gzip", () => {
     }
   });
 
-  test("a tsv of several members, as bgzip writes", async () => {
-    const bytes = Buffer.concat([gzipSync("a\tb\n1\t2\n"), gzipSync("3\t4\n")]);
-    expect((await read("a.tsv.gz", bytes)).rows.map(([, cells]) => cells)).toEqual([
-      ["1", "2"],
-      ["3", "4"],
-    ]);
+  test("a tsv of several members, as bgzip writes, wherever a read ends", async () => {
+    const members = [gzipSync("a\tb\n1\t2\n"), gzipSync("3\t4\n"), gzipSync("")];
+    const bytes = Buffer.concat([...members, Buffer.alloc(5)]);
+    for (let size = 1; size <= bytes.length; size++) {
+      expect((await read("a.tsv.gz", bytes, size)).rows.map(([, cells]) => cells)).toEqual([
+        ["1", "2"],
+        ["3", "4"],
+      ]);
+    }
   });
 
   test.each([
     ["cut off", gzipSync(ROWS.map((row) => JSON.stringify(row)).join("\n")).subarray(0, 40)],
     ["no gzip", new TextEncoder().encode('{"text": "a"}')],
+    ["other bytes behind the gzip file", Buffer.concat([gzipSync('{"text": "a"}'), Buffer.from("more")])],
+    ["a changed byte", gzipSync('{"text": "a"}').map((byte, at, all) => (at === all.length - 6 ? byte ^ 1 : byte))],
   ])("refused: %s", async (_, bytes) => {
     const error = await read("a.jsonl.gz", bytes).catch((e: unknown) => e);
     expect(error).toBeInstanceOf(DataError);
