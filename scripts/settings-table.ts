@@ -172,7 +172,6 @@ function derived(): Derived[] {
     ? readFileSync(join(ROOT, page), "utf8")
     : `# Settings\n\n${START}\n${END}\n`;
   const between = new RegExp(`${START}[\\s\\S]*?${END}`);
-  if (!between.test(before)) throw new Error(`${page}: expected ${START} and ${END}`);
   return [
     { path: "src/settings/generated/options.ts", text: typesFile() },
     { path: page, text: before.replace(between, () => `${START}\n\n${markdown()}\n\n${END}`) },

@@ -2,8 +2,10 @@
 import { readdirSync, readFileSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
+import ts from "typescript";
 import { expect, test } from "vitest";
 import { DOORS, documentedNames, publicNames } from "../scripts/api.ts";
+import { camelCase, SETTINGS, SETTINGS_KEYS } from "../src/settings/table/index.ts";
 
 const ROOT = fileURLToPath(new URL("..", import.meta.url));
 const NAMES = publicNames();
@@ -41,4 +43,42 @@ test("every room has a page in docs/rooms, which links to files that are there",
   const rooms = readdirSync(join(ROOT, "src")).filter((name) => statSync(join(ROOT, "src", name)).isDirectory());
   const pages = readdirSync(join(ROOT, "docs/rooms")).map((name) => name.replace(/\.md$/, ""));
   expect(pages.sort()).toEqual(rooms.sort());
+});
+
+/** What users write options as. */
+const INTERFACES = ["FineTuneOptions", "DataSource", "DensityOptions", "ScoreOptions", "CompressRequest"];
+
+/** Properties of public interfaces with their hover text, as an editor shows them. */
+function hoverTexts(): ReadonlyMap<string, ReadonlyMap<string, string>> {
+  const { config } = ts.readConfigFile(`${ROOT}/tsconfig.json`, (path) => ts.sys.readFile(path));
+  const { options } = ts.parseJsonConfigFileContent({ ...config, include: [], files: [] }, ts.sys, ROOT);
+  const program = ts.createProgram([`${ROOT}/src/index.ts`], options);
+  const checker = program.getTypeChecker();
+  const module = checker.getSymbolAtLocation(program.getSourceFile(`${ROOT}/src/index.ts`)!)!;
+  const exported = new Map(checker.getExportsOfModule(module).map((symbol) => [symbol.name, symbol]));
+  return new Map(
+    INTERFACES.map((name) => {
+      const type = checker.getDeclaredTypeOfSymbol(checker.getAliasedSymbol(exported.get(name)!));
+      const texts = checker
+        .getPropertiesOfType(type)
+        .map((of) => [of.name, ts.displayPartsToString(of.getDocumentationComment(checker))] as const);
+      return [name, new Map(texts)];
+    }),
+  );
+}
+
+test("every option of the library says what it is where one hovers over it", () => {
+  const texts = hoverTexts();
+  const silent = [...texts].flatMap(([name, of]) =>
+    [...of].filter(([, text]) => text === "").map(([option]) => `${name}.${option}`),
+  );
+  expect(silent).toEqual([]);
+  const fineTune = texts.get("FineTuneOptions")!;
+  expect(fineTune.get("batchSize")).toBe(
+    "Put this many examples in a batch. A whole number ≥ 1. Default: `32`; squad: 12, seq2seq: 8.",
+  );
+  expect(fineTune.get("maxNewTokens")).toContain("in place of `maxTargetLength`");
+  expect(texts.get("DensityOptions")!.get("targetDensity")).toContain("With `density.weight` auto");
+  const plain = SETTINGS_KEYS.filter((key) => SETTINGS[key].option === undefined);
+  for (const key of plain) expect([...fineTune.keys()]).toContain(camelCase(key));
 });

@@ -44,12 +44,12 @@ const spelled = ({ name, short }: Flag) => code(`${short === undefined ? "" : `-
 /** docs/reference/commands.md: every command with its arguments, flags and examples. */
 export function commandsPage(): string {
   const parts = COMMANDS.map(({ name, summary, args = [], flags, examples }) => {
-    const usage = ["deft", name, ...args.map(({ spelling }) => spelling), "[flags]"].join(" ");
+    const usage = ["deft", name, ...args.map(([spelling]) => spelling), "[flags]"].join(" ");
     return [
       `## deft ${name}`,
       sentence(summary),
       `\`\`\`text\n${usage}\n\`\`\``,
-      ...(args.length === 0 ? [] : [args.map(({ spelling, help }) => `- ${code(spelling)}: ${help}`).join("\n")]),
+      ...(args.length === 0 ? [] : [args.map(([spelling, help]) => `- ${code(spelling)}: ${help}`).join("\n")]),
       ...[...byGroup(flags)].map(([group, of]) => `**${group}**\n\n${flagTable(of, spelled, "flag")}`),
       `Examples:\n\n\`\`\`sh\n${examples.join("\n")}\n\`\`\``,
     ].join("\n\n");

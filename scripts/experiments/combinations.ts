@@ -124,7 +124,7 @@ const environment = nodeEnvironment();
 async function devOf(run: string) {
   const opened = await openTarget(environment, { kind: "run", folder: run }, {});
   const dataset = await openDataset(environment.files, { task: "sst2", data: values.data, splits: ["dev"] });
-  const maxLength = usableLength(opened.base, maxLengthOf(opened, {}));
+  const maxLength = usableLength(opened.base, maxLengthOf(opened));
   const examples = await encodeExamples(splitOf(dataset, "dev").examples(), opened.base.tokenizer, { maxLength });
   return { task: dataset.task, examples };
 }

@@ -87,6 +87,13 @@ describe("deft", () => {
     [["doctor", "extra"], "too many arguments"],
     [["train", "--task", "sst", "--epochs", "x"], "did you mean sst2?"],
     [["train", "--resume"], "--resume: expected --output RUN"],
+    [["train", "--keep", "beast"], '--keep: expected one of best, last, got "beast" (did you mean best?)'],
+    [["train", "--task", "cola", "--metric", "f1"], "--metric: expected a metric of cola: matthews_correlation"],
+    [["train", "--class-weights", "spam:2"], "--class-weights: expected balanced, or a number above 0 for each class"],
+    [["train", "--labels", "a,a"], "--labels: expected different class names, joined by commas or as a JSON list"],
+    [["train", "--task", "sst2", "--labels", "a,b"], "--labels: expected a task of classes over a table of one's own"],
+    [["train", "--quantize", "qdq"], "--quantize: expected one of nf4, int8, int4, none"],
+    [["complete", "csh"], "SHELL: expected one of bash, zsh, fish, powershell"],
     [["eval"], "RUN: expected a run's folder"],
     [["report", "/nowhere/run"], "/nowhere/run: expected a run's folder, got nothing there"],
     [["train", "/nowhere/config.yaml"], "/nowhere/config.yaml"],
@@ -137,7 +144,8 @@ describe("flags", () => {
     "%s: has every flag once, each with a whole sentence, a few of them first",
     (_, { flags, args = [] }) => {
       expect(new Set(flags.map(({ name }) => name)).size).toBe(flags.length);
-      for (const { help } of [...flags, ...args]) expect(help).toMatch(/^[A-Z][^\n]*[a-z0-9)"]\.$/);
+      for (const help of [...flags.map((flag) => flag.help), ...args.map(([, words]) => words)])
+        expect(help).toMatch(/^[A-Z][^\n]*[a-z0-9)"]\.$/);
       expect(flags.filter(({ level }) => level === "basic").length).toBeLessThanOrEqual(16);
     },
   );

@@ -16,13 +16,13 @@ export interface Call {
 export type Body = (call: Call) => Promise<number>;
 
 /** A positional argument of a command. */
-export interface Argument {
+export type Argument = readonly [
   /** As commander spells them: `<run>` needed, `[run]` optional, `<runs...>` many. */
-  readonly spelling: string;
-  readonly help: string;
+  spelling: string,
+  help: string,
   /** What completion offers: files and folders, folders, or some words. */
-  readonly completes: "path" | "folder" | readonly string[];
-}
+  completes: "path" | "folder" | readonly string[],
+];
 
 /** A command as `deft --help` knows it. */
 export interface Command {

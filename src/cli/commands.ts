@@ -15,26 +15,16 @@ import {
   settingFlags,
 } from "./flags.ts";
 
-const CONFIG: Argument = {
-  spelling: "[config]",
-  help: "A YAML file of settings; flags override it.",
-  completes: "path",
-};
-const RUN_OR_MODEL: Argument = {
-  spelling: "[run]",
-  help: "The folder of a run; without it, give --model.",
-  completes: "folder",
-};
+const CONFIG: Argument = ["[config]", "A YAML file of settings; flags override it.", "path"];
+const RUN_OR_MODEL: Argument = ["[run]", "The folder of a run; without it, give --model.", "folder"];
 
 /** The settings of a command that opens a RUN: `--model` stands in its place, and defaults are the run's own. */
 function targetFlags(command: "eval" | "predict" | "profile" | "compress" | "export" | "bench"): Flag[] {
-  // oxlint-disable-next-line no-unused-vars
-  return settingFlags(command).map(({ otherDefaults: _, ...flag }) => {
+  return settingFlags(command).map((flag) => {
     if (flag.name === "model")
       return { ...flag, help: "Open this model in place of a RUN: a Hugging Face id, or a folder." };
-    return flag.default === undefined
-      ? flag
-      : { ...flag, default: flag.name === "batch-size" ? "32" : "that of the run" };
+    if (flag.default === undefined) return flag;
+    return { ...flag, default: flag.name === "batch-size" ? "32" : "that of the run", otherDefaults: "" };
   });
 }
 
@@ -50,7 +40,7 @@ export const COMMANDS: readonly Command[] = [
   {
     name: "init",
     summary: "write a commented settings file: from a preset, from flags, or by asking",
-    args: [{ spelling: "[file]", help: "The YAML file to write (deft.yaml); - prints it.", completes: "path" }],
+    args: [["[file]", "The YAML file to write (deft.yaml); - prints it.", "path"]],
     flags: [...settingFlags("init"), LIST_FLAG],
     examples: [
       "deft init",
@@ -103,13 +93,7 @@ export const COMMANDS: readonly Command[] = [
   {
     name: "profile",
     summary: "measure activation density by every definition, per layer",
-    args: [
-      {
-        spelling: "[run-or-model]",
-        help: "The folder of a run or of a model, or a Hugging Face id.",
-        completes: "folder",
-      },
-    ],
+    args: [["[run-or-model]", "The folder of a run or of a model, or a Hugging Face id.", "folder"]],
     flags: [...targetFlags("profile"), PAGE_FLAG],
     examples: [
       "deft profile runs/sst2",
@@ -148,11 +132,7 @@ export const COMMANDS: readonly Command[] = [
     name: "bench",
     summary: "measure latency, throughput, load time, memory and size of several models in turn",
     args: [
-      {
-        spelling: "<runs...>",
-        help: "Folders of runs, compressed models or exports; the others are compared with the first.",
-        completes: "folder",
-      },
+      ["<runs...>", "Folders of runs, compressed models or exports; the others are compared with the first.", "folder"],
     ],
     flags: [...BENCH_FLAGS, ...targetFlags("bench")],
     examples: [
@@ -165,11 +145,11 @@ export const COMMANDS: readonly Command[] = [
     name: "report",
     summary: "write one HTML page of runs and compressed models; it opens without a server",
     args: [
-      {
-        spelling: "<runs...>",
-        help: "Folders of runs and of compressed models; runs that differ only in the density loss are compared.",
-        completes: "folder",
-      },
+      [
+        "<runs...>",
+        "Folders of runs and of compressed models; runs that differ only in the density loss are compared.",
+        "folder",
+      ],
     ],
     flags: [PAGE_FLAG, REPORT_BENCH_FLAG],
     examples: [
@@ -196,7 +176,7 @@ export const COMMANDS: readonly Command[] = [
   {
     name: "complete",
     summary: "print a shell's script for completion",
-    args: [{ spelling: "<shell>", help: `One of ${SHELLS.join(", ")}.`, completes: SHELLS }],
+    args: [["<shell>", `One of ${SHELLS.join(", ")}.`, SHELLS]],
     flags: [],
     examples: ["deft complete fish > ~/.config/fish/completions/deft.fish", "source <(deft complete bash)"],
     load: () => import("./commands/complete.ts"),

@@ -105,9 +105,9 @@ async function namesOf(flag: string, before: readonly string[]): Promise<readonl
 
 function argumentValues(args: readonly Argument[], positionals: number, current: string): Completions {
   const last = args.at(-1);
-  const argument = args[positionals] ?? (last?.spelling.includes("...") ? last : undefined);
+  const argument = args[positionals] ?? (last?.[0].includes("...") ? last : undefined);
   if (argument === undefined) return NOTHING;
-  const { completes } = argument;
+  const [, , completes] = argument;
   if (typeof completes === "string") return { words: [], files: completes };
   const words = completes.map((word) => ({ word, help: "" }));
   return { words: startingWith(current, words), files: "none" };

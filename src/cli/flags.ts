@@ -2,6 +2,7 @@
 import {
   choicesOf,
   DEFAULTS,
+  DEPLOYED_FORMS,
   type Heading,
   otherDefaults,
   SETTINGS,
@@ -12,6 +13,7 @@ import {
   settingText,
   unlistedChoices,
   valueName,
+  WEIGHT_FORMS,
 } from "../settings/table/index.ts";
 
 /** A flag of a command. */
@@ -72,6 +74,9 @@ export function settingFlag(key: SettingsKey): Flag {
 export function settingFlags(command: SettingCommand): Flag[] {
   return SETTINGS_KEYS.filter((key) => SETTINGS[key].commands.includes(command)).map(settingFlag);
 }
+
+/** What `deft train` takes: every setting of a run. */
+export const TRAIN_FLAGS: readonly Flag[] = settingFlags("train");
 
 type OwnFlag = Omit<Flag, "kind" | "level" | "group"> & Partial<Pick<Flag, "kind" | "level">>;
 
@@ -137,8 +142,8 @@ export const COMPRESS_FLAGS: readonly Flag[] = [
   compression({ name: "keep-neurons", value: "X", help: "Keep this share of each layer's MLP neurons." }),
   compression({
     name: "quantize",
-    value: "none|int8|int4|qdq",
-    suggested: ["none", "int8", "int4", "qdq"],
+    value: DEPLOYED_FORMS.join("|"),
+    suggested: DEPLOYED_FORMS,
     help: "Store the weights of the exported model in this form.",
     default: "none",
   }),
@@ -226,9 +231,10 @@ export const EXPORT_FLAGS: readonly Flag[] = [
   output({ name: "output", value: "DIR", completes: "folder", help: "Write into this new folder." }),
   output({
     name: "quantize",
-    value: "nf4|int8|int4|none",
-    suggested: ["nf4", "int8", "int4", "none"],
-    help: "With merged, store block matrices in this form; the change in score is measured.",
+    value: "FORM",
+    choices: WEIGHT_FORMS,
+    suggested: WEIGHT_FORMS,
+    help: "Store block matrices in this form with merged, where the change in score is measured, or all weights with onnx.",
   }),
   output({
     name: "precision",

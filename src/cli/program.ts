@@ -40,7 +40,7 @@ export function buildProgram(commands: readonly Command[], { version, out, err, 
 
 function addCommand(program: Commander, command: Command, { out, err, onExit }: Omit<ProgramOptions, "version">): void {
   const sub = program.command(command.name).summary(command.summary).description(sentence(command.summary));
-  for (const { spelling, help } of command.args ?? []) sub.argument(spelling, help);
+  for (const [spelling, help] of command.args ?? []) sub.argument(spelling, help);
   for (const flag of inOrder([...command.flags, ...COMMON_FLAGS])) {
     sub.addOption(option(flag));
     if (flag.negatable)

@@ -1,7 +1,8 @@
 // What an encoder's head gives for examples, in their order: logits of a class each, or of each window's tokens where an answer starts and ends.
 import { batches, type EncodedExamples, type EncodedSpans, evaluationPlan, isSpans } from "../data/index.ts";
-import { inferenceFeeds, SCORING_BATCH } from "../load/index.ts";
+import { inferenceFeeds } from "../load/index.ts";
 import type { Outputs, Program } from "../runtime/index.ts";
+import { SCORING_BATCH } from "../settings/index.ts";
 import type { WindowLogits } from "../tasks/index.ts";
 import { windowsIn } from "./span-answers.ts";
 

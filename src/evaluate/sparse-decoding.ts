@@ -8,17 +8,14 @@ import {
   planSparseMlp,
   type SparseMlpPlan,
 } from "../infer/index.ts";
-import type { OpenedTarget, RunOverrides } from "../load/index.ts";
+import type { OpenedTarget } from "../load/index.ts";
 import { isExtra } from "../load/index.ts";
 import { isMergeable, mergedWeights, untrained } from "../peft/index.ts";
 import type { Tensor } from "../tensor/index.ts";
 
 /** @throws {ConfigError} when sparse decoding is asked of a model that writes nothing. */
-export function checkSparseDecoding(
-  { head, base }: Pick<OpenedTarget, "head" | "base">,
-  overrides: RunOverrides,
-): void {
-  if (overrides["sparse-decoding"] !== true || head.kind === "language-model") return;
+export function checkSparseDecoding({ head, base, options }: Pick<OpenedTarget, "head" | "base" | "options">): void {
+  if (!options.sparseDecoding || head.kind === "language-model") return;
   throw new ConfigError(
     [{ path: "--sparse-decoding", expected: "a model that writes text, such as T5", got: base.name }],
     {

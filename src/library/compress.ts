@@ -26,17 +26,23 @@ export interface CompressRequest extends Stoppable {
   readonly keepNeurons?: number;
   /** `global`: that share of all layers' together, each as many as the logits ask for. */
   readonly keepScope?: "layer" | "global";
+  /** Neurons that never exceed this on the calibration data are removed. */
   readonly threshold?: number;
   /** Layers by number; of an encoder–decoder `encoder.3`, `decoder.7`. */
   readonly skip?: readonly LayerName[];
+  /** MLPs whose learned gate is below this are removed. */
   readonly gateThreshold?: number;
+  /** So many MLPs are removed, those first that matter least. */
   readonly count?: number;
   /** A plan's file. */
   readonly plan?: string;
-  readonly quantize?: "none" | "int8" | "q4" | "qdq";
+  /** Weights of the compressed model; `q4` is another word for `int4`. */
+  readonly quantize?: "none" | "int8" | "int4" | "q4" | "qdq";
   /** What makes up for neurons that go. Default: `refit`, on a pruned base `mean`. */
   readonly compensation?: "refit" | "mean";
+  /** Training examples that statistics are taken from. Default: 512, of long texts fewer. */
   readonly calibrationExamples?: number;
+  /** Steps of fine-tuning after removal. Default: 0. */
   readonly recoverySteps?: number;
   /** With `recoverySteps`: default the run's own. */
   readonly recoveryMethod?: "lora" | "full";
@@ -46,7 +52,9 @@ export interface CompressRequest extends Stoppable {
   readonly recoveryDistillation?: number;
   /** Points of score that decoding by the rows of active neurons may cost; for models that write. */
   readonly decodingBudget?: number;
+  /** Threads of one operation. Default: the run's own, or one for each physical core. */
   readonly threads?: number;
+  /** Called with each event: stages, candidates of a search, steps of recovery. */
   readonly onProgress?: (event: CompressEvent) => void;
   /** The compressed model's folder, a new one. Default: `compressed` in the run's. */
   readonly output?: string;

@@ -62,6 +62,7 @@ export interface LoadOptions {
 
 /** What `fineTune` is told; what is left out has the defaults of `deft train`. */
 export interface FineTuneOptions extends PlainOptions, Stoppable {
+  /** Where the examples are; `glue`, `table`, `squad` and `seq2seq` make one. */
   readonly data: DataSource;
   /** The run's folder: new, or with `resume` the one to go on with. */
   readonly output: string;

@@ -22,7 +22,6 @@ export {
   type OpenedTarget,
   openTarget,
   openTargetScorer,
-  SCORING_BATCH,
   scoringLengthOf,
   targetName,
 } from "./opened-target.ts";

@@ -15,7 +15,13 @@ import {
   readRun,
 } from "../runs/index.ts";
 import type { Backend } from "../runtime/index.ts";
-import { DEFAULTS, type Settings, type TaskName, taskDefaults } from "../settings/index.ts";
+import {
+  type EffectiveOptions,
+  effectiveOptions,
+  type Settings,
+  storedFormat,
+  type TaskName,
+} from "../settings/index.ts";
 import { buildTaskGraph, type HeadKind } from "../tasks/index.ts";
 import { type Files, joinPath, type Tensor, zeros } from "../tensor/index.ts";
 import { type BaseModel, missingHead, openBaseModel, usableLength } from "./base-model.ts";
@@ -28,9 +34,6 @@ import { checkPositions } from "./virtual-tokens.ts";
 
 /** Where a folder keeps what was trained beside its base. */
 export const ADAPTER_FOLDER = "adapter";
-
-/** Examples scored at once unless the settings say otherwise. */
-export const SCORING_BATCH = 32;
 
 /** A model ready to score: base, method and trained tensors, with the task it was made for where that is known. */
 export interface OpenedTarget {
@@ -50,7 +53,12 @@ export interface OpenedTarget {
   readonly head: HeadKind;
   /** Which MLPs of a decoder are read by rows; null: as the caller asks. */
   readonly decoding: SparseMlpPlan | null;
+  /** What the call asked for, over the run's settings, over defaults. */
+  readonly options: EffectiveOptions;
 }
+
+/** A target before the options of the call are known. */
+type Opened = Omit<OpenedTarget, "options">;
 
 /**
  * Opens what is to be scored; `headOptional` where only the insides are measured.
@@ -62,13 +70,35 @@ export async function openTarget(
   overrides: RunOverrides,
   headOptional = false,
 ): Promise<OpenedTarget> {
+  const opened = await openWithoutOptions(environment, target, overrides, headOptional);
+  const { settings, task, head } = opened;
+  return { ...opened, options: effectiveOptions(settings, overrides, task ?? USUAL_TASKS[head.kind] ?? null) };
+}
+
+/** What a model with such a head does where nothing says its task. */
+const USUAL_TASKS: Readonly<Partial<Record<HeadKind["kind"], TaskName>>> = {
+  span: "squad",
+  "language-model": "seq2seq",
+};
+
+async function openWithoutOptions(
+  environment: Environment,
+  target: RunTarget,
+  overrides: RunOverrides,
+  headOptional: boolean,
+): Promise<Opened> {
   const { files } = environment;
   const compression = target.kind === "run" ? await readCompression(files, target.folder) : null;
   if (target.kind === "run" && compression !== null)
     return openCompressed(environment, target.folder, compression, overrides, headOptional);
   if (target.kind === "run") return openRun(environment, target.folder, overrides);
   const stored = target.adapter === null ? null : await trainedOn(files, target.adapter);
-  const base = await openBaseModel(environment, target.model, undefined, overrides.quantize ?? stored);
+  const base = await openBaseModel(
+    environment,
+    target.model,
+    undefined,
+    overrides.quantize === undefined ? stored : storedFormat(overrides.quantize),
+  );
   const opened =
     target.adapter === null
       ? await openBareModel(base, headOptional, overrides.task ?? null)
@@ -77,11 +107,11 @@ export async function openTarget(
 }
 
 /** A run's result, or one of its checkpoints; of a run that has not ended the checkpoint that would be kept so far. */
-async function openRun(environment: Environment, folder: string, overrides: RunOverrides): Promise<OpenedTarget> {
+async function openRun(environment: Environment, folder: string, overrides: RunOverrides): Promise<Opened> {
   const place = await runPlace(environment.files, folder);
   const { record } = await readRun(environment.files, place.folder);
   const { settings } = record;
-  const quantize = overrides.quantize ?? settings.quantize ?? null;
+  const quantize = overrides.quantize === undefined ? (settings.quantize ?? null) : storedFormat(overrides.quantize);
   const base = await openBaseModel(environment, overrides.model ?? settings.model, undefined, quantize);
   const adapter = joinPath(place.folder, ADAPTER_FOLDER);
   const hasEnded = (await environment.files.stat(adapter)) !== null;
@@ -112,7 +142,7 @@ async function openCompressed(
   { run }: Compression,
   overrides: RunOverrides,
   headOptional: boolean,
-): Promise<OpenedTarget> {
+): Promise<Opened> {
   const base = await openBaseModel(environment, folder);
   const settings = run?.settings ?? null;
   const adapter = joinPath(folder, ADAPTER_FOLDER);
@@ -132,7 +162,7 @@ async function openAdapter(
   adapter: string,
   run: RunRecord | null,
   named: TaskName | undefined,
-): Promise<OpenedTarget> {
+): Promise<Opened> {
   const part = await readTrainedPart(files, adapter, base);
   const labels = run ? run.labels : part.labels;
   const said = part.sidecar?.data ?? {};
@@ -165,17 +195,17 @@ async function trainedOn(files: Files, adapter: string): Promise<StoredFormat | 
 }
 
 /** The target over its base as it is stored. */
-function asStored(opened: OpenedTarget): OpenedTarget {
+function asStored(opened: Opened): Opened {
   return { ...opened, method: methodOver(opened.base.quantization, opened.method) };
 }
 
-function withHooks(opened: OpenedTarget, hooks: Hooks | undefined): OpenedTarget {
+function withHooks(opened: Opened, hooks: Hooks | undefined): Opened {
   if (hooks === undefined) return opened;
   return { ...opened, method: { ...opened.method, hooks: compose(opened.method.hooks, hooks) } };
 }
 
 /** A model without adapter: its own head, which it must have unless only its insides are measured. */
-async function openBareModel(base: BaseModel, headOptional: boolean, task: TaskName | null): Promise<OpenedTarget> {
+async function openBareModel(base: BaseModel, headOptional: boolean, task: TaskName | null): Promise<Opened> {
   const { labels } = base.model.config;
   const method = untrained();
   const points = hasSpanHead([...base.weights].map(([name]) => name));
@@ -239,21 +269,18 @@ export function targetName(target: RunTarget): string {
 }
 
 /** The backend to score on: as asked for, or as the run was trained. */
-export function backendOf(environment: Environment, overrides: RunOverrides, settings: Settings | null): Backend {
-  return environment.backend(
-    overrides.backend ?? settings?.backend ?? DEFAULTS.backend,
-    overrides.threads ?? settings?.threads ?? null,
-  );
+export function backendOf(environment: Environment, { options }: Pick<OpenedTarget, "options">): Backend {
+  return environment.backend(options.backend, options.threads);
 }
 
 /** Compiles a target's forward pass. Errors as `Backend.compile`. */
 export function openTargetScorer(
   environment: Environment,
-  { base, method, head, alsoTrains, settings }: OpenedTarget,
-  overrides: RunOverrides,
+  opened: OpenedTarget,
   { density }: { readonly density: boolean },
 ): Promise<Scorer> {
-  const backend = backendOf(environment, overrides, settings);
+  const { base, method, head, alsoTrains } = opened;
+  const backend = backendOf(environment, opened);
   return openScorer({ model: base.model, method, head, alsoTrains, weights: base.weights, backend, density });
 }
 
@@ -263,18 +290,13 @@ export function openTargetScorer(
  * and so has a model without any limit.
  * @throws {ConfigError} as `maxLengthOf`.
  */
-export function scoringLengthOf(opened: OpenedTarget, overrides: RunOverrides): number {
-  const { settings, task, head, base } = opened;
-  const asksQuestions = head.kind === "span" || (overrides.task ?? task) === "squad";
-  if (overrides["max-length"] !== undefined) return Math.min(maxLengthOf(opened, overrides), lengthLimit(opened));
-  if (settings !== null || asksQuestions) return usableLength(base, maxLengthOf(opened, overrides));
+export function scoringLengthOf(opened: OpenedTarget): number {
+  const { settings, task, head, base, options } = opened;
+  const asksQuestions = head.kind === "span" || (options.task ?? task) === "squad";
+  if (options.asked.has("max-length")) return Math.min(maxLengthOf(opened), lengthLimit(opened));
+  if (settings !== null || asksQuestions) return usableLength(base, maxLengthOf(opened));
   const made = Math.min(lengthLimit(opened), base.tokenizer.maxLength ?? Number.POSITIVE_INFINITY);
-  const usual = { ...DEFAULTS, ...taskDefaults(overrides.task ?? task ?? usualTask(head)) };
-  return Number.isFinite(made) ? made : usual["max-length"];
-}
-
-function usualTask({ kind }: HeadKind): TaskName | undefined {
-  return kind === "span" ? "squad" : kind === "language-model" ? "seq2seq" : undefined;
+  return Number.isFinite(made) ? made : options.data.maxLength;
 }
 
 /** The most tokens of a text that a model has positions for; Infinity where it has none. */
@@ -287,9 +309,8 @@ export function lengthLimit({ base, method }: Pick<OpenedTarget, "base" | "metho
  * The most tokens of an example: as asked for, or as the run was trained.
  * @throws {ConfigError} when the model has no positions for so many behind the method's virtual tokens.
  */
-export function maxLengthOf({ base, method, settings, task }: OpenedTarget, overrides: RunOverrides): number {
-  const usual = { ...DEFAULTS, ...taskDefaults(overrides.task ?? task ?? undefined) };
-  const length = overrides["max-length"] ?? settings?.data.maxLength ?? usual["max-length"];
-  checkPositions(base, method.settings, length);
-  return length;
+export function maxLengthOf({ base, method, options }: OpenedTarget): number {
+  const { maxLength } = options.data;
+  checkPositions(base, method.settings, maxLength);
+  return maxLength;
 }

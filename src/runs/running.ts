@@ -3,6 +3,7 @@ import { DeftError } from "../errors.ts";
 
 /** Work that can be stopped: when `signal` aborts, the step under way is finished and saved. */
 export interface Stoppable {
+  /** Stops the work once it is aborted. */
   readonly signal?: AbortSignal;
 }
 

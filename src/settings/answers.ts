@@ -2,23 +2,6 @@
 import type { GenerationOptions } from "../infer/index.ts";
 import type { SpanOptions } from "../tasks/index.ts";
 import type { AnswerSettings } from "./generated/options.ts";
-import { placed } from "./places.ts";
-import type { Settings, TextDataSettings } from "./record.ts";
-import { DEFAULTS, type SettingsInput, type TaskName, taskDefaults } from "./table/index.ts";
-import { settingsInput } from "./text.ts";
-
-/** What a run was trained with, under what is asked for now; a task's defaults where there was no run. */
-export function answersFor(
-  task: TaskName,
-  run: Settings | null,
-  asked: SettingsInput,
-): { readonly answers: AnswerSettings; readonly data: TextDataSettings } {
-  const stored = run === null ? {} : settingsInput(run);
-  const v = { ...DEFAULTS, ...taskDefaults(task), ...stored, ...asked };
-  const { answers, data } = placed(v) as { answers: AnswerSettings; data: TextDataSettings };
-  const { sourceColumn, targetColumn, sourcePrefix, maxTargetLength, docStride } = data;
-  return { answers, data: { sourceColumn, targetColumn, sourcePrefix, maxTargetLength, docStride } };
-}
 
 /** The choices of a span's post-processing. */
 export function spanOptions(answers: AnswerSettings, unanswerable: boolean): SpanOptions {

@@ -1,9 +1,10 @@
 // Settings of a run: takes flags, a YAML file or plain options; gives one checked record, every mistake at once.
 // Never opens a model or data.
-export { answersFor, generationOptions, spanOptions } from "./answers.ts";
+export { generationOptions, spanOptions } from "./answers.ts";
 export { FREE_OF_REFERENCE, FREE_ON_RESUME, keySettings, resumedSettings } from "./compared.ts";
 export { isUsed } from "./conflicts.ts";
 export { PAPER_KEYS, PRESETS } from "./defaults.ts";
+export { type EffectiveOptions, effectiveOptions, SCORING_BATCH } from "./effective.ts";
 export type {
   AnswerSettings,
   DataSettings,
@@ -31,9 +32,12 @@ export {
   resolvePartial,
   resolveSettings,
   type SettingsSources,
+  storedFormat,
 } from "./settings.ts";
 export {
+  BASE_FORMS,
   DEFAULTS,
+  DEPLOYED_FORMS,
   METHODS,
   type MethodName,
   SETTINGS_KEYS,
@@ -44,6 +48,8 @@ export {
   TASKS,
   type TaskName,
   taskDefaults,
+  type WeightForm,
+  weightForm,
 } from "./table/index.ts";
 export { choicesOf } from "./table/kinds.ts";
 export type { SettingCommand } from "./table/names.ts";

@@ -15,6 +15,7 @@ const DENSITY_KEYS: Readonly<Record<string, string>> = Object.fromEntries(
 
 /** Where examples are, and which of their columns to read; `glue`, `table`, `squad` and `seq2seq` make one. */
 export interface DataSource extends DataOptions {
+  /** What is asked of the model; decides its head, loss and metrics. */
   readonly task: TaskName;
   /** A folder in GLUE's layout, a folder of tables, or one file. */
   readonly path: string;
@@ -38,6 +39,7 @@ type AnswerOption =
 /** Where to score a model, and how; what is left out is as the run was trained. */
 export interface ScoreOptions
   extends Pick<PlainOptions, "batchSize" | "maxLength" | "padding" | "backend" | "threads" | AnswerOption> {
+  /** Default: the run's own data. */
   readonly data?: DataSource;
   /** Default: the task's evaluation split. */
   readonly split?: string;

@@ -39,7 +39,8 @@ function schemaOf(kind: Kind): z.ZodType {
       return z.unknown().transform((value, context) => {
         const found = kind.parse(value);
         if (found !== undefined) return found;
-        context.addIssue({ code: "custom", message: kind.expected, input: value });
+        const near = typeof value === "string" ? nearest(value, kind.choices) : undefined;
+        context.addIssue({ code: "custom", message: kind.expected, input: value, params: { didYouMean: near } });
         return z.NEVER;
       });
   }
@@ -117,9 +118,22 @@ function choiceIssue(choices: readonly string[], path: string, value: unknown): 
   return { path, expected, got: show(value), ...(near === undefined ? {} : { didYouMean: near }) };
 }
 
-/** A value as a reader wrote it. */
+const SHOWN_LENGTH = 80;
+
+/** A value as a reader wrote it; of a long one its beginning. */
 function show(value: unknown): string {
-  return value === undefined || value === "" ? "nothing" : JSON.stringify(value);
+  if (value === undefined || value === "") return "nothing";
+  const text = typeof value === "number" ? String(value) : jsonOf(value);
+  return text.length > SHOWN_LENGTH ? `${text.slice(0, SHOWN_LENGTH)}…` : text;
+}
+
+function jsonOf(value: unknown): string {
+  try {
+    return JSON.stringify(value) ?? String(value);
+  } catch {
+    // a YAML alias of the list that it stands in
+    return "a value that holds itself";
+  }
 }
 
 /** `paper`, or a row of it. */

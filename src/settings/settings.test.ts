@@ -220,6 +220,29 @@ describe("resolveSettings", () => {
     expect(mistakes({ flags: NEEDED, file: { name: "c.yaml", text: "patience:\n" } })).toBe("no mistake");
   });
 
+  test("says what is wrong of YAML values that cannot be written out", () => {
+    const of = (text: string) => mistakes({ flags: NEEDED, file: { name: "c.yaml", text } });
+    expect(of("targets: &a [x, *a]\n")).toBe(
+      "c.yaml:1:1 (targets): a list, or words joined by commas / a value that holds itself / -",
+    );
+    expect(of("epochs: .inf\n")).toBe("c.yaml:1:1 (epochs): a number / Infinity / -");
+    expect(of(`task: ${"x".repeat(200)}\n`)).toMatch(/ \/ "x{79}… \/ -$/);
+    const bomb = Array.from(
+      { length: 9 },
+      (_, i) =>
+        `a${i}: &a${i} [${
+          i === 0
+            ? "x"
+            : Array(9)
+                .fill(`*a${i - 1}`)
+                .join()
+        }]`,
+    );
+    expect(of(bomb.join("\n"))).toBe(
+      "c.yaml: settings without aliases of aliases / aliases that stand for far too much / -",
+    );
+  });
+
   test("refuses contradictions, at the place they were written", () => {
     const contradiction = (flags: Record<string, unknown>) => mistakes({ flags: { ...NEEDED, ...flags } });
     expect(contradiction({ method: "adapter", rank: 4 })).toMatch(/^--rank: --method lora/);

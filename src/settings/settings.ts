@@ -178,6 +178,7 @@ function assemble(given: SettingsInput, method: MethodName): Settings {
   const { data, density, gates, removal, distillation, optim, answers, ...rest } = placed(v) as unknown as Settings;
   return {
     ...rest,
+    quantize: storedFormat(v.quantize),
     data,
     method: assembleMethod({ ...preset, ...implied, ...given }, method),
     density: { ...density, ...weightOf(v, density) },
@@ -187,6 +188,11 @@ function assemble(given: SettingsInput, method: MethodName): Settings {
     optim,
     answers,
   };
+}
+
+/** How a base is stored; null: as its folder has it. */
+export function storedFormat(form: SettingsInput["quantize"]): Settings["quantize"] {
+  return form === undefined || form === "none" ? null : form;
 }
 
 type CompleteInput = SettingsInput & { readonly [K in keyof typeof DEFAULTS]: NonNullable<SettingsInput[K]> };

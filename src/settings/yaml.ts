@@ -1,5 +1,5 @@
 // A settings file in YAML, with the line and column of each mistake.
-import { isMap, isScalar, LineCounter, parseDocument } from "yaml";
+import { type Document, isMap, isScalar, LineCounter, parseDocument } from "yaml";
 import type { ConfigIssue } from "../errors.ts";
 import { type Checked, checkInput } from "./schema.ts";
 
@@ -11,7 +11,7 @@ export interface CheckedFile extends Checked {
 /** Checks the text of a settings file; keys are the flags' names without `--`. */
 export function checkYaml(name: string, text: string): CheckedFile {
   const lines = new LineCounter();
-  const document = parseDocument(text, { lineCounter: lines, prettyErrors: false });
+  const document = parseDocument(text, { lineCounter: lines, prettyErrors: false, logLevel: "error" });
   const at = (offset: number) => {
     const { line, col } = lines.linePos(offset);
     return `${name}:${line}:${col}`;
@@ -30,8 +30,26 @@ export function checkYaml(name: string, text: string): CheckedFile {
   for (const { key } of root.items) {
     if (isScalar(key)) places.set(String(key.value), `${at(key.range?.[0] ?? 0)} (${String(key.value)})`);
   }
-  const values = document.toJS() as Record<string, unknown>;
+  const values = valuesOf(document);
+  if (values === null) {
+    const issue = {
+      path: name,
+      expected: "settings without aliases of aliases",
+      got: "aliases that stand for far too much",
+    };
+    return { values: {}, issues: [issue], badKeys: new Set(), places };
+  }
   return { ...checkInput(nullsDropped(values), (key) => places.get(key) ?? name), places };
+}
+
+/** The document's values; null where its aliases stand for more than the parser unfolds. */
+function valuesOf(document: Document): Record<string, unknown> | null {
+  try {
+    return document.toJS() as Record<string, unknown>;
+  } catch (error) {
+    if (error instanceof ReferenceError) return null;
+    throw error;
+  }
 }
 
 // `patience:` with nothing behind it means "leave it to the default"

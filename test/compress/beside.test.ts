@@ -168,7 +168,7 @@ describe.each(CASES)("%s with %s and gates", (name, method) => {
     const environment = nodeEnvironment();
     const backend = nodeBackend({ threads: 1 });
     const frozen = await openMergedModel(environment, { kind: "run", folder: at("run") }, {}, { keepsMethod: true });
-    const all = await openCompressData(environment, frozen, {}, 32);
+    const all = await openCompressData(environment, frozen, 32);
     const sites = mlpSites(frozen.model);
     const facts = await layerFacts(
       frozen,

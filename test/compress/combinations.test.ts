@@ -68,7 +68,7 @@ describe.each(["bert", "roberta"] as const)("%s", (modelType) => {
     const whole = model(name, "fp32");
     const folder = name === "pruned" ? tiny.run : join(tiny.root, "both");
     const frozen = await openMergedModel(nodeEnvironment(), { kind: "run", folder }, {});
-    const { heldOut: stated } = await openCompressData(nodeEnvironment(), frozen, {}, 1);
+    const { heldOut: stated } = await openCompressData(nodeEnvironment(), frozen, 1);
     const tensors = new Map(whole.tensors);
     for (const weight of [...multiplied(whole).values()].flat()) {
       const { shape } = whole.tensors.get(weight)!;

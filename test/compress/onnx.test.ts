@@ -75,7 +75,7 @@ describe.each(["bert", "roberta"] as const)("%s", (modelType) => {
     const folder = join(tiny.root, "small");
     const environment = nodeEnvironment();
     const frozen = await openMergedModel(environment, { kind: "run", folder }, {});
-    const ranges = await taskRanges(environment, { kind: "run", folder }, frozen, {});
+    const ranges = await taskRanges(environment, { kind: "run", folder }, frozen);
     const inference = inferenceOf(frozen.config);
     const program = await nodeBackend({ threads: 1 }).open(
       deployedProgram(inference, await deploy(inference, frozen.weights, "qdq", ranges)),
@@ -126,7 +126,7 @@ test("deft export --format onnx says what it wrote, and refuses other precisions
   expect(refused).toMatchObject({
     code: 2,
     err: expect.stringMatching(
-      /--output: expected a new folder.*\n.*--precision: expected some of fp32, int8, q4, qdq/,
+      /--output: expected a new folder.*\n.*--precision: expected some of fp32, int8, int4, qdq/,
     ),
   });
   await writeTinyModel(join(tiny.root, "head"), { headLabels: 2 });

@@ -159,8 +159,8 @@ describe("a model", () => {
   const backend = nodeBackend({ threads: 1 });
   beforeAll(async () => {
     tiny = await tinyRun({ hiddenSize: 32 });
-    frozen = await openMergedModel(environment, { kind: "run", folder: tiny.run }, {});
-    const { calibration } = await openCompressData(environment, frozen, {}, 64);
+    frozen = await openMergedModel(environment, { kind: "run", folder: tiny.run }, { threads: 1 });
+    const { calibration } = await openCompressData(environment, frozen, 64);
     measured = await calibrateActivations(backend, frozen, calibration);
     fp32 = await deploy(inferenceOf(frozen.config), frozen.weights, "fp32");
   });
@@ -223,7 +223,7 @@ describe("a model", () => {
   });
 
   test("says the same of a text in any company; with ranges of the run it does not", async () => {
-    const { calibration: texts } = await openCompressData(environment, frozen, {}, 32);
+    const { calibration: texts } = await openCompressData(environment, frozen, 32);
     const inference = inferenceOf(frozen.config);
     const gap = async (model: OnnxModel) => {
       const program = await backend.open(deployedProgram(inference, model));
@@ -238,11 +238,12 @@ describe("a model", () => {
   test("is calibrated on the run's own texts, the same every time", async () => {
     const target = { kind: "run", folder: tiny.run } as const;
     const [once, again] = [
-      await taskRanges(environment, target, frozen, { threads: 1 }),
-      await taskRanges(environment, target, frozen, { threads: 1 }),
+      await taskRanges(environment, target, frozen),
+      await taskRanges(environment, target, frozen),
     ];
     expect([...once]).toEqual([...again]);
-    const bad = taskRanges(environment, target, frozen, { task: "squad" });
+    const asked = await openMergedModel(environment, target, { task: "squad" });
+    const bad = taskRanges(environment, target, asked);
     await expect(bad).rejects.toThrow(/--task: expected a task of labels, got squad/);
   });
 });

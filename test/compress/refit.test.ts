@@ -81,7 +81,7 @@ describeWithPython("PyTorch's least squares", (python) => {
 describe("plans", () => {
   test("second moments are of what the output reads, at tokens that count", async () => {
     const frozen = await openMergedModel(nodeEnvironment(), { kind: "run", folder: tiny.run }, {});
-    const data = await openCompressData(nodeEnvironment(), frozen, {}, 32);
+    const data = await openCompressData(nodeEnvironment(), frozen, 32);
     const backend = nodeBackend({ threads: 1 });
     const of = (moments: boolean) => calibrate(backend, frozen, data.calibration, data.task, { moments });
     const [without, statistics] = [await of(false), await of(true)];

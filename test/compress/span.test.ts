@@ -52,7 +52,7 @@ describe.each(CASES)("%s", (_, data) => {
   beforeAll(async () => {
     const environment = nodeEnvironment();
     frozen = await openMergedModel(environment, { kind: "run", folder: at("run") }, {});
-    all = await openCompressData(environment, frozen, {}, 48);
+    all = await openCompressData(environment, frozen, 48);
   });
 
   test("questions are halved with their windows, and keep their places in the text", async () => {

@@ -436,7 +436,7 @@ describe("runs", () => {
     ).toBe(true);
     const environment = nodeEnvironment();
     const frozen = await openMergedModel(environment, { kind: "run", folder: texts.at("run") }, {});
-    const { heldOut: stated } = await openCompressData(environment, frozen, {}, 32);
+    const { heldOut: stated } = await openCompressData(environment, frozen, 32);
     if (!isTexts(stated)) throw new Error("no texts");
     const lines = readFileSync(texts.at("texts", "dev.jsonl"), "utf8").split("\n");
     // a stated example's line, counted from 1

@@ -44,7 +44,7 @@ describe.each(Object.keys(VARIANTS) as Variant[])("%s", (variant) => {
     const environment = nodeEnvironment();
     const overrides = { task: "seq2seq", data: at("data") } as const;
     frozen = await openMergedModel(environment, { kind: "model", model: at("model"), adapter: null }, overrides);
-    data = await openCompressData(environment, frozen, overrides, 30);
+    data = await openCompressData(environment, frozen, 30);
     const statistics = await calibrate(backend, frozen, data.calibration, data.task, { moments: true });
     facts = await layerFacts(frozen, mlpSites(frozen.model), statistics);
   });

@@ -280,7 +280,7 @@ describe("refused, one screen, code 2", () => {
     await refused(/expected a rule, or neurons that training switched off/, answers);
     await refused(/--gate-threshold: expected a run trained with --ada/, writes, "--gate-threshold", "0.5");
     await refused(
-      /--quantize: expected int8 or q4 for .*, an encoder–decoder/,
+      /--quantize: expected int8 or int4 for .*, an encoder–decoder/,
       writes,
       "--count",
       "1",

@@ -181,7 +181,12 @@ test("a T5's blocks in NF4, their adapters and what they write", async () => {
 
 describe("is refused on one screen, and leaves nothing", () => {
   test.each([
-    ["an unknown format", { quantize: "nf5" }, "lora", /--quantize: expected one of nf4, int8, int4, got "nf5".*nf4/],
+    [
+      "an unknown format",
+      { quantize: "nf5" },
+      "lora",
+      /--quantize: expected one of nf4, int8, int4, none, got "nf5".*nf4/,
+    ],
     [
       "a method that trains the base",
       { quantize: "nf4" },

@@ -1,11 +1,12 @@
 // `deft bench`: latency, throughput, load time, memory and size of several models, interleaved.
 
 import { ConfigError, type ConfigIssue } from "../../errors.ts";
-import { type BenchOptions, ONNX_DTYPES } from "../../jobs/index.ts";
+import type { BenchOptions } from "../../jobs/index.ts";
 import { arithmeticTable, benchTable, ENERGY_CAVEAT, renderTable, toJson } from "../../report/index.ts";
 import { resolvePartial } from "../../settings/index.ts";
 import { startWorker } from "../bench-process.ts";
 import type { Body } from "../command.ts";
+import { onnxPrecisions } from "../own-flags.ts";
 import { openWorkflow } from "../workflow.ts";
 
 const PEERS = ["transformers.js", "pytorch"];
@@ -52,7 +53,7 @@ export const run: Body = async ({ args, flags, terminal, json }) => {
 
 function checked(given: Readonly<Record<"precision" | "peers" | "batches" | "rounds" | "new-tokens", unknown>>) {
   const issues: ConfigIssue[] = [];
-  const list = (key: "precision" | "peers", known: readonly string[], usual: readonly string[]) => {
+  const list = (key: "peers", known: readonly string[], usual: readonly string[]) => {
     const text = given[key];
     if (typeof text !== "string") return usual;
     const words = text.split(",");
@@ -61,7 +62,10 @@ function checked(given: Readonly<Record<"precision" | "peers" | "batches" | "rou
       issues.push({ path: `--${key}`, expected: `some of ${known.join(", ")}`, got: unknown.join(", ") });
     return words;
   };
-  const precisions = list("precision", Object.keys(ONNX_DTYPES), ["fp32", "int8"]) as BenchOptions["precisions"];
+  const { precisions, issues: unknown } = onnxPrecisions(
+    typeof given.precision === "string" ? given.precision : "fp32,int8",
+  );
+  issues.push(...unknown);
   const peers = list("peers", PEERS, []) as BenchOptions["peers"];
   const batches = (typeof given.batches === "string" ? given.batches : "1,8,32").split(",").map(Number);
   if (batches.some((size) => !Number.isInteger(size) || size < 1))

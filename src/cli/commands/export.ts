@@ -3,9 +3,9 @@
 import { type ConfigIssue, nearest } from "../../errors.ts";
 import { EXPORT_FORMATS, type ExportFormat } from "../../jobs/index.ts";
 import { shellLine, toJson } from "../../report/index.ts";
-import { STORED_FORMATS } from "../../settings/index.ts";
+import { BASE_FORMS, weightForm } from "../../settings/index.ts";
 import type { Body } from "../command.ts";
-import { collected } from "../own-flags.ts";
+import { collected, weightFormIssue } from "../own-flags.ts";
 import { readTarget } from "../target.ts";
 import { openWorkflow } from "../workflow.ts";
 
@@ -14,13 +14,14 @@ const FORMATS = [...EXPORT_FORMATS, "onnx"] as const;
 export const run: Body = async (call) => {
   const { args, flags, terminal, json } = call;
   if (flags.format === "onnx") return (await import("./export-onnx.ts")).run(call);
-  const { format, output, quantize, ...rest } = flags;
-  const issues = [...formatIssues(format), ...outputIssues(output), ...quantizeIssues(quantize)];
+  const { format, output, quantize: word, ...rest } = flags;
+  const quantize = weightForm(word, BASE_FORMS);
+  const issues = [...formatIssues(format), ...outputIssues(output), ...quantizeIssues(word)];
   const { opened } = collected(issues, { opened: () => readTarget({ args, flags: rest }) });
   const options = {
     format: format as ExportFormat,
     output: String(output),
-    ...(quantize === undefined ? {} : { quantize: quantize as (typeof STORED_FORMATS)[number] }),
+    ...(quantize === undefined || quantize === "none" ? {} : { quantize }),
   };
   const exported = await (await openWorkflow(terminal)).exportModel(opened.target, options, opened.overrides);
   if (json) {
@@ -45,12 +46,10 @@ function formatIssues(format: unknown): ConfigIssue[] {
   return [{ path, expected, got, ...(near === undefined ? {} : { didYouMean: near }) }];
 }
 
-function quantizeIssues(quantize: unknown): ConfigIssue[] {
-  if (quantize === undefined || (STORED_FORMATS as readonly unknown[]).includes(quantize)) return [];
-  const near = typeof quantize === "string" ? nearest(quantize, STORED_FORMATS) : undefined;
-  const expected = `one of ${STORED_FORMATS.join(", ")}`;
-  const got = JSON.stringify(quantize);
-  return [{ path: "--quantize", expected, got, ...(near === undefined ? {} : { didYouMean: near }) }];
+function quantizeIssues(word: unknown): ConfigIssue[] {
+  return word === undefined || weightForm(word, BASE_FORMS) !== undefined
+    ? []
+    : [weightFormIssue("quantize", word, BASE_FORMS)];
 }
 
 function outputIssues(output: unknown): ConfigIssue[] {

@@ -44,10 +44,10 @@ export async function prepareModels(
     const target = await targetOf(files, name);
     const frozen = await openMergedModel(environment, target, overrides, { keepsMethod: true });
     if (i === 0) checkPeers(frozen, options);
-    texts ??= await openTexts(environment, frozen, overrides);
+    texts ??= await openTexts(environment, frozen);
     const place = joinPath(folder, `${i}`, "onnx");
     const hasRanges = options.precisions.includes("qdq");
-    const ranges = hasRanges ? await taskRanges(environment, target, frozen, overrides) : undefined;
+    const ranges = hasRanges ? await taskRanges(environment, target, frozen) : undefined;
     for (const precision of options.precisions) await writeOnnxFiles(files, place, frozen, precision, { ranges });
     const { config } = frozen.model;
     const length = Math.round(texts.examples.totalTokens / texts.examples.count);
@@ -95,8 +95,8 @@ interface Texts {
   readonly split: string;
 }
 
-async function openTexts(environment: Environment, frozen: MergedModel, overrides: RunOverrides): Promise<Texts> {
-  const { heldOut: stated, split } = await openCompressData(environment, frozen, overrides, 1);
+async function openTexts(environment: Environment, frozen: MergedModel): Promise<Texts> {
+  const { heldOut: stated, split } = await openCompressData(environment, frozen, 1);
   return { examples: stated, split };
 }
 

@@ -4,7 +4,7 @@ import type { EncodedExamples } from "../../data/index.ts";
 import { ConfigError } from "../../errors.ts";
 import { inferenceBatches } from "../../evaluate/index.ts";
 import { deploy, deployedProgram } from "../../export/index.ts";
-import type { RunOverrides, RunTarget } from "../../load/index.ts";
+import type { RunTarget } from "../../load/index.ts";
 import { backendOf, inferenceFeeds, inferenceOf, type MergedModel, requireEncoder } from "../../load/index.ts";
 import type { OnnxModel } from "../../onnx/index.ts";
 import {
@@ -105,18 +105,17 @@ export async function taskRanges(
   environment: Environment,
   target: RunTarget,
   frozen: MergedModel,
-  overrides: RunOverrides,
 ): Promise<StaticRanges> {
   requireEncoder(frozen, "qdq");
   const compression = target.kind === "run" ? await readCompression(environment.files, target.folder) : null;
-  const opened = openCompressData(environment, frozen, overrides, compression?.calibration.examples ?? null);
+  const opened = openCompressData(environment, frozen, compression?.calibration.examples ?? null);
   const { calibration } = await opened.catch((error: unknown) => {
     if (!(error instanceof ConfigError)) throw error;
     throw new ConfigError(error.issues, {
-      hint: "qdq knows the ranges of activations beforehand, from texts of a task; int8 and q4 need none.",
+      hint: "qdq knows the ranges of activations beforehand, from texts of a task; int8 and int4 need none.",
     });
   });
-  const backend = backendOf(environment, overrides, frozen.opened.settings);
+  const backend = backendOf(environment, frozen.opened);
   return staticRanges(await calibrateActivations(backend, frozen, calibration));
 }
 

@@ -152,8 +152,8 @@ async function openJob({ environment, target, options, overrides }: CompressRequ
   const sites = mlpSites(frozen.model);
   checkRule(sites, options.rule);
   const compensation = compensationFor(frozen, options);
-  const data = await openCompressData(environment, frozen, overrides, options.calibrationExamples);
-  const backend = backendOf(environment, overrides, frozen.opened.settings);
+  const data = await openCompressData(environment, frozen, options.calibrationExamples);
+  const backend = backendOf(environment, frozen.opened);
   const planTarget = {
     base: { model: frozen.opened.base.name, fingerprint: frozen.opened.base.fingerprint },
     adapter: frozen.adapterFingerprint === null ? null : { fingerprint: frozen.adapterFingerprint },
@@ -333,7 +333,7 @@ function checkOptions({ model, opened, beside }: MergedModel, options: CompressO
   const { kind } = opened.method.settings;
   const issues: ConfigIssue[] = [];
   if (quantization === "qdq" && model.architecture !== "encoder") {
-    const expected = `int8 or q4 for ${opened.base.name}, an encoder–decoder`;
+    const expected = `int8 or int4 for ${opened.base.name}, an encoder–decoder`;
     issues.push({ path: "--quantize", expected, got: quantization });
   }
   if (decodingBudget !== null && (model.architecture === "encoder" || beside !== undefined)) {

@@ -3,9 +3,9 @@ import { draftTask, type EncodedExamples, isTargets, splitOf, type Task } from "
 import { ConfigError, FileError } from "../../errors.ts";
 import { encodeSplit, openData } from "../../evaluate/index.ts";
 import type { GenerationOptions } from "../../infer/index.ts";
-import { classesOf, type MergedModel, maxLengthOf, type RunOverrides, targetData } from "../../load/index.ts";
+import { classesOf, type MergedModel, maxLengthOf, targetData } from "../../load/index.ts";
 import type { Environment } from "../../runs/index.ts";
-import { answersFor, DEFAULTS, generationOptions, spanOptions, type TaskName } from "../../settings/index.ts";
+import { generationOptions, spanOptions, type TaskName } from "../../settings/index.ts";
 import type { HeadKind, SpanOptions } from "../../tasks/index.ts";
 import { exampleCount, examplesFrom, halves, joined, sampleCount, targetTokens } from "./examples.ts";
 
@@ -38,25 +38,18 @@ export interface CompressData {
 export async function openCompressData(
   { files }: Environment,
   { opened }: MergedModel,
-  overrides: RunOverrides,
   calibrationExamples: number | null,
 ): Promise<CompressData> {
-  const { settings, base } = opened;
-  const { task, data: path, ...columns } = targetData(opened, overrides);
+  const { base, options } = opened;
+  const { task, data: path, labels } = targetData(opened);
   checkTask(task, opened);
-  const { answers, data: textData } = answersFor(task, settings, overrides);
   const mostCalibration = calibrationExamples ?? CALIBRATION_SAMPLE.most;
   const data = {
-    ...textData,
+    ...options.data,
     path,
-    textColumn: columns.textColumn ?? null,
-    pairColumn: columns.pairColumn ?? null,
-    labelColumn: columns.labelColumn ?? null,
-    ...(columns.labels === undefined ? {} : { labels: columns.labels }),
-    maxLength: maxLengthOf(opened, overrides),
-    padding: overrides.padding ?? settings?.data.padding ?? DEFAULTS.padding,
+    ...(labels === undefined ? {} : { labels }),
+    maxLength: maxLengthOf(opened),
     limitTrain: mostCalibration + SEARCH_EXAMPLES[base.model.architecture],
-    limitEval: overrides["limit-eval"] ?? settings?.data.limitEval ?? null,
   };
   const classes = classesOf(opened);
   const open = (splits?: readonly string[]) =>
@@ -66,7 +59,7 @@ export async function openCompressData(
     if (error instanceof FileError) return null;
     throw error;
   });
-  const asked = overrides.split ?? whole?.task.evalSplits[0] ?? "dev";
+  const asked = options.split ?? whole?.task.evalSplits[0] ?? "dev";
   const dataset = whole ?? (await open([asked]));
   const { name: split } = splitOf(dataset, asked);
   const encode = (name: string) => encodeSplit(splitOf(dataset, name), base, data, dataset.task);
@@ -78,8 +71,8 @@ export async function openCompressData(
     notes: dataset.notes,
     calibrationSplit: train === null ? split : trainName,
     ...shared(await encode(split), train, { split, mostCalibration, calibrationExamples }),
-    pointing: spanOptions(answers, dataset.task.unanswerable ?? false),
-    generation: generationOptions(answers, data.maxTargetLength, overrides.seed ?? settings?.seed ?? DEFAULTS.seed),
+    pointing: spanOptions(options.answers, dataset.task.unanswerable ?? false),
+    generation: generationOptions(options.answers, data.maxTargetLength, options.seed),
   };
 }
 

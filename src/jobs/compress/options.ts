@@ -1,7 +1,8 @@
 // What `deft compress` is told: rules, budgets and sizes, checked together.
 import * as z from "zod";
 import { ConfigError, type ConfigIssue } from "../../errors.ts";
-import { type Compensation, QUANTIZATIONS, type WeightQuantization } from "../../prune/index.ts";
+import type { Compensation, WeightQuantization } from "../../prune/index.ts";
+import { DEPLOYED_FORMS, weightForm } from "../../settings/index.ts";
 import { RECOVERY_METHODS, type RecoveryRequest } from "./recovery.ts";
 
 /** A layer: its number, or where a model has two stacks the stack and the number there. */
@@ -71,7 +72,12 @@ const SHAPE = {
   count: z.int().min(1),
   "score-budget": z.number().min(0).max(100),
   "latency-budget": latency,
-  quantize: z.enum(QUANTIZATIONS),
+  quantize: z.unknown().transform((word, context): WeightQuantization => {
+    const form = weightForm(word, DEPLOYED_FORMS);
+    if (form !== undefined) return form === "int4" ? "q4" : form;
+    context.addIssue({ code: "custom" });
+    return z.NEVER;
+  }),
   compensation: z.enum(["refit", "mean"]),
   "calibration-examples": z.int(),
   "recovery-steps": z.int().min(0),
@@ -91,7 +97,7 @@ const EXPECTED: Readonly<Record<keyof typeof SHAPE, string>> = {
   count: "a whole number ≥ 1",
   "score-budget": "points from 0 to 100 (1 means 0.01)",
   "latency-budget": "a share of the dense model's latency below 1, such as 0.5x",
-  quantize: "none, int8, q4 or qdq",
+  quantize: `one of ${DEPLOYED_FORMS.join(", ")}`,
   compensation: "refit or mean",
   "calibration-examples": "a whole number ≥ 1",
   "recovery-steps": "a whole number ≥ 0",

@@ -10,7 +10,7 @@ import {
   type TaskScore,
 } from "../../evaluate/index.ts";
 import { openScorer, type SparseMlpPlan } from "../../infer/index.ts";
-import { compilePlain, type MergedModel, SCORING_BATCH } from "../../load/index.ts";
+import { compilePlain, type MergedModel } from "../../load/index.ts";
 import { type MlpSite, mlpSites } from "../../models/index.ts";
 import { compose, none } from "../../nn/index.ts";
 import { untrained } from "../../peft/index.ts";
@@ -27,6 +27,7 @@ import {
   switchFeeds,
 } from "../../prune/index.ts";
 import type { Backend } from "../../runtime/index.ts";
+import { SCORING_BATCH } from "../../settings/index.ts";
 import { buildTaskGraph } from "../../tasks/index.ts";
 import type { CompressData } from "./data.ts";
 import { openDivergence, openWriting, plainWriting, writtenDifference } from "./writing.ts";

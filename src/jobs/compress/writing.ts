@@ -12,12 +12,12 @@ import {
   type SparseMlpPlan,
 } from "../../infer/index.ts";
 import type { MergedModel } from "../../load/index.ts";
-import { SCORING_BATCH } from "../../load/index.ts";
 import { anyModel, type EncoderDecoderModel } from "../../models/index.ts";
 import { compose, flattenRows, type Hooks, none } from "../../nn/index.ts";
 import { type Method, untrained } from "../../peft/index.ts";
 import type { PlainModel } from "../../prune/index.ts";
 import type { Backend } from "../../runtime/index.ts";
+import { SCORING_BATCH } from "../../settings/index.ts";
 import { buildTaskGraph, IGNORED_LABEL, type ModelBatch } from "../../tasks/index.ts";
 import { type Tensor, type Weights, zeros } from "../../tensor/index.ts";
 import type { CompressData } from "./data.ts";

@@ -21,13 +21,11 @@ import {
   openTargetScorer,
   type RunOverrides,
   type RunTarget,
-  SCORING_BATCH,
   scoringLengthOf,
   targetData,
   targetName,
 } from "../../load/index.ts";
 import { cutTexts, type Environment, type Watched } from "../../runs/index.ts";
-import { answersFor, DEFAULTS, type TaskName } from "../../settings/index.ts";
 import type { Evaluation, HeadKind } from "../../tasks/index.ts";
 
 /** A density measurement without labels. */
@@ -48,23 +46,23 @@ export async function evaluateRun(
   watched: Watched = {},
 ): Promise<Evaluation> {
   const opened = await openTarget(environment, target, overrides);
-  const { dataset, split } = await openSplit(environment, opened, overrides, classesOf(opened, targetName(target)));
+  const { dataset, split } = await openSplit(environment, opened, classesOf(opened, targetName(target)));
   checkHead(dataset.task, opened);
-  checkSparseDecoding(opened, overrides);
-  const { answers, data } = answersFor(dataset.task.name as TaskName, opened.settings, overrides);
+  checkSparseDecoding(opened);
+  const { options } = opened;
   const evaluator = await openEvaluator({
     ...opened,
     task: dataset.task,
-    backend: backendOf(environment, overrides, opened.settings),
-    padding: overrides.padding ?? opened.settings?.data.padding ?? DEFAULTS.padding,
-    batchSize: overrides["batch-size"] ?? SCORING_BATCH,
-    answers,
-    maxTargetLength: data.maxTargetLength,
-    seed: overrides.seed ?? opened.settings?.seed ?? DEFAULTS.seed,
-    sparseDecoding: overrides["sparse-decoding"] ?? false,
+    backend: backendOf(environment, opened),
+    padding: options.data.padding,
+    batchSize: options.batchSize,
+    answers: options.answers,
+    maxTargetLength: options.data.maxTargetLength,
+    seed: options.seed,
+    sparseDecoding: options.sparseDecoding,
   });
   try {
-    const lengths = { ...data, maxLength: scoringLengthOf(opened, overrides) };
+    const lengths = { ...options.data, maxLength: scoringLengthOf(opened) };
     const examples = await encodeSplit(split, opened.base, lengths, dataset.task, { isUsable: true });
     sayCut(opened, examples, watched);
     const evaluation = await evaluator.evaluate(opened.trained, split.name, examples);
@@ -110,23 +108,22 @@ export async function profileRun(
   watched: Watched = {},
 ): Promise<Profile> {
   const opened = await openTarget(environment, target, overrides, true);
-  const { split, dataset } = await openSplit(environment, opened, overrides, null);
-  const { data } = answersFor(dataset.task.name as TaskName, opened.settings, overrides);
-  const scorer = await openTargetScorer(environment, opened, overrides, { density: true });
+  const { split, dataset } = await openSplit(environment, opened, null);
+  const { options } = opened;
+  const scorer = await openTargetScorer(environment, opened, { density: true });
   try {
-    const lengths = { ...data, maxLength: scoringLengthOf(opened, overrides) };
+    const lengths = { ...options.data, maxLength: scoringLengthOf(opened) };
     const answersText = opened.head.kind === "span" || opened.head.kind === "language-model";
     const task = answersText ? dataset.task : undefined;
     const examples = await encodeSplit(unlabelled(split), opened.base, lengths, task, { isUsable: true });
     sayCut(opened, examples, watched);
-    const padding = overrides.padding ?? opened.settings?.data.padding ?? DEFAULTS.padding;
     const scores = await scorer.score(
       opened.trained,
       scoringBatches(
         examples,
         { kind: opened.isRegression ? "regression" : "classification" },
-        padding,
-        overrides["batch-size"] ?? SCORING_BATCH,
+        options.data.padding,
+        options.batchSize,
       ),
       examples.count,
     );
@@ -151,20 +148,15 @@ function unlabelled(split: Split): Split {
 }
 
 /** A split of a target's data, with labels that are matched with `classes`; without labels where that is null. */
-async function openSplit(
-  environment: Environment,
-  opened: OpenedTarget,
-  overrides: RunOverrides,
-  classes: ModelClasses | undefined | null,
-) {
-  const { settings } = opened;
-  const known = targetData(opened, overrides);
-  const split = overrides.split ?? draftTask(known.task).evalSplits[0]!;
-  const ownFile = overrides.data !== undefined && overrides.split === undefined;
+async function openSplit(environment: Environment, opened: OpenedTarget, classes: ModelClasses | undefined | null) {
+  const { options } = opened;
+  const known = targetData(opened);
+  const split = options.split ?? draftTask(known.task).evalSplits[0]!;
+  const ownFile = options.asked.has("data") && options.split === null;
   const isFile = ownFile && (await environment.files.stat(known.data))?.isFolder === false;
   const dataset = await openDataset(environment.files, {
     ...known,
-    limitEval: overrides["limit-eval"] ?? settings?.data.limitEval ?? undefined,
+    limitEval: options.data.limitEval ?? undefined,
     ...(classes === null ? { labels: undefined } : { classes }),
     splits: [split],
     // a file given for this very purpose is measured whole; the run's own file keeps its held-out part

@@ -53,7 +53,7 @@ export async function exportOnnx(
   const frozen = await openMergedModel(environment, target, overrides, { keepsMethod: true });
   const compression = target.kind === "run" ? await readCompression(files, target.folder) : null;
   const wanted = precisions ?? defaultPrecisions(compression?.quantization);
-  const ranges = wanted.includes("qdq") ? await taskRanges(environment, target, frozen, overrides) : undefined;
+  const ranges = wanted.includes("qdq") ? await taskRanges(environment, target, frozen) : undefined;
   let written: readonly WrittenOnnx[] = [];
   await writeWhole(files, output, async (folder) => {
     for (const name of [...PLAN_FILES, "compression.json", DECODING_FILE])

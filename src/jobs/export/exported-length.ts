@@ -7,6 +7,6 @@ import { lengthLimit, type OpenedTarget, scoringLengthOf } from "../../load/inde
  */
 export function exportedLength(opened: OpenedTarget): number | null {
   const made = Math.min(lengthLimit(opened), opened.base.tokenizer.maxLength ?? Number.POSITIVE_INFINITY);
-  const length = opened.settings === null ? made : Math.min(made, scoringLengthOf(opened, {}));
+  const length = opened.settings === null ? made : Math.min(made, scoringLengthOf(opened));
   return Number.isFinite(length) ? length : null;
 }

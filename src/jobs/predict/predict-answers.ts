@@ -3,23 +3,9 @@ import { encodeAnswers, encodeSpans, encodeTexts } from "../../data/index.ts";
 import { InternalError } from "../../errors.ts";
 import { bestTexts, extractiveAnswers, openTextGenerator, scoringBatches, writtenTexts } from "../../evaluate/index.ts";
 import type { GenerationOptions } from "../../infer/index.ts";
-import {
-  backendOf,
-  lengthLimit,
-  type OpenedTarget,
-  openTargetScorer,
-  type RunOverrides,
-  scoringLengthOf,
-} from "../../load/index.ts";
+import { backendOf, lengthLimit, type OpenedTarget, openTargetScorer, scoringLengthOf } from "../../load/index.ts";
 import { cutTexts, type Environment } from "../../runs/index.ts";
-import {
-  answersFor,
-  DEFAULTS,
-  generationOptions,
-  spanOptions,
-  type TaskName,
-  type TextDataSettings,
-} from "../../settings/index.ts";
+import { generationOptions, spanOptions, type TaskName, type TextDataSettings } from "../../settings/index.ts";
 import type { GroupPredictor, Prediction } from "./prediction.ts";
 
 /** Windows scored at once: they are long. */
@@ -27,21 +13,16 @@ const WINDOW_BATCH = 8;
 const QUESTIONS = { kind: "question-answering" } as const;
 
 /** Opens what answers with text. Errors as `Backend.compile`. */
-export function openAnswering(
-  environment: Environment,
-  opened: OpenedTarget,
-  overrides: RunOverrides,
-): Promise<GroupPredictor> {
+export function openAnswering(environment: Environment, opened: OpenedTarget): Promise<GroupPredictor> {
   const task: TaskName = opened.task ?? (opened.head.kind === "span" ? "squad" : "seq2seq");
-  const { answers, data } = answersFor(task, opened.settings, overrides);
-  const lengths = { ...data, maxLength: scoringLengthOf(opened, overrides) };
+  const { answers, data, seed, asked } = opened.options;
+  const lengths = { ...data, maxLength: scoringLengthOf(opened) };
   if (opened.head.kind === "span") {
-    const choices = spanOptions(answers, opened.unanswerable || overrides["null-threshold"] !== undefined);
-    return openPointing(environment, opened, overrides, lengths, choices);
+    const choices = spanOptions(answers, opened.unanswerable || asked.has("null-threshold"));
+    return openPointing(environment, opened, lengths, choices);
   }
-  const seed = overrides.seed ?? opened.settings?.seed ?? DEFAULTS.seed;
   const generation = generationOptions(answers, data.maxTargetLength, seed);
-  return openWriting(environment, opened, overrides, lengths, generation, task === "squad");
+  return openWriting(environment, opened, lengths, generation, task === "squad");
 }
 
 type Lengths = TextDataSettings & { readonly maxLength: number };
@@ -49,11 +30,10 @@ type Lengths = TextDataSettings & { readonly maxLength: number };
 async function openPointing(
   environment: Environment,
   opened: OpenedTarget,
-  overrides: RunOverrides,
   { maxLength, docStride: stride }: Lengths,
   choices: ReturnType<typeof spanOptions>,
 ): Promise<GroupPredictor> {
-  const scorer = await openTargetScorer(environment, opened, overrides, { density: false });
+  const scorer = await openTargetScorer(environment, opened, { density: false });
   const { tokenizer } = opened.base;
   return {
     asksQuestions: true,
@@ -71,21 +51,20 @@ async function openPointing(
 async function openWriting(
   environment: Environment,
   opened: OpenedTarget,
-  overrides: RunOverrides,
   lengths: Lengths,
   generation: GenerationOptions,
   asksQuestions: boolean,
 ): Promise<GroupPredictor> {
-  const { base, method, alsoTrains, trained, settings } = opened;
+  const { base, method, alsoTrains, trained } = opened;
   const { model, weights, tokenizer } = base;
   if (model.architecture !== "encoder-decoder") throw new InternalError("an encoder that is to write");
-  const backend = backendOf(environment, overrides, settings);
+  const backend = backendOf(environment, opened);
   const generator = await openTextGenerator(
     { model, method, alsoTrains, weights, backend },
-    { decoding: opened.decoding, isSparse: overrides["sparse-decoding"] ?? false },
+    { decoding: opened.decoding, isSparse: opened.options.sparseDecoding },
   );
   // answers are compared by their probability; other texts are not
-  const scorer = asksQuestions ? await openTargetScorer(environment, opened, overrides, { density: false }) : null;
+  const scorer = asksQuestions ? await openTargetScorer(environment, opened, { density: false }) : null;
   const writing = { generator, scorer, tokenizer, generation };
   const { maxLength, maxTargetLength, docStride: stride, sourcePrefix: prefix } = lengths;
   const cut = cutTexts(maxLength, lengthLimit(opened));

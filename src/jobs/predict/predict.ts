@@ -10,7 +10,6 @@ import {
   openTargetScorer,
   type RunOverrides,
   type RunTarget,
-  SCORING_BATCH,
   scoringLengthOf,
 } from "../../load/index.ts";
 import { cutTexts, type Environment, type Watched } from "../../runs/index.ts";
@@ -31,16 +30,14 @@ export async function openPredictor(
   overrides: RunOverrides = {},
 ): Promise<Predictor> {
   const opened = await openTarget(environment, target, overrides);
-  checkSparseDecoding(opened, overrides);
+  checkSparseDecoding(opened);
   const { kind } = opened.head;
   const answers = kind === "span" || kind === "language-model";
-  const group = answers
-    ? await openAnswering(environment, opened, overrides)
-    : await openLabelling(environment, opened, overrides);
+  const group = answers ? await openAnswering(environment, opened) : await openLabelling(environment, opened);
   return {
     async *predict(inputs, watched = {}) {
       let line = 0;
-      for await (const some of groups(inputs, overrides["batch-size"] ?? SCORING_BATCH))
+      for await (const some of groups(inputs, opened.options.batchSize))
         yield* await group.predict(some.map((input) => exampleOf(input, ++line, group.asksQuestions)));
       group.cut?.say(watched);
     },
@@ -79,13 +76,9 @@ function exampleOf(input: PredictInput, line: number, asksQuestions: boolean): E
   return { text, ...(pair === undefined ? {} : { pair }), label: null, line, ...(asksQuestions ? id : {}) };
 }
 
-async function openLabelling(
-  environment: Environment,
-  opened: OpenedTarget,
-  overrides: RunOverrides,
-): Promise<GroupPredictor> {
-  const scorer = await openTargetScorer(environment, opened, overrides, { density: false });
-  const maxLength = scoringLengthOf(opened, overrides);
+async function openLabelling(environment: Environment, opened: OpenedTarget): Promise<GroupPredictor> {
+  const scorer = await openTargetScorer(environment, opened, { density: false });
+  const maxLength = scoringLengthOf(opened);
   const cut = cutTexts(maxLength, lengthLimit(opened));
   return {
     asksQuestions: false,

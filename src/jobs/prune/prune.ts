@@ -14,7 +14,6 @@ import {
   maxLengthOf,
   type OpenedTarget,
   openTarget,
-  SCORING_BATCH,
   targetData,
   writeModelFolder,
 } from "../../load/index.ts";
@@ -34,7 +33,6 @@ import {
 } from "../../prune/index.ts";
 import type { Environment } from "../../runs/index.ts";
 import { PRUNING_FILE, type PrunedLayer, type Pruning, pruningText } from "../../runs/index.ts";
-import { DEFAULTS } from "../../settings/index.ts";
 import { type Files, randomStream, type Tensor, type Weight, type Weights } from "../../tensor/index.ts";
 
 export { parsePruneRecipe } from "../../prune/index.ts";
@@ -75,7 +73,7 @@ export async function pruneModel(
   const names = prunableWeights(weights);
   checkFloat(opened);
   checkLayers(recipe, opened, weights, names);
-  const job: Job = { environment, opened, isBare, weights, names, recipe, overrides };
+  const job: Job = { environment, opened, isBare, weights, names, recipe };
   const { masks, calibration } = await chooseMasks(job, calibrationExamples);
   const source = await sourceOf(job);
   const pruned = new Map(source.weights);
@@ -116,7 +114,6 @@ interface Job {
   readonly weights: Weights;
   readonly names: readonly string[];
   readonly recipe: PruneRecipe;
-  readonly overrides: RunOverrides;
 }
 
 type Masks = ReadonlyMap<string, ZeroMask>;
@@ -185,13 +182,11 @@ async function chooseMasks(
 
 /** Block after block, each on inputs that came through the pruned blocks before it, as Wanda's public code does. */
 async function wandaMasks(job: Job, count: number): Promise<Awaited<ReturnType<typeof chooseMasks>>> {
-  const { environment, opened, weights, names, recipe, overrides } = job;
-  const { base, settings } = opened;
+  const { environment, opened, weights, names, recipe } = job;
+  const { base, options } = opened;
   const { sample, task, facts } = await calibrationSample(job, count);
-  const sourcePrefix = overrides["source-prefix"] ?? settings?.data.sourcePrefix ?? "";
-  const examples = await encodeSplit(sample, base, { maxLength: maxLengthOf(opened, overrides), sourcePrefix }, task);
-  const padding = overrides.padding ?? settings?.data.padding ?? DEFAULTS.padding;
-  const batchSize = overrides["batch-size"] ?? SCORING_BATCH;
+  const { sourcePrefix, padding } = options.data;
+  const examples = await encodeSplit(sample, base, { maxLength: maxLengthOf(opened), sourcePrefix }, task);
   const method = untrained();
   const known = new Map(weights);
   const masks = new Map<string, ZeroMask>();
@@ -203,11 +198,11 @@ async function wandaMasks(job: Job, count: number): Promise<Awaited<ReturnType<t
         method,
         head: headOf(task, base),
         weights: known,
-        backend: backendOf(environment, overrides, settings),
+        backend: backendOf(environment, opened),
         sites: (path) => inside.includes(`${path}.weight`),
       },
       new Map(),
-      scoringBatches(examples, task, padding, batchSize),
+      scoringBatches(examples, task, padding, options.batchSize),
     );
     for (const name of inside) {
       const norms = Float32Array.from(squares.get(name.slice(0, -".weight".length))!, Math.sqrt);
@@ -219,15 +214,15 @@ async function wandaMasks(job: Job, count: number): Promise<Awaited<ReturnType<t
   return { masks, calibration: { ...facts, examples: examples.count, tokens: examples.totalTokens } };
 }
 
-async function calibrationSample({ environment, opened, overrides }: Job, count: number) {
-  const { settings } = opened;
-  const known = targetData(opened, overrides, {
+async function calibrationSample({ environment, opened }: Job, count: number) {
+  const { options } = opened;
+  const known = targetData(opened, {
     task: "the task of Wanda's calibration data",
     data: "a folder or file to calibrate on",
     hint: "Or prune by magnitude, which needs no data.",
   });
-  const isFile = overrides.data !== undefined && (await environment.files.stat(known.data))?.isFolder === false;
-  const name = overrides.split ?? (isGlueTask(known.task) ? glueTask(known.task).trainSplit : "train");
+  const isFile = options.asked.has("data") && (await environment.files.stat(known.data))?.isFolder === false;
+  const name = options.split ?? (isGlueTask(known.task) ? glueTask(known.task).trainSplit : "train");
   const dataset = await openDataset(environment.files, {
     ...known,
     splits: [name],
@@ -235,7 +230,7 @@ async function calibrationSample({ environment, opened, overrides }: Job, count:
     labelsRequired: opened.base.model.architecture === "encoder-decoder",
     ...(isFile ? { heldOutShare: null } : {}),
   });
-  const seed = overrides.seed ?? settings?.seed ?? DEFAULTS.seed;
+  const { seed } = options;
   const split = splitOf(dataset, name);
   // without labels any task of texts will do: what goes into the blocks does not depend on the head
   const { task: opens } = dataset;

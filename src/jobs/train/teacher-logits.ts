@@ -12,11 +12,11 @@ import {
 import { ConfigError } from "../../errors.ts";
 import { batchOf, encodeSplit, type PlannedBatches, scoringBatches, windowsIn } from "../../evaluate/index.ts";
 import { openScorer } from "../../infer/index.ts";
-import { type BaseModel, maxLengthOf, type OpenedTarget, SCORING_BATCH } from "../../load/index.ts";
+import { type BaseModel, checkPositions, type OpenedTarget } from "../../load/index.ts";
 import { maxSequenceLength } from "../../models/index.ts";
 import { numVirtualTokens } from "../../peft/index.ts";
 import type { Backend, Outputs } from "../../runtime/index.ts";
-import type { Settings } from "../../settings/index.ts";
+import { SCORING_BATCH, type Settings } from "../../settings/index.ts";
 import { type ModelBatch, numLogits } from "../../tasks/index.ts";
 import { float32, type Tensor } from "../../tensor/index.ts";
 import type { TeacherEvent } from "../../train/index.ts";
@@ -73,14 +73,15 @@ async function* teacherLabelLogits(
   met: readonly number[],
   options: TeacherOptions,
 ): AsyncGenerator<TeacherEvent, TeacherLogits | null> {
-  const { task, dataset, settings, trainExamples } = options;
+  const { task, dataset, trainExamples } = options;
   const { opened, weight, classes } = teacher;
-  const maxLength = maxLengthOf(opened, opened.settings ? {} : { "max-length": settings.data.maxLength });
+  const { maxLength, padding } = readingOf(teacher, options);
   const split = onlyExamples(splitOf(dataset, task.trainSplit), new Set(met));
+  checkPositions(opened.base, opened.method.settings, maxLength);
   const examples = await encodeSplit(split, opened.base, { maxLength }, task);
   const width = numLogits(opened.head);
   const logits = new Float32Array(examples.count * width);
-  const batches = scoringBatches(examples, task, paddingOf(teacher, options), SCORING_BATCH);
+  const batches = scoringBatches(examples, task, padding, SCORING_BATCH);
   const isDone = yield* scoreWithTeacher(teacher, batches, examples.count, options, (outputs, { indices }) => {
     const rows = outputs.logits!.data as Float32Array;
     for (let row = 0; row < indices.length; row++)
@@ -117,7 +118,7 @@ async function* teacherSpanLogits(
   const ends = new Map<number, Float32Array>();
   const isDone = yield* scoreWithTeacher(
     teacher,
-    windowBatches(spans, met, task, paddingOf(teacher, options)),
+    windowBatches(spans, met, task, readingOf(teacher, options).padding),
     met.length,
     options,
     ({ startLogits, endLogits }, { indices }) => {
@@ -182,8 +183,9 @@ function checkReading(
   );
 }
 
-const paddingOf = ({ opened }: Teacher, { settings }: TeacherOptions) =>
-  opened.settings?.data.padding ?? settings.data.padding;
+/** Lengths and padding that a teacher reads with: those it was trained with, or where it is no run those of the student. */
+const readingOf = ({ opened }: Teacher, { settings }: TeacherOptions) =>
+  opened.settings === null ? settings.data : opened.options.data;
 
 /** Runs the teacher over batches; whether it came to their end. */
 async function* scoreWithTeacher(

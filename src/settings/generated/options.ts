@@ -202,7 +202,7 @@ export interface PlainOptions {
   /** Draw tokens at random among the most probable ones that together have this probability. A number > 0 and ≤ 1. */
   readonly topP?: number | undefined;
   /** Store the matrices of the frozen base in 4 or 8 bits; `method` qlora is lora with nf4. Default of qlora: nf4. */
-  readonly quantize?: "nf4" | "int8" | "int4" | undefined;
+  readonly quantize?: "nf4" | "int8" | "int4" | "none" | undefined;
   /** Keep weights that are zero in the base at zero; a pruned base has this on. */
   readonly maskSafe?: boolean | undefined;
   /** Take the values of the paper, or a row of it with model, task and method (deft init --list). */

@@ -24,6 +24,7 @@ export {
 } from "./rows.ts";
 export { type Affects, HEADINGS, type Heading, type Need, type Setting } from "./setting.ts";
 export type { ClassWeights, Range } from "./values.ts";
+export { BASE_FORMS, DEPLOYED_FORMS, WEIGHT_FORMS, type WeightForm, weightForm } from "./weight-forms.ts";
 export {
   camelCase,
   optionHelp,

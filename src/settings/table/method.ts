@@ -3,6 +3,7 @@ import { count, number, oneOf, parsed, someOf, words, yesNo } from "./kinds.ts";
 import { METHODS, methodsWith, STORED_FORMATS } from "./names.ts";
 import { type Setting, TRAINING } from "./setting.ts";
 import { parseSaid } from "./values.ts";
+import { BASE_FORMS, weightForm } from "./weight-forms.ts";
 
 const heading = "Method";
 const COMMON = { group: "more", heading, affects: "method", option: "method", commands: TRAINING } as const;
@@ -30,8 +31,15 @@ export const METHOD_SETTINGS = {
     commands: ["compare"],
   },
   quantize: {
-    kind: oneOf(STORED_FORMATS),
+    kind: parsed(
+      `one of ${BASE_FORMS.join(", ")}`,
+      BASE_FORMS.map((form) => JSON.stringify(form)).join(" | "),
+      (value) => weightForm(value, BASE_FORMS),
+      { choices: BASE_FORMS },
+    ),
     byMethod: { qlora: "nf4" },
+    value: BASE_FORMS.join("|"),
+    stored: STORED_FORMATS.map((form) => JSON.stringify(form)).join(" | "),
     help: "Store the matrices of the frozen base in 4 or 8 bits; --method qlora is lora with nf4.",
     group: "more",
     heading,
@@ -40,6 +48,7 @@ export const METHOD_SETTINGS = {
     needs: [
       {
         key: "method",
+        unless: ["none"],
         isNot: ["full"],
         expected: "a method that leaves the base's matrices alone",
         got: "--method {other}",
