@@ -27,6 +27,7 @@ export const GROUPS: readonly PageGroup[] = [
       "write-texts",
       "choose-a-method",
       "qlora",
+      "ia3",
       "sparse-activations",
       "read-density",
       "remove-neurons",

@@ -1,60 +1,10 @@
 // T5's LoRA, bottleneck adapters and merged checkpoints to and from Python, by the logits of encoder and decoder together.
-import { writeFile } from "node:fs/promises";
 import { beforeAll, expect, test, vi } from "vitest";
-import { openScorer } from "../../src/infer/index.ts";
-import type { RunTarget } from "../../src/load/index.ts";
-import { openTarget } from "../../src/load/opened-target.ts";
-import { nodeEnvironment } from "../../src/node.ts";
-import { nodeBackend } from "../../src/runtime/node.ts";
-import { int64 } from "../../src/tensor/index.ts";
 import { describeWithAdapters, describeWithPython } from "../support/python.ts";
-import { tinySeq2seq, writeTinyT5 } from "../support/tiny-answers.ts";
-import { writeFiles } from "../support/tiny-model.ts";
 import { Bench, expectSame, type Logits, refused, succeed } from "./interchange.ts";
+import { model, ours, prepare, run } from "./t5-bench.ts";
 
 vi.setConfig({ testTimeout: 600_000, hookTimeout: 600_000 });
-
-/** Token ids below the vocabulary's special ones; padded texts, and labels with places that no loss counts. */
-const BATCH = {
-  ids: [
-    [5, 9, 7, 12, 8, 1],
-    [6, 11, 1, 0, 0, 0],
-  ],
-  mask: [
-    [1, 1, 1, 1, 1, 1],
-    [1, 1, 1, 0, 0, 0],
-  ],
-  labels: [
-    [7, 5, 1],
-    [9, 1, -100],
-  ],
-};
-
-async function prepare(bench: Bench, runs: Readonly<Record<string, readonly string[]>>): Promise<void> {
-  await writeTinyT5(bench.at("base"));
-  await writeFiles(bench.at("texts"), { "train.jsonl": tinySeq2seq(48, 1), "dev.jsonl": tinySeq2seq(8, 2) });
-  await writeFile(bench.at("ids.json"), JSON.stringify(BATCH));
-  const usual = ["--model", bench.at("base"), "--task", "seq2seq", "--data", bench.at("texts"), "--threads", "1"];
-  const short = ["--max-steps", "4", "--batch-size", "8", "--learning-rate", "0.05", "--max-target-length", "4", "-q"];
-  for (const [name, flags] of Object.entries(runs))
-    await succeed("train", ...usual, ...short, ...flags, "--output", bench.at(name));
-}
-
-/** Logits of BATCH, flat. */
-async function ours(target: RunTarget): Promise<readonly number[]> {
-  const { base, method, head, alsoTrains, trained } = await openTarget(nodeEnvironment(), target, {});
-  const { model, weights } = base;
-  const backend = nodeBackend({ threads: 1 });
-  const scorer = await openScorer({ model, method, head, alsoTrains, weights, backend, density: false, fetch: true });
-  const rows = (values: readonly (readonly number[])[]) => int64([values.length, values[0]!.length], values.flat());
-  const inputs = { tokenIds: rows(BATCH.ids), attentionMask: rows(BATCH.mask), labels: rows(BATCH.labels) };
-  const { logits } = await scorer.run(trained, { inputs, indices: [0, 1], attendedTokens: 9 });
-  await scorer.dispose();
-  return Array.from(logits!.data, Number);
-}
-
-const run = (folder: string): RunTarget => ({ kind: "run", folder });
-const model = (folder: string, adapter: string | null): RunTarget => ({ kind: "model", model: folder, adapter });
 
 describeWithPython("LoRA and merged models of T5", (interpreter) => {
   const bench = new Bench("t5");
