@@ -48,7 +48,7 @@ export const GROUPS: readonly PageGroup[] = [
   {
     title: "Reference",
     files: [
-      ...under("reference", "commands", "settings", "data-files", "run-folder", "interchange", "errors"),
+      ...under("reference", "commands", "settings", "data-files", "run-folder", "interchange", "tokenizers", "errors"),
       "docs/data.md",
       "docs/api.md",
     ],

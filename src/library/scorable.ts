@@ -37,9 +37,10 @@ export function scorable(environment: Environment, target: RunTarget): Scorable 
     });
     return open;
   };
-  // oxlint-disable-next-line no-unused-vars
-  const overrides = ({ onWarning: _, ...options }: ScoreOptions & Watched = {}) =>
-    resolvePartial({ flags: { ...scoreInput(options) } });
+  const split = ({ onWarning, ...options }: ScoreOptions & Watched = {}) => ({
+    watched: onWarning === undefined ? {} : { onWarning },
+    overrides: resolvePartial({ flags: { ...scoreInput(options) } }),
+  });
   return {
     async predict(texts, watched) {
       const inputs = typeof texts === "string" || !isList(texts) ? [texts] : texts;
@@ -48,8 +49,14 @@ export function scorable(environment: Environment, target: RunTarget): Scorable 
       for await (const prediction of (await predictor()).predict(asked, watched)) predictions.push(prediction);
       return predictions;
     },
-    evaluate: async (options) => evaluateRun(environment, target, overrides(options), options),
-    profile: async (options) => profileRun(environment, target, overrides(options), options),
+    async evaluate(options) {
+      const asked = split(options);
+      return evaluateRun(environment, target, asked.overrides, asked.watched);
+    },
+    async profile(options) {
+      const asked = split(options);
+      return profileRun(environment, target, asked.overrides, asked.watched);
+    },
     async dispose() {
       const opened = open;
       open = null;

@@ -33,8 +33,9 @@ export const TEXTS: readonly string[] = [
   ]),
 ];
 
-// oxlint-disable-next-line typescript/no-misused-spread
-const CHARACTERS = [...new Set(TEXTS.flatMap((text) => [...wellFormed(text)]))].filter((char) => char !== "\ufffd");
+const CHARACTERS = [...new Set(TEXTS.flatMap((text) => Array.from(wellFormed(text))))].filter(
+  (char) => char !== "\ufffd",
+);
 const SPECIAL = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"];
 const WORDS = [
   "the",

@@ -58,9 +58,13 @@ export function foldedSet(set: CharSet): CharSet {
       char.toUpperCase().toLowerCase(),
       char.toLowerCase().toUpperCase(),
     ];
-    // oxlint-disable-next-line typescript/no-misused-spread
-    return forms.some((form) => form.length <= 2 && set.has(form.codePointAt(0)!) && [...form].length === 1);
+    return forms.some((form) => isOneCharacter(form) && set.has(form.codePointAt(0)!));
   });
+}
+
+/** Whether a text is one code point. */
+export function isOneCharacter(text: string): boolean {
+  return text !== "" && text.length === (text.codePointAt(0)! > 0xffff ? 2 : 1);
 }
 
 const classSet = (bits: number): CharSet => charSet((code) => (charClasses()[code]! & bits) !== 0);

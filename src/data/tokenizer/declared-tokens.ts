@@ -191,7 +191,7 @@ export function numbered(
   stored: readonly AddedTokenJson[],
   { tokens, declared }: SpecialDeclarations,
   rows: number,
-): { readonly added: readonly AddedTokenJson[]; idOf(token: string): number } {
+): { readonly added: readonly AddedTokenJson[]; readonly idOf: (token: string) => number } {
   const all = new AddedVocabulary(vocabulary);
   all.add(stored);
   all.add(tokens);

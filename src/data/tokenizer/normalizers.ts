@@ -92,21 +92,26 @@ function stripped(left: boolean, right: boolean): Normalizer {
   };
 }
 
-/** Control characters that SentencePiece's `nmt` rules remove, and what they take for a space. */
-// oxlint-disable-next-line no-control-regex
-const NMT_REMOVED = /[\u0001-\u0008\u000b\u000e-\u001f\u007f\u008f\u009f]/;
-const NMT_SPACE = /[\t\n\f\r\u1680\u200b-\u200f\u2028\u2029\u2581\ufeff\ufffd]/;
+/** What SentencePiece's `nmt` rules make of a character: nothing, a space, or itself. */
+function nmtOf(code: number): string | null {
+  const isRemoved =
+    (code >= 0x1 && code <= 0x8) || (code >= 0xe && code <= 0x1f) || [0xb, 0x7f, 0x8f, 0x9f].includes(code);
+  if (isRemoved) return "";
+  const isSpace =
+    (code >= 0x200b && code <= 0x200f) ||
+    [0x9, 0xa, 0xc, 0xd, 0x1680, 0x2028, 0x2029, 0x2581, 0xfeff, 0xfffd].includes(code);
+  return isSpace ? " " : null;
+}
 
 const nmt: Normalizer = (source) => {
   const { text } = source;
-  if (!NMT_REMOVED.test(text) && !NMT_SPACE.test(text)) return source;
   return rewrite(source, (out) => {
     for (let at = 0; at < text.length; ) {
       const width = widthAt(text, at);
-      const char = text.slice(at, at + width);
-      if (NMT_REMOVED.test(char)) out.remove(width);
-      else if (NMT_SPACE.test(char)) out.replace(width, " ");
-      else out.keep(width);
+      const made = nmtOf(text.codePointAt(at)!);
+      if (made === null) out.keep(width);
+      else if (made === "") out.remove(width);
+      else out.replace(width, made);
       at += width;
     }
   });

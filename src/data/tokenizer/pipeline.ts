@@ -17,9 +17,9 @@ export interface TokenSpans {
 
 export interface Pipeline {
   /** Token ids of a text. @throws {UnsupportedError} when a word is unknown and there is no token for that. */
-  ids(text: string): number[];
+  readonly ids: (text: string) => number[];
   /** Token ids with the characters of the text behind each, in UTF-16 units. Errors as `ids`. */
-  spans(text: string): TokenSpans;
+  readonly spans: (text: string) => TokenSpans;
   readonly added: AddedVocabulary;
   /** The model's own tokens. */
   readonly vocabulary: ReadonlyMap<string, number>;

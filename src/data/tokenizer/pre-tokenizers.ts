@@ -2,6 +2,7 @@
 import { UnsupportedError } from "../../errors.ts";
 import { bertWordRanges } from "./bert-text.ts";
 import { byteLevelParts } from "./byte-level.ts";
+import { isOneCharacter } from "./char-set.ts";
 import { flagOf, type StageJson, stagesOf, textOf, unsupportedStage } from "./json.ts";
 import { patternOf } from "./normalizers.ts";
 import {
@@ -119,8 +120,7 @@ const SCHEMES = ["always", "first", "never"] as const;
 /** The options of a `Metaspace`; older files say `add_prefix_space` for the scheme. */
 export function metaspaceOptions(json: StageJson): MetaspaceOptions {
   const { replacement = "▁" } = json;
-  // oxlint-disable-next-line typescript/no-misused-spread
-  if (typeof replacement !== "string" || [...replacement].length !== 1)
+  if (typeof replacement !== "string" || !isOneCharacter(replacement))
     throw new UnsupportedError(`the Metaspace of tokenizer.json with the replacement ${String(replacement)}`, [
       "one character",
     ]);

@@ -1,5 +1,5 @@
 // Opens the tokenizer of a checkpoint's folder, newer or older files, as transformers' AutoTokenizer does.
-import { FileError, UnsupportedError } from "../../errors.ts";
+import { FileError } from "../../errors.ts";
 import { type Files, joinPath } from "../../tensor/index.ts";
 import type { DeclaredToken } from "./added-tokens.ts";
 import {
@@ -14,7 +14,7 @@ import {
 } from "./class-steps.ts";
 import { type ClassTokens, declaredTokens, numbered, type SpecialDeclarations } from "./declared-tokens.ts";
 import { type TokenizerConfigJson, type TokenizerJson, tokenContent } from "./json.ts";
-import { readSentencePiece } from "./sentencepiece.ts";
+import { legacyKind, legacyVocabulary, readJson, sentinelsOf } from "./legacy-files.ts";
 import { createTokenizer, type Tokenizer } from "./tokenizer.ts";
 import { type TokenizerKind, tokenizerKind, WRITTEN_CLASSES } from "./tokenizer-class.ts";
 import { modelVocabulary } from "./word-model.ts";
@@ -73,8 +73,9 @@ async function readFolder(files: Files, folder: string): Promise<TokenizerFolder
   const model = (await read("config.json")) ?? {};
   const text = (value: unknown) => (typeof value === "string" && value !== "" ? value : null);
   const known = tokenizerKind(text(config.tokenizer_class) ?? text(model.tokenizer_class), text(model.model_type));
-  const json = (await read("tokenizer.json")) as TokenizerJson | null;
-  if (json !== null) checkParts(at("tokenizer.json"), json);
+  const stored = await read("tokenizer.json");
+  if (stored !== null) checkParts(at("tokenizer.json"), stored);
+  const json = stored as TokenizerJson | null;
   const kind = json === null ? await legacyKind(files, folder, known, text(model.model_type)) : (known ?? "as-stored");
   const legacy = json === null ? await legacyVocabulary(files, folder, kind, config) : null;
   return {
@@ -101,117 +102,6 @@ function withPadding(config: TokenizerConfigJson, json: TokenizerJson | null): T
   return typeof token === "string" && tokenContent(config.pad_token) === null
     ? { ...config, pad_token: token }
     : config;
-}
-
-/** Files that the vocabulary of each class is in, where there is no tokenizer.json. */
-const LEGACY_FILES: Readonly<Record<Exclude<TokenizerKind, "as-stored">, readonly (readonly string[])[]>> = {
-  bert: [["vocab.txt"]],
-  roberta: [["vocab.json", "merges.txt"]],
-  t5: [["spiece.model"]],
-  "xlm-roberta": [["sentencepiece.bpe.model"]],
-};
-
-/** The class of a folder without tokenizer.json: as it is named, else by the files that are there. */
-async function legacyKind(
-  files: Files,
-  folder: string,
-  known: TokenizerKind | null,
-  modelType: string | null,
-): Promise<Exclude<TokenizerKind, "as-stored">> {
-  const usual = known === "as-stored" ? tokenizerKind(null, modelType) : known;
-  const kinds = Object.keys(LEGACY_FILES) as (keyof typeof LEGACY_FILES)[];
-  const candidates = usual === null || usual === "as-stored" ? kinds : [usual];
-  for (const kind of candidates) if ((await legacyFiles(files, folder, kind)) !== null) return kind;
-  throw await missing(files, folder, candidates);
-}
-
-async function legacyFiles(
-  files: Files,
-  folder: string,
-  kind: keyof typeof LEGACY_FILES,
-): Promise<readonly string[] | null> {
-  for (const names of LEGACY_FILES[kind]) {
-    const stats = await Promise.all(names.map((name) => files.stat(joinPath(folder, name))));
-    if (stats.every((stat) => stat !== null)) return names.map((name) => joinPath(folder, name));
-  }
-  return null;
-}
-
-interface LegacyVocabulary {
-  readonly vocabulary: StoredVocabulary;
-  readonly ofModel: readonly DeclaredToken[] | null;
-}
-
-async function legacyVocabulary(
-  files: Files,
-  folder: string,
-  kind: TokenizerKind,
-  config: TokenizerConfigJson,
-): Promise<LegacyVocabulary> {
-  if (kind === "as-stored") throw await missing(files, folder, ["bert"]);
-  const [file = "", second = ""] = (await legacyFiles(files, folder, kind)) ?? [];
-  switch (kind) {
-    case "bert": {
-      const vocab = Object.fromEntries(linesOf(await files.readText(file)).map((line, id) => [line.trimEnd(), id]));
-      return { vocabulary: { file, vocab, merges: null, charsmap: null }, ofModel: null };
-    }
-    case "roberta": {
-      const merges = linesOf(await files.readText(second)).filter(
-        (line) => line !== "" && !line.startsWith("#version"),
-      );
-      return { vocabulary: { file, vocab: await readJson(files, file), merges, charsmap: null }, ofModel: null };
-    }
-    default:
-      return sentencePieceVocabulary(await files.read(file), file, kind, config);
-  }
-}
-
-/** Lines of a text; what is behind the last line's end is none. */
-function linesOf(text: string): string[] {
-  const lines = text.split(/\r?\n/);
-  if (lines.at(-1) === "") lines.pop();
-  return lines;
-}
-
-/** @see transformers `convert_slow_tokenizer.py`: SentencePieceExtractor, T5Converter, XLMRobertaConverter */
-function sentencePieceVocabulary(
-  bytes: Uint8Array,
-  file: string,
-  kind: "t5" | "xlm-roberta",
-  config: TokenizerConfigJson,
-): LegacyVocabulary {
-  const { pieces, algorithm, charsmap } = readSentencePiece(bytes, file);
-  if (algorithm !== 1)
-    throw new UnsupportedError(`the SentencePiece model ${file} of algorithm ${algorithm}`, ["unigram (1)"]);
-  const scored = pieces.map(({ piece, score }) => [piece, score] as const);
-  const name = (role: string) => tokenContent(config[role]) ?? USUAL_TOKENS[kind][role]!;
-  const vocab =
-    kind === "t5"
-      ? [...scored, ...Array.from({ length: sentinelsOf(config) }, (_, i) => [`<extra_id_${i}>`, 0] as const).reverse()]
-      : [
-          ...["bos_token", "pad_token", "eos_token", "unk_token"].map((role) => [name(role), 0] as const),
-          ...scored.slice(3),
-          [name("mask_token"), 0] as const,
-        ];
-  const ofModel = pieces.flatMap(({ piece, kind: of }) =>
-    of === "control" || of === "user-defined"
-      ? [
-          {
-            content: piece,
-            special: of === "control",
-            single_word: false,
-            lstrip: false,
-            rstrip: false,
-            normalized: false,
-          },
-        ]
-      : [],
-  );
-  return { vocabulary: { file, vocab, merges: null, charsmap }, ofModel };
-}
-
-function sentinelsOf(config: TokenizerConfigJson): number {
-  return typeof config.extra_ids === "number" && config.extra_ids >= 0 ? config.extra_ids : 100;
 }
 
 function classTokens(kind: TokenizerKind, { config, ofModel }: TokenizerFolder): ClassTokens {
@@ -281,38 +171,29 @@ function asBert(kind: TokenizerKind, json: TokenizerJson, named: NamedTokens): T
   return { ...settings, tokenizer_class: WRITTEN_CLASSES[settings === null ? kind : "bert"] };
 }
 
-async function missing(
-  files: Files,
-  folder: string,
-  kinds: readonly (keyof typeof LEGACY_FILES)[],
-): Promise<FileError> {
-  const stat = await files.stat(folder);
-  if (stat === null) return new FileError(folder, "expected a folder with a tokenizer, got nothing at this path");
-  const names = stat.isFolder ? await files.list(folder) : [];
-  const found =
-    names.length === 0 ? "none of them" : `${names.slice(0, 12).join(", ")}${names.length > 12 ? ", …" : ""}`;
-  const older = kinds.flatMap((kind) => LEGACY_FILES[kind].map((some) => some.join(" with "))).join(", or ");
-  return new FileError(folder, `expected a tokenizer (tokenizer.json, or ${older}), got ${found}`, {
-    hint: "Copy the tokenizer's files beside the weights; in Python: AutoTokenizer.from_pretrained(ID).save_pretrained(FOLDER).",
-  });
-}
-
-async function readJson(files: Files, path: string): Promise<Record<string, unknown>> {
-  const text = await files.readText(path);
-  try {
-    const json: unknown = JSON.parse(text);
-    if (typeof json === "object" && json !== null && !Array.isArray(json)) return json as Record<string, unknown>;
-  } catch (cause) {
-    throw new FileError(path, `expected JSON, got a file that does not parse: ${(cause as Error).message}`, {
-      hint: "The file may be cut off; download it again.",
-      cause,
-    });
-  }
-  throw new FileError(path, "expected a JSON object, got another kind of value");
-}
-
-function checkParts(path: string, json: TokenizerJson): void {
+/** @throws {FileError} naming every part of tokenizer.json that is not what it should be. */
+function checkParts(path: string, json: Readonly<Record<string, unknown>>): void {
   const parts = ["model", "decoder", "post_processor", "pre_tokenizer", "normalizer", "added_tokens"];
   const lacking = parts.filter((part) => !(part in json));
   if (lacking.length > 0) throw new FileError(path, `expected a tokenizer, got JSON without ${lacking.join(", ")}`);
+  const stages = parts.slice(1, -1).filter((part) => json[part] !== null && !isStage(json[part]));
+  const tokens = Array.isArray(json.added_tokens) ? json.added_tokens : null;
+  const wrong = tokens?.findIndex((token: unknown) => tokenContent(token) === null || typeof token !== "object") ?? -1;
+  const faults = [
+    ...(isObject(json.model) ? [] : ["model: expected an object"]),
+    ...stages.map((part) => `${part}: expected null or an object with a type`),
+    ...(tokens === null ? ["added_tokens: expected a list"] : []),
+    ...(wrong >= 0 ? [`added_tokens[${wrong}]: expected an object with content`] : []),
+  ];
+  if (faults.length > 0) throw new FileError(path, `expected a tokenizer, got other values:\n  ${faults.join("\n  ")}`);
+}
+
+const isObject = (value: unknown): value is Readonly<Record<string, unknown>> =>
+  typeof value === "object" && value !== null && !Array.isArray(value);
+
+/** Whether a value is a step, and so are those of a sequence. */
+function isStage(value: unknown): boolean {
+  if (!isObject(value) || typeof value.type !== "string") return false;
+  const inside = ["normalizers", "pretokenizers", "decoders", "processors"].flatMap((key) => value[key] ?? []);
+  return value.type !== "Sequence" || inside.every(isStage);
 }

@@ -1,6 +1,7 @@
 // A tokenizer.json in the words that Transformers.js reads as the Rust library does, and what it reads otherwise all the same.
 import { Tokenizer as Engine } from "@huggingface/tokenizers";
 import { type StageJson, stagesOf, type TokenizerJson } from "./json.ts";
+import { metaspaceOptions } from "./pre-tokenizers.ts";
 import type { Tokenizer } from "./tokenizer.ts";
 
 /** A run of what stands before a match, one character after the other. */
@@ -70,8 +71,7 @@ function saidPreTokenizer(stage: StageJson): readonly StageJson[] {
     case "Metaspace":
       return stage.split === false
         ? [stage]
-        : // oxlint-disable-next-line typescript/no-base-to-string
-          [stage, matches(merged(escaped(String(stage.replacement ?? "▁")), "MergedWithNext"))];
+        : [stage, matches(merged(escaped(metaspaceOptions(stage).replacement), "MergedWithNext"))];
     case "Split":
       return [saidSplit(stage)];
     default:
