@@ -11,8 +11,8 @@ const SRC = fileURLToPath(new URL("../src", import.meta.url));
 const DOORS: readonly string[] = ["index.ts", "node.ts", "web.ts", "graph.ts"];
 const BEHIND_DOORS = /^(runtime\/([\w-]+-)?(node|web)|hub\/(files|hub)-(node|web))\.ts$/;
 
-/** Indexes of a part of a room that loads nothing of the rest, so that help is printed at once. */
-const LIGHT_INDEXES: readonly string[] = ["settings/table/index.ts"];
+/** Indexes of a part of a room that load nothing of the rest, so that help is printed at once. */
+const LIGHT_INDEXES: readonly string[] = ["settings/table/index.ts", "data/expressions/index.ts"];
 
 /** Modules that only some files may name. */
 const GUARDED: readonly { readonly module: RegExp; readonly files: RegExp }[] = [

@@ -12,6 +12,7 @@ Written: the checkpoints as in t5.py, and `DIR/generation.json`:
 import argparse
 import json
 import pathlib
+import re
 
 import torch
 import transformers
@@ -31,9 +32,34 @@ OPTIONS = {
                      "earlyStopping": "never", "numReturnSequences": 2},
     "beam-2-short": {"maxNewTokens": 9, "numBeams": 2, "lengthPenalty": -1.0},
 }  # fmt: skip
+# what transformers' logits processors do, alone and together; compared live, not committed
+RULES = {
+    "rule-repetition": {"repetitionPenalty": 1.6},
+    "rule-repetition-low": {"repetitionPenalty": 0.7},
+    "rule-no-repeat": {"noRepeatNgramSize": 2},
+    "rule-no-repeat-1": {"noRepeatNgramSize": 1},
+    "rule-encoder-repetition": {"encoderRepetitionPenalty": 1.8},
+    "rule-encoder-no-repeat": {"encoderNoRepeatNgramSize": 2},
+    "rule-bad-words": {"badWordsIds": [[7], [9, 11], [5, 5], [1], [0, 6], [12, 13, 14]]},
+    "rule-bias": {"sequenceBias": [[[8], 3.0], [[10, 4], 5.0], [[6], -2.5]]},
+    "rule-forced": {"forcedBosTokenId": 9, "forcedEosTokenIds": [1]},
+    "rule-suppress": {"suppressTokens": [4, 6, 8], "beginSuppressTokens": [5, 7, 1]},
+    "rule-suppress-behind": {"forcedBosTokenId": 3, "beginSuppressTokens": [5, 7, 9, 11]},
+    "rule-decay": {"exponentialDecayLengthPenalty": [3, 1.4]},
+    "rule-all": {
+        "sequenceBias": [[[8], 2.0]], "repetitionPenalty": 1.2, "noRepeatNgramSize": 3, "badWordsIds": [[7], [9, 11]],
+        "forcedBosTokenId": 5, "forcedEosTokenIds": [1], "exponentialDecayLengthPenalty": [4, 1.2],
+        "suppressTokens": [6], "beginSuppressTokens": [10], "renormalizeLogits": True,
+    },
+}  # fmt: skip
+for name, rules in RULES.items():
+    OPTIONS[name] = {"maxNewTokens": 12, "minNewTokens": 2, "rules": rules}
+    OPTIONS[f"{name}-beams"] = {"maxNewTokens": 10, "numBeams": 3, "lengthPenalty": 0.8, "rules": rules}
+OPTIONS["special"] = {"maxNewTokens": 12, "numBeams": 2, "special": {"startId": 4, "endIds": [1, 6, 9]}}
 THEIRS = {
     "maxNewTokens": "max_new_tokens", "minNewTokens": "min_new_tokens", "numBeams": "num_beams",
     "lengthPenalty": "length_penalty", "earlyStopping": "early_stopping", "numReturnSequences": "num_return_sequences",
+    "forcedEosTokenIds": "forced_eos_token_id", "startId": "decoder_start_token_id", "endIds": "eos_token_id",
 }  # fmt: skip
 # with more decoder than encoder layers transformers 5.23 fails: its cache counts the encoder's
 VARIANTS = ("t5-v10", "t5-v11", "t5-silu")
@@ -71,10 +97,18 @@ def batches_of(prompts: list[list[int]]) -> list[list[list[int]]]:
     return batches
 
 
-def cut(row: list[int]) -> list[int]:
+def theirs(options: dict) -> dict:
+    """Our options as arguments of `generate`."""
+    flat = {**options, **options.get("rules", {}), **options.get("special", {})}
+    snake = {key: THEIRS.get(key, re.sub("([A-Z])", lambda found: f"_{found[1].lower()}", key)) for key in flat}
+    return {snake[key]: value for key, value in flat.items() if key not in ("rules", "special")}
+
+
+def cut(row: list[int], ends: list[int]) -> list[int]:
     """New tokens up to the one that ends the text."""
     row = row[1:]
-    return row[: row.index(EOS) + 1] if EOS in row else row
+    at = [i for i, token in enumerate(row) if token in ends]
+    return row[: at[0] + 1] if at else row
 
 
 @torch.no_grad()
@@ -86,10 +120,10 @@ def write(model, batches, options: dict) -> tuple[list, list]:
         mask = torch.tensor([[1] * len(row) + [0] * (length - len(row)) for row in batch])
         out = model.generate(
             input_ids=ids, attention_mask=mask, do_sample=False, return_dict_in_generate=True, output_scores=True,
-            **{THEIRS[key]: value for key, value in options.items()},
+            **theirs(options),
         )  # fmt: skip
         each = options.get("numReturnSequences", 1)
-        rows = [cut(row) for row in out.sequences.tolist()]
+        rows = [cut(row, options.get("special", {}).get("endIds", [EOS])) for row in out.sequences.tolist()]
         texts += [rows[i : i + each] for i in range(0, len(rows), each)]
         if options.get("numBeams", 1) > 1:
             flat = out.sequences_scores.tolist()
@@ -100,7 +134,9 @@ def write(model, batches, options: dict) -> tuple[list, list]:
 def case(folder: pathlib.Path, variant: str, name: str, count: int) -> dict:
     options = OPTIONS[name]
     model = t5.load(folder / "checkpoints" / variant)
-    batches = batches_of(prompts_for(f"{variant}/{name}", count, model.config.vocab_size))
+    prompts = prompts_for(f"{variant}/{name}", count, model.config.vocab_size)
+    # rules about the text that is read see its padding too: alone it has none
+    batches = [[prompt] for prompt in prompts] if "encoder" in name else batches_of(prompts)
     texts, scores = write(model, batches, options)
     exact, _ = write(model.double(), batches, options)
     ties = [i for i, (a, b) in enumerate(zip(texts, exact, strict=True)) if a != b]
@@ -141,7 +177,9 @@ def main():
     plan = [("t5-v10", "greedy", 12), ("t5-v11", "beam-4", 9), ("t5-v11", "beam-4-early", 6), ("t5-v10", "beam-3-never", 6)]
     if not options.golden:
         few = max(1, options.prompts // 4)
-        plan = [(v, n, options.prompts if n in ("greedy", "beam-4") else few) for v in VARIANTS for n in OPTIONS]
+        plan = [(v, n, options.prompts if n in ("greedy", "beam-4") else few)
+                for v in VARIANTS for n in OPTIONS if not n.startswith("rule")]  # fmt: skip
+        plan += [("t5-v11", n, max(1, few // 3)) for n in OPTIONS if n.startswith("rule")]
     for variant in {v for v, _, _ in plan}:
         folder = options.out / "checkpoints" / variant
         if not (folder / "config.json").exists():

@@ -15,10 +15,12 @@ import warnings
 import torch
 import transformers
 from peft import LoraConfig, PeftModel, PromptTuningConfig, get_peft_model
+from safetensors.torch import load_file
 
 transformers.logging.set_verbosity_error()
 
 USUAL = {"task_type": "SEQ_CLS", "r": 2, "lora_alpha": 4}
+HEAD = ["HEAD"]  # stands for the linear layers of the model's head
 KINDS = {
     "suffix": {"target_modules": ["query", "value"], "use_rslora": True},
     "regex": {"target_modules": r".*\.(0|1)\.attention\.self\.(query|key)"},
@@ -36,6 +38,21 @@ KINDS = {
     "bias-lora-only": {"target_modules": ["intermediate.dense"], "bias": "lora_only"},
     "saved": {"target_modules": ["key"], "modules_to_save": ["classifier", "LayerNorm"]},
     "dropout": {"target_modules": ["value"], "lora_dropout": 0.3, "init_lora_weights": "gaussian"},
+    "tables": {"target_modules": ["word_embeddings", "position_embeddings", "token_type_embeddings", "key"]},
+    "tables-regex": {"target_modules": r".*(word_embeddings|value)", "rank_pattern": {"word_embeddings": 3}, "use_rslora": True},
+    "tables-stored": {"target_modules": ["word_embeddings"], "save_embedding_layers": True},
+    "without-head": {"target_modules": ["query"], "task_type": None},
+    "on-head": {"target_modules": ["query", *HEAD], "task_type": None},
+    "on-head-bias": {"target_modules": HEAD, "task_type": None, "bias": "all"},
+    "on-head-all-linear": {"target_modules": "all-linear", "task_type": None, "alpha_pattern": {"classifier": 7}},
+    "head-saved": {"target_modules": ["query", *HEAD]},
+    "features": {"target_modules": ["query", "word_embeddings"], "task_type": "FEATURE_EXTRACTION"},
+    "features-regex": {"target_modules": r"encoder\.layer\.1\..*(query|dense)", "task_type": "FEATURE_EXTRACTION"},
+    "features-all-linear": {"target_modules": "all-linear", "task_type": "FEATURE_EXTRACTION", "rank_pattern": {"key": 3}},
+    "features-pooler": {"target_modules": ["value"], "modules_to_save": ["LayerNorm"], "task_type": "FEATURE_EXTRACTION"},
+    # as peft wrote them before 0.11: null for the modules that the task adds
+    "old": {"target_modules": ["query", "value"], "old": True},
+    "old-prompt": {"num_virtual_tokens": 3, "task_type": "SEQ_CLS", "old": True},
 }
 T5_KINDS = {
     "suffix": {"target_modules": ["q", "v"]},
@@ -43,6 +60,10 @@ T5_KINDS = {
     "all-linear": {"target_modules": "all-linear", "use_rslora": True},
     "layers": {"target_modules": ["o"], "layers_to_transform": [1], "layers_pattern": "block"},
     "prompt": {"num_virtual_tokens": 3},
+    "tables": {"target_modules": ["embed_tokens", "v"]},
+    "distances": {"target_modules": ["relative_attention_bias", "wo"]},
+    "shared": {"target_modules": ["shared", "q"]},
+    "vocabulary": {"target_modules": ["lm_head", "k"]},
 }
 
 
@@ -70,18 +91,42 @@ def make(arguments, batch):
     for name, kind in (T5_KINDS if is_t5 else KINDS).items():
         torch.manual_seed(len(seen))
         task = {"task_type": "SEQ_2_SEQ_LM"} if is_t5 else {}
+        settings = {key: value for key, value in kind.items() if key not in ("old", "save_embedding_layers")}
         if "num_virtual_tokens" in kind:
-            config = PromptTuningConfig(**{**task, **kind})
+            config = PromptTuningConfig(**{**task, **settings})
         else:
-            config = LoraConfig(**{**USUAL, **task, **kind})
-        tuned = get_peft_model(base_model(arguments.base), config)
+            config = LoraConfig(**{**USUAL, **task, **settings})
+        is_bare = config.task_type == "FEATURE_EXTRACTION"
+        base = base_model(arguments.base)
+        if "HEAD" in kind.get("target_modules", []):
+            head = ["classifier"] if base.config.model_type == "bert" else ["classifier.dense", "out_proj"]
+            config.target_modules = {*head, *config.target_modules} - {"HEAD"}
+        # a bare encoder inside its model: what the adapter does to it shows in the head's logits
+        bare = base.base_model if is_bare else base
+        tuned = get_peft_model(bare, config)
         with torch.no_grad():
             for parameter in tuned.parameters():
                 if parameter.requires_grad:
                     parameter.normal_(std=0.3)
-        tuned.save_pretrained(arguments.out / name)
-        seen[name] = logits(tuned, batch)
+        tuned.save_pretrained(arguments.out / name, save_embedding_layers=kind.get("save_embedding_layers", "auto"))
+        if kind.get("old"):
+            make_old(arguments.out / name)
+        seen[name] = logits(base if is_bare else tuned, batch)
     return seen
+
+
+def make_old(folder):
+    """The folder as peft wrote it before 0.11, with a pickled file."""
+    path = folder / "adapter_config.json"
+    config = json.loads(path.read_text())
+    known = ["base_model_name_or_path", "bias", "inference_mode", "lora_alpha", "lora_dropout", "peft_type", "r"]
+    known += ["target_modules", "task_type", "num_virtual_tokens", "token_dim", "num_layers", "num_attention_heads"]
+    kept = {key: config[key] for key in known if key in config}
+    added = {"modules_to_save": None, "fan_in_fan_out": False, "enable_lora": None, "merge_weights": False}
+    path.write_text(json.dumps({**kept, **(added if "r" in config else {})}))
+    weights = folder / "adapter_model.safetensors"
+    torch.save(load_file(weights), folder / "adapter_model.bin")
+    weights.unlink()
 
 
 def load(arguments, batch):

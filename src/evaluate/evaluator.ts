@@ -10,10 +10,16 @@ import {
   type Scores,
   type SparseMlpPlan,
 } from "../infer/index.ts";
-import { type BaseModel, headOf } from "../load/index.ts";
+import { type BaseModel, headOf, writingOptions } from "../load/index.ts";
 import type { Method } from "../peft/index.ts";
 import type { Backend } from "../runtime/index.ts";
-import { type AnswerSettings, generationOptions, type Settings, spanOptions } from "../settings/index.ts";
+import {
+  type AnswerSettings,
+  generationOptions,
+  type Settings,
+  type SettingsKey,
+  spanOptions,
+} from "../settings/index.ts";
 import { type Evaluation, glueMetrics, isGlueMetric, type Outcome } from "../tasks/index.ts";
 import type { Tensor } from "../tensor/index.ts";
 import { extractiveAnswers } from "./span-answers.ts";
@@ -35,6 +41,8 @@ export interface EvaluatorOptions {
   readonly seed: number;
   /** Stops an evaluation before its next batch: it then fails with the signal's reason. */
   readonly signal?: AbortSignal | undefined;
+  /** What was asked for of a model without a run, whose folder says the rest; null: the settings say it all. */
+  readonly asked?: ReadonlySet<SettingsKey> | null;
   /** Write by the rows of active neurons, where that pays. */
   readonly sparseDecoding?: boolean;
   /** Which MLPs of the decoder are read by rows, whatever `sparseDecoding` says. */
@@ -161,12 +169,17 @@ function spanMeasure({ task, padding, batchSize, answers, signal }: EvaluatorOpt
 }
 
 function textMeasure(
-  { base, task, padding, batchSize, answers, maxTargetLength, seed, signal }: EvaluatorOptions,
+  { base, task, padding, batchSize, answers, maxTargetLength, seed, signal, asked = null }: EvaluatorOptions,
   scorer: Scorer,
   generator: Generator,
   score: Evaluator["score"],
 ): Measure {
-  const generation = generationOptions(answers, maxTargetLength, seed);
+  const generation = writingOptions(base.generation, base.model.config.vocabSize, {
+    own: generationOptions(answers, maxTargetLength, seed),
+    asked: asked ?? new Set(),
+    isRun: asked === null,
+    seed,
+  });
   return async (trained, examples) => {
     const scores = await score(trained, examples);
     generator.clearDensity();

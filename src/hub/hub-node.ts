@@ -99,7 +99,7 @@ async function located(session: Session, revision: string): Promise<Found> {
   if (cached !== null && (isCommit || session.isOffline)) return cached;
   if (session.isOffline) {
     throw new FileError(session.id, `expected it in the cache ${session.cacheFolder}, got no whole copy (offline)`, {
-      hint: `Unset HF_HUB_OFFLINE to fetch it, or pass a local folder. ${session.localHint}`,
+      hint: `To fetch it, unset HF_HUB_OFFLINE and TRANSFORMERS_OFFLINE; or pass a local folder. ${session.localHint}`,
     });
   }
   try {

@@ -60,7 +60,14 @@ describe("hubSettings", () => {
 });
 
 describe("wantedFiles", () => {
-  const text = ["config.json", "merges.txt", "tokenizer.json", "tokenizer_config.json", "vocab.json"];
+  const text = [
+    "config.json",
+    "generation_config.json",
+    "merges.txt",
+    "tokenizer.json",
+    "tokenizer_config.json",
+    "vocab.json",
+  ];
   const never = [
     "README.md",
     "tf_model.h5",

@@ -51,7 +51,7 @@ export function hubSettings(environment: EnvironmentVariables, home: string): Hu
 }
 
 const TEXT_FILES =
-  /^(config\.json|tokenizer[\w.-]*|vocab\.(txt|json)|merges\.txt|special_tokens_map\.json|added_tokens\.json|spiece\.model|sentencepiece\.bpe\.model|adapter_config\.json|head_config\.json|deft(-pruning)?\.json)$/;
+  /^((generation_)?config\.json|tokenizer[\w.-]*|vocab\.(txt|json)|merges\.txt|special_tokens_map\.json|added_tokens\.json|spiece\.model|sentencepiece\.bpe\.model|adapter_config\.json|head_config\.json|deft(-pruning)?\.json)$/;
 
 // the first group that is present is taken: a repository often holds the same weights several times
 const WEIGHT_GROUPS: readonly RegExp[] = [

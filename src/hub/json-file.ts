@@ -1,6 +1,7 @@
 // JSON files read for others' formats, with the line named when they are broken.
 import { DataError, FileError } from "../errors.ts";
 import { type Files, joinPath } from "../tensor/index.ts";
+import { depthOf, literalOf, withLiterals } from "./json-literals.ts";
 
 /** A JSON object as it was parsed: nothing about its values is known. */
 export type JsonObject = Readonly<Record<string, unknown>>;
@@ -28,29 +29,62 @@ export function isJsonObject(value: unknown): value is JsonObject {
   return typeof value === "object" && value !== null && !Array.isArray(value);
 }
 
+export interface JsonTextOptions {
+  /** Keys whose numbers are written with a point (`1.0`) also where this program set them. */
+  readonly floats?: readonly string[];
+}
+
 /**
- * An object as a JSON file's text, as Python's `json.dump(indent=2, sort_keys=True)` lays it out. Numbers of the fields
- * in `floats` keep a point (`1.0`): Python's readers tell integers and floats apart.
+ * An object as a JSON file's text, as Python's `json.dump(indent=2, sort_keys=True)` lays it out. A number that was read from a file and
+ * copied keeps its literal (`1.0`, `1e-06`, an integer of 30 digits): Python's readers tell integers and floats apart.
  */
-export function jsonText(value: JsonObject, { floats = [] }: { floats?: readonly string[] } = {}): string {
-  const text = `${JSON.stringify(sorted(value), null, 2)}\n`;
-  return text.replace(/^( *"(\w+)": -?\d+)(?=,?$)/gm, (line, _, field: string) =>
-    floats.includes(field) ? `${line}.0` : line,
-  );
+export function jsonText(value: JsonObject, options: JsonTextOptions = {}): string {
+  return `${written(value, new Set(options.floats), "") ?? "null"}\n`;
 }
 
-function sorted(value: unknown): unknown {
-  if (Array.isArray(value)) return value.map(sorted);
-  if (!isJsonObject(value)) return value;
-  const keys = Object.keys(value).sort();
-  return Object.fromEntries(keys.map((key) => [key, sorted(value[key])]));
+/** Undefined for what JSON leaves out. */
+function written(value: unknown, floats: ReadonlySet<string>, indent: string): string | undefined {
+  if (typeof value !== "object" || value === null) return JSON.stringify(value) as string | undefined;
+  const inner = `${indent}  `;
+  const member = (key: string, of: unknown) =>
+    typeof of === "number" ? numberText(value, key, of, floats) : written(of, floats, inner);
+  const isList = Array.isArray(value);
+  const parts = isList
+    ? value.map((item: unknown, index) => member(String(index), item) ?? "null")
+    : sortedKeys(value).flatMap((key) => {
+        const text = member(key, (value as JsonObject)[key]);
+        return text === undefined ? [] : [`${JSON.stringify(key)}: ${text}`];
+      });
+  const [open, close] = isList ? "[]" : "{}";
+  return parts.length === 0 ? `${open}${close}` : `${open}\n${inner}${parts.join(`,\n${inner}`)}\n${indent}${close}`;
+}
+
+/** Whole numbers in their order (`id2label`), then the others. */
+function sortedKeys(value: object): string[] {
+  const sorted = Object.keys(value).sort();
+  return Object.keys(Object.fromEntries(sorted.map((key) => [key, null])));
+}
+
+function numberText(container: object, key: string, value: number, floats: ReadonlySet<string>): string {
+  const text = literalOf(container, key, value) ?? JSON.stringify(value);
+  return floats.has(key) && /^-?\d+$/.test(text) ? `${text}.0` : text;
 }
 
 /**
- * A parsed JSON text.
+ * A parsed JSON text; `jsonText` writes its numbers as they stand there, in copies of its objects too.
  * @throws {DataError} with the line at which it stops being JSON.
  */
 export function parseJson(path: string, text: string): unknown {
+  const value = parsed(path, text);
+  if (depthOf(text) > DEEPEST)
+    throw new DataError(path, { expected: `lists and objects nested at most ${DEEPEST} deep`, got: "more" });
+  return withLiterals(text, value);
+}
+
+/** Deeper than any file of a model; a program that follows the nesting would end in a stack overflow far beyond. */
+const DEEPEST = 500;
+
+function parsed(path: string, text: string): unknown {
   try {
     return JSON.parse(text);
   } catch (cause) {

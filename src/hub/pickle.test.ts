@@ -66,6 +66,22 @@ describe("unpickle", () => {
     }
   });
 
+  it("makes no text of nested lists, which would fill any memory", () => {
+    // [[…], […]] where each list is the one before it, twice: 2^200 parts in 1 KB
+    const memo = (i: number) => [0x71, i];
+    const recall = (i: number) => [0x68, i];
+    const doubled = Array.from({ length: 200 }, (_, i) => [
+      0x5d,
+      ...memo(i + 1),
+      0x28,
+      ...recall(i),
+      ...recall(i),
+      0x65,
+    ]);
+    const bomb = [0x80, 4, 0x5d, ...memo(0), ...doubled.flat()];
+    expect(() => unpickle(Uint8Array.from([...bomb, ...text("x"), 0x93, 0x2e]))).toThrow("a name that is no text");
+  });
+
   it("throws nothing but CheckpointError, whatever the bytes", () => {
     const onlyRefuses = (bytes: Uint8Array) => {
       try {

@@ -143,7 +143,9 @@ class Unpickler {
       case 0x93: {
         // STACK_GLOBAL
         const [module, name] = this.#popMany(2);
-        return this.#push(known(String(module), String(name)));
+        // the text of nested lists may be longer than any memory
+        if (typeof module !== "string" || typeof name !== "string") throw refusal("a name that is no text");
+        return this.#push(known(module, name));
       }
       case 0x51: // BINPERSID
         return this.#push(storageOf(this.#pop()));

@@ -89,6 +89,11 @@ describe("safetensors", () => {
     ],
     ["a header longer than the file", fileOf("{}", 0).subarray(0, 9), [/file size: expected at least 10 bytes.*got 9/]],
     ["broken JSON", fileOf('{"a":', 0), [/header: expected JSON/]],
+    [
+      "JSON nested deeper than a stack",
+      fileOf(`{"a": {"dtype": ${"[".repeat(20_000)}${"]".repeat(20_000)}}}`, 0),
+      ["header: expected names with dtype, shape and offsets, got nested JSON"],
+    ],
     ["a list", fileOf([1], 0), ["header: expected a JSON object, got a list"]],
     ["broken UTF-8", fileOf({ a: 1 }, 0).map((b, i) => (i === 9 ? 0xff : b)), [/header: expected JSON in UTF-8/]],
     [

@@ -4,6 +4,7 @@ import { CheckpointError, type CheckpointIssue, FileError } from "../errors.ts";
 import { type DType, elementBytes, type Files, type Tensor, type Weight, type Weights } from "../tensor/index.ts";
 import { joinBytes, tensorBytes } from "./bytes.ts";
 import { issueList } from "./issues.ts";
+import { depthOf } from "./json-literals.ts";
 import { fileWeight, resolvedFile } from "./span.ts";
 
 /** Largest header a reader accepts, in bytes; the same limit as the Rust library's. */
@@ -86,10 +87,15 @@ function headerLength(file: string, bytes: Uint8Array, fileBytes: number): numbe
   return Number(length);
 }
 
+/** An object of objects with lists; what is nested far deeper would end a message about it in a stack overflow. */
+const DEEPEST_HEADER = 100;
+
 function headerJson(file: string, bytes: Uint8Array): object {
   let json: unknown;
+  let text: string;
   try {
-    json = JSON.parse(new TextDecoder("utf-8", { fatal: true, ignoreBOM: true }).decode(bytes));
+    text = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true }).decode(bytes);
+    json = JSON.parse(text);
   } catch (cause) {
     const got = cause instanceof Error ? cause.message : String(cause);
     throw new CheckpointError(file, [{ name: "header", expected: "JSON in UTF-8", got }], {
@@ -97,6 +103,8 @@ function headerJson(file: string, bytes: Uint8Array): object {
       cause,
     });
   }
+  if (depthOf(text) > DEEPEST_HEADER)
+    throw damaged(file, "header", "names with dtype, shape and offsets", "nested JSON");
   if (typeof json !== "object" || json === null || Array.isArray(json)) {
     throw damaged(file, "header", "a JSON object", Array.isArray(json) ? "a list" : String(json));
   }

@@ -6,18 +6,22 @@ import {
   elementBytes,
   elementCount,
   type Files,
+  parentFolder,
   type Weight,
   type Weights,
 } from "../tensor/index.ts";
 import { numbersOf } from "./bytes.ts";
 import { issueList } from "./issues.ts";
 import { type PickledDict, type PickledTensor, unpickle } from "./pickle.ts";
+import { pythonCommand, pythonText } from "./shell.ts";
 import { fileWeight, resolvedFile, spanBytes } from "./span.ts";
 import { type ZipMember, zipMembers } from "./zip.ts";
 
-const CONVERT =
-  "Only plain state dicts saved by torch 1.6 or newer are read. Convert it: " +
-  'python -c "from transformers import AutoModel as M; M.from_pretrained(DIR).save_pretrained(DIR)"';
+/** A command that writes an old file anew, with all that it holds. */
+function savedAgain(path: string): string {
+  const file = pythonText(path);
+  return pythonCommand(`import torch; torch.save(torch.load(${file}, map_location='cpu'), ${file})`);
+}
 
 const DTYPE_OF: Readonly<Record<string, DType>> = {
   FloatStorage: "float32",
@@ -34,12 +38,20 @@ const DTYPE_OF: Readonly<Record<string, DType>> = {
 
 /**
  * The tensors of a file written by `torch.save(state_dict)`. Row-major tensors have a `span`, others are put in order
- * when they are read.
+ * when they are read. `convert` is a command that makes a file of today's format of an old one; by default one that writes it anew.
  * @throws {CheckpointError} when the file is damaged or holds anything but a state dict; nothing in it is executed.
  */
-export async function openTorchFile(files: Files, path: string, fileBytes: number): Promise<Weights> {
+export async function openTorchFile(
+  files: Files,
+  path: string,
+  fileBytes: number,
+  convert: string = savedAgain(path),
+): Promise<Weights> {
   const start = await files.readRange(path, 0, Math.min(4, fileBytes));
-  if (start[0] !== 0x50 || start[1] !== 0x4b) throw refused(path, "a zip archive", "an older or unknown format");
+  if (start[0] !== 0x50 || start[1] !== 0x4b) {
+    const hint = `torch before 1.6 wrote such files. Write it anew: ${convert}`;
+    throw refused(path, "a zip archive", "an older or unknown format", hint);
+  }
   const members = await zipMembers(files, path, fileBytes);
   const root = [...members.keys()].find((name) => name.endsWith("/data.pkl"))?.replace(/data\.pkl$/, "");
   if (root === undefined) throw refused(path, "data.pkl", "an archive without it");
@@ -57,12 +69,24 @@ export async function openTorchFile(files: Files, path: string, fileBytes: numbe
     if (issue) issues.push(issue);
     else weights.set(name, storedWeight(files, { ...place, ...member! }, tensor));
   }
-  if (issues.length > 0) throw new CheckpointError(path, issueList(issues), { hint: CONVERT });
+  if (issues.length > 0) throw new CheckpointError(path, issueList(issues), { hint: stateDictHint(path) });
   return weights;
 }
 
-function refused(path: string, expected: string, got: string): CheckpointError {
-  return new CheckpointError(path, [{ name: "torch file", expected, got }], { hint: CONVERT });
+function refused(path: string, expected: string, got: string, hint = stateDictHint(path)): CheckpointError {
+  return new CheckpointError(path, [{ name: "torch file", expected, got }], { hint });
+}
+
+/** What to do about a file of other things than tensors. */
+function stateDictHint(path: string): string {
+  return `Only files of tensors by name are read. Where the model is open in Python: torch.save(model.state_dict(), ${pythonText(path)}), or model.save_pretrained(${pythonText(parentFolder(path))}).`;
+}
+
+/** A command that writes the tensors which lie under a key of a larger file beside it, as safetensors. */
+function partHint(path: string, key: string): string {
+  const file = path.replace(/[^/]*$/, (name) => (name.startsWith("adapter") ? "adapter_model" : "model"));
+  const code = `import torch; from safetensors.torch import save_file; t = torch.load(${pythonText(path)}, map_location='cpu')[${pythonText(key)}]; save_file({k: v.clone().contiguous() for k, v in t.items()}, ${pythonText(`${file}.safetensors`)}, {'format': 'pt'})`;
+  return `The tensors lie under ${JSON.stringify(key)}. Take them out: ${pythonCommand(code)}`;
 }
 
 function stateDict(path: string, pickle: Uint8Array): [string, PickledTensor][] {
@@ -71,21 +95,30 @@ function stateDict(path: string, pickle: Uint8Array): [string, PickledTensor][] 
     root = unpickle(pickle);
   } catch (cause) {
     if (!(cause instanceof CheckpointError)) throw cause;
-    throw new CheckpointError(path, cause.issues, { hint: CONVERT, cause });
+    throw new CheckpointError(path, cause.issues, { hint: stateDictHint(path), cause });
   }
   if (!(root instanceof Map)) throw refused(path, "a state dict", "another object");
   const entries: [string, PickledTensor][] = [];
   for (const [name, value] of root as PickledDict) {
     if (typeof name !== "string" || !isTensor(value)) {
-      throw refused(
-        path,
-        "a tensor under each name",
-        `something else under ${JSON.stringify(String(name).slice(0, 80))}`,
-      );
+      // a name that is no text may be nested lists, whose text is longer than any memory
+      const got = `something else under ${typeof name === "string" ? JSON.stringify(name.slice(0, 80)) : "a name that is no text"}`;
+      const key = keyOfTensors(root as PickledDict);
+      throw refused(path, "a tensor under each name", got, key === null ? stateDictHint(path) : partHint(path, key));
     }
     entries.push([name, value]);
   }
   return entries;
+}
+
+/** The key of a file's only dict of tensors, as training frameworks store it beside their own state. */
+function keyOfTensors(root: PickledDict): string | null {
+  const keys = [...root].flatMap(([key, value]) =>
+    typeof key === "string" && value instanceof Map && value.size > 0 && [...value.values()].every(isTensor)
+      ? [key]
+      : [],
+  );
+  return keys.length === 1 ? keys[0]! : null;
 }
 
 function isTensor(value: unknown): value is PickledTensor {

@@ -2,13 +2,22 @@
 import { loadTokenizer, type ModelClasses, type Tokenizer } from "../data/index.ts";
 import { CheckpointError, type CheckpointIssue, UnsupportedError } from "../errors.ts";
 import type { StoredFormat } from "../graph/index.ts";
-import { fingerprint, type HubEvent, type JsonObject, openCheckpoint } from "../hub/index.ts";
-import { anyModel, type EncoderModel, type Model, maxSequenceLength, sanitize } from "../models/index.ts";
+import {
+  type Checkpoint,
+  fingerprint,
+  type HubEvent,
+  type JsonObject,
+  openCheckpoint,
+  pythonCommand,
+  pythonText,
+} from "../hub/index.ts";
+import { anyModel, type EncoderModel, type Model, maxSequenceLength, sanitize, unwrapped } from "../models/index.ts";
 import { headOnly, isHead } from "../peft/index.ts";
 import type { Environment } from "../runs/index.ts";
 import { type Pruning, readPruning } from "../runs/index.ts";
 import { buildTaskGraph, type HeadKind } from "../tasks/index.ts";
 import { joinPath, type Weights } from "../tensor/index.ts";
+import { type GenerationConfig, readGenerationConfig } from "./generation-config.ts";
 import { openBaseWeights, type StoredQuantization } from "./quantized-base.ts";
 
 export interface BaseModel {
@@ -26,6 +35,8 @@ export interface BaseModel {
   readonly pruning: Pruning | null;
   /** How its block matrices are stored; null: in float32. */
   readonly quantization: StoredQuantization | null;
+  /** What its folder says about how it writes; null for a model that does not. */
+  readonly generation: GenerationConfig | null;
 }
 
 /**
@@ -41,8 +52,12 @@ export async function openBaseModel(
   const { files } = environment;
   const { folder, commit } = await environment.findModel(name, onProgress);
   const checkpoint = await openCheckpoint(files, folder);
-  const model = anyModel(checkpoint.config, joinPath(folder, "config.json"), checkpoint.weights);
-  const stored = sanitize(model.config, checkpoint.weights, folder);
+  const named = namedWeights(checkpoint, environment);
+  const model = anyModel(checkpoint.config, joinPath(folder, "config.json"), named);
+  const stored = sanitize(model.config, named, folder);
+  // before anything is made for each layer
+  const layers = layerIssues(model, stored);
+  if (layers.length > 0) throw new CheckpointError(folder, layers, { hint: UNLIKE });
   const tokenizer = await loadTokenizer(files, folder);
   const issues = vocabularyIssues(tokenizer, model);
   if (issues.length > 0) throw new CheckpointError(folder, issues);
@@ -60,7 +75,37 @@ export async function openBaseModel(
     fingerprint: await fingerprint(files, stored),
     pruning: await readPruning(files, folder),
     quantization,
+    generation: await readGenerationConfig(files, folder, model.config, checkpoint.config),
   };
+}
+
+/**
+ * A checkpoint's weights without the prefixes of wrappers, which is said.
+ * @throws {CheckpointError} when other names stand before the model's own.
+ */
+function namedWeights({ folder, weights, files }: Checkpoint, environment: Environment): Weights {
+  const { weights: named, wrappers, prefix } = unwrapped(weights, folder);
+  if (prefix !== null) {
+    const [table] = [...named.keys()].filter((name) => name.startsWith(prefix) && name.endsWith(".weight"));
+    const issue = { name: table!, expected: table!.slice(prefix.length), got: `the prefix ${JSON.stringify(prefix)}` };
+    throw new CheckpointError(folder, [issue], { hint: prefixHint(folder, files, prefix) });
+  }
+  if (wrappers.length > 0)
+    environment.note?.(`${folder}: names are read without ${wrappers.join(", ")}, which a wrapper left there.`);
+  return named;
+}
+
+function prefixHint(folder: string, files: readonly string[], prefix: string): string {
+  if (prefix.startsWith("base_model."))
+    return "peft's wrapper was saved with the model. In Python, save what is inside: model.merge_and_unload().save_pretrained(DIR), or the adapter alone: model.save_pretrained(DIR).";
+  const [name] = files;
+  if (files.length > 1 || name === undefined)
+    return "Save the model inside of the class that was saved: its save_pretrained.";
+  const renamed = `{n.removeprefix(${pythonText(prefix)}): t for n, t in load(f).items()}`;
+  const code = name.endsWith(".bin")
+    ? `import torch; load = torch.load; f = ${pythonText(joinPath(folder, name))}; torch.save(${renamed}, f)`
+    : `from safetensors.torch import load_file as load, save_file; f = ${pythonText(joinPath(folder, name))}; save_file(${renamed}, f, {'format': 'pt'})`;
+  return `Rename them: ${pythonCommand(code)}`;
 }
 
 /** The most tokens an example may have: what was asked for, or less where the model takes no more. */
@@ -107,10 +152,7 @@ export function missingHead(
     known.has(name) || (name.includes(".") && known.has(name.slice(0, name.lastIndexOf("."))));
   for (const [name, { dtype, shape }] of model.architecture === "encoder" ? [] : weights)
     if (!isPart(name)) issues.push({ name, expected: "nothing of this name", got: `${dtype}[${shape.join(", ")}]` });
-  if (issues.length > 0)
-    throw new CheckpointError(folder, issues, {
-      hint: "config.json and the weights do not belong together, or the download is incomplete.",
-    });
+  if (issues.length > 0) throw new CheckpointError(folder, issues, { hint: UNLIKE });
   return missing;
 }
 
@@ -122,6 +164,15 @@ export function headClasses({ model, weights, name }: BaseModel): ModelClasses |
   return labels.length >= 2 && head?.shape[0] === labels.length
     ? { names: labels, of: name, isTrained: true }
     : undefined;
+}
+
+const UNLIKE = "config.json and the weights do not belong together, or the download is incomplete.";
+
+/** A model has several tensors for each layer: with fewer the two files are of different models. */
+function layerIssues({ config }: Model, { size }: ReadonlyMap<string, unknown>): CheckpointIssue[] {
+  const count = config.numLayers + (config.modelType === "t5" ? config.numDecoderLayers : 0);
+  const expected = `the layers of ${size} tensors`;
+  return count <= size ? [] : [{ name: "config.json", expected, got: `${count} layers` }];
 }
 
 /** Every linear layer outside the head, by path. */

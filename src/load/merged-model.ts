@@ -9,7 +9,7 @@ import {
   inferenceGraph,
   type Precision,
 } from "../export/index.ts";
-import { fingerprint, type JsonObject, jsonText, writeSafetensors } from "../hub/index.ts";
+import { fingerprint, type JsonObject, writeSafetensors } from "../hub/index.ts";
 import { anyModel, type EncoderModel, encoderModel, type MlpSite, type Model, mlpSites } from "../models/index.ts";
 import { externalWeights, type StaticRanges } from "../onnx/index.ts";
 import { mergedWeights, methodOf, recordOf, untrained } from "../peft/index.ts";
@@ -19,7 +19,7 @@ import type { Backend, CompileOptions, Program } from "../runtime/index.ts";
 import { buildTaskGraph } from "../tasks/index.ts";
 import { type Files, joinPath, memoryWeights, type Tensor, type Weights } from "../tensor/index.ts";
 import { openBaseModel } from "./base-model.ts";
-import { configWithHead, type ModelSource, writeSmallFiles } from "./model-folder.ts";
+import { configText, configWithHead, type ModelSource, writeSmallFiles } from "./model-folder.ts";
 import { ADAPTER_FOLDER, type OpenedTarget, openTarget } from "./opened-target.ts";
 import { isExtra, withExtras } from "./run-method.ts";
 import type { RunOverrides, RunTarget } from "./target.ts";
@@ -73,13 +73,14 @@ export async function frozen(
       .filter(([name]) => isGate(name))
       .map(([name, { data }]) => [siteOf(name), gateOf(Number(data[0]))]),
   );
-  const config = configWithHead(base.config, head, labels);
-  const model = anyModel(config, undefined, base.weights);
+  const untied = withOwnHead(opened, trained);
+  const config = { ...configWithHead(base.config, head, labels), ...untied.config };
+  const model = anyModel(config, undefined, untied.weights);
   const sites = mlpSites(model);
   const beside = keepsMethod ? besideMethod(opened, trained, gates) : null;
   const laid = beside
     ? new Map([...base.weights, ...memoryWeights(beside.tensors)])
-    : mergedWeights(base.weights, trained, method.settings);
+    : mergedWeights(untied.weights, trained, method.settings);
   return {
     opened,
     config,
@@ -93,6 +94,20 @@ export async function frozen(
     adapterFingerprint: trained.size === 0 ? null : await adapterPrint(files, opened.trained),
     masks,
     gates,
+  };
+}
+
+/** A vocabulary's head that is the embeddings too becomes a matrix of its own where a LoRA changes the head alone. */
+function withOwnHead(
+  { base: { model, weights } }: OpenedTarget,
+  trained: ReadonlyMap<string, Tensor>,
+): Pick<PlainModel, "config" | "weights"> {
+  if (model.architecture === "encoder" || !model.config.tiedHead || !trained.has("lm_head.lora_A.weight"))
+    return { config: {}, weights };
+  const table = weights.get("shared.weight")!;
+  return {
+    config: { scale_decoder_outputs: model.config.scaledHead },
+    weights: new Map([...weights, ["lm_head.weight", table]]),
   };
 }
 
@@ -204,7 +219,7 @@ export async function writePlainModel(
 ): Promise<void> {
   await writeSmallFiles(files, folder, source, null);
   await files.write(joinPath(folder, "model.safetensors"), writeSafetensors(neededWeights(config, weights)));
-  await files.write(joinPath(folder, "config.json"), jsonText(config));
+  await files.write(joinPath(folder, "config.json"), configText(config));
 }
 
 /** Writes what stays beside a smaller base into `adapter/` of its folder, where `openTarget` finds it. */

@@ -52,8 +52,25 @@ export async function writeModelFolder(
     await writeSmallFiles(files, folder, source, maxLength);
     for (const [name, text] of Object.entries(also)) await files.write(joinPath(folder, name), text);
     await files.write(joinPath(folder, "model.safetensors"), writeSafetensors(weights));
-    await files.write(joinPath(folder, "config.json"), jsonText(config));
+    await files.write(joinPath(folder, "config.json"), configText(config));
   });
+}
+
+/** Keys of config.json that transformers 5 takes as floats alone, or writes as such. @see transformers `T5Config`, `BertConfig` */
+const CONFIG_FLOATS = [
+  "attention_probs_dropout_prob",
+  "classifier_dropout",
+  "dropout_rate",
+  "hidden_dropout_prob",
+  "initializer_factor",
+  "initializer_range",
+  "layer_norm_eps",
+  "layer_norm_epsilon",
+];
+
+/** The text of a config.json: what was copied keeps its number literals, and what transformers wants as a float is one. */
+export function configText(config: JsonObject): string {
+  return jsonText(config, { floats: CONFIG_FLOATS });
 }
 
 /** A folder that is there whole or not at all. */

@@ -28,7 +28,7 @@ import { type BaseModel, missingHead, openBaseModel, usableLength } from "./base
 import { methodOver } from "./quantized-base.ts";
 import { keptCheckpoint, openCheckpointPart, runPlace } from "./run-checkpoint.ts";
 import type { RunOverrides, RunTarget } from "./target.ts";
-import { HEAD_NAMES, hasSpanHead, targetHead, taskNamed } from "./target-head.ts";
+import { bringsHead, HEAD_NAMES, hasSpanHead, otherArchitecture, targetHead, taskNamed } from "./target-head.ts";
 import { checkTrainedPart, readTrainedPart } from "./trained-part.ts";
 import { checkPositions } from "./virtual-tokens.ts";
 
@@ -170,10 +170,12 @@ async function openAdapter(
   const head = targetHead(base, {
     task,
     labels,
-    isRegression: run ? labels.length === 0 : part.sidecar !== null && part.sidecar.labels.length === 0,
+    isRegression: run || part.sidecar ? labels.length === 0 : labels.length === 1,
     points: hasSpanHead(part.tensors.keys()),
   });
   const alsoTrains = checkTrainedPart(adapter, part, base, head);
+  const other = otherArchitecture(base, head);
+  if (other !== null && !bringsHead(part.tensors.keys())) throw headError(base, head, other);
   return {
     base,
     method: part.method,
@@ -210,21 +212,10 @@ async function openBareModel(base: BaseModel, headOptional: boolean, task: TaskN
   const method = untrained();
   const points = hasSpanHead([...base.weights].map(([name]) => name));
   const head = targetHead(base, { task, labels, isRegression: labels.length === 1, points });
-  const missing = missingHead(base, head);
-  if (missing.size > 0 && !headOptional) {
-    throw new ConfigError(
-      [
-        {
-          path: base.name,
-          expected: `a model with ${HEAD_NAMES[head.kind]}`,
-          got: `none (${[...missing].join(", ")})`,
-        },
-      ],
-      {
-        hint: "Fine-tune it first with deft train, or give --adapter DIR.",
-      },
-    );
-  }
+  const other = headOptional ? null : otherArchitecture(base, head);
+  const missing = other === null ? missingHead(base, head) : new Set<string>();
+  if (other !== null || (missing.size > 0 && !headOptional))
+    throw headError(base, head, other ?? `none (${[...missing].join(", ")})`);
   return {
     base,
     method,
@@ -239,6 +230,11 @@ async function openBareModel(base: BaseModel, headOptional: boolean, task: TaskN
     head,
     decoding: null,
   };
+}
+
+function headError(base: BaseModel, head: HeadKind, got: string): ConfigError {
+  const issue = { path: base.name, expected: `a model with ${HEAD_NAMES[head.kind]}`, got };
+  return new ConfigError([issue], { hint: "Fine-tune it first with deft train, or give --adapter DIR." });
 }
 
 function zeroTensors(

@@ -81,14 +81,26 @@ function modelClass({ model }: BaseModel): string {
   return model.architecture === "encoder" ? names[model.config.modelType] : "T5ForConditionalGeneration";
 }
 
-function taskType(tensors: ReadonlyMap<string, Tensor>, { model }: BaseModel): string {
-  if (model.architecture !== "encoder") return "SEQ_2_SEQ_LM";
-  return [...tensors.keys()].some((name) => name.startsWith("qa_outputs.")) ? "QUESTION_ANS" : "SEQ_CLS";
+/** Whether the layer that a tensor belongs to has a LoRA. */
+function hasLora(tensors: ReadonlyMap<string, Tensor>, name: string): boolean {
+  return isLora(name) || tensors.has(`${name.slice(0, name.lastIndexOf("."))}.lora_A.weight`);
 }
 
-/** Heads and poolers by their module's name. */
+/** As peft spells it; null where no head is stored whole: with a task peft would want one. */
+function taskType(tensors: ReadonlyMap<string, Tensor>, { model }: BaseModel): string | null {
+  if (model.architecture !== "encoder") return "SEQ_2_SEQ_LM";
+  const [head] = savedModules(tensors);
+  if (head === undefined || !isHead(`${head}.`)) return null;
+  return head === "qa_outputs" ? "QUESTION_ANS" : "SEQ_CLS";
+}
+
+/** A LoRA's matrices. */
+const isLora = (name: string): boolean => /\.lora_([AB]\.weight|embedding_[AB])$/.test(name);
+
+/** Heads and poolers by their module's name; a head with a LoRA of its own is the base's. */
 function savedModules(tensors: ReadonlyMap<string, Tensor>): string[] {
-  const heads = new Set([...tensors.keys()].filter((name) => isHead(name)).map((name) => name.split(".")[0]!));
+  const names = [...tensors.keys()].filter((name) => isHead(name) && !hasLora(tensors, name));
+  const heads = new Set(names.map((name) => name.split(".")[0]!));
   const hasPooler = [...tensors.keys()].some((name) => name.endsWith(".pooler.dense.weight"));
   return [...heads, ...(hasPooler ? ["pooler"] : [])];
 }

@@ -1,6 +1,7 @@
 // Which head an opened run or model has: by its task, or by what it holds.
 import { seq2seqTask, squadTask, type Task } from "../data/index.ts";
 import { ConfigError } from "../errors.ts";
+import { isHead } from "../peft/index.ts";
 import { TASKS, type TaskName } from "../settings/index.ts";
 import type { HeadKind } from "../tasks/index.ts";
 import type { BaseModel } from "./base-model.ts";
@@ -50,9 +51,41 @@ export function targetHead(base: BaseModel, { task, labels, isRegression, points
   return isRegression ? { kind: "regression" } : { kind: "classification", numLabels: labels.length };
 }
 
+/** What a checkpoint of transformers' classes answers, by the end of the class's name. */
+const ANSWERS: Readonly<Record<string, { readonly says: string; readonly heads: readonly HeadKind["kind"][] }>> = {
+  ForCausalLM: { says: "which continues a text", heads: [] },
+  ForConditionalGeneration: { says: "which writes a text", heads: ["language-model"] },
+  ForImageClassification: { says: "which names what a picture shows", heads: [] },
+  ForMaskedLM: { says: "which fills gaps in a text", heads: [] },
+  ForMultipleChoice: { says: "which chooses among several texts", heads: [] },
+  ForNextSentencePrediction: { says: "which tells whether a sentence follows another", heads: [] },
+  ForPreTraining: { says: "which was pretrained and has no task yet", heads: [] },
+  ForQuestionAnswering: { says: "which points at answers in a text", heads: ["span"] },
+  ForSequenceClassification: {
+    says: "which classifies a text",
+    heads: ["classification", "multi-label", "regression"],
+  },
+  ForTokenClassification: { says: "which labels each token", heads: [] },
+};
+
+/** What a checkpoint is for, where its config.json names a class whose head is another than `head`; null where it may be that one. */
+export function otherArchitecture({ config }: Pick<BaseModel, "config">, head: HeadKind): string | null {
+  const [name]: unknown[] = Array.isArray(config.architectures) ? config.architectures : [];
+  if (typeof name !== "string") return null;
+  const end = /For[A-Z]\w*$/.exec(name)?.[0] ?? "";
+  const answer = Object.hasOwn(ANSWERS, end) ? ANSWERS[end] : undefined;
+  return answer === undefined || answer.heads.includes(head.kind) ? null : `${name}, ${answer.says}`;
+}
+
 /** Whether names of parameters are those of a head that points. */
 export function hasSpanHead(names: Iterable<string>): boolean {
   for (const name of names) if (name.startsWith("qa_outputs.")) return true;
+  return false;
+}
+
+/** Whether among an adapter's tensors there is a head, so that the base's own says nothing. */
+export function bringsHead(names: Iterable<string>): boolean {
+  for (const name of names) if (isHead(name) && !name.includes(".lora_")) return true;
   return false;
 }
 

@@ -4,6 +4,7 @@ import { issueList, type JsonObject, openSafetensors, safetensorsBytes } from ".
 import {
   type Adapter,
   foldedPart,
+  isHead,
   type Method,
   type MethodSettings,
   methodOf,
@@ -17,6 +18,7 @@ import {
 import type { RunRecord } from "../runs/index.ts";
 import { buildTaskGraph, type HeadKind } from "../tasks/index.ts";
 import { type Files, joinPath, type Tensor } from "../tensor/index.ts";
+import { adapterOver } from "./adapter-names.ts";
 import type { BaseModel } from "./base-model.ts";
 import { adapterPart, publicAdapter } from "./public-adapter.ts";
 import { extrasOf, isExtra, withExtras } from "./run-method.ts";
@@ -100,10 +102,13 @@ export async function readTrainedPart(files: Files, folder: string, base: BaseMo
   }
   const part = await readMethodPart(files, folder, base, sidecar, misfits);
   const extras = (await readTensors(files, joinPath(folder, EXTRAS))) ?? new Map<string, Tensor>();
+  const tensors = new Map([...part.tensors, ...extras]);
+  const method = withExtras(part.method, extrasOf(extras.keys()));
+  // what the method would train of the model itself is the base's own where the adapter does not hold it
   return {
     ...part,
-    method: withExtras(part.method, extrasOf(extras.keys())),
-    tensors: new Map([...part.tensors, ...extras]),
+    method: { ...method, trains: (name) => method.trains(name) && tensors.has(name) },
+    tensors,
     misfits,
   };
 }
@@ -119,7 +124,7 @@ async function readMethodPart(
   if (tensors) {
     return { method: methodOf(sidecar.method as unknown as MethodSettings), tensors, labels: sidecar.labels, sidecar };
   }
-  const adapter = await readAdapter(files, folder, misfits);
+  const adapter = await adapterOver(base, await readAdapter(files, folder, misfits), misfits);
   const part = adapterPart(adapter, base, folder, misfits);
   const labels = sidecar?.labels ?? part.labels ?? headLabels(adapter, base);
   return { method: methodOf(part.settings), tensors: part.tensors, labels, sidecar };
@@ -158,11 +163,11 @@ export function checkTrainedPart(
   const issues = [...misfits];
   // one fault a tensor: what is wrong in itself is not also missing
   const told = (name: string) => misfits.some((issue) => issue.name === name || issue.name.endsWith(`.${name}`));
-  for (const { name, shape, trainable } of known) {
+  for (const { name, shape, trainable, init } of known) {
     const stored = tensors.get(name);
     const expected = `float32[${shape.join(", ")}]`;
     if (told(name)) continue;
-    if (!stored && trainable && !base.weights.has(name)) issues.push({ name, expected, got: "nothing" });
+    if (!stored && (trainable || init) && !base.weights.has(name)) issues.push({ name, expected, got: "nothing" });
     if (stored && stored.shape.join() !== shape.join())
       issues.push({ name, expected, got: `${stored.dtype}[${stored.shape.join(", ")}]` });
   }
@@ -170,8 +175,12 @@ export function checkTrainedPart(
   for (const name of tensors.keys())
     if (!names.has(name) && !told(name))
       issues.push({ name, expected: `a parameter of ${base.name}`, got: "a tensor the model has no place for" });
-  if (issues.length > 0) throw new CheckpointError(folder, issueList(issues), { hint: MISFIT_HINT });
+  const lacksHead = issues.every(({ name, got }) => got === "nothing" && (isHead(name) || name.includes(".pooler.")));
+  if (issues.length > 0)
+    throw new CheckpointError(folder, issueList(issues), { hint: lacksHead ? HEADLESS_HINT : MISFIT_HINT });
   return alsoTrains;
 }
 
+const HEADLESS_HINT =
+  "Neither the adapter nor the model has this head: give a model that has it with --model ID|DIR, or train one with deft train.";
 const MISFIT_HINT = "Give the base model, and the version of it, that the adapter was trained on: --model ID|DIR.";

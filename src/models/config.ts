@@ -1,6 +1,6 @@
 // What an encoder's config.json says, in our names, with every mistake of the file at once.
 import { CheckpointError, type CheckpointIssue, UnsupportedError } from "../errors.ts";
-import { areSizes, type T5Config } from "./t5-config.ts";
+import { areSizes, MOST_LAYERS, type T5Config } from "./t5-config.ts";
 
 export interface EncoderConfig {
   readonly modelType: "bert" | "roberta";
@@ -23,6 +23,9 @@ export interface EncoderConfig {
   readonly labels: readonly string[];
 }
 
+/** More than any model has: names are made before the weights can contradict. */
+const MOST_LABELS = 1_000_000;
+
 /** The `model_type`s of encoders. */
 export const MODEL_TYPES = ["bert", "roberta"] as const;
 
@@ -38,13 +41,15 @@ export function parseEncoderConfig(json: unknown, file = "config.json"): Encoder
   const positions = source.position_embedding_type ?? "absolute";
   if (positions !== "absolute")
     throw new UnsupportedError(`${file}: position_embedding_type ${JSON.stringify(positions)}`, ["absolute"]);
+  checkDirection(source, file);
   const issues: CheckpointIssue[] = [];
   const problem = (name: string, expected: string, got: unknown) =>
     issues.push({ name, expected, got: JSON.stringify(got) ?? "nothing" });
-  const whole = (key: string, fallback?: number, least = 1): number => {
+  const whole = (key: string, fallback?: number, least = 1, most = Number.MAX_SAFE_INTEGER): number => {
     const value = source[key] ?? fallback;
-    if (typeof value === "number" && Number.isInteger(value) && value >= least) return value;
-    problem(key, `a whole number ≥ ${least}`, source[key]);
+    if (typeof value === "number" && Number.isInteger(value) && value >= least && value <= most) return value;
+    const range = most < Number.MAX_SAFE_INTEGER ? `from ${least} to ${most}` : `≥ ${least}`;
+    problem(key, `a whole number ${range}`, source[key]);
     return least;
   };
   const rate = (key: string, fallback: number): number => {
@@ -70,7 +75,7 @@ export function parseEncoderConfig(json: unknown, file = "config.json"): Encoder
     hiddenSize,
     intermediateSize: whole("intermediate_size"),
     ...(mlpSizes === undefined ? {} : { mlpSizes: mlpSizes as readonly number[] }),
-    numLayers: whole("num_hidden_layers", undefined, 0),
+    numLayers: whole("num_hidden_layers", undefined, 0, MOST_LAYERS),
     numHeads,
     maxPositions: whole("max_position_embeddings"),
     typeVocabSize: whole("type_vocab_size", 2),
@@ -80,10 +85,21 @@ export function parseEncoderConfig(json: unknown, file = "config.json"): Encoder
     hiddenDropout,
     attentionDropout: rate("attention_probs_dropout_prob", 0.1),
     classifierDropout: rate("classifier_dropout", hiddenDropout),
-    labels: labelsOf(source),
+    labels: labelsOf(source, () => whole("num_labels", 2, 1, MOST_LABELS)),
   };
   if (issues.length > 0) throw new CheckpointError(file, issues);
   return config;
+}
+
+/**
+ * Keys that make a decoder of an encoder: attention to earlier tokens alone, and to another model's states.
+ * @throws {UnsupportedError} naming those that are set.
+ */
+function checkDirection(source: Readonly<Record<string, unknown>>, file: string): void {
+  const set = ["is_decoder", "add_cross_attention"].filter((key) => (source[key] ?? false) !== false);
+  if (set.length === 0) return;
+  const values = set.map((key) => `${key} ${JSON.stringify(source[key])}`);
+  throw new UnsupportedError(`${file}: ${values.join(", ")}`, ["false, an encoder that attends to all tokens"]);
 }
 
 /** The most tokens a sequence may have. RoBERTa counts positions from behind the padding id; relative ones (T5) have no end. */
@@ -92,13 +108,12 @@ export function maxSequenceLength(config: EncoderConfig | T5Config): number {
   return config.modelType === "roberta" ? config.maxPositions - config.padTokenId - 1 : config.maxPositions;
 }
 
-function labelsOf(source: Readonly<Record<string, unknown>>): readonly string[] {
+function labelsOf(source: Readonly<Record<string, unknown>>, countOf: () => number): readonly string[] {
   const map = source.id2label;
   if (typeof map === "object" && map !== null) {
     return Object.entries(map)
       .sort(([a], [b]) => Number(a) - Number(b))
       .map(([, label]) => String(label));
   }
-  const count = typeof source.num_labels === "number" ? source.num_labels : 2;
-  return Array.from({ length: count }, (_, i) => `LABEL_${i}`);
+  return Array.from({ length: countOf() }, (_, i) => `LABEL_${i}`);
 }

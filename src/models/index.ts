@@ -27,3 +27,4 @@ export { bucketTable } from "./relative-bias.ts";
 export { t5Model } from "./t5.ts";
 export type { CachedKeys } from "./t5-attention.ts";
 export { parseT5Config, type T5Config } from "./t5-config.ts";
+export { type Unwrapped, unwrapped } from "./wrappers.ts";

@@ -9,6 +9,7 @@ import { type EncoderInputs, encoderBlock, type Hidden } from "./encoder.ts";
 import type { EncoderDecoderModel } from "./encoder-decoder.ts";
 import { robertaEmbeddings, robertaHead } from "./roberta.ts";
 import { sanitizeT5, t5Model } from "./t5.ts";
+import { unwrapped } from "./wrappers.ts";
 
 /** A model as three stages over a root scope. */
 export interface EncoderModel {
@@ -102,12 +103,13 @@ export function encoderSpans(
 const IGNORED = /(^|\.)(cls|lm_head|position_ids|token_type_ids)(\.|$)/;
 
 /**
- * A checkpoint's tensors under this model's names: a missing `bert.` prefix added, `gamma`/`beta` renamed,
+ * A checkpoint's tensors under this model's names: wrappers' prefixes left out (`unwrapped`), a missing `bert.` prefix added, `gamma`/`beta` renamed,
  * pretraining heads and buffers left out. RoBERTa's unused pooler goes too. T5: see `sanitizeT5`.
  * @throws {CheckpointError} when two tensors claim one name.
  */
 export function sanitize(config: ModelConfig, weights: Weights, file = "checkpoint"): Weights {
-  return config.modelType === "t5" ? sanitizeT5(config, weights) : sanitizeEncoder(config, weights, file);
+  const { weights: plain } = unwrapped(weights, file);
+  return config.modelType === "t5" ? sanitizeT5(config, plain) : sanitizeEncoder(config, plain, file);
 }
 
 function sanitizeEncoder(config: EncoderConfig, weights: Weights, file: string): Weights {

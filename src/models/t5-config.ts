@@ -1,6 +1,10 @@
 // What a T5's config.json says, in our names: v1.0 and v1.1 (Flan) differ in nothing but its keys.
 import { CheckpointError, type CheckpointIssue, UnsupportedError } from "../errors.ts";
 
+/** More than any model has: parts and tables are made before the weights can contradict. */
+export const MOST_LAYERS = 1000;
+const MOST_BUCKETS = 100_000;
+
 export interface T5Config {
   readonly modelType: "t5";
   readonly vocabSize: number;
@@ -53,10 +57,11 @@ export function parseT5Config(
   const issues: CheckpointIssue[] = [];
   const problem = (name: string, expected: string, got: unknown) =>
     issues.push({ name, expected, got: JSON.stringify(got) ?? "nothing" });
-  const whole = (key: string, fallback?: number, least = 1): number => {
+  const whole = (key: string, fallback?: number, least = 1, most = Number.MAX_SAFE_INTEGER): number => {
     const value = source[key] ?? fallback;
-    if (typeof value === "number" && Number.isInteger(value) && value >= least) return value;
-    problem(key, `a whole number ≥ ${least}`, source[key]);
+    if (typeof value === "number" && Number.isInteger(value) && value >= least && value <= most) return value;
+    const range = most < Number.MAX_SAFE_INTEGER ? `from ${least} to ${most}` : `≥ ${least}`;
+    problem(key, `a whole number ${range}`, source[key]);
     return least;
   };
   const { isGated, hiddenAct } = feedForward(source.feed_forward_proj ?? "relu", problem);
@@ -65,11 +70,11 @@ export function parseT5Config(
     problem("dropout_rate", "a probability in [0, 1)", dropout);
   const epsilon = source.layer_norm_epsilon ?? 1e-6;
   if (typeof epsilon !== "number" || !(epsilon > 0)) problem("layer_norm_epsilon", "a positive number", epsilon);
-  const numLayers = whole("num_layers", 6);
-  const numDecoderLayers = whole("num_decoder_layers", numLayers);
+  const numLayers = whole("num_layers", 6, 1, MOST_LAYERS);
+  const numDecoderLayers = whole("num_decoder_layers", numLayers, 1, MOST_LAYERS);
   const padTokenId = whole("pad_token_id", 0, 0);
-  const buckets = whole("relative_attention_num_buckets", 32, 4);
-  const distance = whole("relative_attention_max_distance", 128);
+  const buckets = whole("relative_attention_num_buckets", 32, 4, MOST_BUCKETS);
+  const distance = whole("relative_attention_max_distance", 128, 1, MOST_BUCKETS);
   if (distance <= buckets / 2) problem("relative_attention_max_distance", `more than ${buckets / 2}`, distance);
   const { mlp_sizes: mlpSizes, mlp_bias: mlpBias = false } = source;
   if (mlpSizes !== undefined && !areSizes(mlpSizes, numLayers + numDecoderLayers))

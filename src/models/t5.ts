@@ -51,7 +51,7 @@ export function t5Model(json: unknown, file?: string, stored?: Pick<Weights, "ha
 function encoderEmbeddings(config: T5Config, root: Scope, { tokenIds, attentionMask }: TextInputs): BiasedHidden {
   const scope = root.child("encoder");
   const plain: Embedded = {
-    words: words(config, root, tokenIds),
+    words: words(config, root, scope, tokenIds),
     table: "shared.weight",
     attentionMask,
     typeIds: null,
@@ -78,14 +78,15 @@ function decoderEmbeddings(config: T5Config, root: Scope, tokenIds: Value, past:
   const keys = addDims(past, queries);
   const range = { bidirectional: false, queries, keys, firstQuery: past };
   return {
-    states: dropout(scope, words(config, root, tokenIds), config.dropout),
+    states: dropout(scope, words(config, root, scope, tokenIds), config.dropout),
     mask: scope.at(() => causalMask(root.graph, queries, keys)),
     bias: relativeBias(config, selfAttention(scope.child("block.0")), range),
   };
 }
 
-function words({ vocabSize, hiddenSize }: T5Config, root: Scope, tokenIds: Value): Value {
-  return embedding(root.child("shared"), tokenIds, vocabSize, hiddenSize);
+/** Rows of the one table; hooks see them where the stack has its own name for it. */
+function words({ vocabSize, hiddenSize }: T5Config, root: Scope, stack: Scope, tokenIds: Value): Value {
+  return embedding(root.child("shared"), tokenIds, vocabSize, hiddenSize, { site: stack.child("embed_tokens") });
 }
 
 const selfAttention = (block: Scope): Scope => block.child("layer.0.SelfAttention");

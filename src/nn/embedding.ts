@@ -5,6 +5,8 @@ import type { Scope } from "./scope.ts";
 export interface EmbeddingOptions {
   /** The id whose row is never trained, as torch's `padding_idx`. */
   readonly paddingId?: number;
+  /** Where hooks see the rows; the table's own place by default. */
+  readonly site?: Scope;
 }
 
 /** Rows of the table `weight` `[size, D]` at `ids` `[…]`: `[…, D]`. */
@@ -13,14 +15,17 @@ export function embedding(
   ids: Value,
   size: number,
   hiddenSize: number,
-  { paddingId }: EmbeddingOptions = {},
+  { paddingId, site = scope }: EmbeddingOptions = {},
 ): Value {
   return scope.at(() => {
     const stored = scope.parameter("weight", [size, hiddenSize]);
-    const rows = gather(scope.hooks.weight?.(scope, stored) ?? stored, ids);
+    const looked = gather(scope.hooks.weight?.(scope, stored) ?? stored, ids);
     // a frozen table needs no rule about its gradient
-    if (paddingId === undefined || !isTrainable(stored)) return rows;
-    return where(reshape(equal(ids, paddingId), [...ids.shape, 1]), stopGradient(rows), rows);
+    const rows =
+      paddingId === undefined || !isTrainable(stored)
+        ? looked
+        : where(reshape(equal(ids, paddingId), [...ids.shape, 1]), stopGradient(looked), looked);
+    return scope.hooks.embedding?.(site, ids, rows, size) ?? rows;
   });
 }
 

@@ -55,6 +55,8 @@ export interface Hooks {
   readonly linearInput?: (site: Site, x: Value) => Value;
   /** After a linear layer: x `[…, in]` as it was multiplied, y `[…, out]`. */
   readonly linear?: (site: Site, x: Value, y: Value) => Value;
+  /** After rows of a table were looked up: ids `[…]`, rows `[…, D]` of a table of `size` rows. */
+  readonly embedding?: (site: Site, ids: Value, rows: Value, size: number) => Value;
   /** Before positions are added. */
   readonly inputs?: (site: Site, input: Embedded) => Embedded;
   /** Before attention scores. */
@@ -77,6 +79,7 @@ export function compose(...all: readonly Hooks[]): Hooks {
   const weight = having("weight");
   const linearInput = having("linearInput");
   const linear = having("linear");
+  const embedding = having("embedding");
   const inputs = having("inputs");
   const keyValue = having("keyValue");
   const activation = having("activation");
@@ -86,6 +89,7 @@ export function compose(...all: readonly Hooks[]): Hooks {
     weight: (site, stored) => weight.reduce((value, hook) => hook(site, value), stored),
     linearInput: (site, x) => linearInput.reduce((value, hook) => hook(site, value), x),
     linear: (site, x, y) => linear.reduce((value, hook) => hook(site, x, value), y),
+    embedding: (site, ids, rows, size) => embedding.reduce((value, hook) => hook(site, ids, value, size), rows),
     inputs: (site, input) => inputs.reduce((value, hook) => hook(site, value), input),
     keyValue: (site, kv) => keyValue.reduce((value, hook) => hook(site, value), kv),
     activation: (site, a) => activation.reduce((value, hook) => hook(site, value), a),

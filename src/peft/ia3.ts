@@ -4,7 +4,7 @@ import { mul, reshape } from "../graph/index.ts";
 import type { Site } from "../nn/index.ts";
 import type { Tensor, Weight, Weights } from "../tensor/index.ts";
 import { fromPeftIa3, type Ia3Adapter, scaledSites, toPeftIa3, VECTOR } from "./formats/peft-ia3-format.ts";
-import { selectedSites } from "./formats/peft-targets.ts";
+import { renamedTargets, selectedSites } from "./formats/peft-targets.ts";
 import { laidOver } from "./merge.ts";
 import { checkTargets, isHead, type Method, matchesTarget } from "./method.ts";
 import { type AdapterFormat, type MethodRecord, type OptionRows, wordList } from "./record.ts";
@@ -168,6 +168,11 @@ const FORMAT: AdapterFormat<Ia3Settings, Ia3Adapter> = {
   },
   toFiles: toPeftIa3,
   fromFiles: fromPeftIa3,
+  renamed: ({ selection, targets, feedforward, ...config }, named, sites) => ({
+    ...config,
+    targets: renamedTargets({ selection, targets }, named, sites),
+    feedforward: feedforward.map(named),
+  }),
   settingsOf({ config: { targets, feedforward, selection } }, { linearSites }) {
     // sites that should have a tensor and have none are told with all that does not fit
     const sites = selection ? [...new Set([...targets, ...selectedSites(selection, linearSites())])] : targets;

@@ -1,12 +1,12 @@
 // LoRA: a low-rank update beside frozen linear layers (Hu et al. 2021), named and scaled as in HF PEFT.
 import * as z from "zod";
 import { ConfigError } from "../errors.ts";
-import { add, matmul, reshape } from "../graph/index.ts";
+import { add, gather, matmul, reshape, transpose } from "../graph/index.ts";
 import { dropoutMask, flattenRows, type Hooks, type Site } from "../nn/index.ts";
-import type { Tensor } from "../tensor/index.ts";
+import { float32, type Tensor } from "../tensor/index.ts";
 import type { LoraAdapter } from "./formats/adapter.ts";
 import { fromPeft, toPeft } from "./formats/peft-format.ts";
-import { selectedSites } from "./formats/peft-targets.ts";
+import { renamedTargets, selectedSites } from "./formats/peft-targets.ts";
 import { maskSafeHooks } from "./mask-safe.ts";
 import { type LoraUpdate, mergedUpdates } from "./merge.ts";
 import { checkTargets, isHead, type Method, matchesTarget } from "./method.ts";
@@ -17,7 +17,7 @@ export interface LoraOptions {
   readonly alpha?: number;
   /** Dropout on the update's input. */
   readonly dropout?: number;
-  /** Last parts of the sites to adapt, or every linear layer but the head. */
+  /** Last parts of the sites to adapt, or every linear layer but the head; layers of the head by their whole path alone. */
   readonly targets?: readonly string[] | "all-linear";
   /** Biases trained too: of no layer, of every layer, or of the adapted ones. */
   readonly bias?: "none" | "all" | "lora_only";
@@ -62,8 +62,10 @@ const OPTIONS = {
 
 /**
  * `y + (α / r) · dropout(x) · Aᵀ · Bᵀ` at each target; `lora_A.weight` `[R, in]` uniform in ±1/√in, `lora_B.weight` `[out, R]` zero.
+ * At a table `[V, D]` among the targets, rows of `(α / r) · Aᵀ · Bᵀ` are added to its own: `lora_embedding_A` `[R, V]` zero,
+ * `lora_embedding_B` `[D, R]` drawn from N(0, 1).
  * @throws {ConfigError} when rank, alpha or dropout is out of range.
- * @see Hu et al. 2021, eq. 3; HF PEFT `LoraLayer`.
+ * @see Hu et al. 2021, eq. 3; HF PEFT `LoraLayer`, `lora.layer.Embedding`.
  */
 export function lora(options: LoraOptions = {}): Method<LoraSettings> {
   const settings = {
@@ -80,9 +82,11 @@ export function lora(options: LoraOptions = {}): Method<LoraSettings> {
   } as const satisfies LoraSettings;
   checkRanges(settings);
   const { targets, bias } = settings;
-  // as in peft, "all-linear" leaves the vocabulary's head out
-  const isTarget = (site: string) =>
-    !isHead(`${site}.`) && (targets === "all-linear" ? site !== "lm_head" : matchesTarget(site, targets));
+  const isTarget = (site: string) => {
+    // as in peft, "all-linear" leaves the vocabulary's head out
+    if (targets === "all-linear") return !isHead(`${site}.`) && site !== "lm_head";
+    return isHead(`${site}.`) ? targets.includes(site) : matchesTarget(site, targets);
+  };
   const updateOf = (site: Site, outFeatures: number, inFeatures: number) => {
     if (!isTarget(site.path)) return null;
     const { rank, scale } = loraAt(settings, site.path);
@@ -98,10 +102,19 @@ export function lora(options: LoraOptions = {}): Method<LoraSettings> {
       const low = matmul(flattenRows(masked), update.down, { transB: true, alpha: kept });
       return add(y, reshape(matmul(low, update.up, { transB: true, alpha: update.scale }), y.shape));
     },
+    embedding(site, ids, rows, size) {
+      if (targets === "all-linear" || !matchesTarget(site.path, targets)) return rows;
+      const { rank, scale } = loraAt(settings, site.path);
+      const width = Number(rows.shape.at(-1));
+      const down = site.added("lora_embedding_A", [rank, size], { kind: "zeros" });
+      const up = site.added("lora_embedding_B", [width, rank], { kind: "normal", std: 1 });
+      const low = flattenRows(gather(transpose(down, [1, 0]), ids));
+      return add(rows, reshape(matmul(low, up, { transB: true, alpha: scale }), rows.shape));
+    },
   };
   return {
     settings,
-    // a table of rows passes the weight hook too, and is no linear layer
+    // a table of rows passes the weight hook too, and has no mask-safe form
     hooks: settings.maskSafe
       ? maskSafeHooks((site, ...sizes) => (isTable(site.path) ? null : updateOf(site, ...sizes)), settings.dropout)
       : beside,
@@ -120,11 +133,12 @@ function loraAt(settings: LoraSettings, site: string): { readonly rank: number; 
   return { rank, scale: alpha / (settings.rslora ? Math.sqrt(rank) : rank) };
 }
 
-/** LoRA's update of the matrix `name` as it is trained; null where the method has none. */
+/** LoRA's update of the matrix or table `name` as it is trained; null where the method has none. */
 function loraUpdate(settings: LoraSettings, name: string, trained: ReadonlyMap<string, Tensor>): LoraUpdate | null {
   const site = name.slice(0, -".weight".length);
-  const down = trained.get(`${site}.lora_A.weight`);
-  const up = trained.get(`${site}.lora_B.weight`);
+  // a table's update is A · B the other way round: [V, R] · [R, D]
+  const down = trained.get(`${site}.lora_A.weight`) ?? transposed(trained.get(`${site}.lora_embedding_B`));
+  const up = trained.get(`${site}.lora_B.weight`) ?? transposed(trained.get(`${site}.lora_embedding_A`));
   if (!down || !up) return null;
   const { rank, scale } = loraAt(settings, site);
   return {
@@ -134,6 +148,16 @@ function loraUpdate(settings: LoraSettings, name: string, trained: ReadonlyMap<s
     scale,
     maskSafe: settings.maskSafe ?? false,
   };
+}
+
+function transposed(matrix: Tensor | undefined): Tensor | undefined {
+  if (matrix === undefined) return undefined;
+  const [rows, width] = matrix.shape as readonly [number, number];
+  const values = matrix.data as Float32Array;
+  return float32(
+    [width, rows],
+    Float32Array.from(values, (_, i) => values[(i % rows) * width + Math.floor(i / rows)]!),
+  );
 }
 
 const isTable = (site: string): boolean => /(^|\.)(shared|\w*embeddings?|relative_attention_bias)$/.test(site);
@@ -186,6 +210,16 @@ const FORMAT: AdapterFormat<LoraSettings, LoraAdapter> = {
   },
   toFiles: toPeft,
   fromFiles: fromPeft,
+  renamed({ selection, targets, rankPattern, alphaPattern, ...config }, named, sites) {
+    const keyed = (pattern: Readonly<Record<string, number>>) =>
+      Object.fromEntries(Object.entries(pattern).map(([site, value]) => [named(site), value]));
+    return {
+      ...config,
+      targets: renamedTargets({ selection, targets }, named, sites),
+      ...(rankPattern ? { rankPattern: keyed(rankPattern) } : {}),
+      ...(alphaPattern ? { alphaPattern: keyed(alphaPattern) } : {}),
+    };
+  },
   settingsOf({ config }, { linearSites }) {
     const { rank, alpha, dropout, targets, selection, bias, rsLora, rankPattern, alphaPattern } = config;
     // sites that should have a tensor and have none are told with all that does not fit

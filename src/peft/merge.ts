@@ -1,4 +1,5 @@
 // What was trained folded into the weights it adapts: a plain model again.
+import { UnsupportedError } from "../errors.ts";
 import { memoryWeight, type Tensor, tensor, type Weight, type Weights } from "../tensor/index.ts";
 
 /** A low-rank update of a stored matrix `[out, in]`: `scale · up · down`, with up `[out, R]` and down `[R, in]`. */
@@ -11,8 +12,8 @@ export interface LoraUpdate {
   readonly maskSafe: boolean;
 }
 
-const DOWN = ".lora_A.weight";
-const UP = ".lora_B.weight";
+/** Names of a LoRA's matrices behind their site's: of a linear layer, and of a table. */
+const LORA_PART = /\.(lora_[AB]\.weight|lora_embedding_[AB])$/;
 
 /** The base with what was trained laid over it. */
 export function laidOver(weights: Weights, trained: ReadonlyMap<string, Tensor>): Weights {
@@ -20,8 +21,9 @@ export function laidOver(weights: Weights, trained: ReadonlyMap<string, Tensor>)
 }
 
 /**
- * The base with what was trained laid over it, and `W + (α / r) · B · A` where a LoRA stood, a mask-safe one's only where W is not
- * zero; merged when it is read. `updateOf` gives the update of a matrix by its name.
+ * The base with what was trained laid over it, and `W + (α / r) · B · A` where a LoRA stood, of a table `W + (α / r) · Aᵀ · Bᵀ`, a
+ * mask-safe one's only where W is not zero; merged when it is read. `updateOf` gives the update of a matrix or table by its name.
+ * @throws {UnsupportedError} when the model has no such matrix of its own.
  */
 export function mergedUpdates(
   weights: Weights,
@@ -29,15 +31,26 @@ export function mergedUpdates(
   updateOf: (name: string) => LoraUpdate | null,
 ): Weights {
   const merged = new Map(weights);
+  const adapted = new Set<string>();
   for (const [name, value] of trained) {
-    if (name.endsWith(UP)) continue;
-    const target = `${name.slice(0, -DOWN.length)}.weight`;
-    const update = name.endsWith(DOWN) ? updateOf(target) : null;
-    if (update) merged.set(target, mergedWeight(merged.get(target)!, update));
-    else merged.set(name, memoryWeight(value));
+    const part = LORA_PART.exec(name)?.[0];
+    if (part === undefined) merged.set(name, memoryWeight(value));
+    else adapted.add(`${name.slice(0, -part.length)}.weight`);
+  }
+  // a matrix that was stored whole takes its update in too
+  for (const name of adapted) {
+    const update = updateOf(name);
+    const stored = merged.get(name);
+    if (update && stored) merged.set(name, mergedWeight(stored, update));
+    else
+      throw new UnsupportedError(`merging a LoRA on ${name}, which the model has under another name`, MERGED_SITES, {
+        hint: "An adapter folder says it: deft export --format peft.",
+      });
   }
   return merged;
 }
+
+const MERGED_SITES = ["linear layers", "tables that no other part of the model reads"];
 
 function mergedWeight(stored: Weight, update: LoraUpdate): Weight {
   const read = async (): Promise<Tensor> => {

@@ -94,6 +94,8 @@ export interface AdapterFormat<S extends StoredMethod, A extends StoredAdapter> 
   settingsOf(adapter: A, facts: Pick<AdapterFacts, "linearSites">, folder: string): S;
   /** Its tensors by the names that the model gives them; absent: they have those. */
   tensorsOf?(adapter: A, facts: AdapterFacts, place: AdapterPlace): Map<string, Tensor>;
+  /** Its settings where the model's parts have other names; `sites` are the linear layers by those it uses. Absent: they name none. */
+  renamed?(config: A["config"], named: (name: string) => string, sites: readonly string[]): A["config"];
   /** Class names that it holds; null: none. */
   labelsOf?(adapter: A): readonly string[] | null;
 }

@@ -1,5 +1,6 @@
 // A run's folder read back: `run.json` and `events.jsonl`, as reports and comparisons take them.
 import { FileError } from "../errors.ts";
+import { wrongFolder } from "../hub/index.ts";
 import { completed } from "../settings/index.ts";
 import { type Files, joinPath, nearestPath } from "../tensor/index.ts";
 import type { TrainEvent } from "../train/index.ts";
@@ -28,12 +29,14 @@ export async function readRun(files: Files, folder: string): Promise<StoredRun> 
     const near = await nearestPath(files, folder);
     const meant = near === null ? "" : `Did you mean ${near}? `;
     throw new FileError(folder, "expected a run's folder, got nothing there", {
-      hint: `${meant}\`deft train --output RUN\` makes one.`,
+      hint: `${meant}deft train makes one, in the folder of its --output.`,
     });
   }
   if ((await files.stat(path)) === null) {
-    throw new FileError(folder, "expected a run's folder, got one without run.json", {
-      hint: "Give the folder that was `--output` of deft train.",
+    const wrong = await wrongFolder(files, folder, "run");
+    const got = wrong === null ? "one without run.json" : `one without run.json: ${wrong.got}`;
+    throw new FileError(folder, `expected a run's folder, got ${got}`, {
+      hint: wrong?.hint ?? "Give the folder that was `--output` of deft train.",
     });
   }
   const eventsPath = joinPath(folder, "events.jsonl");

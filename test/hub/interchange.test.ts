@@ -156,9 +156,12 @@ print("null")`,
     expect(await read("e")).toEqual(float32([0, 3], []));
   });
 
-  it.each(["object.bin", "old.bin"])("are refused as %s, with the way to convert", async (name) => {
+  it.each([
+    ["object.bin", "save_pretrained"],
+    ["old.bin", "torch.save(torch.load("],
+  ])("are refused as %s, with the way to convert", async (name, way) => {
     const path = join(root, name);
-    await expect(openTorchFile(files, path, (await files.stat(path))!.sizeBytes)).rejects.toThrow("save_pretrained");
+    await expect(openTorchFile(files, path, (await files.stat(path))!.sizeBytes)).rejects.toThrow(way);
   });
 });
 

@@ -17,6 +17,18 @@ const MERGED: Readonly<Record<string, readonly string[]>> = {
   full: ["--method", "full"],
 };
 
+/** Kinds of peft's that are merged too. */
+const THEIRS = [
+  "patterns",
+  "tables",
+  "tables-stored",
+  "on-head",
+  "on-head-bias",
+  "without-head",
+  "features-all-linear",
+  "old",
+];
+
 describeWithPython("LoRA and merged models", (interpreter) => {
   describe.each(["bert", "roberta"] as const)("of %s", (modelType) => {
     const bench = new Bench(modelType);
@@ -34,11 +46,13 @@ describeWithPython("LoRA and merged models", (interpreter) => {
       const back: string[] = [];
       for (const [name, expected] of Object.entries(made)) {
         const target = ["--model", bench.at("base"), "--adapter", bench.at("peft", name)];
-        expectSame(await bench.ours(...target), expected, name);
+        // virtual tokens leave fewer positions to the text
+        const room = name === "old-prompt" ? ["--max-length", "60"] : [];
+        expectSame(await bench.ours(...target, ...room), expected, name);
         await succeed("export", ...target, "--format", "peft", "--output", bench.at("back", name), "-q");
         back.push(`${name}=${bench.at("back", name)}`);
       }
-      expect(back).toHaveLength(12);
+      expect(back).toHaveLength(26);
       const loaded = (await bench.theirs("interchange.py", ["load", ...base(), ...back], interpreter)) as Logits;
       for (const [name, expected] of Object.entries(made)) expectSame(loaded[name]!, expected, `${name}, back`);
     });
@@ -60,15 +74,17 @@ describeWithPython("LoRA and merged models", (interpreter) => {
         await succeed("export", bench.at(name), "--format", "merged", "--output", bench.at("merged", name), "-q");
         folders.push(`${name}=${bench.at("merged", name)}`);
       }
-      // an adapter of peft's, merged here
-      const target = ["--model", bench.at("base"), "--adapter", bench.at("peft/patterns")];
-      await succeed("export", ...target, "--format", "merged", "--output", bench.at("merged/patterns"), "-q");
-      folders.push(`patterns=${bench.at("merged/patterns")}`);
+      // adapters of peft's, merged here
+      for (const name of THEIRS) {
+        const target = ["--model", bench.at("base"), "--adapter", bench.at("peft", name)];
+        await succeed("export", ...target, "--format", "merged", "--output", bench.at("merged", name), "-q");
+        folders.push(`${name}=${bench.at("merged", name)}`);
+      }
       const loaded = (await bench.theirs("interchange.py", ["merged", ...folders], interpreter)) as Record<
         string,
         { logits: number[]; labels: Record<string, string> }
       >;
-      expectSame(loaded.patterns!.logits, made.patterns!, "patterns, merged");
+      for (const name of THEIRS) expectSame(loaded[name]!.logits, made[name]!, `${name}, merged`);
       for (const name of Object.keys(MERGED)) {
         const ours = await bench.ours(bench.at(name));
         expectSame(ours, loaded[name]!.logits, name);

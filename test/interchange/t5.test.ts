@@ -38,7 +38,7 @@ describeWithPython("LoRA and merged models of T5", (interpreter) => {
       folders.push(`${name}=${bench.at("ours", name)}`);
       expected[name] = await ours(run(bench.at(name)));
     }
-    expect(folders).toHaveLength(8);
+    expect(folders).toHaveLength(12);
     const args = ["load", "--base", bench.at("base"), ...folders];
     const loaded = (await bench.theirs("interchange.py", args, interpreter)) as Logits;
     for (const [name, logits] of Object.entries(expected)) expectSame(logits, loaded[name]!, name);
@@ -51,15 +51,43 @@ describeWithPython("LoRA and merged models of T5", (interpreter) => {
       await succeed("export", bench.at(name), "--format", "merged", "--output", bench.at("merged", name), "-q");
       folders.push(`${name}=${bench.at("merged", name)}`);
     }
+    const theirs = (name: string) => ["--model", bench.at("base"), "--adapter", bench.at("peft", name)];
+    for (const name of ["distances", "vocabulary"]) {
+      await succeed("export", ...theirs(name), "--format", "merged", "--output", bench.at("merged", name), "-q");
+      folders.push(`${name}=${bench.at("merged", name)}`);
+    }
+    const tables = ["export", ...theirs("tables"), "--format", "merged", "--output", bench.at("merged/tables")];
+    expect(await refused(...tables)).toContain("embed_tokens.weight, which the model has under another name");
     const loaded = (await bench.theirs("interchange.py", ["merged", ...folders], interpreter)) as Record<
       string,
       { logits: number[] }
     >;
+    for (const name of ["distances", "vocabulary"]) expectSame(loaded[name]!.logits, made[name]!, `${name}, merged`);
     for (const name of mergeable) {
       const logits = await ours(run(bench.at(name)));
       expectSame(logits, loaded[name]!.logits, name);
       expectSame(logits, await ours(model(bench.at("merged", name), null)), `${name}, here`);
     }
+  });
+});
+
+describeWithPython("LoRA over a T5 whose head is its embeddings", (interpreter) => {
+  test("a head of its own takes the update in", async () => {
+    const bench = new Bench("t5-tied");
+    await prepare(bench, {}, { tie_word_embeddings: true });
+    const args = ["make", "--base", bench.at("base"), "--out", bench.at("peft")];
+    const made = (await bench.theirs("interchange.py", args, interpreter)) as Logits;
+    for (const name of ["vocabulary", "tables", "shared", "distances"])
+      expectSame(await ours(model(bench.at("base"), bench.at("peft", name))), made[name]!, name);
+    const target = ["--model", bench.at("base"), "--adapter", bench.at("peft/vocabulary")];
+    await succeed("export", ...target, "--format", "merged", "--output", bench.at("merged"), "-q");
+    const loaded = (await bench.theirs(
+      "interchange.py",
+      ["merged", `own=${bench.at("merged")}`],
+      interpreter,
+    )) as Record<string, { logits: number[] }>;
+    expectSame(loaded.own!.logits, made.vocabulary!, "merged");
+    expectSame(await ours(model(bench.at("merged"), null)), made.vocabulary!, "merged, here");
   });
 });
 

@@ -194,10 +194,13 @@ test("trained tensors are fed to both programs", async () => {
 });
 
 describeWithPython("generation as transformers", (python) => {
-  test("200 prompts, greedy and with four beams, and other choices", { timeout: 20 * 60_000 }, async () => {
+  test("200 prompts, greedy and with four beams, other choices, and rules about scores", {
+    timeout: 20 * 60_000,
+  }, async () => {
     await runPython("scripts/golden/generation.py", ["--out", folder], { interpreter: python });
     const { compared, ties, tiesThatDiffer } = await compareTexts(folder);
-    expect(compared).toBe(3 * (2 * 200 + 4 * 50));
+    // each rule with one text at a time and with beams, on one checkpoint
+    expect(compared).toBe(3 * (2 * 200 + 5 * 50) + 2 * 13 * 16);
     // where float64 writes otherwise than float32, rounding decides
     expect(ties).toBeLessThan(compared / 50);
     if (ties > 0) console.log(`${ties} ties, of which differ: ${tiesThatDiffer.join(", ") || "none"}`);

@@ -21,7 +21,11 @@ export async function writeTokenizer(
   const length = maxLength ?? tokenizer.maxLength;
   const said = { ...config, ...(length === null ? {} : { model_max_length: length }) };
   await files.write(joinPath(folder, "tokenizer.json"), text(isForJs ? forTransformersJs(json) : json));
-  await files.write(joinPath(folder, "tokenizer_config.json"), text(said));
+  await files.write(joinPath(folder, "tokenizer_config.json"), wholeNumbers(text(said)));
 }
 
 const text = (value: unknown): string => `${JSON.stringify(value, null, 2)}\n`;
+
+/** Lines of JSON with whole numbers in digits alone: Python reads 1e+30, a length that nobody set, as a float, and wants an integer. */
+const wholeNumbers = (lines: string): string =>
+  lines.replace(/(?<=: )\d+(?:\.\d+)?e\+\d+(?=,?$)/gm, (number) => BigInt(Number(number)).toString());

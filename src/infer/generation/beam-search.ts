@@ -1,6 +1,6 @@
 // Beam search as transformers 5 does it, number by number in float32, so that both choose the same texts.
 import type { Decoding, Generated, ResolvedGeneration, SpecialTokens } from "./decoding.ts";
-import { forbid } from "./decoding.ts";
+import { applyRules } from "./logit-rules.ts";
 
 /** What an impossible candidate's score is lowered by; in float32 it swallows the score itself. */
 const NEVER = -1e9;
@@ -27,10 +27,15 @@ interface Example {
 }
 
 /**
- * The best texts among `numBeams` kept side by side.
+ * The best texts among `numBeams` kept side by side. `sources` are the texts that are read; only rules about them need them.
  * @see transformers `GenerationMixin._beam_search`
  */
-export function beamDecoding(batch: number, options: ResolvedGeneration, special: SpecialTokens): Decoding {
+export function beamDecoding(
+  batch: number,
+  options: ResolvedGeneration,
+  special: SpecialTokens,
+  sources: readonly (readonly number[])[] = [],
+): Decoding {
   const { numBeams, maxNewTokens, numReturnSequences } = options;
   const beam = (score: number): Beam => ({ tokenIds: [], score, isFinished: false });
   const examples: Example[] = Array.from({ length: batch }, () => ({
@@ -61,11 +66,12 @@ export function beamDecoding(batch: number, options: ResolvedGeneration, special
       length++;
       let allEnd = true;
       for (const [i, example] of examples.entries()) {
-        const rows = Array.from({ length: numBeams }, (_, n) => {
+        const rows = example.running.map(({ tokenIds }, n) => {
           const row = i * numBeams + n;
-          return logProbabilities(logits.subarray(row * width, (row + 1) * width));
+          const scores = logProbabilities(logits.subarray(row * width, (row + 1) * width));
+          applyRules(scores, options.rules, tokenIds, { ...options, ...special, source: sources[i] ?? [] });
+          return scores;
         });
-        if (length <= options.minNewTokens) for (const row of rows) forbid(row, special.endIds);
         const candidates = bestContinuations(example.running, rows, numBeams * Math.max(2, 1 + special.endIds.length));
         const ended = candidates.map(
           ({ tokenIds }) => length === maxNewTokens || special.endIds.includes(tokenIds.at(-1)!),

@@ -1,6 +1,7 @@
 // How next tokens are chosen: the choices people make, and the state that choosing needs from step to step.
 import { ConfigError } from "../../errors.ts";
 import { randomStream } from "../../tensor/index.ts";
+import { applyRules, type LogitRules } from "./logit-rules.ts";
 
 /** Choices for generation; names and meanings as transformers' `GenerationConfig`. */
 export interface GenerationOptions {
@@ -18,6 +19,10 @@ export interface GenerationOptions {
   readonly numReturnSequences?: number;
   /** Draw tokens at random; null, the default, does not. */
   readonly sampling?: SamplingOptions | null;
+  /** What changes scores before a token is chosen; nothing by default. */
+  readonly rules?: LogitRules;
+  /** The tokens that begin, end and pad a text, where they are other ones than the model's. */
+  readonly special?: Partial<SpecialTokens>;
 }
 
 export interface SamplingOptions {
@@ -41,7 +46,7 @@ export type ResolvedGeneration = Required<Omit<GenerationOptions, "sampling">> &
  */
 export function resolveGeneration(options: GenerationOptions = {}): ResolvedGeneration {
   const { maxNewTokens = 20, minNewTokens = 0, numBeams = 1, numReturnSequences = 1 } = options;
-  const { lengthPenalty = 1, earlyStopping = false, sampling = null } = options;
+  const { lengthPenalty = 1, earlyStopping = false, sampling = null, rules = {}, special = {} } = options;
   const { temperature = 1, topK = null, topP = 1, seed = 0 } = sampling ?? {};
   const issues: { path: string; expected: string; got: string }[] = [];
   const check = (path: string, fits: boolean, expected: string, got: unknown) =>
@@ -68,6 +73,8 @@ export function resolveGeneration(options: GenerationOptions = {}): ResolvedGene
     earlyStopping,
     numReturnSequences,
     sampling: sampling === null ? null : { temperature, topK, topP, seed },
+    rules,
+    special,
   };
 }
 
@@ -103,9 +110,17 @@ export interface SpecialTokens {
   readonly endIds: readonly number[];
 }
 
-/** The likeliest token, or one drawn at random, in every row for itself. */
-export function rowDecoding(batch: number, options: ResolvedGeneration, special: SpecialTokens): Decoding {
-  const { maxNewTokens, minNewTokens, sampling } = options;
+/**
+ * The likeliest token, or one drawn at random, in every row for itself. `sources` are the texts that are read, one for each example; only
+ * rules about them need them.
+ */
+export function rowDecoding(
+  batch: number,
+  options: ResolvedGeneration,
+  special: SpecialTokens,
+  sources: readonly (readonly number[])[] = [],
+): Decoding {
+  const { maxNewTokens, sampling, rules } = options;
   const copies = sampling === null ? 1 : options.numReturnSequences;
   const rows = batch * copies;
   const texts = Array.from({ length: rows }, () => [] as number[]);
@@ -128,7 +143,7 @@ export function rowDecoding(batch: number, options: ResolvedGeneration, special:
       tokens = texts.map((text, row) => {
         if (active[row] === 0) return special.padId;
         const scores = logits.subarray(row * width, (row + 1) * width);
-        if (length < minNewTokens) forbid(scores, special.endIds);
+        applyRules(scores, rules, text, { ...options, ...special, source: sources[Math.floor(row / copies)] ?? [] });
         const token = sampling === null ? largestOf(scores) : drawn(warp(scores, sampling), randoms[row]!.uniform());
         text.push(token);
         if (special.endIds.includes(token)) active[row] = 0;
@@ -141,11 +156,6 @@ export function rowDecoding(batch: number, options: ResolvedGeneration, special:
         texts.slice(example * copies, (example + 1) * copies).map((tokenIds) => ({ tokenIds, score: null })),
       ),
   };
-}
-
-/** Makes tokens impossible, in place. */
-export function forbid(scores: Float32Array, ids: readonly number[]): void {
-  for (const id of ids) scores[id] = Number.NEGATIVE_INFINITY;
 }
 
 function largestOf(scores: Float32Array): number {

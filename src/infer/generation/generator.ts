@@ -28,6 +28,7 @@ import {
   type GenerationGraphOptions,
   type PrefillGraph,
 } from "./generation-graph.ts";
+import { readsSource } from "./logit-rules.ts";
 import { type SparseMlpPlan, withRowsByNeuron } from "./sparse-mlp.ts";
 
 /** Fetches more of each step, and sees it. */
@@ -111,8 +112,12 @@ export async function openGenerator(options: GeneratorOptions): Promise<Generato
     async generate(trained, batch, choices) {
       const resolved = resolveGeneration(choices);
       const rows = batch.inputs.tokenIds!.shape[0]!;
+      const texts = readsSource(resolved.rules) ? sourceTexts(batch.inputs) : [];
+      const tokens = { ...special, ...resolved.special };
       const decoding =
-        resolved.numBeams > 1 ? beamDecoding(rows, resolved, special) : rowDecoding(rows, resolved, special);
+        resolved.numBeams > 1
+          ? beamDecoding(rows, resolved, tokens, texts)
+          : rowDecoding(rows, resolved, tokens, texts);
       const read = await reader.run({ ...pick(namesOf(reading), trained), ...batch.inputs });
       await write(await writer(decoding.sources !== null), model, trained, read, decoding);
       return decoding.result();
@@ -126,6 +131,16 @@ export async function openGenerator(options: GeneratorOptions): Promise<Generato
       for (const opened of writers.values()) await (await opened).program.dispose();
     },
   };
+}
+
+/** The tokens of each text of a batch, without padding. */
+function sourceTexts({ tokenIds, attentionMask }: ModelBatch["inputs"]): number[][] {
+  const [rows, length] = tokenIds!.shape as readonly [number, number];
+  const attended = (row: number) => (_: unknown, column: number) => {
+    const at = row * length + column;
+    return Number(attentionMask!.data[at]) === 1 ? [Number(tokenIds!.data[at])] : [];
+  };
+  return Array.from({ length: rows }, (_, row) => Array.from({ length }, attended(row)).flat());
 }
 
 function specialTokens({ config }: EncoderDecoderModel): SpecialTokens {

@@ -3,7 +3,7 @@ import { draftTask, type EncodedExamples, isTargets, splitOf, type Task } from "
 import { ConfigError, FileError } from "../../errors.ts";
 import { encodeSplit, openData } from "../../evaluate/index.ts";
 import type { GenerationOptions } from "../../infer/index.ts";
-import { classesOf, type MergedModel, maxLengthOf, targetData } from "../../load/index.ts";
+import { classesOf, type MergedModel, maxLengthOf, targetData, writingOptions } from "../../load/index.ts";
 import type { Environment } from "../../runs/index.ts";
 import { generationOptions, spanOptions, type TaskName } from "../../settings/index.ts";
 import type { HeadKind, SpanOptions } from "../../tasks/index.ts";
@@ -40,7 +40,7 @@ export async function openCompressData(
   { opened }: MergedModel,
   calibrationExamples: number | null,
 ): Promise<CompressData> {
-  const { base, options } = opened;
+  const { base, options, settings } = opened;
   const { task, data: path, labels } = targetData(opened);
   checkTask(task, opened);
   const mostCalibration = calibrationExamples ?? CALIBRATION_SAMPLE.most;
@@ -72,7 +72,12 @@ export async function openCompressData(
     calibrationSplit: train === null ? split : trainName,
     ...shared(await encode(split), train, { split, mostCalibration, calibrationExamples }),
     pointing: spanOptions(options.answers, dataset.task.unanswerable ?? false),
-    generation: generationOptions(options.answers, data.maxTargetLength, options.seed),
+    generation: writingOptions(base.generation, base.model.config.vocabSize, {
+      own: generationOptions(options.answers, data.maxTargetLength, options.seed),
+      asked: options.asked,
+      isRun: settings !== null,
+      seed: options.seed,
+    }),
   };
 }
 

@@ -60,6 +60,7 @@ export async function evaluateRun(
     maxTargetLength: options.data.maxTargetLength,
     seed: options.seed,
     sparseDecoding: options.sparseDecoding,
+    asked: opened.settings === null ? options.asked : null,
   });
   try {
     const lengths = { ...options.data, maxLength: scoringLengthOf(opened) };

@@ -4,6 +4,7 @@ import type { Precision } from "../../export/index.ts";
 import { type JsonObject, jsonText } from "../../hub/index.ts";
 import {
   checkNewFolder,
+  configText,
   type MergedModel,
   type OpenedTarget,
   openMergedModel,
@@ -80,7 +81,7 @@ export async function writeOnnxFolder(
   for (const precision of precisions)
     written.push(...(await writeOnnxFiles(files, joinPath(folder, "onnx"), frozen, precision, options)));
   await writeGeneration(files, frozen, folder);
-  await files.write(joinPath(folder, "config.json"), jsonText(onnxConfig(frozen, written)));
+  await files.write(joinPath(folder, "config.json"), configText(onnxConfig(frozen, written)));
   return written;
 }
 

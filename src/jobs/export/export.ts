@@ -185,9 +185,11 @@ async function mergedOrRefused({ files }: Environment, opened: OpenedTarget): Pr
   try {
     return await frozen(files, opened);
   } catch (cause) {
-    if (!(cause instanceof UnsupportedError)) throw cause;
     const { base, method } = opened;
-    const { kind, format } = recordOf(method.settings);
+    const record = recordOf(method.settings);
+    // a method that can be merged is refused for where it stands, and says so
+    if (!(cause instanceof UnsupportedError) || record.merge) throw cause;
+    const { kind, format } = record;
     const expected = `a run of ${kindsOf(MERGEABLE)}`;
     const obstacle = format?.obstacle?.(method.settings, { writes: writes(base) });
     const hint = obstacle?.hint ?? `Export it with --format ${format?.library}, or train with --method lora.`;

@@ -3,7 +3,14 @@ import { encodeAnswers, encodeSpans, encodeTexts } from "../../data/index.ts";
 import { InternalError } from "../../errors.ts";
 import { bestTexts, extractiveAnswers, openTextGenerator, scoringBatches, writtenTexts } from "../../evaluate/index.ts";
 import type { GenerationOptions } from "../../infer/index.ts";
-import { backendOf, lengthLimit, type OpenedTarget, openTargetScorer, scoringLengthOf } from "../../load/index.ts";
+import {
+  backendOf,
+  lengthLimit,
+  type OpenedTarget,
+  openTargetScorer,
+  scoringLengthOf,
+  writingOptions,
+} from "../../load/index.ts";
 import { cutTexts, type Environment } from "../../runs/index.ts";
 import { generationOptions, spanOptions, type TaskName, type TextDataSettings } from "../../settings/index.ts";
 import type { GroupPredictor, Prediction } from "./prediction.ts";
@@ -21,7 +28,13 @@ export function openAnswering(environment: Environment, opened: OpenedTarget): P
     const choices = spanOptions(answers, opened.unanswerable || asked.has("null-threshold"));
     return openPointing(environment, opened, lengths, choices);
   }
-  const generation = generationOptions(answers, data.maxTargetLength, seed);
+  const generation = writingOptions(opened.base.generation, opened.base.model.config.vocabSize, {
+    own: generationOptions(answers, data.maxTargetLength, seed),
+    asked,
+    isRun: opened.settings !== null,
+    seed,
+    note: (message) => environment.note?.(message),
+  });
   return openWriting(environment, opened, lengths, generation, task === "squad");
 }
 

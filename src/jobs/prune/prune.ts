@@ -2,7 +2,7 @@
 import { glueTask, isGlueTask, openDataset, type Split, splitOf } from "../../data/index.ts";
 import { CheckpointError, ConfigError, UnsupportedError } from "../../errors.ts";
 import { encodeSplit, scoringBatches } from "../../evaluate/index.ts";
-import { openCheckpoint } from "../../hub/index.ts";
+import { openCheckpoint, shellWord } from "../../hub/index.ts";
 import { inputSquares } from "../../infer/index.ts";
 import type { RunOverrides, RunTarget } from "../../load/index.ts";
 import {
@@ -18,7 +18,7 @@ import {
   writeModelFolder,
 } from "../../load/index.ts";
 import { sanitize } from "../../models/index.ts";
-import { kindsOf, MERGEABLE, untrained } from "../../peft/index.ts";
+import { kindsOf, MERGEABLE, recordOf, untrained } from "../../peft/index.ts";
 import {
   blockOf,
   globalMagnitudeMasks,
@@ -69,7 +69,7 @@ export async function pruneModel(
   await checkNewFolder(files, output);
   const opened = await openTarget(environment, target, overrides, true);
   const isBare = target.kind === "model" && target.adapter === null;
-  const weights = isBare ? opened.base.weights : await mergedTarget(files, opened);
+  const weights = isBare ? opened.base.weights : await mergedTarget(files, opened, { recipe, output });
   const names = prunableWeights(weights);
   checkFloat(opened);
   checkLayers(recipe, opened, weights, names);
@@ -119,15 +119,20 @@ interface Job {
 type Masks = ReadonlyMap<string, ZeroMask>;
 
 /** What was trained, in the weights: masks and gates of training too. */
-async function mergedTarget(files: Files, opened: OpenedTarget): Promise<Weights> {
+async function mergedTarget(
+  files: Files,
+  opened: OpenedTarget,
+  { recipe, output }: Pick<PruneOptions, "recipe" | "output">,
+): Promise<Weights> {
   const { base, method } = opened;
   try {
     return (await frozen(files, opened)).weights;
   } catch (cause) {
-    if (!(cause instanceof UnsupportedError)) throw cause;
+    // a method that can be merged is refused for where it stands, and says so
+    if (!(cause instanceof UnsupportedError) || recordOf(method.settings).merge) throw cause;
     const got = `one with ${method.settings.kind}, which is no change of its weights`;
     throw new ConfigError([{ path: "RUN", expected: `a model, or a run of ${kindsOf(MERGEABLE)}`, got }], {
-      hint: `Prune the base, then train: deft compress --model ${base.name} --prune …`,
+      hint: `Prune the base, then train on it: deft compress --model ${shellWord(base.name)} --prune ${pruneRecipeText(recipe)} --output ${shellWord(output)}`,
     });
   }
 }
@@ -136,7 +141,7 @@ function checkFloat({ base }: OpenedTarget): void {
   if (base.quantization === null) return;
   const got = `${base.name}, stored as ${base.quantization.format}`;
   throw new ConfigError([{ path: "--model", expected: "a float checkpoint to prune", got }], {
-    hint: "Prune the float checkpoint, then quantise it: deft train --quantize.",
+    hint: "Prune the float checkpoint, then quantise it: deft train --quantize nf4.",
   });
 }
 
@@ -219,7 +224,7 @@ async function calibrationSample({ environment, opened }: Job, count: number) {
   const known = targetData(opened, {
     task: "the task of Wanda's calibration data",
     data: "a folder or file to calibrate on",
-    hint: "Or prune by magnitude, which needs no data.",
+    hint: "Or prune by magnitude, which needs no data: --prune magnitude:0.5",
   });
   const isFile = options.asked.has("data") && (await environment.files.stat(known.data))?.isFolder === false;
   const name = options.split ?? (isGlueTask(known.task) ? glueTask(known.task).trainSplit : "train");

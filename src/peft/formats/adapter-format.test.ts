@@ -143,6 +143,63 @@ describe("peft's LoRA", () => {
     expect(adapter.tensors).toEqual(LORA.tensors);
   });
 
+  it.each([
+    ["SEQ_CLS", "classifier", null],
+    ["SEQ_CLS", "score", []],
+    ["TOKEN_CLS", "classifier", null],
+    ["QUESTION_ANS", "qa_outputs", null],
+    ["SEQ_CLS", "classifier", ["pooler"]],
+  ])("takes the head that %s trains, %s, where modules_to_save is older than it", (task, head, saved) => {
+    const tensors = new Map([
+      ...[...stored.tensors].filter(([name]) => name.includes("lora_")),
+      [`base_model.model.${head}.weight`, filled([2, 8])] as const,
+      [`base_model.model.${head}.bias`, filled([2])] as const,
+    ]);
+    const old = { enable_lora: null, merge_weights: true, fan_in_fan_out: false, peft_version: undefined };
+    const { config, tensors: own } = changed({ ...old, task_type: task, modules_to_save: saved }, tensors)();
+    expect(config.modulesToSave).toEqual([...(saved ?? []), head]);
+    expect(own.get(`${head}.weight`)).toEqual(filled([2, 8]));
+    // without the task it is nobody's
+    expect(() => changed({ task_type: null, modules_to_save: saved }, tensors)()).toThrow("an unknown name");
+  });
+
+  it("reads a LoRA on tables, and writes it again under peft's names", () => {
+    const table = "roberta.embeddings.word_embeddings";
+    const named = (part: string) => `base_model.model.${table}.${part}`;
+    const tensors = withTensors([
+      [named("lora_embedding_A"), filled([2, 30])],
+      [named("lora_embedding_B"), filled([8, 2])],
+      [named("base_layer.weight"), filled([30, 8])],
+    ]);
+    const adapter = changed({ target_modules: ["query", "word_embeddings"] }, tensors)();
+    expect([...adapter.tensors.keys()].slice(-3)).toEqual([
+      `${table}.lora_embedding_A`,
+      `${table}.lora_embedding_B`,
+      `${table}.weight`,
+    ]);
+    expect(toPeft(adapter).tensors).toEqual(tensors);
+    const half = withTensors([[named("lora_embedding_A"), filled([3, 30])]]);
+    expect(thrown(CheckpointError, changed({}, half)).issues.map(({ expected }) => expected)).toEqual([
+      "[2, in]",
+      "[out, 2]",
+    ]);
+    const other = withTensors([[named("lora_embedding_B"), filled([8, 2])]]);
+    expect(thrown(CheckpointError, changed({}, other)).issues[0]!.expected).toBe("a lora_embedding_A beside it");
+  });
+
+  it("adapts a head's layers where their tensors say so, and not where the head is stored whole", () => {
+    const target_modules = ["query", "classifier"];
+    expect(changed({ target_modules })().config.targets).toEqual(["query"]);
+    const tensors = new Map([
+      ...[...stored.tensors].filter(([name]) => name.includes("lora_")),
+      ["base_model.model.classifier.lora_A.weight", filled([2, 8])] as const,
+      ["base_model.model.classifier.lora_B.weight", filled([2, 2])] as const,
+    ]);
+    const adapter = changed({ target_modules, task_type: null, modules_to_save: null }, tensors)();
+    expect(adapter.config).toMatchObject({ targets: [QUERY, "classifier"], modulesToSave: [] });
+    expect(toPeft(adapter).tensors).toEqual(tensors);
+  });
+
   it("turns 16-bit tensors into float32", () => {
     const half = tensor("float16", [2, 8], float32ToFloat16(Float32Array.from({ length: 16 }, (_, i) => i)));
     const read = fromPeft({ ...stored, tensors: withTensors([[`base_model.model.${QUERY}.lora_A.weight`, half]]) });
@@ -212,6 +269,45 @@ describe("peft's LoRA", () => {
       "target_modules",
       "rank_pattern",
       "alpha_pattern",
+    ]);
+  });
+
+  it("matches expressions in time that backtracking would never end with, and takes those that people write", () => {
+    const slow = [
+      "(?:[a-z.0-9_]+)+!",
+      "(a|aa)+b",
+      "(.*)*!",
+      "((a?){30}){30}x",
+      ".*.*.*.*.*.*!",
+      "(?:x(?:a+|b))+",
+      "(?:[a-z.0-9]*){2,}!",
+    ];
+    const sites = Array.from({ length: 20 }, (_, i) => `roberta.encoder.layer.${i}.attention.self.${"a".repeat(60)}`);
+    const selected = (target_modules: string) =>
+      selectedSites(changed({ target_modules })().config.selection!, [QUERY, ...sites]);
+    for (const expression of slow) expect(selected(expression), expression).toEqual([]);
+    const usual = [
+      String.raw`.*\.(0|1)\.attention\.self\.(query|key)`,
+      String.raw`roberta\.encoder\.layer\.([0-9]|1[01])\..*\.(query|value|dense)`,
+      String.raw`^(?!.*\.5\.).*(query|value)$`,
+      String.raw`.*layer\.[0-5]+\..*query.*`,
+      String.raw`(.*)\.query`,
+    ];
+    for (const expression of usual) expect(selected(expression), expression).toEqual([QUERY]);
+    expect(thrown(ConfigError, changed({ target_modules: String.raw`(.)\1` })).issues[0]!.expected).toBe(
+      "a regular expression without back-references",
+    );
+    const others = {
+      rank_pattern: { "(a+": 2 },
+      layers_pattern: ["(a+)+)"],
+      modules_to_save: ["("],
+      exclude_modules: "(a+)(?",
+    };
+    expect(thrown(ConfigError, changed(others)).issues.map(({ path }) => path.split(", ")[1])).toEqual([
+      "layers_pattern",
+      "modules_to_save",
+      "exclude_modules",
+      "rank_pattern",
     ]);
   });
 

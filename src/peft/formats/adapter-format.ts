@@ -7,6 +7,7 @@ import {
   openTorchFile,
   readJsonObject,
   safetensorsBytes,
+  wrongFolder,
 } from "../../hub/index.ts";
 import { type Files, joinPath, nearestPath, type Tensor, type Weights } from "../../tensor/index.ts";
 import type { AdapterLibrary } from "../record.ts";
@@ -52,8 +53,10 @@ export async function readAdapter(files: Files, folder: string, misfits?: Checkp
     const meant = near === null ? hint : `Did you mean ${near}? ${hint}`;
     throw new FileError(folder, "expected an adapter folder, got nothing there", { hint: meant });
   }
-  const config = await readJsonObject(files, folder, CONFIG, hint);
   const file = joinPath(folder, CONFIG);
+  const wrong = (await files.stat(file)) === null ? await wrongFolder(files, folder, "adapter") : null;
+  if (wrong) throw new FileError(folder, `expected an adapter folder, got ${wrong.got}`, { hint: wrong.hint });
+  const config = await readJsonObject(files, folder, CONFIG, hint);
   if ("peft_type" in config) {
     const stored = { config, tensors: await readTensors(files, folder, WEIGHTS.peft) };
     return formatOf(file, config.peft_type).fromFiles(stored, file, misfits);

@@ -6,7 +6,16 @@ import { floatTensor, issueList } from "../../hub/index.ts";
 import type { Tensor } from "../../tensor/index.ts";
 import type { LoraAdapter, LoraAdapterConfig } from "./adapter.ts";
 import { FieldReader, requireDefaults, unsupportedKind } from "./adapter-fields.ts";
-import { isPlainSelection, patternValue, readPattern, readSelection } from "./peft-targets.ts";
+import {
+  isPartOf,
+  isPlainSelection,
+  isTaskHead,
+  patternValue,
+  plainTargets,
+  readPattern,
+  readSelection,
+  savedModules,
+} from "./peft-targets.ts";
 
 /** An adapter in peft's own names. */
 export interface PeftFiles {
@@ -39,6 +48,8 @@ const READ = [
   "inference_mode",
   "revision",
   "init_lora_weights",
+  // of peft 0.2 and 0.3: whether the model was merged while it ran
+  "merge_weights",
 ];
 
 const DEFAULTS = {
@@ -72,9 +83,9 @@ const BASE_CHANGING_STARTS = /^(pissa|olora|corda|loftq|lora_ga)/;
 export function toPeft({ config, tensors }: LoraAdapter): PeftFiles {
   const renamed = new Map<string, Tensor>();
   for (const [name, tensor] of tensors) {
-    const site = name.replace(/\.bias$/, "");
-    const isWrapped = site !== name && tensors.has(`${site}.lora_A.weight`);
-    renamed.set(`${PREFIX}${isWrapped ? `${site}.base_layer.bias` : name}`, tensor);
+    const [, site, part] = /^(.+)\.(bias|weight)$/.exec(name) ?? [];
+    const isWrapped = tensors.has(`${site}.lora_A.weight`) || tensors.has(`${site}.lora_embedding_A`);
+    renamed.set(`${PREFIX}${isWrapped ? `${site}.base_layer.${part}` : name}`, tensor);
   }
   return {
     config: {
@@ -105,7 +116,8 @@ export function toPeft({ config, tensors }: LoraAdapter): PeftFiles {
 }
 
 /**
- * A peft LoRA adapter in our names; 16-bit tensors become float32. Tensors that are missing, unknown, of another rank than the
+ * A peft LoRA adapter in our names; 16-bit tensors become float32. The head that the task trains is part of it, also where an older
+ * peft did not name it in `modules_to_save`. Tensors that are missing, unknown, of another rank than the
  * settings say or of no float dtype are added to `misfits` when it is given, so that they can be told with what does not fit a model.
  * @throws {UnsupportedError} when it is not LoRA.
  * @throws {ConfigError} listing every setting that is malformed, or set and not supported (`use_dora`, …).
@@ -126,7 +138,6 @@ export function fromPeft(
     dropout: fields.number("lora_dropout", 0, { orZero: true }),
     rsLora: fields.flag("use_rslora", false),
     bias: fields.oneOf("bias", ["none", "all", "lora_only"], "none"),
-    modulesToSave: fields.texts("modules_to_save"),
     taskType: fields.textOrNull("task_type"),
     baseModel: fields.textOrNull("base_model_name_or_path"),
   };
@@ -136,20 +147,19 @@ export function fromPeft(
   fields.finish(issues);
   const rankAt = (site: string) => patternValue(ranks, site) ?? known.rank;
   const found: CheckpointIssue[] = [];
-  const own = ownTensors(tensors, known, rankAt, found);
+  const own = ownTensors(tensors, { bias: known.bias, modulesToSave: selection.modulesToSave }, rankAt, found);
   if (misfits) misfits.push(...found);
   else if (found.length > 0)
     throw new CheckpointError(file.replace(/adapter_config\.json$/, "adapter_model.safetensors"), issueList(found));
   const sites = sitesOf(own);
-  const isPlain = isPlainSelection(selection);
-  // without targets peft takes those usual for the model: the tensors name them
-  const listed = isPlain ? (selection.targetModules as readonly string[]) : [];
-  const targets = listed.length > 0 ? listed : sites;
+  // layers of a head are adapted where their tensors say so
+  const isPlain = isPlainSelection(selection) && !sites.some((site) => isTaskHead(site));
   return {
     method: "lora",
     config: {
       ...known,
-      targets,
+      modulesToSave: savedModules(config, selection, own),
+      targets: isPlain ? plainTargets(selection, sites) : sites,
       ...(isPlain ? {} : { selection }),
       ...patternOf("rankPattern", sites, rankAt, known.rank),
       ...patternOf("alphaPattern", sites, (site) => patternValue(alphas, site) ?? known.alpha, known.alpha),
@@ -183,11 +193,11 @@ function startChecked(config: JsonObject): JsonObject {
   return changesBase ? { ...config, "init_lora_weights (changes the base weights)": start } : config;
 }
 
-function sitesOf(tensors: ReadonlyMap<string, Tensor>): string[] {
-  return [...tensors.keys()].flatMap((name) =>
-    name.endsWith(".lora_A.weight") ? [name.slice(0, -".lora_A.weight".length)] : [],
-  );
-}
+/** The first matrix of a pair behind its site's name: of a linear layer `[R, in]`, of a table `[R, V]`. */
+const FIRST = /\.(lora_A\.weight|lora_embedding_A)$/;
+
+const sitesOf = (tensors: ReadonlyMap<string, Tensor>): string[] =>
+  [...tensors.keys()].flatMap((name) => (FIRST.test(name) ? [name.replace(FIRST, "")] : []));
 
 type Kept = Pick<LoraAdapterConfig, "modulesToSave" | "bias">;
 
@@ -213,12 +223,10 @@ function ownTensors(
       });
   }
   for (const name of own.keys()) {
-    if (name.endsWith(".lora_A.weight")) {
-      const site = name.slice(0, -".lora_A.weight".length);
-      issues.push(...pairIssues(site, own, rankAt(site)));
-    } else if (name.endsWith(".lora_B.weight") && !own.has(name.replace(/B\.weight$/, "A.weight"))) {
-      issues.push({ name, expected: "a lora_A beside it", got: "none" });
-    }
+    const first = name.replace(/(lora_|lora_embedding_)B(\.weight)?$/, "$1A$2");
+    if (FIRST.test(name)) issues.push(...pairIssues(name, own, rankAt(name.replace(FIRST, ""))));
+    else if (first !== name && !own.has(first))
+      issues.push({ name, expected: `a ${/lora_\w*A/.exec(first)![0]} beside it`, got: "none" });
   }
   return own;
 }
@@ -231,28 +239,30 @@ export function ownName(stored: string): string {
       .replace(/\.modules_to_save\.(default\.)?/, ".")
       .replace(".base_layer.", ".")
       .replace(/\.(lora_[AB])\.default\.weight$/, ".$1.weight")
+      .replace(/\.(lora_embedding_[AB])\.default$/, ".$1")
   );
 }
+
+/** Tables, and a head that may share one: peft stores the base's own beside a LoRA on them, or with `save_embedding_layers`. */
+const STORED_TABLE = /(^|\.)(\w*embeddings|shared|embed_tokens|lm_head)\.weight$/;
 
 function isKnown(name: string, stored: string, { modulesToSave, bias }: Kept): boolean {
   if (!stored.startsWith(PREFIX)) return false;
-  if (/\.lora_[AB]\.weight$/.test(name)) return true;
+  if (/\.lora_([AB]\.weight|embedding_[AB])$/.test(name)) return true;
   if (name.includes(".lora_")) return false;
-  return (
-    (bias !== "none" && name.endsWith(".bias")) || modulesToSave.some((module) => `.${name}`.includes(`.${module}.`))
-  );
+  if (STORED_TABLE.test(name)) return true;
+  return (bias !== "none" && name.endsWith(".bias")) || modulesToSave.some((module) => isPartOf(name, module));
 }
 
-function pairIssues(site: string, own: ReadonlyMap<string, Tensor>, rank: number): CheckpointIssue[] {
-  const a = own.get(`${site}.lora_A.weight`)!.shape;
-  const b = own.get(`${site}.lora_B.weight`)?.shape;
+function pairIssues(first: string, own: ReadonlyMap<string, Tensor>, rank: number): CheckpointIssue[] {
+  const second = first.replace(/A(\.weight)?$/, "B$1");
+  const a = own.get(first)!.shape;
+  const b = own.get(second)?.shape;
   const issues: CheckpointIssue[] = [];
-  if (a.length !== 2 || a[0] !== rank) {
-    issues.push({ name: `${site}.lora_A.weight`, expected: `[${rank}, in]`, got: `[${a.join(", ")}]` });
-  }
-  if (b === undefined) issues.push({ name: `${site}.lora_B.weight`, expected: `[out, ${rank}]`, got: "none" });
-  else if (b.length !== 2 || b[1] !== rank) {
-    issues.push({ name: `${site}.lora_B.weight`, expected: `[out, ${rank}]`, got: `[${b.join(", ")}]` });
-  }
+  if (a.length !== 2 || a[0] !== rank)
+    issues.push({ name: first, expected: `[${rank}, in]`, got: `[${a.join(", ")}]` });
+  if (b === undefined) issues.push({ name: second, expected: `[out, ${rank}]`, got: "none" });
+  else if (b.length !== 2 || b[1] !== rank)
+    issues.push({ name: second, expected: `[out, ${rank}]`, got: `[${b.join(", ")}]` });
   return issues;
 }

@@ -7,7 +7,15 @@ import { matchesTarget } from "../method.ts";
 import type { AdapterTensors } from "./adapter.ts";
 import { FieldReader, requireDefaults } from "./adapter-fields.ts";
 import { otherMethod, ownName, type PeftFiles, PREFIX } from "./peft-format.ts";
-import { isPlainSelection, type PeftSelection, readSelection } from "./peft-targets.ts";
+import {
+  isPartOf,
+  isPlainSelection,
+  type PeftSelection,
+  plainTargets,
+  readSelection,
+  savedModules,
+  wholeMatch,
+} from "./peft-targets.ts";
 
 /**
  * IA3: `<site>.ia3_l`, `[out, 1]` where it scales a layer's output and `[1, in]` where it scales its input; heads under their
@@ -106,23 +114,20 @@ export function fromPeftIa3(
   const selection = readSelection(file, config, issues);
   const isInput = readFeedforward(file, config, issues);
   fields.finish(issues);
-  const { modulesToSave } = selection;
   const found: CheckpointIssue[] = [];
-  const own = ownTensors(tensors, modulesToSave, isInput, found);
+  const own = ownTensors(tensors, selection.modulesToSave, isInput, found);
   if (misfits) misfits.push(...found);
   else if (found.length > 0)
     throw new CheckpointError(file.replace(/adapter_config\.json$/, "adapter_model.safetensors"), issueList(found));
   const sites = scaledSites(own);
   const inputs = sites.filter((site) => isInput(site, own.get(`${site}.${VECTOR}`)!));
   const isPlain = isPlainSelection(selection);
-  // without targets peft takes those usual for the model: the tensors name them
-  const listed = isPlain ? (selection.targetModules as readonly string[]) : [];
   return {
     method: "ia3",
     config: {
       ...known,
-      modulesToSave,
-      targets: listed.length > 0 ? listed : sites,
+      modulesToSave: savedModules(config, selection, own),
+      targets: isPlain ? plainTargets(selection, sites) : sites,
       feedforward: isPlain ? spelledAs(config.feedforward_modules, sites, inputs) : inputs,
       ...(isPlain ? {} : { selection }),
     },
@@ -147,22 +152,14 @@ function readFeedforward(file: string, config: JsonObject, issues: ConfigIssue[]
   if (listed === null) return (_, { shape }) => shape[0] === 1;
   if (Array.isArray(listed) && listed.every((name) => typeof name === "string"))
     return (site) => listed.some((end) => site.endsWith(end));
-  const expression = typeof listed === "string" ? wholeMatch(listed) : null;
-  if (expression) return (site) => expression.test(site);
+  const isWhole = typeof listed === "string" ? wholeMatch(listed) : null;
+  if (isWhole) return isWhole;
   issues.push({
     path: `${file}, feedforward_modules`,
-    expected: "a list of names, or one regular expression that JavaScript reads too",
+    expected: "a list of names, or one regular expression without back-references",
     got: JSON.stringify(listed),
   });
   return () => false;
-}
-
-function wholeMatch(pattern: string): RegExp | null {
-  try {
-    return new RegExp(`^(?:${pattern})$`);
-  } catch {
-    return null;
-  }
 }
 
 function ownTensors(
@@ -176,7 +173,7 @@ function ownTensors(
     if (stored.includes(".original_module.")) continue;
     const name = ownName(stored).replace(/\.ia3_l\.default$/, `.${VECTOR}`);
     const isVector = name.endsWith(`.${VECTOR}`);
-    const isSaved = modulesToSave.some((module) => `.${name}`.includes(`.${module}.`));
+    const isSaved = modulesToSave.some((module) => isPartOf(name, module));
     if (!stored.startsWith(PREFIX) || !(isVector || isSaved)) {
       const expected = `an IA3 vector or part of ${modulesToSave.join(", ") || "a head"}`;
       issues.push({ name: stored, expected, got: "an unknown name" });

@@ -1,11 +1,12 @@
 // Prompt and prefix tuning as Hugging Face peft stores them: one table `prompt_embeddings`, and heads beside it.
 // Names and defaults dumped from peft 0.21.2.
 import { CheckpointError, type CheckpointIssue, ConfigError } from "../../errors.ts";
-import { issueList, toFloat32 } from "../../hub/index.ts";
+import { issueList, type JsonObject, toFloat32 } from "../../hub/index.ts";
 import { float32, type Tensor } from "../../tensor/index.ts";
 import type { AdapterTensors, VirtualTokenAdapter, VirtualTokenConfig } from "./adapter.ts";
 import { FieldReader, requireDefaults, unsupportedKind } from "./adapter-fields.ts";
 import type { PeftFiles } from "./peft-format.ts";
+import { taskHeads } from "./peft-targets.ts";
 
 // prompt learning wraps the model directly, so its names lack LoRA's `model.`
 const PREFIX = "base_model.";
@@ -119,7 +120,7 @@ export function fromPeftPrompt(
     hiddenSize: fields.integer("token_dim", 1),
     numLayers: fields.integer("num_layers", 1),
     numHeads: fields.integer("num_attention_heads", 1),
-    modulesToSave: [...new Set(fields.texts("modules_to_save"))],
+    modulesToSave: [...new Set([...fields.texts("modules_to_save"), ...storedHeads(config, tensors)])],
     taskType: fields.textOrNull("task_type"),
     baseModel: fields.textOrNull("base_model_name_or_path"),
   };
@@ -129,6 +130,13 @@ export function fromPeftPrompt(
   // without its table nothing can be held against a model
   if (issues.length > 0) throw new CheckpointError(weightsOf(file), issueList([...misfits, ...issues]));
   return { method, config: known, tensors: own };
+}
+
+/** Heads that the task trains and an older peft did not name. */
+function storedHeads({ task_type }: JsonObject, tensors: AdapterTensors): readonly string[] {
+  return taskHeads(task_type).filter((head) =>
+    [...tensors.keys()].some((name) => name.startsWith(`${PREFIX}${head}.`)),
+  );
 }
 
 interface Expected {
