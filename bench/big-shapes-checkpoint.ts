@@ -7,7 +7,6 @@ import { nodeFiles } from "../src/hub/files-node.ts";
 import { writeSafetensors } from "../src/hub/index.ts";
 import { anyModel } from "../src/models/index.ts";
 import { full } from "../src/peft/index.ts";
-import { isBlockMatrix } from "../src/quant/index.ts";
 import { NESTED_BLOCK, NESTED_LEVELS } from "../src/quant/nested.ts";
 import { buildTaskGraph } from "../src/tasks/index.ts";
 import { elementCount, float32, randomStream, type Tensor, tensor, type Weight } from "../src/tensor/index.ts";
@@ -122,8 +121,8 @@ export async function bigCheckpoint(shape: string, format: string, folder?: stri
   const head = isT5 ? ({ kind: "language-model" } as const) : ({ kind: "classification", numLabels: 2 } as const);
   const { parameters } = buildTaskGraph({ model: anyModel(config), method: full(), head });
   const weights = new Map<string, Weight>();
-  for (const { name, shape: dims } of parameters) {
-    const isStored = format === "nf4" && dims.length === 2 && isBlockMatrix(name) && !/relative_attention/.test(name);
+  for (const { name, shape: dims, role, part } of parameters) {
+    const isStored = format === "nf4" && dims.length === 2 && role === "linear" && part?.kind === "block";
     if (!isStored) weights.set(name, floatWeight(name, dims));
     else for (const [key, weight] of nf4Weights(name, dims)) weights.set(key, weight);
   }

@@ -8,7 +8,7 @@ import { parseArgs } from "node:util";
 import { nodeFiles } from "../src/hub/files-node.ts";
 import { openCheckpoint } from "../src/hub/index.ts";
 import { openGenerator } from "../src/infer/index.ts";
-import { mlpSites, sanitize, t5Model } from "../src/models/index.ts";
+import { sanitize, t5Model } from "../src/models/index.ts";
 import { headOnly, type Method } from "../src/peft/index.ts";
 import { nodeBackend } from "../src/runtime/node.ts";
 import { buildTaskGraph } from "../src/tasks/index.ts";
@@ -45,7 +45,7 @@ function droppedBlocks(count: number, total: number): ReadonlySet<number> {
 async function worker(count: number): Promise<void> {
   const folder = await bigCheckpoint(values.shape, "float32");
   const { config, weights: stored } = await openCheckpoint(nodeFiles(), folder);
-  const whole = mlpSites(t5Model(config, undefined, stored));
+  const whole = t5Model(config, undefined, stored).mlps;
   const gone = droppedBlocks(count, whole.length);
   const sizes = whole.map(({ neurons }, i) => (gone.has(i) ? 0 : neurons));
   const model = t5Model({ ...config, mlp_sizes: sizes }, undefined, stored);

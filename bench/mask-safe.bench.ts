@@ -28,7 +28,7 @@ async function prunedBase() {
   const model = encoderModel(config);
   const base = sanitize(model.config, weights);
   const pruned = new Map(base);
-  for (const name of prunableWeights(base)) {
+  for (const { name } of prunableWeights(model, base)) {
     const { data, shape } = await base.get(name)!.read();
     const mask = magnitudeMask(data as Float32Array, shape[1]!, { kind: "ratio", ratio: 0.5 });
     pruned.set(name, maskedWeight(base.get(name)!, mask));

@@ -8,16 +8,10 @@ import { backward } from "../src/autodiff/index.ts";
 import { Graph, matmul, mul, reduceSum, type StoredFormat } from "../src/graph/index.ts";
 import { nodeFiles } from "../src/hub/files-node.ts";
 import { openCheckpoint, openSafetensors, writeSafetensors } from "../src/hub/index.ts";
-import { encoderModel, sanitize } from "../src/models/index.ts";
+import { blockLinears, encoderModel, type Model, sanitize } from "../src/models/index.ts";
 import { compose } from "../src/nn/index.ts";
 import { lora } from "../src/peft/index.ts";
-import {
-  isBlockMatrix,
-  openQuantized,
-  quantizedCheckpoint,
-  quantizedHooks,
-  quantizeMatrix,
-} from "../src/quant/index.ts";
+import { openQuantized, quantizedCheckpoint, quantizedHooks, quantizeMatrix } from "../src/quant/index.ts";
 import { nodeBackend } from "../src/runtime/node.ts";
 import type { ModelBatch } from "../src/tasks/index.ts";
 import { float32, int64, memoryWeights, type Tensor, type Weights } from "../src/tensor/index.ts";
@@ -51,12 +45,10 @@ async function openBase(format: string) {
   const { config, weights } = await openCheckpoint(files, folder);
   const model = encoderModel(config);
   const base = sanitize(model.config, weights);
-  if (format === "float32") return { model, weights: base, hooks: {}, bytes: matrixBytes(base) };
+  if (format === "float32") return { model, weights: base, hooks: {}, bytes: matrixBytes(model, base) };
   const file = `${folder}/quantised-${format}.safetensors`;
   const started = performance.now();
-  const names = new Set(
-    [...base].flatMap(([name, { shape }]) => (shape.length === 2 && isBlockMatrix(name) ? [name] : [])),
-  );
+  const names = new Set(blockLinears(model).map(({ path }) => `${path}.weight`));
   const isNew = (await files.stat(file)) === null;
   if (isNew) await files.write(file, writeSafetensors(quantizedCheckpoint(base, names, format as StoredFormat)));
   const quantiseMs = isNew ? performance.now() - started : null;
@@ -65,16 +57,16 @@ async function openBase(format: string) {
     model,
     weights: opened.weights,
     hooks: quantizedHooks(opened.layouts),
-    bytes: matrixBytes(opened.weights),
+    bytes: matrixBytes(model, opened.weights),
     quantiseMs,
   };
 }
 
 /** Bytes in which the block matrices are held. */
-function matrixBytes(weights: Weights): number {
+function matrixBytes(model: Model, weights: Weights): number {
   let bytes = 0;
-  for (const [name, weight] of weights) {
-    if (weight.shape.length !== 2 || !isBlockMatrix(name)) continue;
+  for (const { path } of blockLinears(model)) {
+    const weight = weights.get(`${path}.weight`)!;
     for (const part of weight.parts?.values() ?? [weight]) bytes += part.span?.byteLength ?? 4;
   }
   return bytes;
@@ -213,7 +205,7 @@ async function timeProduct(format: StoredFormat | "float32", matrix: Tensor, x: 
   const stored = graph.parameter("w.weight", [n, k]);
   const hooks = quantizedHooks(new Map(format === "float32" ? [] : [["w.weight", layout]]));
   const site = { path: "w", graph, at: <T>(build: () => T) => build() };
-  const weight = hooks.weight!(site as unknown as Parameters<NonNullable<typeof hooks.weight>>[0], stored);
+  const weight = hooks.weight!(site as unknown as Parameters<NonNullable<typeof hooks.weight>>[0], stored, "linear");
   const y = matmul(input, weight, { transB: true });
   const [dx] = backward(reduceSum(mul(y, scale)), [input]);
   const tensors: [string, Tensor][] =

@@ -18,7 +18,7 @@ import {
   planSparseMlp,
   type SparseMlpPlan,
 } from "../src/infer/index.ts";
-import { mlpSites, t5Model } from "../src/models/index.ts";
+import { t5Model } from "../src/models/index.ts";
 import { linear, rmsNorm, Scope } from "../src/nn/index.ts";
 import { headOnly, type Method } from "../src/peft/index.ts";
 import type { Program } from "../src/runtime/index.ts";
@@ -199,7 +199,7 @@ async function benchSteps(shape: BenchShape, shares: readonly number[]): Promise
   try {
     const model = benchModel(shape);
     const weights = await writeWeights(model, folder);
-    const sites = mlpSites(model).flatMap(({ stack, activation }) => (stack === "decoder" ? [activation] : []));
+    const sites = model.mlps.flatMap(({ stack, activation }) => (stack === "decoder" ? [activation] : []));
     const method: Method = {
       ...headOnly(),
       trains: () => false,

@@ -30,7 +30,7 @@ export function activationTap(): { readonly hooks: Hooks; readonly taps: readonl
     taps,
     hooks: {
       activation(site: Site, a: Value) {
-        const stack = /(^|\.)decoder\./.test(site.path) ? "decoder" : "encoder";
+        const stack = site.part?.kind === "block" ? site.part.stack : "encoder";
         taps.push({ site: site.path, stack, layer: taps.filter((tap) => tap.stack === stack).length, activation: a });
         return a;
       },

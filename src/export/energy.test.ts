@@ -1,10 +1,10 @@
 // Products and energy of a model, estimated.
 import { describe, expect, test } from "vitest";
-import { parseEncoderConfig, parseT5Config } from "../models/index.ts";
+import { encoderModel, parseT5Config } from "../models/index.ts";
 import { arithmeticOf, textArithmetic } from "./energy.ts";
 
 test("arithmetic of BERT's base shape, and what zeros leave of it", () => {
-  const config = parseEncoderConfig({
+  const { config } = encoderModel({
     model_type: "bert",
     vocab_size: 30522,
     hidden_size: 768,

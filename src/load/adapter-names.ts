@@ -1,8 +1,9 @@
 // An adapter's tensors under the names of this base: a missing model prefix, and T5's tables, which are one here.
 import type { CheckpointIssue } from "../errors.ts";
+import { linearSites } from "../models/index.ts";
 import { type Adapter, recordOf } from "../peft/index.ts";
 import type { Tensor } from "../tensor/index.ts";
-import { type BaseModel, linearSites } from "./base-model.ts";
+import type { BaseModel } from "./base-model.ts";
 
 /** Parts of a bare encoder, as `AutoModel` names them. */
 const BARE = /^(embeddings|encoder|pooler)\./;
@@ -17,7 +18,9 @@ export async function adapterOver(base: BaseModel, adapter: Adapter, misfits: Ch
   const prefix = `${model.config.modelType}.`;
   const named = (name: string) => (BARE.test(name) ? prefix + name : name);
   if (![...adapter.tensors.keys()].some((name) => BARE.test(name))) return adapter;
-  const bare = linearSites(base).flatMap((site) => (site.startsWith(prefix) ? [site.slice(prefix.length)] : []));
+  const bare = linearSites(base.model, base.weights).flatMap((site) =>
+    site.startsWith(prefix) ? [site.slice(prefix.length)] : [],
+  );
   const config = recordOf({ kind: adapter.method }).format?.renamed?.(adapter.config, named, bare) ?? adapter.config;
   const tensors = new Map([...adapter.tensors].map(([name, tensor]) => [named(name), tensor]));
   return { ...adapter, config, tensors } as Adapter;

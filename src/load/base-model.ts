@@ -11,8 +11,17 @@ import {
   pythonCommand,
   pythonText,
 } from "../hub/index.ts";
-import { anyModel, type EncoderModel, type Model, maxSequenceLength, sanitize, unwrapped } from "../models/index.ts";
-import { headOnly, isHead } from "../peft/index.ts";
+import {
+  anyModel,
+  blockLinears,
+  ENCODER_TYPES,
+  type EncoderModel,
+  type Model,
+  maxSequenceLength,
+  sanitize,
+  unwrapped,
+} from "../models/index.ts";
+import { headOnly } from "../peft/index.ts";
 import type { Environment } from "../runs/index.ts";
 import { type Pruning, readPruning } from "../runs/index.ts";
 import { buildTaskGraph, type HeadKind } from "../tasks/index.ts";
@@ -61,8 +70,8 @@ export async function openBaseModel(
   const tokenizer = await loadTokenizer(files, folder);
   const issues = vocabularyIssues(tokenizer, model);
   if (issues.length > 0) throw new CheckpointError(folder, issues);
-  const { weights, quantization } = await openBaseWeights(environment, folder, stored, quantize, (named) =>
-    linearSites({ model, weights: named }),
+  const { weights, quantization } = await openBaseWeights(environment, folder, stored, quantize, () =>
+    blockLinears(model).map(({ path }) => path),
   );
   return {
     name,
@@ -75,7 +84,7 @@ export async function openBaseModel(
     fingerprint: await fingerprint(files, stored),
     pruning: await readPruning(files, folder),
     quantization,
-    generation: await readGenerationConfig(files, folder, model.config, checkpoint.config),
+    generation: await readGenerationConfig(files, folder, model, checkpoint.config),
   };
 }
 
@@ -118,8 +127,8 @@ export function usableLength({ model, tokenizer }: BaseModel, wanted: number): n
  * @throws {UnsupportedError} naming that work.
  */
 export function encoderOf({ model, name }: Pick<BaseModel, "model" | "name">, work: string): EncoderModel {
-  if (model.architecture === "encoder") return model;
-  throw new UnsupportedError(`${work} of ${name} (${model.config.modelType})`, ["bert", "roberta"]);
+  if (!model.writes) return model;
+  throw new UnsupportedError(`${work} of ${name} (${model.config.modelType})`, ENCODER_TYPES);
 }
 
 /**
@@ -135,10 +144,10 @@ export function missingHead(
   const { parameters } = buildTaskGraph({ model, method: headOnly(), head });
   const missing = new Set<string>();
   const issues: CheckpointIssue[] = [];
-  for (const { name, shape, init } of parameters) {
+  for (const { name, shape, init, part } of parameters) {
     const stored = weights.get(name);
     if (stored && stored.shape.join() === shape.join()) continue;
-    if (init && (!stored || isHead(name))) missing.add(name);
+    if (init && (!stored || part?.kind === "head")) missing.add(name);
     else
       issues.push({
         name,
@@ -150,7 +159,7 @@ export function missingHead(
   const known = new Set(parameters.map(({ name }) => name));
   const isPart = (name: string) =>
     known.has(name) || (name.includes(".") && known.has(name.slice(0, name.lastIndexOf("."))));
-  for (const [name, { dtype, shape }] of model.architecture === "encoder" ? [] : weights)
+  for (const [name, { dtype, shape }] of model.writes ? weights : [])
     if (!isPart(name)) issues.push({ name, expected: "nothing of this name", got: `${dtype}[${shape.join(", ")}]` });
   if (issues.length > 0) throw new CheckpointError(folder, issues, { hint: UNLIKE });
   return missing;
@@ -158,7 +167,7 @@ export function missingHead(
 
 /** The classes that the checkpoint's own head tells apart, for training on; none where it has no such head. */
 export function headClasses({ model, weights, name }: BaseModel): ModelClasses | undefined {
-  if (model.architecture !== "encoder") return undefined;
+  if (model.writes) return undefined;
   const { labels } = model.config;
   const head = weights.get("classifier.weight") ?? weights.get("classifier.out_proj.weight");
   return labels.length >= 2 && head?.shape[0] === labels.length
@@ -170,25 +179,10 @@ const UNLIKE = "config.json and the weights do not belong together, or the downl
 
 /** A model has several tensors for each layer: with fewer the two files are of different models. */
 function layerIssues({ config }: Model, { size }: ReadonlyMap<string, unknown>): CheckpointIssue[] {
-  const count = config.numLayers + (config.modelType === "t5" ? config.numDecoderLayers : 0);
+  const count = config.numLayers + ("numDecoderLayers" in config ? config.numDecoderLayers : 0);
   const expected = `the layers of ${size} tensors`;
   return count <= size ? [] : [{ name: "config.json", expected, got: `${count} layers` }];
 }
-
-/** Every linear layer outside the head, by path. */
-export function linearSites({ model, weights }: Pick<BaseModel, "model" | "weights">): string[] {
-  const prefixes = model.architecture === "encoder" ? [`${model.config.modelType}.`] : ["encoder.", "decoder."];
-  return [...weights].flatMap(([name, { shape }]) =>
-    prefixes.some((prefix) => name.startsWith(prefix)) &&
-    name.endsWith(".weight") &&
-    shape.length === 2 &&
-    !isTable(name)
-      ? [name.slice(0, -".weight".length)]
-      : [],
-  );
-}
-
-const isTable = (name: string): boolean => name.includes(".embeddings.") || name.includes(".relative_attention_bias.");
 
 function vocabularyIssues(tokenizer: Tokenizer, { config }: Model): CheckpointIssue[] {
   if (tokenizer.vocabSize <= config.vocabSize) return [];

@@ -2,7 +2,6 @@ import { describe, expect, it } from "vitest";
 import { ConfigError } from "../errors.ts";
 import { memoryFiles } from "../hub/index.ts";
 import type { GenerationOptions } from "../infer/index.ts";
-import type { ModelConfig } from "../models/index.ts";
 import type { SettingsKey } from "../settings/index.ts";
 import { readGenerationConfig, type WritingChoices, writingOptions } from "./generation-config.ts";
 
@@ -112,7 +111,7 @@ describe("writingOptions", () => {
 });
 
 describe("readGenerationConfig", () => {
-  const t5 = { modelType: "t5" } as ModelConfig;
+  const t5 = { writes: true } as const;
 
   it("reads the file, or where there is none the keys of config.json that mean it", async () => {
     const config = { model_type: "t5", d_model: 8, num_beams: 4, eos_token_id: 1, guidance_scale: 2 };
@@ -123,7 +122,7 @@ describe("readGenerationConfig", () => {
     });
     const one = memoryFiles([[FILE, '{"num_beams": 2}']]);
     expect(await readGenerationConfig(one, "m", t5, config)).toEqual({ file: FILE, json: { num_beams: 2 } });
-    expect(await readGenerationConfig(one, "m", { modelType: "bert" } as ModelConfig, config)).toBeNull();
+    expect(await readGenerationConfig(one, "m", { writes: false }, config)).toBeNull();
     await expect(readGenerationConfig(memoryFiles([[FILE, "[]"]]), "m", t5, config)).rejects.toThrow("a JSON object");
   });
 });

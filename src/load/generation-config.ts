@@ -2,7 +2,7 @@
 import { ConfigError } from "../errors.ts";
 import { type JsonObject, readJsonObject } from "../hub/index.ts";
 import type { GenerationOptions, SamplingOptions } from "../infer/index.ts";
-import type { ModelConfig } from "../models/index.ts";
+import type { Model } from "../models/index.ts";
 import type { SettingsKey } from "../settings/index.ts";
 import { type Files, joinPath } from "../tensor/index.ts";
 import { GENERATION_KEYS, type StoredGeneration, storedGeneration } from "./generation-keys.ts";
@@ -20,10 +20,10 @@ const FILE = "generation_config.json";
 export async function readGenerationConfig(
   files: Files,
   folder: string,
-  { modelType }: ModelConfig,
+  { writes }: Pick<Model, "writes">,
   config: JsonObject,
 ): Promise<GenerationConfig | null> {
-  if (modelType !== "t5") return null;
+  if (!writes) return null;
   const file = joinPath(folder, FILE);
   if ((await files.stat(file)) !== null)
     return { file, json: await readJsonObject(files, folder, FILE, "Copy the file again, or remove it.") };

@@ -1,6 +1,6 @@
 // From a name to a model that runs: base models, adapters, runs, and models merged for export.
 // Takes a name or a run's folder, gives a model with its method, weights and head. Never: trains, prints.
-export { type BaseModel, headClasses, linearSites, missingHead, openBaseModel, usableLength } from "./base-model.ts";
+export { type BaseModel, headClasses, missingHead, openBaseModel, usableLength } from "./base-model.ts";
 export { type GenerationConfig, writingOptions } from "./generation-config.ts";
 export {
   compilePlain,

@@ -10,7 +10,7 @@ import {
   type Precision,
 } from "../export/index.ts";
 import { fingerprint, type JsonObject, writeSafetensors } from "../hub/index.ts";
-import { anyModel, type EncoderModel, encoderModel, type MlpSite, type Model, mlpSites } from "../models/index.ts";
+import { anyModel, type EncoderModel, encoderModel, type MlpSite, type Model } from "../models/index.ts";
 import { externalWeights, type StaticRanges } from "../onnx/index.ts";
 import { mergedWeights, methodOf, recordOf, untrained } from "../peft/index.ts";
 import { type BesideMethod, isCompensationBias, isNeuronMask, type PlainModel } from "../prune/index.ts";
@@ -76,7 +76,7 @@ export async function frozen(
   const untied = withOwnHead(opened, trained);
   const config = { ...configWithHead(base.config, head, labels), ...untied.config };
   const model = anyModel(config, undefined, untied.weights);
-  const sites = mlpSites(model);
+  const sites = model.mlps;
   const beside = keepsMethod ? besideMethod(opened, trained, gates) : null;
   const laid = beside
     ? new Map([...base.weights, ...memoryWeights(beside.tensors)])

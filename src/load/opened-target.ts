@@ -3,7 +3,7 @@ import type { ModelClasses } from "../data/index.ts";
 import { ConfigError } from "../errors.ts";
 import type { StoredFormat } from "../graph/index.ts";
 import { openScorer, type Scorer, type SparseMlpPlan } from "../infer/index.ts";
-import { maxSequenceLength, mlpSites } from "../models/index.ts";
+import { maxSequenceLength } from "../models/index.ts";
 import { compose, type Hooks } from "../nn/index.ts";
 import { type Method, numVirtualTokens, readSidecar, untrained } from "../peft/index.ts";
 import {
@@ -150,7 +150,7 @@ async function openCompressed(
     (await environment.files.stat(adapter)) === null
       ? await openBareModel(base, headOptional, settings?.task ?? overrides.task ?? null)
       : asStored(await openAdapter(environment, base, adapter, null, settings?.task ?? overrides.task));
-  const sites = mlpSites(base.model).filter(({ stack }) => stack === "decoder");
+  const sites = base.model.mlps.filter(({ stack }) => stack === "decoder");
   const decoding = await readDecoding(environment.files, folder, new Set(sites.map(({ activation }) => activation)));
   return { ...opened, settings, decoding: decoding?.plan ?? null };
 }
@@ -175,7 +175,7 @@ async function openAdapter(
   });
   const alsoTrains = checkTrainedPart(adapter, part, base, head);
   const other = otherArchitecture(base, head);
-  if (other !== null && !bringsHead(part.tensors.keys())) throw headError(base, head, other);
+  if (other !== null && !bringsHead(base.model, part.tensors.keys())) throw headError(base, head, other);
   return {
     base,
     method: part.method,

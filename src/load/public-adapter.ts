@@ -1,9 +1,10 @@
 // A method with its tensors as an adapter of a public format, and such an adapter as a method.
 import type { CheckpointIssue } from "../errors.ts";
-import { type Adapter, type AdapterFacts, isHead, type MethodSettings, prefix, recordOf } from "../peft/index.ts";
+import { isHeadName, linearSites, type Model } from "../models/index.ts";
+import { type Adapter, type AdapterFacts, type MethodSettings, prefix, recordOf } from "../peft/index.ts";
 import { buildTaskGraph, type HeadKind } from "../tasks/index.ts";
 import type { Tensor } from "../tensor/index.ts";
-import { type BaseModel, linearSites } from "./base-model.ts";
+import type { BaseModel } from "./base-model.ts";
 
 /** What was trained in peft's or AdapterHub's terms; null when no public format can say it. */
 export function publicAdapter(
@@ -57,13 +58,13 @@ export function adapterFacts(
     modelType,
     modelClass: modelClass(base),
     taskType: taskType(tensors, base),
-    modulesToSave: savedModules(tensors),
+    modulesToSave: savedModules(base.model, tensors),
     labels,
-    writes: base.model.architecture !== "encoder",
+    writes: base.model.writes,
     hiddenSize,
     numLayers,
     numHeads,
-    linearSites: () => linearSites(base),
+    linearSites: () => linearSites(base.model, base.weights),
     attentionSites: () => attentionSites(base),
   };
 }
@@ -77,8 +78,7 @@ function attentionSites({ model }: BaseModel): string[] {
 }
 
 function modelClass({ model }: BaseModel): string {
-  const names = { bert: "BertForSequenceClassification", roberta: "RobertaForSequenceClassification" } as const;
-  return model.architecture === "encoder" ? names[model.config.modelType] : "T5ForConditionalGeneration";
+  return `${model.facts.classPrefix}For${model.writes ? "ConditionalGeneration" : "SequenceClassification"}`;
 }
 
 /** Whether the layer that a tensor belongs to has a LoRA. */
@@ -88,9 +88,9 @@ function hasLora(tensors: ReadonlyMap<string, Tensor>, name: string): boolean {
 
 /** As peft spells it; null where no head is stored whole: with a task peft would want one. */
 function taskType(tensors: ReadonlyMap<string, Tensor>, { model }: BaseModel): string | null {
-  if (model.architecture !== "encoder") return "SEQ_2_SEQ_LM";
-  const [head] = savedModules(tensors);
-  if (head === undefined || !isHead(`${head}.`)) return null;
+  if (model.writes) return "SEQ_2_SEQ_LM";
+  const [head] = savedModules(model, tensors);
+  if (head === undefined || !isHeadName(model, `${head}.`)) return null;
   return head === "qa_outputs" ? "QUESTION_ANS" : "SEQ_CLS";
 }
 
@@ -98,8 +98,8 @@ function taskType(tensors: ReadonlyMap<string, Tensor>, { model }: BaseModel): s
 const isLora = (name: string): boolean => /\.lora_([AB]\.weight|embedding_[AB])$/.test(name);
 
 /** Heads and poolers by their module's name; a head with a LoRA of its own is the base's. */
-function savedModules(tensors: ReadonlyMap<string, Tensor>): string[] {
-  const names = [...tensors.keys()].filter((name) => isHead(name) && !hasLora(tensors, name));
+function savedModules(model: Model, tensors: ReadonlyMap<string, Tensor>): string[] {
+  const names = [...tensors.keys()].filter((name) => isHeadName(model, name) && !hasLora(tensors, name));
   const heads = new Set(names.map((name) => name.split(".")[0]!));
   const hasPooler = [...tensors.keys()].some((name) => name.endsWith(".pooler.dense.weight"));
   return [...heads, ...(hasPooler ? ["pooler"] : [])];

@@ -4,13 +4,7 @@ import type { StoredFormat } from "../graph/index.ts";
 import { cachedWeights, float32Checkpoint } from "../hub/index.ts";
 import { compose } from "../nn/index.ts";
 import type { Method } from "../peft/index.ts";
-import {
-  isBlockMatrix,
-  type MatrixLayout,
-  openQuantized,
-  quantizedCheckpoint,
-  quantizedHooks,
-} from "../quant/index.ts";
+import { type MatrixLayout, openQuantized, quantizedCheckpoint, quantizedHooks } from "../quant/index.ts";
 import type { Environment } from "../runs/index.ts";
 import type { Weights } from "../tensor/index.ts";
 
@@ -21,8 +15,8 @@ export interface StoredQuantization {
 }
 
 /**
- * The weights to work with, mapped from files, and how their matrices are stored; null for a float base. `sitesOf` names
- * the linear layers of a checkpoint.
+ * The weights to work with, mapped from files, and how their matrices are stored; null for a float base. `blockLayers` names
+ * the linear layers of its blocks.
  * @throws {ConfigError} when the folder is quantised already, in another format; errors as `openQuantized`.
  */
 export async function openBaseWeights(
@@ -30,7 +24,7 @@ export async function openBaseWeights(
   folder: string,
   stored: Weights,
   format: StoredFormat | null,
-  sitesOf: (weights: Weights) => readonly string[],
+  blockLayers: () => readonly string[],
 ): Promise<{ readonly weights: Weights; readonly quantization: StoredQuantization | null }> {
   const opened = await openQuantized(stored, folder);
   if (opened !== null) {
@@ -51,7 +45,7 @@ export async function openBaseWeights(
     const { weights } = await float32Checkpoint(files, stored, cacheFolder);
     return { weights, quantization: null };
   }
-  const names = new Set(sitesOf(stored).flatMap((site) => (isBlockMatrix(site) ? [`${site}.weight`] : [])));
+  const names = new Set(blockLayers().map((site) => `${site}.weight`));
   const made = await cachedWeights(files, stored, cacheFolder, `-${format}`, (sources) =>
     quantizedCheckpoint(sources, names, format),
   );

@@ -1,5 +1,6 @@
 // A method with what training may add to any of them: masks of neurons, gates of MLPs.
 import { isGate, mlpGates } from "../density/index.ts";
+import { type Model, topologyOf } from "../models/index.ts";
 import { compose } from "../nn/index.ts";
 import { type Method, type MethodSettings, methodOf, recordOf } from "../peft/index.ts";
 import { compensationBiases, isCompensationBias, isNeuronMask, keepZeros, neuronMasks } from "../prune/index.ts";
@@ -16,12 +17,16 @@ export interface MethodExtras {
   readonly gates: boolean;
 }
 
-/** What a run's settings add. A T5's MLPs have no bias that a shift could be folded into. */
-export function runExtras(
-  { removal, gates }: Pick<Settings, "removal" | "gates">,
-  { architecture }: Pick<BaseModel["model"], "architecture">,
-): MethodExtras {
-  return { masks: removal !== null, shifts: removal !== null && architecture === "encoder", gates: gates !== null };
+/** What a run's settings add. MLPs without a bias have none that a shift could be folded into. */
+export function runExtras({ removal, gates }: Pick<Settings, "removal" | "gates">, model: Model): MethodExtras {
+  const shifts = removal !== null && haveBiases(model);
+  return { masks: removal !== null, shifts, gates: gates !== null };
+}
+
+function haveBiases(model: Model): boolean {
+  const { linears, mlps } = topologyOf(model);
+  const biased = new Set(linears.flatMap(({ path, hasBias }) => (hasBias ? [path] : [])));
+  return mlps.every(({ out, neurons }) => neurons === 0 || biased.has(out));
 }
 
 /** Whether a tensor belongs to what training adds to any method. */
@@ -56,5 +61,5 @@ export function methodOnBase(settings: MethodSettings, keepsZeros: boolean, init
 
 /** The method with the layers that are usual for the model, where none were chosen. */
 export function methodOnModel(method: MethodSettings, { model }: Pick<BaseModel, "model">): MethodSettings {
-  return recordOf(method).onModel?.(method, model.config.modelType) ?? method;
+  return recordOf(method).onModel?.(method, model.facts) ?? method;
 }

@@ -1,7 +1,7 @@
 // Which head an opened run or model has: by its task, or by what it holds.
 import { seq2seqTask, squadTask, type Task } from "../data/index.ts";
 import { ConfigError } from "../errors.ts";
-import { isHead } from "../peft/index.ts";
+import { isHeadName, type Model } from "../models/index.ts";
 import { TASKS, type TaskName } from "../settings/index.ts";
 import type { HeadKind } from "../tasks/index.ts";
 import type { BaseModel } from "./base-model.ts";
@@ -84,8 +84,8 @@ export function hasSpanHead(names: Iterable<string>): boolean {
 }
 
 /** Whether among an adapter's tensors there is a head, so that the base's own says nothing. */
-export function bringsHead(names: Iterable<string>): boolean {
-  for (const name of names) if (isHead(name) && !name.includes(".lora_")) return true;
+export function bringsHead(model: Model, names: Iterable<string>): boolean {
+  for (const name of names) if (isHeadName(model, name) && !name.includes(".lora_")) return true;
   return false;
 }
 

@@ -1,10 +1,11 @@
 // The trained part of a run on disk: `adapter/` in the method's public format, with our sidecar, and back.
+
 import { CheckpointError, type CheckpointIssue } from "../errors.ts";
 import { issueList, type JsonObject, openSafetensors, safetensorsBytes } from "../hub/index.ts";
+import { isHeadName } from "../models/index.ts";
 import {
   type Adapter,
   foldedPart,
-  isHead,
   type Method,
   type MethodSettings,
   methodOf,
@@ -107,7 +108,7 @@ export async function readTrainedPart(files: Files, folder: string, base: BaseMo
   // what the method would train of the model itself is the base's own where the adapter does not hold it
   return {
     ...part,
-    method: { ...method, trains: (name) => method.trains(name) && tensors.has(name) },
+    method: { ...method, trains: (parameter) => method.trains(parameter) && tensors.has(parameter.name) },
     tensors,
     misfits,
   };
@@ -175,7 +176,9 @@ export function checkTrainedPart(
   for (const name of tensors.keys())
     if (!names.has(name) && !told(name))
       issues.push({ name, expected: `a parameter of ${base.name}`, got: "a tensor the model has no place for" });
-  const lacksHead = issues.every(({ name, got }) => got === "nothing" && (isHead(name) || name.includes(".pooler.")));
+  const lacksHead = issues.every(
+    ({ name, got }) => got === "nothing" && (isHeadName(base.model, name) || name.includes(".pooler.")),
+  );
   if (issues.length > 0)
     throw new CheckpointError(folder, issueList(issues), { hint: lacksHead ? HEADLESS_HINT : MISFIT_HINT });
   return alsoTrains;

@@ -1,8 +1,11 @@
 // BERT: absolute positions from 0, segments, and a head over a tanh pooler.
 import { add, addDims, iota, select, slice, tanh, type Value } from "../graph/index.ts";
 import { additiveMask, dropout, type Embedded, embedding, layerNorm, linear, type Scope } from "../nn/index.ts";
-import type { EncoderConfig } from "./config.ts";
+import { type EncoderConfig, type EncoderDefaults, parseEncoderConfig } from "./config.ts";
 import type { EncoderInputs, Hidden } from "./encoder.ts";
+import { type EncoderModel, encoderOfStages } from "./encoder-model.ts";
+import { sanitizeEncoder } from "./encoder-tensors.ts";
+import { ENCODER_KEYS, ENCODER_TARGETS, type ModelFacts } from "./model-facts.ts";
 
 /** Word, position and segment embeddings, normalised; `scope` stands at `bert`. @see transformers `BertEmbeddings`. */
 export function bertEmbeddings(config: EncoderConfig, root: Scope, inputs: EncoderInputs): Hidden {
@@ -65,6 +68,26 @@ export function bertHead(
   const pooled = pooler.at(() =>
     tanh(linear(pooler.child("dense"), select(states, 1, firstToken), config.hiddenSize, { init })),
   );
-  const classifier = root.child("classifier");
+  const classifier = root.head("classifier");
   return linear(classifier, dropout(classifier, pooled, config.classifierDropout), numLabels, { init });
 }
+
+const FACTS: ModelFacts = {
+  modelType: "bert",
+  classPrefix: "Bert",
+  keys: ENCODER_KEYS,
+  usualTargets: ENCODER_TARGETS,
+  float32Layers: [],
+};
+
+const DEFAULTS: EncoderDefaults = { modelType: "bert", padTokenId: 0, firstPosition: () => 0 };
+
+/** BERT, and what has its shape, such as MiniLM. */
+export const BERT = {
+  facts: FACTS,
+  open(json: unknown, file = "config.json"): EncoderModel {
+    const stages = { embeddings: bertEmbeddings, head: bertHead };
+    return encoderOfStages(parseEncoderConfig(json, file, DEFAULTS), FACTS, stages);
+  },
+  sanitize: sanitizeEncoder,
+};

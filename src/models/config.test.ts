@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { UnsupportedError } from "../errors.ts";
-import { parseEncoderConfig } from "./config.ts";
+import { encoderModel } from "./registry.ts";
 import { parseT5Config } from "./t5-config.ts";
 
 const CONFIG = {
@@ -13,11 +13,11 @@ const CONFIG = {
   max_position_embeddings: 16,
 };
 
-describe("parseEncoderConfig", () => {
+describe("an encoder's config.json", () => {
   it.each([{}, { is_decoder: false }, { is_decoder: null, add_cross_attention: false }])(
     "reads %j as an encoder",
     (of) => {
-      expect(parseEncoderConfig({ ...CONFIG, ...of })).toMatchObject({ modelType: "bert", numLayers: 2 });
+      expect(encoderModel({ ...CONFIG, ...of }).config).toMatchObject({ modelType: "bert", numLayers: 2 });
     },
   );
 
@@ -27,7 +27,7 @@ describe("parseEncoderConfig", () => {
     [{ num_labels: 0.5 }, "num_labels: expected a whole number from 1"],
     [{ num_labels: "3" }, 'num_labels: expected a whole number from 1 to 1000000, got "3"'],
   ])("refuses the size of %j before anything of it is made", (of, message) => {
-    expect(() => parseEncoderConfig({ ...CONFIG, ...of })).toThrow(message);
+    expect(() => encoderModel({ ...CONFIG, ...of })).toThrow(message);
   });
 
   it.each([{ num_layers: 1e9 }, { num_decoder_layers: 1e9 }, { relative_attention_max_distance: 1e9 }])(
@@ -46,7 +46,7 @@ describe("parseEncoderConfig", () => {
     [{ model_type: "roberta", is_decoder: true }, "is_decoder true"],
     [{ is_decoder: 1 }, "is_decoder 1"],
   ])("refuses %j, which attends otherwise", (of, message) => {
-    expect(() => parseEncoderConfig({ ...CONFIG, ...of })).toThrow(UnsupportedError);
-    expect(() => parseEncoderConfig({ ...CONFIG, ...of })).toThrow(message);
+    expect(() => encoderModel({ ...CONFIG, ...of })).toThrow(UnsupportedError);
+    expect(() => encoderModel({ ...CONFIG, ...of })).toThrow(message);
   });
 });

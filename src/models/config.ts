@@ -3,7 +3,7 @@ import { CheckpointError, type CheckpointIssue, UnsupportedError } from "../erro
 import { areSizes, MOST_LAYERS, type T5Config } from "./t5-config.ts";
 
 export interface EncoderConfig {
-  readonly modelType: "bert" | "roberta";
+  readonly modelType: string;
   readonly vocabSize: number;
   readonly hiddenSize: number;
   readonly intermediateSize: number;
@@ -11,7 +11,9 @@ export interface EncoderConfig {
   readonly mlpSizes?: readonly number[];
   readonly numLayers: number;
   readonly numHeads: number;
+  /** Rows of the table of positions, and the row of the first token. */
   readonly maxPositions: number;
+  readonly firstPosition: number;
   readonly typeVocabSize: number;
   readonly padTokenId: number;
   readonly layerNormEpsilon: number;
@@ -26,18 +28,25 @@ export interface EncoderConfig {
 /** More than any model has: names are made before the weights can contradict. */
 const MOST_LABELS = 1_000_000;
 
-/** The `model_type`s of encoders. */
-export const MODEL_TYPES = ["bert", "roberta"] as const;
+/** How the configurations of one type of encoder differ from those of others. */
+export interface EncoderDefaults {
+  readonly modelType: string;
+  /** Where config.json does not say it. */
+  readonly padTokenId: number;
+  /** Positions before that of the first token. */
+  readonly firstPosition: (padTokenId: number) => number;
+}
 
 /**
  * An encoder's configuration from its config.json.
  * @throws {UnsupportedError} when `model_type` is not one of ours, or positions are not absolute.
  * @throws {CheckpointError} naming every key that is missing or of the wrong kind.
  */
-export function parseEncoderConfig(json: unknown, file = "config.json"): EncoderConfig {
+export function parseEncoderConfig(json: unknown, file: string, defaults: EncoderDefaults): EncoderConfig {
   const source = (typeof json === "object" && json !== null ? json : {}) as Readonly<Record<string, unknown>>;
-  const modelType = MODEL_TYPES.find((type) => type === source.model_type);
-  if (!modelType) throw new UnsupportedError(`${file}: model_type ${JSON.stringify(source.model_type)}`, MODEL_TYPES);
+  const { modelType } = defaults;
+  if (modelType !== source.model_type)
+    throw new UnsupportedError(`${file}: model_type ${JSON.stringify(source.model_type)}`, [modelType]);
   const positions = source.position_embedding_type ?? "absolute";
   if (positions !== "absolute")
     throw new UnsupportedError(`${file}: position_embedding_type ${JSON.stringify(positions)}`, ["absolute"]);
@@ -65,6 +74,7 @@ export function parseEncoderConfig(json: unknown, file = "config.json"): Encoder
   if (typeof epsilon !== "number" || !(epsilon > 0)) problem("layer_norm_eps", "a positive number", epsilon);
   const hiddenAct = source.hidden_act ?? "gelu";
   if (typeof hiddenAct !== "string") problem("hidden_act", "the name of an activation", hiddenAct);
+  const padTokenId = whole("pad_token_id", defaults.padTokenId, 0);
   const hiddenDropout = rate("hidden_dropout_prob", 0.1);
   const mlpSizes = source.mlp_sizes;
   if (mlpSizes !== undefined && !areSizes(mlpSizes, source.num_hidden_layers))
@@ -79,7 +89,8 @@ export function parseEncoderConfig(json: unknown, file = "config.json"): Encoder
     numHeads,
     maxPositions: whole("max_position_embeddings"),
     typeVocabSize: whole("type_vocab_size", 2),
-    padTokenId: whole("pad_token_id", modelType === "roberta" ? 1 : 0, 0),
+    padTokenId,
+    firstPosition: defaults.firstPosition(padTokenId),
     layerNormEpsilon: Number(epsilon),
     hiddenAct: typeof hiddenAct === "string" ? hiddenAct : "",
     hiddenDropout,
@@ -102,10 +113,9 @@ function checkDirection(source: Readonly<Record<string, unknown>>, file: string)
   throw new UnsupportedError(`${file}: ${values.join(", ")}`, ["false, an encoder that attends to all tokens"]);
 }
 
-/** The most tokens a sequence may have. RoBERTa counts positions from behind the padding id; relative ones (T5) have no end. */
+/** The most tokens a sequence may have; relative positions have no end. */
 export function maxSequenceLength(config: EncoderConfig | T5Config): number {
-  if (config.modelType === "t5") return Number.POSITIVE_INFINITY;
-  return config.modelType === "roberta" ? config.maxPositions - config.padTokenId - 1 : config.maxPositions;
+  return "maxPositions" in config ? config.maxPositions - config.firstPosition : Number.POSITIVE_INFINITY;
 }
 
 function labelsOf(source: Readonly<Record<string, unknown>>, countOf: () => number): readonly string[] {

@@ -2,6 +2,8 @@
 import { concat, type Dim, equal, expand, slice, subtractDims, type Value, where } from "../graph/index.ts";
 import type { KeyValue, Scope } from "../nn/index.ts";
 import type { Hidden } from "./encoder.ts";
+import type { MlpSite } from "./mlp-sites.ts";
+import type { ModelFacts } from "./model-facts.ts";
 import type { CachedKeys } from "./t5-attention.ts";
 import type { T5Config } from "./t5-config.ts";
 
@@ -36,6 +38,10 @@ export interface DecoderStep {
 /** A model in stages over a root scope; `encode` and `languageModelLogits` run them in a row. */
 export interface EncoderDecoderModel {
   readonly architecture: "encoder-decoder";
+  /** It gives texts. */
+  readonly writes: true;
+  readonly facts: ModelFacts;
+  readonly mlps: readonly MlpSite[];
   readonly config: T5Config;
   encoderEmbeddings(root: Scope, inputs: TextInputs): BiasedHidden;
   encoderBlock(root: Scope, hidden: BiasedHidden, layer: number): BiasedHidden;

@@ -1,6 +1,6 @@
 // Models by `model_type`, written as stages over a scope.
 // Takes (config.json, scope, inputs), gives hidden states and logits. Never: imports peft or density.
-export { type EncoderConfig, maxSequenceLength, parseEncoderConfig } from "./config.ts";
+export { type EncoderConfig, maxSequenceLength } from "./config.ts";
 export { type BlockOptions, type EncoderInputs, encoderBlock, type Hidden } from "./encoder.ts";
 export {
   type BiasedHidden,
@@ -12,19 +12,23 @@ export {
   shiftRight,
   type TextInputs,
 } from "./encoder-decoder.ts";
-export { type MlpSite, mlpSites } from "./mlp-sites.ts";
+export { type EncoderModel, encoderLogits, encoderSpans } from "./encoder-model.ts";
+export type { MlpSite } from "./mlp-sites.ts";
+export type { ModelFacts, UsualTargets } from "./model-facts.ts";
 export {
   anyModel,
-  type EncoderModel,
-  encoderLogits,
+  ENCODER_TYPES,
   encoderModel,
-  encoderSpans,
+  factsOf,
+  MODEL_FACTS,
   type Model,
   type ModelConfig,
+  type ModelType,
   sanitize,
 } from "./registry.ts";
 export { bucketTable } from "./relative-bias.ts";
 export { t5Model } from "./t5.ts";
 export type { CachedKeys } from "./t5-attention.ts";
 export { parseT5Config, type T5Config } from "./t5-config.ts";
+export { blockLinears, isHeadName, type LinearLayer, linearSites, type Topology, topologyOf } from "./topology.ts";
 export { type Unwrapped, unwrapped } from "./wrappers.ts";

@@ -2,8 +2,11 @@
 import { add, addDims, cast, cumSum, equal, iota, mul, not, select, slice, tanh, type Value } from "../graph/index.ts";
 import { dropout, embedding, linear, type Scope } from "../nn/index.ts";
 import { embedPositions, embedWords } from "./bert.ts";
-import type { EncoderConfig } from "./config.ts";
+import { type EncoderConfig, type EncoderDefaults, parseEncoderConfig } from "./config.ts";
 import type { EncoderInputs, Hidden } from "./encoder.ts";
+import { type EncoderModel, encoderOfStages } from "./encoder-model.ts";
+import { sanitizeEncoder } from "./encoder-tensors.ts";
+import { ENCODER_KEYS, ENCODER_TARGETS, type ModelFacts } from "./model-facts.ts";
 
 /** Word, position and segment embeddings, normalised; `scope` stands at `roberta`. @see transformers `RobertaEmbeddings`. */
 export function robertaEmbeddings(config: EncoderConfig, root: Scope, inputs: EncoderInputs): Hidden {
@@ -40,7 +43,7 @@ export function robertaHead(
   numLabels: number,
   firstToken: number,
 ): Value {
-  const scope = root.child("classifier");
+  const scope = root.head("classifier");
   const init = { kind: "normal", std: 0.02 } as const;
   const first = scope.at(() => select(states, 1, firstToken));
   const dense = linear(
@@ -53,3 +56,27 @@ export function robertaHead(
   const dropped = dropout(scope, hidden, config.classifierDropout, "dropout2");
   return linear(scope.child("out_proj"), dropped, numLabels, { init });
 }
+
+const FACTS: ModelFacts = {
+  modelType: "roberta",
+  classPrefix: "Roberta",
+  keys: ENCODER_KEYS,
+  usualTargets: ENCODER_TARGETS,
+  float32Layers: [],
+};
+
+const DEFAULTS: EncoderDefaults = {
+  modelType: "roberta",
+  padTokenId: 1,
+  firstPosition: (padTokenId) => padTokenId + 1,
+};
+
+/** RoBERTa. */
+export const ROBERTA = {
+  facts: FACTS,
+  open(json: unknown, file = "config.json"): EncoderModel {
+    const stages = { embeddings: robertaEmbeddings, head: robertaHead };
+    return encoderOfStages(parseEncoderConfig(json, file, DEFAULTS), FACTS, stages);
+  },
+  sanitize: sanitizeEncoder,
+};

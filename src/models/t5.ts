@@ -18,9 +18,20 @@ import {
 import type { Weights } from "../tensor/index.ts";
 import type { Hidden } from "./encoder.ts";
 import type { BiasedHidden, CrossKeys, DecoderStep, EncoderDecoderModel, TextInputs } from "./encoder-decoder.ts";
+import type { ModelFacts } from "./model-facts.ts";
 import { relativeBias } from "./relative-bias.ts";
 import { attend, type CachedKeys, hooked, keysOf } from "./t5-attention.ts";
 import { parseT5Config, type T5Config } from "./t5-config.ts";
+import { t5Mlps } from "./t5-mlps.ts";
+
+const FACTS: ModelFacts = {
+  modelType: "t5",
+  classPrefix: "T5",
+  keys: { hiddenSize: "d_model", intermediateSize: "d_ff" },
+  usualTargets: { lora: ["q", "v"], ia3: { targets: ["k", "v", "wo"], feedforward: ["wo"] } },
+  // see transformers `T5PreTrainedModel._keep_in_fp32_modules`
+  float32Layers: ["wo"],
+};
 
 /**
  * The T5 that a config.json describes, in stages. Errors as `parseT5Config`.
@@ -30,16 +41,19 @@ export function t5Model(json: unknown, file?: string, stored?: Pick<Weights, "ha
   const config = parseT5Config(json, file, stored);
   return {
     architecture: "encoder-decoder",
+    writes: true,
+    facts: FACTS,
     config,
+    mlps: t5Mlps(config),
     encoderEmbeddings: (root, inputs) => encoderEmbeddings(config, root, inputs),
     encoderBlock: (root, hidden, layer) =>
-      encoderBlock(config, root.child(`encoder.block.${layer}`), hidden, neuronsOf(config, layer)),
+      encoderBlock(config, root.block(`encoder.block.${layer}`, "encoder", layer), hidden, neuronsOf(config, layer)),
     encoderEnd: (root, { states, mask }) => ({ states: stackEnd(config, root.child("encoder"), states), mask }),
     decoderEmbeddings: (root, tokenIds, past) => decoderEmbeddings(config, root, tokenIds, past),
     crossKeys: (root, encoded, layer, past = null) =>
-      crossKeys(config, root.child(`decoder.block.${layer}`), encoded, past),
+      crossKeys(config, root.block(`decoder.block.${layer}`, "decoder", layer), encoded, past),
     decoderBlock: (root, hidden, cross, layer, options) =>
-      decoderBlock(config, root.child(`decoder.block.${layer}`), hidden, cross, {
+      decoderBlock(config, root.block(`decoder.block.${layer}`, "decoder", layer), hidden, cross, {
         ...options,
         neurons: neuronsOf(config, config.numLayers + layer),
       }),
@@ -63,7 +77,7 @@ function encoderEmbeddings(config: T5Config, root: Scope, { tokenIds, attentionM
   return {
     states: dropout(scope, embedded.words, config.dropout),
     mask: scope.at(() => additiveMask(embedded.attentionMask)),
-    bias: relativeBias(config, selfAttention(scope.child("block.0")), {
+    bias: relativeBias(config, selfAttention(scope.block("block.0", "encoder", 0)), {
       bidirectional: true,
       queries: length,
       keys: length,
@@ -80,7 +94,7 @@ function decoderEmbeddings(config: T5Config, root: Scope, tokenIds: Value, past:
   return {
     states: dropout(scope, words(config, root, scope, tokenIds), config.dropout),
     mask: scope.at(() => causalMask(root.graph, queries, keys)),
-    bias: relativeBias(config, selfAttention(scope.child("block.0")), range),
+    bias: relativeBias(config, selfAttention(scope.block("block.0", "decoder", 0)), range),
   };
 }
 
@@ -148,7 +162,7 @@ function mlp(config: T5Config, scope: Scope, x: Value, neurons: number): Value {
   const { hiddenSize, hiddenAct, isGated, mlpBias } = config;
   const site = scope.child("DenseReluDense");
   const out = site.child("wo");
-  const biased = (y: Value) => out.at(() => add(y, out.parameter("bias", [hiddenSize])));
+  const biased = (y: Value) => out.at(() => add(y, out.parameter("bias", [hiddenSize], "linear")));
   if (neurons === 0) return mlpBias ? biased(x) : x;
   return sublayer(config, scope, x, "mlp", (normed) => {
     const into = (name: string) => linear(site.child(name), normed, neurons, { bias: false });
@@ -183,12 +197,12 @@ function stackEnd(config: T5Config, scope: Scope, states: Value): Value {
 /** `[B, T, D]` → `[B, T, V]`. */
 function vocabularyLogits(config: T5Config, root: Scope, normed: Value): Value {
   const { vocabSize, hiddenSize, tiedHead, scaledHead } = config;
-  const site = root.child("lm_head");
+  const site = root.head("lm_head", "vocabulary");
   const states = scaledHead ? site.at(() => mul(normed, hiddenSize ** -0.5)) : normed;
   if (!tiedHead) return linear(site, states, vocabSize, { bias: false });
   const table = root.child("shared");
-  const stored = table.parameter("weight", [vocabSize, hiddenSize]);
-  const weight = table.hooks.weight?.(table, stored) ?? stored;
+  const stored = table.parameter("weight", [vocabSize, hiddenSize], "table");
+  const weight = table.hooks.weight?.(table, stored, "table") ?? stored;
   return site.at(() => {
     const input = site.hooks.linearInput?.(site, states) ?? states;
     const rows = flattenRows(input);
@@ -214,3 +228,10 @@ export function sanitizeT5({ tiedHead }: T5Config, weights: Weights): Weights {
   if (table && !tiedHead && !clean.has("lm_head.weight")) clean.set("lm_head.weight", table);
   return clean;
 }
+
+/** T5 and Flan-T5. */
+export const T5 = {
+  facts: FACTS,
+  open: t5Model,
+  sanitize: (config: T5Config, weights: Weights): Weights => sanitizeT5(config, weights),
+};

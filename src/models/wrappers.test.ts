@@ -2,8 +2,7 @@ import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { CheckpointError } from "../errors.ts";
 import { float32, memoryWeights, type Weights } from "../tensor/index.ts";
-import { parseEncoderConfig } from "./config.ts";
-import { sanitize } from "./registry.ts";
+import { encoderModel, sanitize } from "./registry.ts";
 import { parseT5Config } from "./t5-config.ts";
 import { unwrapped } from "./wrappers.ts";
 
@@ -78,7 +77,7 @@ describe("unwrapped", () => {
   });
 
   it("is part of sanitize", () => {
-    const bert = parseEncoderConfig({
+    const { config: bert } = encoderModel({
       model_type: "bert",
       vocab_size: 4,
       hidden_size: 4,

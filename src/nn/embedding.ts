@@ -18,8 +18,8 @@ export function embedding(
   { paddingId, site = scope }: EmbeddingOptions = {},
 ): Value {
   return scope.at(() => {
-    const stored = scope.parameter("weight", [size, hiddenSize]);
-    const looked = gather(scope.hooks.weight?.(scope, stored) ?? stored, ids);
+    const stored = scope.parameter("weight", [size, hiddenSize], "table");
+    const looked = gather(scope.hooks.weight?.(scope, stored, "table") ?? stored, ids);
     // a frozen table needs no rule about its gradient
     const rows =
       paddingId === undefined || !isTrainable(stored)

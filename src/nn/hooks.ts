@@ -49,8 +49,8 @@ export type Norm = (x: Value) => Value;
 
 /** What middleware may change; an absent hook changes nothing. */
 export interface Hooks {
-  /** A stored weight before its use: dequantise, mask. */
-  readonly weight?: (site: Site, stored: Value) => Value;
+  /** The matrix of a linear layer or a table, as it is stored, before its use: dequantise, mask. */
+  readonly weight?: (site: Site, stored: Value, of: "linear" | "table") => Value;
   /** Before a linear layer: its input `[…, in]`. */
   readonly linearInput?: (site: Site, x: Value) => Value;
   /** After a linear layer: x `[…, in]` as it was multiplied, y `[…, out]`. */
@@ -86,7 +86,7 @@ export function compose(...all: readonly Hooks[]): Hooks {
   const projection = having("projection");
   const sublayer = having("sublayer");
   return {
-    weight: (site, stored) => weight.reduce((value, hook) => hook(site, value), stored),
+    weight: (site, stored, of) => weight.reduce((value, hook) => hook(site, value, of), stored),
     linearInput: (site, x) => linearInput.reduce((value, hook) => hook(site, value), x),
     linear: (site, x, y) => linear.reduce((value, hook) => hook(site, x, value), y),
     embedding: (site, ids, rows, size) => embedding.reduce((value, hook) => hook(site, ids, value, size), rows),

@@ -18,4 +18,14 @@ export {
 export { flattenRows, type LinearOptions, linear } from "./linear.ts";
 export { binaryCrossEntropy, crossEntropy, sparseCrossEntropy, squaredError, teacherDivergence } from "./losses.ts";
 export { layerNorm, rmsNorm } from "./norm.ts";
-export { type Init, type ParameterSpec, Scope, type ScopeOptions } from "./scope.ts";
+export {
+  type Block,
+  type Init,
+  type ModelParameter,
+  type ParameterSpec,
+  type Part,
+  type Role,
+  Scope,
+  type ScopeOptions,
+  type Stack,
+} from "./scope.ts";

@@ -12,12 +12,12 @@ export interface LinearOptions {
 export function linear(scope: Scope, x: Value, outFeatures: number, { bias = true, init }: LinearOptions = {}): Value {
   return scope.at(() => {
     const inFeatures = Number(x.shape.at(-1));
-    const stored = scope.parameter("weight", [outFeatures, inFeatures], init);
-    const weight = scope.hooks.weight?.(scope, stored) ?? stored;
+    const stored = scope.parameter("weight", [outFeatures, inFeatures], "linear", init);
+    const weight = scope.hooks.weight?.(scope, stored, "linear") ?? stored;
     const input = scope.hooks.linearInput?.(scope, x) ?? x;
     // rows as one matrix: ONNX Runtime's Gemm adds the bias while it writes
     let y = matmul(flattenRows(input), weight, { transB: true });
-    if (bias) y = add(y, scope.parameter("bias", [outFeatures], init ? { kind: "zeros" } : undefined));
+    if (bias) y = add(y, scope.parameter("bias", [outFeatures], "linear", init ? { kind: "zeros" } : undefined));
     y = reshape(y, [...x.shape.slice(0, -1), outFeatures]);
     return scope.hooks.linear?.(scope, input, y) ?? y;
   });

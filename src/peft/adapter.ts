@@ -68,7 +68,7 @@ export function adapter({
         return site.at(() => add(h, added(site.child("adapter_up"), down, size, init)));
       },
     },
-    trains: (name) => isHead(name) || /\.adapter_(down|up)\.(weight|bias)$/.test(name),
+    trains: (parameter) => isHead(parameter) || /\.adapter_(down|up)\.(weight|bias)$/.test(parameter.name),
     check: () => {},
   };
 }

@@ -1,6 +1,7 @@
 // The task head alone, trained on a frozen model.
+import type { ModelParameter } from "../nn/index.ts";
 import { laidOver } from "./merge.ts";
-import { isHead, type Method } from "./method.ts";
+import type { Method } from "./method.ts";
 import type { MethodRecord } from "./record.ts";
 
 export interface HeadSettings {
@@ -9,7 +10,7 @@ export interface HeadSettings {
 
 /** Only the task head; of a model that writes text, the vocabulary's. */
 export function headOnly(): Method<HeadSettings> {
-  const trains = (name: string) => isHead(name) || name.startsWith("lm_head.");
+  const trains = ({ part }: ModelParameter) => part?.kind === "head" || part?.kind === "vocabulary";
   return { settings: { kind: "head" }, hooks: {}, trains, check: () => {} };
 }
 

@@ -3,6 +3,7 @@ import { describe, expect, test } from "vitest";
 import { CheckpointError, type CheckpointIssue, ConfigError, UnsupportedError } from "../errors.ts";
 import { Graph } from "../graph/index.ts";
 import { memoryFiles } from "../hub/files-memory.ts";
+import { factsOf } from "../models/index.ts";
 import { linear, Scope } from "../nn/index.ts";
 import { float32, memoryWeights, type Tensor } from "../tensor/index.ts";
 import { readAdapter, writeAdapter } from "./formats/adapter-format.ts";
@@ -19,13 +20,16 @@ const SITES = [
   "intermediate.dense",
   "output.dense",
 ].map((end) => `${LAYER}.${end}`);
-const USUAL = IA3.onModel(ia3().settings, "bert");
+const factsOfType = (modelType: string) => factsOf({ model_type: modelType });
+const USUAL = IA3.onModel(ia3().settings, factsOfType("bert"));
 
 /** Names and shapes of the vectors at these layers `[3, 2]`. */
 function vectors(options: Ia3Options, sites: readonly string[] = [...SITES, "classifier"]) {
   const graph = new Graph();
   const root = Scope.root(graph, { hooks: ia3(options).hooks });
-  for (const site of sites) linear(root.child(site), graph.input("x", "float32", ["B", 2]), 3);
+  const at = (site: string) =>
+    site === "classifier" ? root.head(site) : site === "lm_head" ? root.head(site, "vocabulary") : root.child(site);
+  for (const site of sites) linear(at(site), graph.input("x", "float32", ["B", 2]), 3);
   return root.parameters
     .filter(({ name }) => name.endsWith(".ia3_l"))
     .map(({ name, shape, init }) => [name.slice(`${LAYER}.`.length, -".ia3_l".length), shape.join("x"), init?.kind]);
@@ -49,18 +53,15 @@ describe("layers", () => {
   });
 
   test.each(["bert", "roberta", "t5"])("those usual for %s are peft's", (modelType) => {
-    const { targets, feedforward } = IA3.onModel(ia3().settings, modelType);
+    const { targets, feedforward } = IA3.onModel(ia3().settings, factsOfType(modelType));
     const expected =
       modelType === "t5" ? [["k", "v", "wo"], ["wo"]] : [["key", "value", "output.dense"], ["output.dense"]];
     expect([targets, feedforward]).toEqual(expected);
     const own = { kind: "ia3", targets: ["query"], feedforward: ["x"] } as const;
-    expect(IA3.onModel(own, modelType)).toEqual(own);
+    expect(IA3.onModel(own, factsOfType(modelType))).toEqual(own);
   });
 
-  test("of a model whose usual ones are not known, and left to no model, are asked for", () => {
-    expect(() => IA3.onModel(ia3().settings, "gpt9")).toThrow(
-      "--targets: expected names of linear layers, as the usual ones of gpt9 are not known, got nothing",
-    );
+  test("left to a model and met by none are asked for", () => {
     expect(() => vectors({})).toThrow(ConfigError);
     expect(() => ia3().check(SITES)).toThrow(/^targets: expected names of linear layers/);
   });

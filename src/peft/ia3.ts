@@ -1,6 +1,7 @@
 // (IA)³: learned vectors that scale keys, values and the MLP's activations (Liu et al. 2022), named and placed as in HF PEFT.
 import { ConfigError, UnsupportedError } from "../errors.ts";
 import { mul, reshape } from "../graph/index.ts";
+import { MODEL_FACTS, type ModelFacts } from "../models/index.ts";
 import type { Site } from "../nn/index.ts";
 import type { Tensor, Weight, Weights } from "../tensor/index.ts";
 import { fromPeftIa3, type Ia3Adapter, scaledSites, toPeftIa3, VECTOR } from "./formats/peft-ia3-format.ts";
@@ -37,14 +38,6 @@ const OPTIONS = {
 } as const satisfies OptionRows;
 
 /** The usual layers by model type. @see HF PEFT `TRANSFORMERS_MODELS_TO_IA3_{TARGET,FEEDFORWARD}_MODULES_MAPPING`. */
-const USUAL: Readonly<
-  Record<string, { readonly targets: readonly string[]; readonly feedforward: readonly string[] }>
-> = {
-  bert: { targets: ["key", "value", "output.dense"], feedforward: ["output.dense"] },
-  roberta: { targets: ["key", "value", "output.dense"], feedforward: ["output.dense"] },
-  t5: { targets: ["k", "v", "wo"], feedforward: ["wo"] },
-};
-
 /**
  * `l ⊙ y` at each target, `y` being the layer's output with its bias; at the feed-forward ones `(l ⊙ x) · Wᵀ + b`. One vector
  * `<site>.ia3_l` of ones a layer: `[out, 1]`, at the input `[1, in]`. In BERT `output.dense` is the attention's last layer too, as in peft.
@@ -60,11 +53,11 @@ export function ia3({ targets = null, feedforward = null }: Ia3Options = {}): Me
     settings,
     hooks: {
       linearInput(site, x) {
-        if (placeOf(settings, site.path) !== "input") return x;
+        if (isHead(site) || placeOf(settings, site.path) !== "input") return x;
         return site.at(() => mul(x, vector(site, [1, Number(x.shape.at(-1))])));
       },
       linear(site, _, y) {
-        if (placeOf(settings, site.path) !== "output") return y;
+        if (isHead(site) || placeOf(settings, site.path) !== "output") return y;
         return site.at(() => mul(y, vector(site, [Number(y.shape.at(-1)), 1])));
       },
     },
@@ -73,12 +66,12 @@ export function ia3({ targets = null, feedforward = null }: Ia3Options = {}): Me
   };
 }
 
-/** Where a site is scaled; null: nowhere. */
+/** Where a site outside the head is scaled; null: nowhere. */
 function placeOf(settings: Ia3Settings, site: string): "input" | "output" | null {
   const { targets, feedforward } = resolved(settings);
   // as in peft, "all-linear" leaves the vocabulary's head out
   const isTarget = targets === "all-linear" ? site !== "lm_head" : matchesTarget(site, targets);
-  if (!isTarget || isHead(`${site}.`)) return null;
+  if (!isTarget) return null;
   return matchesTarget(site, feedforward) ? "input" : "output";
 }
 
@@ -103,16 +96,13 @@ function checkPlaces(settings: Ia3Settings, sites: readonly string[]): void {
 }
 
 const isUsual = (feedforward: readonly string[]): boolean =>
-  Object.values(USUAL).some((usual) => usual.feedforward.toString() === feedforward.toString());
+  MODEL_FACTS.some(({ usualTargets: { ia3: usual } }) => usual.feedforward.toString() === feedforward.toString());
 
-/** @throws {ConfigError} when they are left to a model of which they are not known. */
-function onModel({ kind, targets, feedforward }: Ia3Settings, modelType: string): Ia3Settings {
-  const usual = USUAL[modelType];
-  const found = { targets: targets ?? usual?.targets, feedforward: feedforward ?? usual?.feedforward };
-  if (found.targets && found.feedforward) return { kind, targets: found.targets, feedforward: found.feedforward };
-  const missing = [...(found.targets ? [] : ["--targets"]), ...(found.feedforward ? [] : ["--feedforward-targets"])];
-  const expected = `names of linear layers, as the usual ones of ${modelType} are not known`;
-  throw new ConfigError(missing.map((path) => ({ path, expected, got: "nothing" })));
+function onModel(
+  { kind, targets, feedforward }: Ia3Settings,
+  { usualTargets: { ia3: usual } }: ModelFacts,
+): Ia3Settings {
+  return { kind, targets: targets ?? usual.targets, feedforward: feedforward ?? usual.feedforward };
 }
 
 /**

@@ -9,7 +9,7 @@ import { fromPeft, toPeft } from "./formats/peft-format.ts";
 import { renamedTargets, selectedSites } from "./formats/peft-targets.ts";
 import { maskSafeHooks } from "./mask-safe.ts";
 import { type LoraUpdate, mergedUpdates } from "./merge.ts";
-import { checkTargets, isHead, type Method, matchesTarget } from "./method.ts";
+import { checkTargets, type Method, matchesTarget } from "./method.ts";
 import { type AdapterFormat, type MethodRecord, type OptionRows, wordList } from "./record.ts";
 
 export interface LoraOptions {
@@ -82,13 +82,13 @@ export function lora(options: LoraOptions = {}): Method<LoraSettings> {
   } as const satisfies LoraSettings;
   checkRanges(settings);
   const { targets, bias } = settings;
-  const isTarget = (site: string) => {
+  const isTarget = ({ path, part }: Pick<Site, "path" | "part">) => {
     // as in peft, "all-linear" leaves the vocabulary's head out
-    if (targets === "all-linear") return !isHead(`${site}.`) && site !== "lm_head";
-    return isHead(`${site}.`) ? targets.includes(site) : matchesTarget(site, targets);
+    if (targets === "all-linear") return part === null || part.kind === "block";
+    return part?.kind === "head" ? targets.includes(path) : matchesTarget(path, targets);
   };
   const updateOf = (site: Site, outFeatures: number, inFeatures: number) => {
-    if (!isTarget(site.path)) return null;
+    if (!isTarget(site)) return null;
     const { rank, scale } = loraAt(settings, site.path);
     const down = site.child("lora_A").added("weight", [rank, inFeatures], { kind: "kaiming" });
     const up = site.child("lora_B").added("weight", [outFeatures, rank], { kind: "zeros" });
@@ -114,14 +114,12 @@ export function lora(options: LoraOptions = {}): Method<LoraSettings> {
   };
   return {
     settings,
-    // a table of rows passes the weight hook too, and has no mask-safe form
-    hooks: settings.maskSafe
-      ? maskSafeHooks((site, ...sizes) => (isTable(site.path) ? null : updateOf(site, ...sizes)), settings.dropout)
-      : beside,
-    trains: (name) =>
-      isHead(name) ||
+    hooks: settings.maskSafe ? maskSafeHooks(updateOf, settings.dropout) : beside,
+    trains: ({ name, role, part }) =>
+      part?.kind === "head" ||
       (name.endsWith(".bias") &&
-        (bias === "all" || (bias === "lora_only" && !isNorm(name) && isTarget(name.slice(0, -".bias".length))))),
+        (bias === "all" ||
+          (bias === "lora_only" && role === "linear" && isTarget({ path: name.slice(0, -".bias".length), part })))),
     check: (sites) => targets !== "all-linear" && checkTargets(targets, sites),
   };
 }
@@ -159,11 +157,6 @@ function transposed(matrix: Tensor | undefined): Tensor | undefined {
     Float32Array.from(values, (_, i) => values[(i % rows) * width + Math.floor(i / rows)]!),
   );
 }
-
-const isTable = (site: string): boolean => /(^|\.)(shared|\w*embeddings?|relative_attention_bias)$/.test(site);
-
-/** Norms have biases too, but are no linear layers. */
-const isNorm = (name: string): boolean => /norm\.bias$/i.test(name);
 
 function checkRanges({ rank, alpha, dropout: rate }: LoraSettings): void {
   const issues = [];
@@ -239,8 +232,6 @@ const FORMAT: AdapterFormat<LoraSettings, LoraAdapter> = {
 };
 
 /** What BERT calls query and value is q and v in T5. @see HF PEFT `TRANSFORMERS_MODELS_TO_LORA_TARGET_MODULES_MAPPING`. */
-const USUAL_TARGETS: Readonly<Record<string, readonly string[]>> = { t5: ["q", "v"] };
-
 /** LoRA. */
 export const LORA = {
   kind: "lora",
@@ -258,9 +249,9 @@ export const LORA = {
     return { rank, alpha, dropout, targets: words, bias, rslora, ...(maskSafe ? { "mask-safe": true } : {}) };
   },
   build: (settings) => lora(settings),
-  onModel(settings, modelType) {
+  onModel(settings, { usualTargets }) {
     const isUsual = settings.targets.toString() === OPTIONS.targets.default.toString();
-    return { ...settings, targets: (isUsual ? USUAL_TARGETS[modelType] : undefined) ?? settings.targets };
+    return { ...settings, targets: isUsual ? usualTargets.lora : settings.targets };
   },
   keepingZeros: (settings) => ({ ...settings, maskSafe: true }),
   everywhere: (settings) => ({ ...settings, targets: "all-linear" }),

@@ -30,8 +30,8 @@ test("one product without dropout, a second with it, and no parameter beside a t
     const root = Scope.root(graph, { hooks: compose(hooks), noise });
     const y = linear(root.child("a.query"), graph.input("x", "float32", ["B", 3]), 2);
     const table = root.child("embeddings.word_embeddings");
-    const stored = table.parameter("weight", [4, 4]);
-    expect(table.hooks.weight!(table, stored)).toBe(stored);
+    const stored = table.parameter("weight", [4, 4], "table");
+    expect(table.hooks.weight!(table, stored, "table")).toBe(stored);
     const products = reachable([y]).filter(({ op }) => op === "matmul").length;
     return { products, names: root.parameters.map(({ name }) => name) };
   };

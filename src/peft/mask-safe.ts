@@ -22,9 +22,9 @@ export function maskSafeHooks(
   const updates = new Map<string, Value>();
   const drops = (site: Site) => site.noise !== undefined && dropoutRate > 0;
   return {
-    weight(site, stored) {
-      const update =
-        stored.shape.length === 2 ? updateOf(site, Number(stored.shape[0]), Number(stored.shape[1])) : null;
+    weight(site, stored, of) {
+      // a table of rows has no mask-safe form
+      const update = of === "linear" ? updateOf(site, Number(stored.shape[0]), Number(stored.shape[1])) : null;
       if (update === null) return stored;
       const full = matmul(update.up, update.down, { alpha: update.scale });
       const masked = where(equal(stored, 0), 0, full);

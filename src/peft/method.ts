@@ -1,6 +1,6 @@
 // What a PEFT method is: hooks for the forward pass, and the model's own parameters it trains.
 import { ConfigError, nearest } from "../errors.ts";
-import type { Hooks } from "../nn/index.ts";
+import type { Hooks, ModelParameter, Part } from "../nn/index.ts";
 
 /** Settings of a method, as stored beside an adapter; each method's file says what its own hold. */
 export interface StoredMethod {
@@ -12,14 +12,14 @@ export interface Method<S extends StoredMethod = StoredMethod> {
   readonly settings: S;
   readonly hooks: Hooks;
   /** Whether the method trains this parameter of the model itself. */
-  readonly trains: (name: string) => boolean;
+  readonly trains: (parameter: ModelParameter) => boolean;
   /** Checks the settings against the model's linear sites. @throws {ConfigError} when a target names nothing. */
   readonly check: (linearSites: readonly string[]) => void;
 }
 
-/** The task head, which every method trains (`modules_to_save` in peft). */
-export function isHead(name: string): boolean {
-  return /^(classifier|score|qa_outputs)\./.test(name);
+/** Whether a parameter or a site is of the task's head, which every method trains (`modules_to_save` in peft). */
+export function isHead({ part }: { readonly part: Part }): boolean {
+  return part?.kind === "head";
 }
 
 /** Whether a site is one of `targets`: the whole path, or its last parts. As peft's suffix rule. */

@@ -29,6 +29,7 @@ describe("prompt", () => {
       name: "prompt_embeddings",
       shape: [5, 6],
       trainable: true,
+      part: null,
       init: { kind: "normal", std: 1 },
     });
   });

@@ -1,8 +1,10 @@
 // What is known of a PEFT method, as one record: its settings, how it is built, folded into weights, stored and named.
+
 import * as z from "zod";
 import type { CheckpointIssue } from "../errors.ts";
 import type { StoredFormat } from "../graph/index.ts";
 import type { JsonObject } from "../hub/index.ts";
+import type { ModelFacts } from "../models/index.ts";
 import type { Tensor, Weights } from "../tensor/index.ts";
 import type { StoredAdapter } from "./formats/adapter.ts";
 import type { Method, StoredMethod } from "./method.ts";
@@ -138,7 +140,7 @@ export interface MethodRecord<S extends StoredMethod, R extends OptionRows, A ex
   /** `initTokenIds` are the tokens of `initText`, special ones included; only training needs them. */
   build(settings: S, initTokenIds?: readonly number[]): Method<S>;
   /** The settings with the layers that are usual for a model type, where none were chosen. */
-  onModel?(settings: S, modelType: string): S;
+  onModel?(settings: S, facts: ModelFacts): S;
   /** The settings under which the base's zeros stay; absent: they do anyway. */
   keepingZeros?(settings: S): S;
   /** The same on every linear layer, for a recovery, which repairs wherever something was cut; absent: as it is. */

@@ -48,7 +48,7 @@ test.each(RECORDS)("%s: defaults pass their own checks, and settings come back f
 
 test.each(RECORDS)("%s: what it adds to a model is known as added, and nothing of the model is", (_, record) => {
   const settings = record.settingsFrom(defaultsOf(record.options));
-  const method = record.build(record.onModel?.(settings, "bert") ?? settings);
+  const method = record.build(record.onModel?.(settings, MODEL.facts) ?? settings);
   const head = { kind: "classification", numLabels: 2 } as const;
   const names = (of: typeof method) => buildTaskGraph({ model: MODEL, method: of, head }).parameters;
   const own = new Set(names({ ...method, hooks: {} }).map(({ name }) => name));
@@ -63,8 +63,8 @@ test.each(RECORDS)("%s: what it adds to a model is known as added, and nothing o
   for (const name of own) expect(isAdded(name), name).toBe(false);
   // the head is trained with every method, the base only where the record says so
   const trained = all.filter(({ name, trainable }) => trainable && own.has(name));
-  expect(trained.filter(({ name }) => isHead(name)).length).toBeGreaterThan(0);
-  expect(trained.some(({ name }) => !isHead(name))).toBe(record.trainsBase === true);
+  expect(trained.filter(isHead).length).toBeGreaterThan(0);
+  expect(trained.some((spec) => !isHead(spec))).toBe(record.trainsBase === true);
 });
 
 test.each(RECORDS)("%s: folded into the weights, or stored beside them in a format", (_, record) => {

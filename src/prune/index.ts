@@ -46,7 +46,7 @@ export {
 } from "./neurons/search.ts";
 export { neuronSwitches, switchFeeds } from "./neurons/switches.ts";
 export { keepZeros } from "./weights/keep-zeros.ts";
-export { blockOf, prunableWeights } from "./weights/layers.ts";
+export { type PrunableWeight, prunableWeights } from "./weights/layers.ts";
 export { globalMagnitudeMasks, magnitudeMask } from "./weights/magnitude.ts";
 export { type PruneRecipe, parsePruneRecipe, pruneRecipeText } from "./weights/recipe.ts";
 export { wandaMask } from "./weights/wanda.ts";

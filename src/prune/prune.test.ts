@@ -1,8 +1,9 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { ConfigError } from "../errors.ts";
+import { encoderModel, t5Model } from "../models/index.ts";
 import { float32, memoryWeight, memoryWeights, tensor } from "../tensor/index.ts";
-import { blockOf, prunableWeights } from "./weights/layers.ts";
+import { prunableWeights } from "./weights/layers.ts";
 import { globalMagnitudeMasks, magnitudeMask } from "./weights/magnitude.ts";
 import { type PrunePattern, parsePruneRecipe, pruneRecipeText } from "./weights/recipe.ts";
 import { wandaMask } from "./weights/wanda.ts";
@@ -128,34 +129,34 @@ describe("recipes", () => {
 });
 
 test("the linear layers of blocks are pruned, and nothing else", () => {
-  const two = float32([1, 1], [1]);
+  const sizes = { num_hidden_layers: 2, hidden_size: 4, intermediate_size: 8, num_attention_heads: 2, vocab_size: 9 };
+  const bert = encoderModel({ model_type: "bert", max_position_embeddings: 8, ...sizes });
+  const inBlock = (layer: number, names: readonly string[]) =>
+    names.map((name) => ({
+      name: `bert.encoder.layer.${layer}.${name}.weight`,
+      block: `bert.encoder.layer.${layer}`,
+    }));
   const names = [
-    "bert.encoder.layer.10.output.dense.weight",
-    "bert.encoder.layer.2.attention.self.query.weight",
-    "encoder.block.0.layer.0.SelfAttention.q.weight",
-    "decoder.block.0.layer.1.EncDecAttention.k.weight",
+    "attention.output.dense",
+    "attention.self.key",
+    "attention.self.query",
+    "attention.self.value",
+    "intermediate.dense",
+    "output.dense",
   ];
-  const others = [
-    "bert.embeddings.word_embeddings.weight",
-    "bert.pooler.dense.weight",
-    "classifier.weight",
-    "encoder.block.0.layer.0.SelfAttention.relative_attention_bias.weight",
-    "shared.weight",
-  ];
-  const weights = memoryWeights([
-    ...[...names, ...others].map((name) => [name, two] as const),
-    ["bert.encoder.layer.2.output.LayerNorm.weight", float32([1], [1])],
+  expect(prunableWeights(bert, { has: () => true })).toEqual([...inBlock(0, names), ...inBlock(1, names)]);
+  const t5 = t5Model({ model_type: "t5", d_model: 4, d_ff: 8, d_kv: 2, num_heads: 2, num_layers: 1, vocab_size: 9 });
+  const of = (stack: string, sites: readonly string[]) =>
+    sites.map((site) => ({ name: `${stack}.block.0.layer.${site}.weight`, block: `${stack}.block.0` }));
+  const self = ["k", "o", "q", "v"].map((part) => `0.SelfAttention.${part}`);
+  const cross = ["k", "o", "q", "v"].map((part) => `1.EncDecAttention.${part}`);
+  const mlp = (layer: number) => ["wi", "wo"].map((part) => `${layer}.DenseReluDense.${part}`);
+  expect(prunableWeights(t5, { has: () => true })).toEqual([
+    ...of("encoder", [...self, ...mlp(1)]),
+    ...of("decoder", [...self, ...cross, ...mlp(2)]),
   ]);
-  expect(prunableWeights(weights)).toEqual([names[1], names[0], names[2], names[3]]);
-  expect([...names, ...others].map(blockOf)).toEqual([
-    "bert.encoder.layer.10",
-    "bert.encoder.layer.2",
-    "encoder.block.0",
-    "decoder.block.0",
-    null,
-    null,
-    null,
-    "encoder.block.0",
-    null,
+  expect(prunableWeights(t5, { has: (name) => name.endsWith(".wi.weight") })).toEqual([
+    ...of("encoder", ["1.DenseReluDense.wi"]),
+    ...of("decoder", ["2.DenseReluDense.wi"]),
   ]);
 });

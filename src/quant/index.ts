@@ -2,5 +2,4 @@
 // Takes weights, gives quantised weights and hooks that read them. Never: runs a session, or knows a model.
 export { quantizedHooks } from "./hooks.ts";
 export { type MatrixLayout, type MatrixParts, quantizeMatrix, restoreMatrix } from "./matrix.ts";
-export { isBlockMatrix } from "./sites.ts";
 export { openQuantized, type QuantizedWeights, quantizedCheckpoint } from "./storage.ts";

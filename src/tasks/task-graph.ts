@@ -62,7 +62,7 @@ export function buildTaskGraph(options: TaskGraphOptions): TaskGraph {
   const noise: DropoutNoise | undefined = training ? { seed: graph.input("dropoutSeed", "uint32", []) } : undefined;
   const root = Scope.root(graph, {
     hooks: compose(method.hooks, tap.hooks),
-    trains: (name) => method.trains(name) || (alsoTrains?.has(name) ?? false),
+    trains: (parameter) => method.trains(parameter) || (alsoTrains?.has(parameter.name) ?? false),
     ...(noise ? { noise } : {}),
   });
   const task =

@@ -13,7 +13,7 @@ import { ConfigError } from "../errors.ts";
 import { add, mul, reduceSum, sigmoid, type Value } from "../graph/index.ts";
 import type { ParameterSpec } from "../nn/index.ts";
 import { adamw, clipByGlobalNorm, globalNorm, isDecayed } from "../optim/index.ts";
-import { isAdded, isHead } from "../peft/index.ts";
+import { isAdded } from "../peft/index.ts";
 import { neuronMoments } from "../prune/index.ts";
 import { buildTaskGraph, type LossScale, type TaskGraph, type TaskGraphOptions } from "../tasks/index.ts";
 import { elementCount } from "../tensor/index.ts";
@@ -162,15 +162,15 @@ function updates(
   const clipped =
     maxGradNorm === null ? gradients : graph.at("clip", () => clipByGlobalNorm(gradients, gradNorm, maxGradNorm));
   const outputs: Record<string, Value> = { gradNorm };
-  const rate = (name: string) => {
-    const multiple = isGate(name) ? (gates?.rate ?? 1) : isModelBias(name) ? biasRate : 1;
+  const rate = (spec: ParameterSpec) => {
+    const multiple = isGate(spec.name) ? (gates?.rate ?? 1) : isModelBias(spec) ? biasRate : 1;
     return multiple === 1 ? scalar("learningRate") : mul(scalar("learningRate"), multiple);
   };
   learned(task).forEach(({ spec, value }, i) => {
     const { name, shape } = spec;
     const state = { m: graph.input(`m.${name}`, "float32", shape), v: graph.input(`v.${name}`, "float32", shape) };
     const next = adamw(value, clipped[i]!, state, {
-      learningRate: rate(name),
+      learningRate: rate(spec),
       correction1: scalar("correction1"),
       correction2: scalar("correction2"),
       weightDecay: isDecayed(name) && !isGate(name) ? weightDecay : 0,
@@ -183,8 +183,8 @@ function updates(
 }
 
 /** A bias of the model itself: not the head's, nor one that a method added. */
-function isModelBias(name: string): boolean {
-  return name.endsWith(".bias") && !isHead(name) && !isAdded(name);
+function isModelBias({ name, part }: ParameterSpec): boolean {
+  return name.endsWith(".bias") && part?.kind !== "head" && !isAdded(name);
 }
 
 /** From here on recomputation costs no time that could be measured (RoBERTa-large); at 125 M parameters it costs a tenth. */

@@ -9,7 +9,7 @@ import { openScorer } from "../../src/infer/index.ts";
 import { openCompressData } from "../../src/jobs/compress/data.ts";
 import { calibrate, layerFacts, openMasked, statedScores } from "../../src/jobs/compress/scoring.ts";
 import { type MergedModel, openMergedModel } from "../../src/load/merged-model.ts";
-import { anyModel, mlpSites } from "../../src/models/index.ts";
+import { anyModel } from "../../src/models/index.ts";
 import { compose, type Hooks } from "../../src/nn/index.ts";
 import { nodeEnvironment } from "../../src/node.ts";
 import { untrained } from "../../src/peft/index.ts";
@@ -169,7 +169,7 @@ describe.each(CASES)("%s with %s and gates", (name, method) => {
     const backend = nodeBackend({ threads: 1 });
     const frozen = await openMergedModel(environment, { kind: "run", folder: at("run") }, {}, { keepsMethod: true });
     const all = await openCompressData(environment, frozen, 32);
-    const sites = mlpSites(frozen.model);
+    const sites = frozen.model.mlps;
     const facts = await layerFacts(
       frozen,
       sites,

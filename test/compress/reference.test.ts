@@ -8,7 +8,7 @@ import { afterAll, expect, test } from "vitest";
 import { loadTokenizer } from "../../src/data/index.ts";
 import { deploy } from "../../src/export/index.ts";
 import { compilePlain, inferenceOf, writePlainModel } from "../../src/load/merged-model.ts";
-import { encoderModel, mlpSites } from "../../src/models/index.ts";
+import { encoderModel } from "../../src/models/index.ts";
 import { nodeFiles } from "../../src/node.ts";
 import { writeModel } from "../../src/onnx/index.ts";
 import { applyPlan, type LayerPlan } from "../../src/prune/index.ts";
@@ -80,7 +80,7 @@ describeWithPython("the smaller model equals PyTorch's, edited alike", (python) 
     const labels = { id2label: { 0: "a", 1: "b", 2: "c" } };
     const config = { ...(JSON.parse(await nodeFiles().readText(join(folder, "config.json"))) as object), ...labels };
     const dense = { config, weights: memoryWeights(weights) };
-    const sites = mlpSites(encoderModel(config));
+    const sites = encoderModel(config).mlps;
     const layers = PLANS[plan]!.map((layer, i) => ({ ...layer, site: sites[i]!.activation }));
     await writePlainModel(nodeFiles(), join(folder, "dense"), dense, {
       folder,

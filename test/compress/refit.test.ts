@@ -7,7 +7,6 @@ import { openCompressData } from "../../src/jobs/compress/data.ts";
 import { needsMoments } from "../../src/jobs/compress/rules.ts";
 import { calibrate, layerFacts } from "../../src/jobs/compress/scoring.ts";
 import { openMergedModel } from "../../src/load/merged-model.ts";
-import { mlpSites } from "../../src/models/index.ts";
 import { nodeEnvironment } from "../../src/node.ts";
 import { keepNeurons, neuronsToKeep } from "../../src/prune/index.ts";
 import { nodeBackend } from "../../src/runtime/node.ts";
@@ -85,7 +84,7 @@ describe("plans", () => {
     const backend = nodeBackend({ threads: 1 });
     const of = (moments: boolean) => calibrate(backend, frozen, data.calibration, data.task, { moments });
     const [without, statistics] = [await of(false), await of(true)];
-    const facts = await layerFacts(frozen, mlpSites(frozen.model), statistics);
+    const facts = await layerFacts(frozen, frozen.model.mlps, statistics);
     for (const [layer, { site, statistics: found }] of facts.entries()) {
       const F = site.neurons;
       expect(without[layer]!.moments).toBeUndefined();

@@ -7,7 +7,6 @@ import { nodeFiles } from "../../src/hub/files-node.ts";
 import { type CompressData, openCompressData } from "../../src/jobs/compress/data.ts";
 import { calibrate, layerFacts, openMasked, statedScores } from "../../src/jobs/compress/scoring.ts";
 import { compilePlain, type MergedModel, openMergedModel } from "../../src/load/merged-model.ts";
-import { mlpSites } from "../../src/models/index.ts";
 import { nodeEnvironment } from "../../src/node.ts";
 import { applyPlan, keepNeurons } from "../../src/prune/index.ts";
 import { type Compression, readOutcomes } from "../../src/runs/index.ts";
@@ -91,7 +90,7 @@ describe.each(CASES)("%s", (_, data) => {
 
   test("a switched model says what the one really made smaller says, and moves as far", async () => {
     const backend = nodeBackend({ threads: 1 });
-    const sites = mlpSites(frozen.model);
+    const sites = frozen.model.mlps;
     const statistics = await calibrate(backend, frozen, all.calibration, all.task, { moments: true });
     const facts = await layerFacts(frozen, sites, statistics);
     const kept = facts.map((_of, i) => (i === 0 ? [1, 5, 8, 20] : i === 1 ? [] : null));

@@ -7,7 +7,7 @@ import { afterAll, beforeAll, expect, test } from "vitest";
 import { loadTokenizer } from "../../src/data/index.ts";
 import { openCheckpoint } from "../../src/hub/index.ts";
 import { writePlainModel } from "../../src/load/merged-model.ts";
-import { mlpSites, sanitize, t5Model } from "../../src/models/index.ts";
+import { sanitize, t5Model } from "../../src/models/index.ts";
 import { nodeFiles } from "../../src/node.ts";
 import { applyPlan, type LayerPlan, type PlainModel } from "../../src/prune/index.ts";
 import { randomStream, type Tensor } from "../../src/tensor/index.ts";
@@ -69,7 +69,7 @@ describeWithPython("the smaller T5 equals PyTorch's, edited alike", (python) => 
       const { config, weights: stored } = await openCheckpoint(nodeFiles(), folder);
       const model = t5Model(config, undefined, stored);
       const dense = { config, weights: sanitize(model.config, stored, folder) };
-      const sites = mlpSites(model);
+      const sites = model.mlps;
       const layers = PLANS[plan]!.map((layer, i) => ({ ...layer, site: sites[i]!.activation }));
       writeFileSync(join(folder, "plan.json"), JSON.stringify({ layers }));
       const { tokenIds, attentionMask, labels } = inputs;

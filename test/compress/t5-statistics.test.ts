@@ -10,7 +10,6 @@ import { type CompressData, openCompressData } from "../../src/jobs/compress/dat
 import { exampleCount, examplesFrom, halves, joined, targetTokens } from "../../src/jobs/compress/examples.ts";
 import { calibrate, layerFacts, noneSwitched, openMasked } from "../../src/jobs/compress/scoring.ts";
 import { type MergedModel, openMergedModel } from "../../src/load/merged-model.ts";
-import { mlpSites } from "../../src/models/index.ts";
 import { nodeEnvironment } from "../../src/node.ts";
 import { untrained } from "../../src/peft/index.ts";
 import { applyPlan, keepNeurons, type LayerFacts, outputReadTap } from "../../src/prune/index.ts";
@@ -46,11 +45,11 @@ describe.each(Object.keys(VARIANTS) as Variant[])("%s", (variant) => {
     frozen = await openMergedModel(environment, { kind: "model", model: at("model"), adapter: null }, overrides);
     data = await openCompressData(environment, frozen, 30);
     const statistics = await calibrate(backend, frozen, data.calibration, data.task, { moments: true });
-    facts = await layerFacts(frozen, mlpSites(frozen.model), statistics);
+    facts = await layerFacts(frozen, frozen.model.mlps, statistics);
   });
 
   test("means and energies are of what the output reads, peaks of the activation, at tokens that count", async () => {
-    const tap = outputReadTap(mlpSites(frozen.model));
+    const tap = outputReadTap(frozen.model.mlps);
     const { taps } = buildTaskGraph({
       model: frozen.model,
       method: { ...untrained(), hooks: tap.hooks },

@@ -2,7 +2,7 @@
 import { readFileSync } from "node:fs";
 import { expect, test } from "vitest";
 import { gateName, mlpGates } from "../../src/density/index.ts";
-import { anyModel, mlpSites } from "../../src/models/index.ts";
+import { anyModel } from "../../src/models/index.ts";
 import { compose } from "../../src/nn/index.ts";
 import { headOnly } from "../../src/peft/index.ts";
 import { compensationBiases, compensationBiasName, maskName, meanName, neuronMasks } from "../../src/prune/index.ts";
@@ -22,7 +22,7 @@ test.each(MODELS)("%s", (folder) => {
   const head = isEncoder ? ({ kind: "classification", numLabels: 2 } as const) : ({ kind: "language-model" } as const);
   const method = { ...headOnly(), hooks: compose(compensationBiases(), neuronMasks(), mlpGates()) };
   const { taps, parameters } = buildTaskGraph({ model, method, head });
-  const sites = mlpSites(model);
+  const sites = model.mlps;
   expect(sites.length).toBeGreaterThan(0);
   expect(taps.map(({ site, stack, layer }) => ({ site, stack, layer }))).toEqual(
     sites.map(({ activation, stack, layer }) => ({ site: activation, stack, layer })),

@@ -10,7 +10,7 @@ import {
   planSparseMlp,
   type SparseMlpPlan,
 } from "../../src/infer/index.ts";
-import { mlpSites, t5Model } from "../../src/models/index.ts";
+import { t5Model } from "../../src/models/index.ts";
 import { full, headOnly, lora, type Method } from "../../src/peft/index.ts";
 import { nodeBackend } from "../../src/runtime/node.ts";
 import { webBackend } from "../../src/runtime/web.ts";
@@ -70,9 +70,7 @@ function batchOf(prompts: readonly (readonly number[])[]) {
 }
 
 const sitesOf = ({ model }: GeneratorOptions) =>
-  mlpSites(model)
-    .filter(({ stack }) => stack === "decoder")
-    .map(({ activation }) => activation);
+  model.mlps.filter(({ stack }) => stack === "decoder").map(({ activation }) => activation);
 
 /** A plan that gathers every layer, whatever it costs here. */
 const everywhere = (options: GeneratorOptions, threshold = 0): SparseMlpPlan => ({

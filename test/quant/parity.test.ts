@@ -6,15 +6,9 @@ import { afterAll, expect, test } from "vitest";
 import type { StoredFormat } from "../../src/graph/index.ts";
 import { nodeFiles } from "../../src/hub/files-node.ts";
 import { openCheckpoint, openSafetensors, writeSafetensors } from "../../src/hub/index.ts";
-import { anyModel, sanitize } from "../../src/models/index.ts";
+import { anyModel, blockLinears, sanitize } from "../../src/models/index.ts";
 import { compose } from "../../src/nn/index.ts";
-import {
-  isBlockMatrix,
-  openQuantized,
-  type QuantizedWeights,
-  quantizedCheckpoint,
-  quantizedHooks,
-} from "../../src/quant/index.ts";
+import { openQuantized, type QuantizedWeights, quantizedCheckpoint, quantizedHooks } from "../../src/quant/index.ts";
 import { compareCase } from "../parity/compare.ts";
 import { Comparison } from "../parity/comparison.ts";
 import { caseNames, methodOf, openCase } from "../parity/records.ts";
@@ -31,10 +25,9 @@ afterAll(() => rmSync(folder, { recursive: true, force: true }));
 /** The matrices of a checkpoint's blocks, written and opened again as our cache has them. */
 async function quantized(checkpoint: string, format: StoredFormat): Promise<QuantizedWeights> {
   const { config, weights } = await openCheckpoint(files, checkpoint);
-  const stored = sanitize(anyModel(config, checkpoint, weights).config, weights);
-  const names = [...stored].flatMap(([name, { shape }]) =>
-    shape.length === 2 && isBlockMatrix(name) && !name.includes("relative_attention_bias") ? [name] : [],
-  );
+  const model = anyModel(config, checkpoint, weights);
+  const stored = sanitize(model.config, weights);
+  const names = blockLinears(model).map(({ path }) => `${path}.weight`);
   const file = join(checkpoint, `../${format}.safetensors`);
   await files.write(file, writeSafetensors(quantizedCheckpoint(stored, new Set(names), format)));
   return (await openQuantized(await openSafetensors(files, file), file))!;

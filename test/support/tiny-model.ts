@@ -126,7 +126,7 @@ function tinyParameters(
 ): Map<string, Tensor> {
   const head = { kind: "classification", numLabels: headLabels || 2 } as const;
   const { parameters } = buildTaskGraph({ model: encoderModel(config), method: headOnly(), head });
-  const stored = parameters.filter(({ name }) => headLabels > 0 || !isHead(name));
+  const stored = parameters.filter((spec) => headLabels > 0 || !isHead(spec));
   return new Map(
     stored.map(({ name, shape }) => {
       const value = zeros("float32", shape);

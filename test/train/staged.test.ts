@@ -1,9 +1,9 @@
 // A step stage by stage is the step of one graph: every gradient by name, the losses, the parameters after some steps.
 import { describe, expect, it } from "vitest";
-import { anyModel } from "../../src/models/index.ts";
+import { anyModel, blockLinears } from "../../src/models/index.ts";
 import { compose } from "../../src/nn/index.ts";
 import { adapter, full, headOnly, lora, type Method, prefix, prompt } from "../../src/peft/index.ts";
-import { isBlockMatrix, openQuantized, quantizedCheckpoint, quantizedHooks } from "../../src/quant/index.ts";
+import { openQuantized, quantizedCheckpoint, quantizedHooks } from "../../src/quant/index.ts";
 import { nodeBackend } from "../../src/runtime/node.ts";
 import type { HeadKind, ModelBatch } from "../../src/tasks/index.ts";
 import { buildTaskGraph } from "../../src/tasks/index.ts";
@@ -201,9 +201,7 @@ describe("gradients stage by stage, dropout and density loss on", () => {
 
 it("gradients over an NF4 base, whose matrices are restored in every stage", async () => {
   const plain = optionsOf("t5 v1.1", METHODS.lora("t5 v1.1"));
-  const matrices = [...plain.weights].flatMap(([name, { shape }]) =>
-    shape.length === 2 && isBlockMatrix(name) && !name.includes("relative_attention") ? [name] : [],
-  );
+  const matrices = blockLinears(plain.model).map(({ path }) => `${path}.weight`);
   const base = (await openQuantized(quantizedCheckpoint(plain.weights, new Set(matrices), "nf4"), "test"))!;
   const hooks = compose(quantizedHooks(base.layouts), plain.method.hooks);
   const options = { ...plain, weights: base.weights, method: { ...plain.method, hooks } };

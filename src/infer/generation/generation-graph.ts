@@ -99,7 +99,10 @@ export function buildDecodeStep(
 }
 
 function rootOf(graph: Graph, { method, alsoTrains }: GenerationGraphOptions, hooks: Method["hooks"]): Scope {
-  return Scope.root(graph, { hooks, trains: (name) => method.trains(name) || (alsoTrains?.has(name) ?? false) });
+  return Scope.root(graph, {
+    hooks,
+    trains: (parameter) => method.trains(parameter) || (alsoTrains?.has(parameter.name) ?? false),
+  });
 }
 
 /** The reading graph's outputs as inputs; hooks may have given a block more keys than the text has tokens. */

@@ -13,7 +13,7 @@ import {
   type Value,
   where,
 } from "../../graph/index.ts";
-import { type EncoderDecoderModel, mlpSites } from "../../models/index.ts";
+import type { EncoderDecoderModel } from "../../models/index.ts";
 import { flattenRows, type Hooks, type Projection, type Site } from "../../nn/index.ts";
 import { type Tensor, tensor, type Weight, type Weights } from "../../tensor/index.ts";
 
@@ -99,7 +99,7 @@ export function projectionTap(): { readonly hooks: Hooks; readonly shapes: Reado
 export function withRowsByNeuron(model: EncoderDecoderModel, weights: Weights, mlps: readonly GatheredMlp[]): Weights {
   const sites = new Set(mlps.map(({ site }) => site));
   const all = new Map(weights);
-  for (const { activation, out } of mlpSites(model)) {
+  for (const { activation, out } of model.mlps) {
     const stored = weights.get(`${out}.weight`);
     if (sites.has(activation) && stored) all.set(`${out}.${BY_NEURON}`, transposed(stored));
   }
@@ -114,12 +114,12 @@ function gathered(a: Value, { input, factor, out }: Projection): Value {
   const active = nonzero(reduceSum(abs(rows), { axes: [0] }));
   const values = transpose(gather(transpose(rows, [1, 0]), active), [1, 0]); // [N, A]
   const gated = factor ? mul(values, factorOf(factor, flattenRows(input), neurons, active)) : values;
-  const y = matmul(gated, gather(out.parameter(BY_NEURON, [neurons, hidden]), active));
+  const y = matmul(gated, gather(out.parameter(BY_NEURON, [neurons, hidden], "linear"), active));
   return reshape(y, [...a.shape.slice(0, -1), hidden]);
 }
 
 function factorOf(site: Site, input: Value, neurons: number, active: Value): Value {
-  const weight = site.parameter("weight", [neurons, Number(input.shape.at(-1))]);
+  const weight = site.parameter("weight", [neurons, Number(input.shape.at(-1))], "linear");
   return matmul(input, gather(weight, active), { transB: true });
 }
 
@@ -136,9 +136,9 @@ function obstacleOf(a: Value, { input, factor, out }: Projection): string | null
     [out, a, [hidden, neurons]],
   ];
   for (const [site, x, shape] of sites) {
-    const stored = site.parameter("weight", shape);
+    const stored = site.parameter("weight", shape, "linear");
     if (isOp(stored.node, "parameter") && stored.node.attributes.trainable) return `${site.path} is trained: merge it`;
-    if ((site.hooks.weight?.(site, stored) ?? stored) !== stored)
+    if ((site.hooks.weight?.(site, stored, "linear") ?? stored) !== stored)
       return `${site.path} is stored in few bits, or masked when it is read`;
     if (factor && addsTo(site, x, stored)) return `the method changes ${site.path}: merge it`;
   }

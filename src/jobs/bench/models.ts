@@ -6,7 +6,7 @@ import { type Arithmetic, arithmeticOf, type Precision, textArithmetic } from ".
 import { parseJson } from "../../hub/index.ts";
 import type { RunOverrides, RunTarget } from "../../load/index.ts";
 import { type MergedModel, openMergedModel, writePlainModel } from "../../load/index.ts";
-import { type EncoderConfig, mlpSites, parseEncoderConfig, parseT5Config, type T5Config } from "../../models/index.ts";
+import { anyModel, type ModelConfig, type T5Config } from "../../models/index.ts";
 import { padded } from "../../prune/index.ts";
 import type { Environment } from "../../runs/index.ts";
 import { readRun } from "../../runs/index.ts";
@@ -122,19 +122,19 @@ async function onnxEntries(files: Files, name: string, options: BenchOptions): P
   throw new ConfigError([{ path: name, expected: expected.join(" or "), got }]);
 }
 
-async function modelConfig(files: Files, folder: string): Promise<EncoderConfig | T5Config | null> {
+async function modelConfig(files: Files, folder: string): Promise<ModelConfig | null> {
   const path = joinPath(folder, "config.json");
   if ((await files.stat(path)) === null) return null;
   const json = parseJson(path, await files.readText(path));
-  const isText = (json as { readonly model_type?: unknown } | null)?.model_type === "t5";
-  return isText ? parseT5Config(json, path) : parseEncoderConfig(json, path);
+  return anyModel(json, path).config;
 }
 
-const isWriting = (config: EncoderConfig | T5Config | null): config is T5Config => config?.modelType === "t5";
+const isWriting = (config: ModelConfig | null): config is T5Config =>
+  config !== null && "decoderStartTokenId" in config;
 
 interface Known {
   readonly run: string;
-  readonly config: EncoderConfig | T5Config | null;
+  readonly config: ModelConfig | null;
   readonly options: BenchOptions;
   readonly length: number;
   readonly density: Density | null;
@@ -172,11 +172,7 @@ async function entriesIn(
   return entries;
 }
 
-function writingOf(
-  config: EncoderConfig | T5Config | null,
-  { newTokens }: BenchOptions,
-  decoder = "",
-): WritingJob | null {
+function writingOf(config: ModelConfig | null, { newTokens }: BenchOptions, decoder = ""): WritingJob | null {
   return isWriting(config) ? { decoder, startId: config.decoderStartTokenId, newTokens } : null;
 }
 
@@ -187,7 +183,7 @@ async function totalBytes(files: Files, folder: string, names: readonly string[]
 }
 
 function estimatesOf(
-  config: EncoderConfig | T5Config | null,
+  config: ModelConfig | null,
   {
     density,
     ...options
@@ -240,7 +236,7 @@ async function peerEntries(
   for (const engine of peers) {
     const place = joinPath(folder, engine);
     if (engine === "pytorch") {
-      await writePlainModel(files, place, await padded(frozen, mlpSites(frozen.model)), frozen.opened.base);
+      await writePlainModel(files, place, await padded(frozen, frozen.model.mlps), frozen.opened.base);
       add(engine, place, "fp32", await totalBytes(files, place, ["model.safetensors"]));
       continue;
     }

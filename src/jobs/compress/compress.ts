@@ -11,7 +11,6 @@ import {
   writeBeside,
   writePlainModel,
 } from "../../load/index.ts";
-import { mlpSites } from "../../models/index.ts";
 import { kindsOf, MERGEABLE } from "../../peft/index.ts";
 import {
   applyPlan,
@@ -149,7 +148,7 @@ async function openJob({ environment, target, options, overrides }: CompressRequ
   const frozen = await openMergedModel(environment, target, overrides, { keepsMethod: true });
   checkOptions(frozen, options);
   const recovery = recoveryFor(frozen, options.recovery);
-  const sites = mlpSites(frozen.model);
+  const sites = frozen.model.mlps;
   checkRule(sites, options.rule);
   const compensation = compensationFor(frozen, options);
   const data = await openCompressData(environment, frozen, options.calibrationExamples);
@@ -280,7 +279,7 @@ async function pruningOf(
 ): Promise<Pruning | null> {
   if (base.pruning === null) return null;
   const cut = layers.map(({ out: _out, ...layer }) => ({ ...layer, gate: 1, constant: null }));
-  const { weights } = applyPlan({ config, weights: base.weights }, mlpSites(base.model), cut);
+  const { weights } = applyPlan({ config, weights: base.weights }, base.model.mlps, cut);
   return (await zerosKept(base.pruning, weights, smaller.weights)).pruning;
 }
 

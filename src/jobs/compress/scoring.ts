@@ -11,7 +11,7 @@ import {
 } from "../../evaluate/index.ts";
 import { openScorer, type SparseMlpPlan } from "../../infer/index.ts";
 import { compilePlain, type MergedModel } from "../../load/index.ts";
-import { type MlpSite, mlpSites } from "../../models/index.ts";
+import type { MlpSite } from "../../models/index.ts";
 import { compose, none } from "../../nn/index.ts";
 import { untrained } from "../../peft/index.ts";
 import {
@@ -43,7 +43,7 @@ export async function calibrate(
   task: Task,
   { moments = false } = {},
 ): Promise<NeuronStatistics[]> {
-  const sites = mlpSites(model);
+  const sites = model.mlps;
   const [output, whole] = [outputReadTap(sites), addedTap(sites.filter((site) => hasAdapter(weights, site)))];
   const method = { ...untrained(), hooks: compose(beside?.method.hooks ?? none, output.hooks, whole.hooks) };
   const { taps, attended } = buildTaskGraph({ model, method, head: opened.head });

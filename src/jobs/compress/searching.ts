@@ -3,7 +3,6 @@
 import type { EncodedExamples } from "../../data/index.ts";
 import { ConfigError } from "../../errors.ts";
 import { scoreDrop } from "../../evaluate/index.ts";
-import { mlpSites } from "../../models/index.ts";
 import {
   applyPlan,
   keepNeurons,
@@ -116,7 +115,7 @@ function chosenBy(
 
 /** Layers whose neurons take alike long: a classifier's last block computes one position, and a decoder runs token by token. */
 function alikeLayers({ model, opened: { head } }: RuleContext["frozen"]): number[][] {
-  const sites = mlpSites(model);
+  const sites = model.mlps;
   const layers = all(sites.length);
   if (model.architecture === "encoder-decoder")
     return (["encoder", "decoder"] as const).map((stack) => layers.filter((i) => sites[i]!.stack === stack));

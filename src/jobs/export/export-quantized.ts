@@ -3,13 +3,13 @@ import type { StoredFormat } from "../../graph/index.ts";
 import type { JsonObject } from "../../hub/index.ts";
 import {
   configWithHead,
-  linearSites,
   type OpenedTarget,
   type RunOverrides,
   type RunTarget,
   writeModelFolder,
 } from "../../load/index.ts";
-import { isBlockMatrix, quantizedCheckpoint } from "../../quant/index.ts";
+import { blockLinears } from "../../models/index.ts";
+import { quantizedCheckpoint } from "../../quant/index.ts";
 import type { Environment } from "../../runs/index.ts";
 import { scoringInput } from "../../settings/index.ts";
 import type { Evaluation } from "../../tasks/index.ts";
@@ -35,9 +35,10 @@ export async function writeRequantized(
   overrides: RunOverrides,
 ): Promise<RequantizedScores | null> {
   const { base, head, labels, settings } = opened;
-  const keptWhole = format === "nf4" ? KEPT_WHOLE[base.model.config.modelType] : undefined;
-  const names = linearSites({ model: base.model, weights: merged }).flatMap((site) =>
-    isBlockMatrix(site) && keptWhole?.test(site) !== true ? [`${site}.weight`] : [],
+  // what transformers never takes in few bits
+  const whole = format === "nf4" ? base.model.facts.float32Layers : [];
+  const names = blockLinears(base.model).flatMap(({ path }) =>
+    whole.includes(path.slice(path.lastIndexOf(".") + 1)) ? [] : [`${path}.weight`],
   );
   const config = configWithHead(base.config, head, labels);
   await writeModelFolder(environment.files, output, {
@@ -51,9 +52,6 @@ export async function writeRequantized(
   const model: RunTarget = { kind: "model", model: output, adapter: null };
   return { apart, merged: await evaluateRun(environment, model, { ...scoringInput(settings), ...overrides }) };
 }
-
-/** Block matrices that transformers never takes in few bits. @see transformers `T5PreTrainedModel._keep_in_fp32_modules` */
-const KEPT_WHOLE: Readonly<Record<string, RegExp>> = { t5: /\.wo$/ };
 
 /** What transformers needs to load NF4; what is no block matrix is not quantised. */
 const NF4_CONFIG: JsonObject = {

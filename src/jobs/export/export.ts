@@ -13,10 +13,9 @@ import {
   writeModelFolder,
   writeWhole,
 } from "../../load/index.ts";
-import { mlpSites } from "../../models/index.ts";
+import { isHeadName, type Model } from "../../models/index.ts";
 import {
   type Adapter,
-  isHead,
   kindsOf,
   MERGEABLE,
   type MethodSettings,
@@ -90,18 +89,23 @@ async function exportAdapter(
   const loads =
     format === "peft"
       ? `peft.PeftModel.from_pretrained(base, "${output}")`
-      : [`model.load_adapter("${output}"${AS_SAFETENSORS}, set_active=True)`, ...headLoads(adapter, output)].join("; ");
+      : [
+          `model.load_adapter("${output}"${AS_SAFETENSORS}, set_active=True)`,
+          ...headLoads(adapter, base.model, output),
+        ].join("; ");
   return { output, format, loads, notes: [] };
 }
 
 /** AdapterHub looks for its pickle files unless it is told. */
 const AS_SAFETENSORS = ", use_safetensors=True";
 
-function headLoads({ tensors }: Adapter, output: string): string[] {
-  return [...tensors.keys()].some((name) => isHead(name)) ? [`model.load_head("${output}"${AS_SAFETENSORS})`] : [];
+function headLoads({ tensors }: Adapter, model: Model, output: string): string[] {
+  return [...tensors.keys()].some((name) => isHeadName(model, name))
+    ? [`model.load_head("${output}"${AS_SAFETENSORS})`]
+    : [];
 }
 
-const writes = ({ model }: OpenedTarget["base"]): boolean => model.architecture !== "encoder";
+const writes = ({ model }: OpenedTarget["base"]): boolean => model.writes;
 
 /** What a library's folder can hold, in words. */
 const HOLDS = {
@@ -130,7 +134,7 @@ function noSuchForm(
 async function exportMerged(environment: Environment, opened: OpenedTarget, output: string): Promise<Exported> {
   const { base, head } = opened;
   const { config, model, weights: merged } = await mergedOrRefused(environment, opened);
-  const { weights, ...plain } = await padded({ config, weights: merged }, mlpSites(model));
+  const { weights, ...plain } = await padded({ config, weights: merged }, model.mlps);
   const { pruning, notes } = await prunedAgain(opened, weights);
   await writeModelFolder(environment.files, output, {
     source: base,

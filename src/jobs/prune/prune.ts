@@ -20,10 +20,10 @@ import {
 import { sanitize } from "../../models/index.ts";
 import { kindsOf, MERGEABLE, recordOf, untrained } from "../../peft/index.ts";
 import {
-  blockOf,
   globalMagnitudeMasks,
   magnitudeMask,
   maskedWeight,
+  type PrunableWeight,
   type PruneRecipe,
   prunableWeights,
   pruneRecipeText,
@@ -70,7 +70,7 @@ export async function pruneModel(
   const opened = await openTarget(environment, target, overrides, true);
   const isBare = target.kind === "model" && target.adapter === null;
   const weights = isBare ? opened.base.weights : await mergedTarget(files, opened, { recipe, output });
-  const names = prunableWeights(weights);
+  const names = prunableWeights(opened.base.model, weights);
   checkFloat(opened);
   checkLayers(recipe, opened, weights, names);
   const job: Job = { environment, opened, isBare, weights, names, recipe };
@@ -112,7 +112,7 @@ interface Job {
   readonly isBare: boolean;
   /** Merged, float32, by our names. */
   readonly weights: Weights;
-  readonly names: readonly string[];
+  readonly names: readonly PrunableWeight[];
   readonly recipe: PruneRecipe;
 }
 
@@ -149,16 +149,16 @@ function checkLayers(
   { pattern }: PruneRecipe,
   { base }: OpenedTarget,
   weights: Weights,
-  names: readonly string[],
+  names: readonly PrunableWeight[],
 ): void {
   if (names.length === 0) {
     const expected = "matrices of linear layers inside blocks";
     throw new CheckpointError(base.folder, [{ name: "weights", expected, got: "none" }]);
   }
   if (pattern.kind !== "n-of-m") return;
-  const wrong = names.filter((name) => weights.get(name)!.shape[1]! % pattern.of !== 0);
+  const wrong = names.filter(({ name }) => weights.get(name)!.shape[1]! % pattern.of !== 0);
   if (wrong.length === 0) return;
-  const inputs = [...new Set(wrong.map((name) => weights.get(name)!.shape[1]))].join(", ");
+  const inputs = [...new Set(wrong.map(({ name }) => weights.get(name)!.shape[1]))].join(", ");
   throw new ConfigError([
     {
       path: "--prune",
@@ -176,9 +176,16 @@ async function chooseMasks(
   const { pattern } = recipe;
   if (recipe.criterion === "wanda") return wandaMasks(job, examples);
   if (recipe.scope === "global" && pattern.kind === "ratio")
-    return { masks: await globalMagnitudeMasks(weights, names, pattern.ratio), calibration: null };
+    return {
+      masks: await globalMagnitudeMasks(
+        weights,
+        names.map(({ name }) => name),
+        pattern.ratio,
+      ),
+      calibration: null,
+    };
   const masks = new Map<string, ZeroMask>();
-  for (const name of names) {
+  for (const { name } of names) {
     const { data, shape } = await weights.get(name)!.read();
     masks.set(name, magnitudeMask(data as Float32Array, shape[1]!, pattern));
   }
@@ -195,8 +202,8 @@ async function wandaMasks(job: Job, count: number): Promise<Awaited<ReturnType<t
   const method = untrained();
   const known = new Map(weights);
   const masks = new Map<string, ZeroMask>();
-  for (const block of new Set(names.map(blockOf))) {
-    const inside = names.filter((name) => blockOf(name) === block);
+  for (const block of new Set(names.map((of) => of.block))) {
+    const inside = names.flatMap((of) => (of.block === block ? [of.name] : []));
     const squares = await inputSquares(
       {
         model: base.model,

@@ -9,7 +9,6 @@ import {
   headClasses,
   headOf,
   initTokenIds,
-  linearSites,
   methodOnBase,
   methodOnModel,
   methodOver,
@@ -19,7 +18,8 @@ import {
   runExtras,
   withExtras,
 } from "../../load/index.ts";
-import { isHead, type Method } from "../../peft/index.ts";
+import { isHeadName, linearSites } from "../../models/index.ts";
+import type { Method } from "../../peft/index.ts";
 import { type Environment, type RunRecord, readRun, type Stoppable, withExcerpts } from "../../runs/index.ts";
 import { keySettings, methodName, type Settings } from "../../settings/index.ts";
 import type { HeadKind } from "../../tasks/index.ts";
@@ -66,7 +66,7 @@ async function prepare(environment: Environment, given: Settings, openedTeacher?
   const { task } = dataset;
   const head = headOf(task, base);
   checkClasses(dataset);
-  method.check(linearSites(base));
+  method.check(linearSites(base.model, base.weights));
   const alsoTrains = missingHead(base, head);
   const teacher = await openTeacher(environment, settings, { task, head }, openedTeacher);
   const evalSplit = task.evalSplits[0]!;
@@ -249,16 +249,16 @@ function warning(code: string, message: string): WarningEvent {
 }
 
 /** What a person would expect to come from the checkpoint, and does not. A plain encoder's new head is no surprise. */
-function newParts({ weights, name: model }: BaseModel, alsoTrains: ReadonlySet<string>): WarningEvent[] {
-  const misshapen = [...alsoTrains].filter((name) => weights.has(name));
-  const lacking = [...alsoTrains].filter((name) => !weights.has(name) && !isHead(name));
+function newParts({ weights, name, model }: BaseModel, alsoTrains: ReadonlySet<string>): WarningEvent[] {
+  const misshapen = [...alsoTrains].filter((tensor) => weights.has(tensor));
+  const lacking = [...alsoTrains].filter((tensor) => !weights.has(tensor) && !isHeadName(model, tensor));
   return [
     ...(misshapen.length === 0
       ? []
-      : [warning("head", `${model} has a head for other classes; ${misshapen.join(", ")} are trained from scratch`)]),
+      : [warning("head", `${name} has a head for other classes; ${misshapen.join(", ")} are trained from scratch`)]),
     ...(lacking.length === 0
       ? []
-      : [warning("head", `${model} lacks ${lacking.join(", ")}, which are trained from scratch`)]),
+      : [warning("head", `${name} lacks ${lacking.join(", ")}, which are trained from scratch`)]),
   ];
 }
 

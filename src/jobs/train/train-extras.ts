@@ -1,7 +1,6 @@
 // What a run adds to plain fine-tuning, as the trainer takes it: removal of neurons, gates, a weight by feedback.
 import { gateOf, isGate } from "../../density/index.ts";
 import type { BaseModel } from "../../load/index.ts";
-import { mlpSites } from "../../models/index.ts";
 import type { Method } from "../../peft/index.ts";
 import type { RemovalOptions } from "../../prune/index.ts";
 import type { Settings } from "../../settings/index.ts";
@@ -29,7 +28,7 @@ export function removalOptions(
     endStep: Math.max(startStep + 1, Math.round(removal.end * totalSteps)),
     interval: Math.max(1, Math.round(REMOVAL_INTERVAL * totalSteps)),
     scope: removal.scope,
-    sites: mlpSites(model),
+    sites: model.mlps,
     weights,
     method: method.settings,
   };

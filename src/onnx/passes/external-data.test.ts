@@ -13,7 +13,7 @@ function chain(precision: "fp32" | "int8" | "q4") {
   const scope = Scope.root(graph, { frozen: true });
   const names = ["a", "b", "c"];
   const product = names.reduce(
-    (x, name) => matmul(x, scope.child(name).parameter("weight", [64, 64]), { transB: true }),
+    (x, name) => matmul(x, scope.child(name).parameter("weight", [64, 64], "linear"), { transB: true }),
     graph.input("x", "float32", ["rows", 64]),
   );
   const read: string[] = [];

@@ -2,7 +2,7 @@
 import { gateName } from "../../density/index.ts";
 import { ConfigError, type ConfigIssue } from "../../errors.ts";
 import type { JsonObject } from "../../hub/index.ts";
-import type { MlpSite } from "../../models/index.ts";
+import { factsOf, type MlpSite } from "../../models/index.ts";
 import type { Method } from "../../peft/index.ts";
 import { type Tensor, tensor, type Weight, type Weights } from "../../tensor/index.ts";
 import { keepColumns, keepRows } from "./matrix.ts";
@@ -154,8 +154,7 @@ function removeMlp(
 }
 
 /** Width of a model's hidden states, by its config.json. */
-export const hiddenSizeOf = (config: JsonObject): number =>
-  Number(config.model_type === "t5" ? config.d_model : config.hidden_size);
+export const hiddenSizeOf = (config: JsonObject): number => Number(config[factsOf(config).keys.hiddenSize]);
 
 const made = (data: Float32Array): Weight => ({
   dtype: "float32",
@@ -187,7 +186,7 @@ function reducedConfig(config: JsonObject, layers: readonly LayerPlan[], hasBias
   const isUniform = sizes.every((size) => size === sizes[0]);
   return {
     ...rest,
-    [config.model_type === "t5" ? "d_ff" : "intermediate_size"]: Math.max(...sizes),
+    [factsOf(config).keys.intermediateSize]: Math.max(...sizes),
     ...(isUniform ? {} : { mlp_sizes: sizes }),
     ...(hasBiases ? { mlp_bias: true } : {}),
   };

@@ -1,5 +1,5 @@
 // A compressed model in one size for all layers, as other libraries can load it: removed neurons and MLPs as zeros.
-import type { MlpSite } from "../../models/index.ts";
+import { factsOf, type MlpSite } from "../../models/index.ts";
 import { type Tensor, tensor, type Weight, type Weights } from "../../tensor/index.ts";
 import { hiddenSizeOf, type PlainModel } from "./apply.ts";
 
@@ -17,10 +17,7 @@ export interface PaddedModel extends PlainModel {
  */
 export async function padded({ config, weights }: PlainModel, sites: readonly MlpSite[]): Promise<PaddedModel> {
   const { mlp_sizes: sizes, mlp_bias: _, ...rest } = config;
-  const [width, hidden] = [
-    Number(config.model_type === "t5" ? config.d_ff : config.intermediate_size),
-    hiddenSizeOf(config),
-  ];
+  const [width, hidden] = [Number(config[factsOf(config).keys.intermediateSize]), hiddenSizeOf(config)];
   const all = new Map(weights);
   const isPadded = sizes !== undefined && sites.some(({ neurons }) => neurons < width);
   if (isPadded) for (const site of sites) if (site.neurons < width) padSite(all, weights, site, [width, hidden]);

@@ -1,7 +1,6 @@
 // Zeros of a pruned base that stay zeros while the weight itself is trained.
 import { equal, isOp, type Value, where } from "../../graph/index.ts";
 import type { Hooks } from "../../nn/index.ts";
-import { blockOf } from "./layers.ts";
 
 /**
  * A hook through which trained weights of blocks are read: exact zeros get no gradient, so AdamW, whose moments and decay are zero
@@ -10,7 +9,7 @@ import { blockOf } from "./layers.ts";
 export function keepZeros(): Hooks {
   return {
     weight: (site, stored) =>
-      isTrainable(stored) && blockOf(`${site.path}.weight`) !== null && stored.shape.length === 2
+      isTrainable(stored) && site.part?.kind === "block"
         ? site.at(() => where(equal(stored, 0), site.graph.scalar(0), stored))
         : stored,
   };

@@ -29,17 +29,12 @@ export function blockTap(): { readonly hooks: Hooks; readonly blocks: Blocks } {
     blocks,
     hooks: {
       sublayer(site, x, h) {
-        const block = blockOf(site.path);
-        if (block !== undefined && !blocks.has(block)) blocks.set(block, x);
+        const { part } = site;
+        if (part?.kind === "block" && !blocks.has(part.path)) blocks.set(part.path, x);
         return h;
       },
     },
   };
-}
-
-/** `….layer.N` of an encoder, `encoder.block.N` or `decoder.block.N` of T5. */
-function blockOf(site: string): string | undefined {
-  return /^.*?\b(?:layer|block)\.\d+/.exec(site)?.[0];
 }
 
 /**
@@ -74,16 +69,26 @@ export function cutStages(results: Readonly<Record<string, Value>>, blocks: Bloc
 function stageOfNodes(order: readonly Node[], blocks: Blocks): ReadonlyMap<Node, number> {
   const sorted = [...blocks].sort(([, a], [, b]) => a.id - b.id);
   const behind = new Map(sorted.map(([, value], i) => [value, i + 1]));
-  const own = new Map(sorted.map(([block], i) => [block, i + 1]));
+  const levelAt = blockLevels(sorted.map(([block]) => block));
   const levels = new Map<Node, number>();
   for (const node of order) {
     const level = Math.max(0, ...node.inputs.map((input) => behind.get(input) ?? levels.get(input.node)!));
     // a decoder block's keys of the encoder depend on no block of the decoder, and are its own all the same
-    levels.set(node, level === 0 ? 0 : Math.max(level, own.get(blockOf(node.site) ?? "") ?? 0));
+    levels.set(node, level === 0 ? 0 : Math.max(level, levelAt(node.site)));
   }
   for (const [value, level] of behind)
     invariant((levels.get(value.node) ?? 0) < level, `the block input at ${value.node.site} depends on itself`);
   return levels;
+}
+
+/** The stage of the block that a site lies in, by blocks in order; 0 outside of them. */
+function blockLevels(blocks: readonly string[]): (site: string) => number {
+  const known = new Map<string, number>();
+  return (site) => {
+    const level = known.get(site) ?? blocks.findIndex((block) => site === block || site.startsWith(`${block}.`)) + 1;
+    known.set(site, level);
+    return level;
+  };
 }
 
 /** Those of the values made before that `wanted` is made of. */
