@@ -94,7 +94,7 @@ describeWithPython("the smaller T5 equals PyTorch's, edited alike", (python) => 
   test.each(CASES)("%s: %s, teacher-forced and written", async (variant, plan) => {
     const expected = theirs.get(`${variant} ${plan}`)!;
     const said = await saidOf(smaller.get(`${variant} ${plan}`)!, inputs);
-    expect(worst(said.logits, expected.logits.flat(2))).toBeLessThan(1e-5);
+    expect(worst(said.logits, expected.logits.flat(2))).toBeLessThan(2e-5);
     const texts = said.texts.map((ids, row) => [...ids, ...Array(expected.texts[row]!.length - ids.length).fill(0)]);
     expect(texts).toEqual(expected.texts);
     expect(new Set(texts.map(String)).size).toBeGreaterThan(3);

@@ -205,7 +205,7 @@ describe("an adapter folder", () => {
 
   test.each<[string, Record<string, unknown>, string]>([
     ["a type of its own", { peft_type: "DEFT" }, "another tool wrote this one"],
-    ["another method of peft", { peft_type: "IA3" }, 'peft_type "IA3": not supported'],
+    ["another method of peft", { peft_type: "LOKR" }, 'peft_type "LOKR": not supported'],
     ["DoRA", { use_dora: true }, "use_dora: expected false, got true"],
     ["weights stored the other way round", { fan_in_fan_out: true }, "fan_in_fan_out: expected false, got true"],
     ["a regular expression that is none", { target_modules: "(" }, "target_modules: expected a regular expression"],
