@@ -7,7 +7,7 @@ import { join } from "node:path";
 import { parseArgs } from "node:util";
 import { encodeExamples, openDataset, splitOf } from "../../src/data/index.ts";
 import { logitsOf } from "../../src/evaluate/encoder-logits.ts";
-import { scoreLabels } from "../../src/evaluate/task-scores.ts";
+import { scoreLogits } from "../../src/evaluate/task-scores.ts";
 import { INPUT_NAMES, type Precision } from "../../src/export/index.ts";
 import { onnxFile } from "../../src/jobs/export/onnx-files.ts";
 import type { BenchReport } from "../../src/jobs/index.ts";
@@ -126,7 +126,7 @@ async function devOf(run: string) {
   const dataset = await openDataset(environment.files, { task: "sst2", data: values.data, splits: ["dev"] });
   const maxLength = usableLength(opened.base, maxLengthOf(opened));
   const examples = await encodeExamples(splitOf(dataset, "dev").examples(), opened.base.tokenizer, { maxLength });
-  return { task: dataset.task, examples };
+  return { task: dataset.task, head: opened.head, examples };
 }
 
 interface Scored {
@@ -139,7 +139,7 @@ interface Scored {
 async function scored(file: string, run: string): Promise<Scored> {
   const known = `${file}.score.json`;
   if (existsSync(known)) return JSON.parse(readFileSync(known, "utf8")) as Scored;
-  const { task, examples } = await devOf(run);
+  const { task, head, examples } = await devOf(run);
   const program = await nodeBackend({ threads: Number(values.threads) }).open({
     bytes: readFileSync(file),
     inputs: INPUT_NAMES.map((name) => ({ name, dtype: "int64", shape: ["batch_size", "sequence_length"] })),
@@ -150,10 +150,10 @@ async function scored(file: string, run: string): Promise<Scored> {
     nonEmpty: [],
     sites: new Map(),
   });
-  const logits = await logitsOf(program, examples);
+  const logits = await logitsOf(program, head, examples);
   await program.dispose();
   const result = {
-    score: scoreLabels(logits, examples, task).metrics.accuracy!,
+    score: scoreLogits(logits, examples, { task, head, pointing: {} }).metrics.accuracy!,
     examples: examples.count,
     logits: Array.from(logits),
   };

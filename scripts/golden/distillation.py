@@ -4,9 +4,10 @@
 
 Written as encoders.py writes them, checkpoints included, with `batch/<i>/teacher_logits` [B, C], of spans [B, S, 2], and `distillation.weight`
 besides.
+Teachers of tokens are [B, S, C].
 `taskLoss` is `(1 - weight) * task + weight * soft`; soft is torch's kl_div by batchmean for classes, binary cross entropy with
 the teacher's sigmoid for several labels, the squared error to the teacher's score for a regression, and of spans the mean of kl_div over the
-positions for the start and for the end.
+positions for the start and for the end; of tokens the mean of kl_div over the labelled ones.
 """
 
 import argparse
@@ -19,7 +20,7 @@ from torch.nn import functional
 import encoders
 import reference
 
-CASES = ("bert-3-labels.lora-qv", "bert-regression.full", "roberta-regression.lora-qv", "roberta-multi-label.adapter-pfeiffer", "bert-span.lora-qv", "roberta-span.head")
+CASES = ("bert-3-labels.lora-qv", "bert-regression.full", "roberta-regression.lora-qv", "roberta-multi-label.adapter-pfeiffer", "bert-span.lora-qv", "roberta-span.head", "bert-tokens.lora-qv")
 WEIGHT = 0.3
 
 
@@ -30,9 +31,12 @@ class Distilled(reference.Run):
         feeds = dict(batch)
         teacher = feeds.pop("teacher_logits").to(self.dtype)
         logits, task = super().forward(feeds)
-        return logits, (1 - WEIGHT) * task + WEIGHT * self.soft(logits, teacher)
+        return logits, (1 - WEIGHT) * task + WEIGHT * self.soft(logits, teacher, feeds)
 
-    def soft(self, logits, teacher):
+    def soft(self, logits, teacher, feeds):
+        if encoders.is_tokens(self.model.config):
+            counted = feeds["labels"] != -100
+            logits, teacher = logits[counted], teacher[counted]
         if encoders.is_span(self.model.config):
             halves = [functional.kl_div(logits[..., i].log_softmax(-1), teacher[..., i].softmax(-1), reduction="batchmean") for i in (0, 1)]
             return sum(halves) / 2
@@ -46,6 +50,8 @@ class Distilled(reference.Run):
 
 def taught(name: str, config, batch: dict[str, torch.Tensor], index: int) -> dict[str, torch.Tensor]:
     shape = (*batch["input_ids"].shape, 2) if encoders.is_span(config) else (len(batch["input_ids"]), config.num_labels)
+    if encoders.is_tokens(config):
+        shape = (*batch["input_ids"].shape, config.num_labels)
     return batch | {"teacher_logits": torch.randn(shape, generator=reference.seeded(f"{name}/teacher/{index}")) * 2}
 
 

@@ -15,9 +15,10 @@ is the largest absolute difference to the same run in float64, that is, what rou
 Tensors
     batch/<i>/input_ids, attention_mask, token_type_ids   [B, S] int64; i counts from 0; S differs from batch to batch
     batch/<i>/start_positions, end_positions   [B] int64, for spans, instead of labels
-    batch/<i>/labels        [B] int64, or [B] float32 (regression), or [B, C] float32 (multi-label)
+    batch/<i>/labels        [B] int64, or [B] float32 (regression), or [B, C] float32 (multi-label), or [B, S] int64 with
+                            -100 where a token has none (tokens)
     init/<name>             the start of a trainable, where it is not the checkpoint's own value
-    forward/logits          [B, C], batch 0, at the start; for spans [B, S, 2], start and end
+    forward/logits          [B, C], batch 0, at the start; for spans [B, S, 2], start and end; for tokens [B, S, C]
     activation/<site>       [B, S, F], batch 0, at the start, after the MLP's activation function (not in --golden)
     grad/<objective>/<name> gradient on batch 0, at the start, before clipping; zeros where the loss does not depend
     final/<objective>/<name> the trainable after 20 steps
@@ -33,7 +34,7 @@ Scalars
     problem        single_label_classification (mean cross entropy) | regression (mean squared error)
                    | multi_label_classification (mean binary cross entropy with logits); numLabels C
                    | question_answering (half the mean cross entropy of the start and half that of the end, positions
-                   outside the text left out)
+                   outside the text left out) | token_classification (mean cross entropy of labelled tokens)
     method         {kind: "lora", rank, alpha, dropout: 0, rslora, bias: none|lora_only|all, targets, sites[], scaling}
                    with maskSafe its update is multiplied by where the base's matrix is not zero
                    {kind: "adapter", style: pfeiffer|houlsby, reductionFactor, nonLinearity, originalLnBefore, sites[]}
@@ -123,6 +124,7 @@ class Variant:
     shard: str = "1GB"
     left: bool = False  # padded on the left
     span: bool = False  # start and end of an answer instead of a class
+    tokens: bool = False  # a class for each token
     pruned: bool = False  # the smaller half of each matrix of the blocks is zero
     methods: tuple[str, ...] = ()
 
@@ -150,6 +152,7 @@ def variants() -> dict[str, Variant]:
         add(family, "left", left=True)
         add(family, "sharded", shard="40KB")
         add(family, "span", methods=("lora-qv", "adapter-pfeiffer", "head", "full"), span=True)
+        add(family, "tokens", {"num_labels": 3}, methods=("lora-qv", "adapter-pfeiffer", "head", "full"), tokens=True)
         add(family, "pruned", methods=("lora-mask-safe",), pruned=True)
     for act in ("gelu_pytorch_tanh", "gelu_fast", "quick_gelu", "tanh"):
         add("bert", act.replace("_", "-"), {"hidden_act": act})
@@ -173,7 +176,7 @@ def variants() -> dict[str, Variant]:
 GOLDEN = (
     "bert-gelu.lora-qv", "bert-gelu.adapter-pfeiffer", "bert-gelu.full",
     "roberta-gelu.lora-all-bias", "roberta-gelu.adapter-houlsby", "roberta-gelu.head",
-    "bert-span.lora-qv", "roberta-span.head",
+    "bert-span.lora-qv", "roberta-span.head", "bert-tokens.head", "roberta-tokens.lora-qv",
 )  # fmt: skip
 
 
@@ -214,6 +217,9 @@ def make_checkpoint(name: str, variant: Variant, folder: pathlib.Path) -> None:
     if variant.span:
         names = {"bert": transformers.BertForQuestionAnswering, "roberta": transformers.RobertaForQuestionAnswering}
         model_class = names[variant.family]
+    if variant.tokens:
+        names = {"bert": transformers.BertForTokenClassification, "roberta": transformers.RobertaForTokenClassification}
+        model_class = names[variant.family]
     config = config_class(**TINY | FAMILY[variant.family] | variant.config)
     model = model_class(config)
     if variant.bare:
@@ -231,13 +237,22 @@ def make_checkpoint(name: str, variant: Variant, folder: pathlib.Path) -> None:
         safetensors.torch.save_file(old, file, metadata={"format": "pt"})
 
 
+def is_class(config, suffix: str) -> bool:
+    return any(name.endswith(suffix) for name in config.architectures or [])
+
+
 def is_span(config) -> bool:
-    return any(name.endswith("ForQuestionAnswering") for name in config.architectures or [])
+    return is_class(config, "ForQuestionAnswering")
+
+
+def is_tokens(config) -> bool:
+    return is_class(config, "ForTokenClassification")
 
 
 def load(folder: pathlib.Path) -> nn.Module:
     config = transformers.AutoConfig.from_pretrained(folder, local_files_only=True)
     auto = transformers.AutoModelForSequenceClassification
+    auto = transformers.AutoModelForTokenClassification if is_tokens(config) else auto
     model = (transformers.AutoModelForQuestionAnswering if is_span(config) else auto).from_pretrained(
         folder, dtype=torch.float32, attn_implementation="eager", local_files_only=True
     )
@@ -282,6 +297,8 @@ def mask_safe(build: Build) -> Build:
 def with_lora(model: nn.Module, method: str, name: str) -> Build:
     # peft's QUESTION_ANS wrapper drops token types, so spans go without one
     head = {"modules_to_save": ["qa_outputs"]} if hasattr(model, "qa_outputs") else {"task_type": "SEQ_CLS"}
+    if is_tokens(model.config):
+        head = {"task_type": "TOKEN_CLS"}
     config = LoraConfig(**head | {"r": 4, "lora_alpha": 8, "lora_dropout": 0.0} | LORA[method])
     targets = config.target_modules if isinstance(config.target_modules, str) else sorted(config.target_modules)
     model = get_peft_model(model, config)
@@ -374,6 +391,20 @@ def answers_for(lengths: list[int], left: bool, generator: torch.Generator) -> d
     return {"start_positions": torch.tensor(starts), "end_positions": torch.tensor(ends)}
 
 
+def token_labels(lengths: list[int], config, left: bool, generator: torch.Generator) -> torch.Tensor:
+    """A class for two of three tokens inside each text, -100 elsewhere; of two rows or more the last has none."""
+    longest = max(lengths)
+    labels = torch.full((len(lengths), longest), -100)
+    for row, length in enumerate(lengths):
+        first = longest - length if left else 0
+        drawn = torch.randint(0, config.num_labels, (length,), generator=generator)
+        kept = torch.rand(length, generator=generator) < 0.67
+        kept[0] = True
+        if row == 0 or row < len(lengths) - 1:
+            labels[row, first : first + length] = torch.where(kept, drawn, -100)
+    return labels
+
+
 def labels_for(config, count: int, generator: torch.Generator) -> torch.Tensor:
     if config.num_labels == 1:
         return torch.rand(count, generator=generator) * 5
@@ -407,7 +438,10 @@ def random_batches(config, name: str, left: bool) -> list[dict[str, torch.Tensor
             second = length // 2 if config.type_vocab_size > 1 else length
             types.append([0] * second + [1] * (length - second))
         batch = padded(rows, types, config.pad_token_id, left)
-        labels = {} if is_span(config) else {"labels": labels_for(config, len(lengths), generator)}
+        if is_tokens(config):
+            labels = {"labels": token_labels(lengths, config, left, generator)}
+        else:
+            labels = {} if is_span(config) else {"labels": labels_for(config, len(lengths), generator)}
         answers = answers_for(lengths, left, generator) if is_span(config) else {}
         batches.append(batch | labels | answers)
     return batches

@@ -347,6 +347,8 @@ def problem_of(config, batch) -> str:
         return "question_answering"
     if config.is_encoder_decoder:
         return "language_modeling"
+    if any(name.endswith("ForTokenClassification") for name in config.architectures or []):
+        return "token_classification"
     return config.problem_type or ("regression" if config.num_labels == 1 else "single_label_classification")
 
 

@@ -1,6 +1,5 @@
 import { describe, expect, test } from "vitest";
-import { DataError } from "../errors.ts";
-import { batches, labelsRequired, makeBatch } from "./batch.ts";
+import { batches, makeBatch } from "./batch.ts";
 import { trainingPlan } from "./batch-plan.ts";
 import { encodeExamples } from "./encode.ts";
 import type { Example } from "./examples.ts";
@@ -36,7 +35,7 @@ const EXAMPLES: Example[] = [
 ];
 const encoded = await encodeExamples(EXAMPLES, tokenizer, { maxLength: 8 });
 const numbers = (data: ArrayLike<number | bigint>) => Array.from(data, Number);
-const options = { kind: "classification", padding: "longest" } as const;
+const options = { padding: "longest" } as const;
 
 describe("encoded examples", () => {
   test("hold ids, segments, labels and lines, and count what was cut", () => {
@@ -67,7 +66,6 @@ describe("a batch", () => {
     expect(numbers(batch.tokenIds.data)).toEqual([2, 5, 3, 6, 8, 1, 3, 2, 5, 6, 3, 0, 0, 0]);
     expect(numbers(batch.attentionMask.data)).toEqual([1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 0, 0, 0]);
     expect(numbers(batch.tokenTypeIds.data)).toEqual([0, 0, 0, 1, 1, 1, 1, 0, 0, 0, 0, 0, 0, 0]);
-    expect(batch.labels).toMatchObject({ dtype: "int64", shape: [2], data: BigInt64Array.of(0n, 1n) });
     expect(batch).toMatchObject({ indices: [1, 0], attendedTokens: 11 });
   });
 
@@ -75,22 +73,6 @@ describe("a batch", () => {
     expect(makeBatch(encoded, [0], { ...options, padToMultiple: 3 }).tokenIds.shape).toEqual([1, 6]);
     expect(makeBatch(encoded, [1], { ...options, padToMultiple: 5 }).tokenIds.shape).toEqual([1, 8]);
     expect(makeBatch(encoded, [0], { ...options, padding: "max" }).tokenIds.shape).toEqual([1, 8]);
-  });
-
-  test("has float32 scores for a regression, and no labels where one is missing", async () => {
-    const scored = await encodeExamples(
-      [
-        { text: "a", label: 3.8, line: 1 },
-        { text: "b", label: null, line: 2 },
-      ],
-      tokenizer,
-      { maxLength: 8 },
-    );
-    const regression = { ...options, kind: "regression" } as const;
-    expect(makeBatch(scored, [0], regression).labels).toMatchObject({ dtype: "float32", data: Float32Array.of(3.8) });
-    const unlabelled = makeBatch(scored, [0, 1], regression);
-    expect(unlabelled.labels).toBeNull();
-    expect(() => labelsRequired(unlabelled)).toThrow(DataError);
   });
 
   test("the batches of a plan can start anywhere", () => {

@@ -1,9 +1,8 @@
 // Encoded examples to the tensors a model takes.
-import { DataError, invariant } from "../errors.ts";
+import { invariant } from "../errors.ts";
 import { type Tensor, tensor } from "../tensor/index.ts";
 import type { BatchPlan } from "./batch-plan.ts";
 import type { EncodedExamples } from "./encode.ts";
-import type { Task } from "./task.ts";
 
 /** What a model is fed: B examples padded to S tokens. */
 export interface Batch {
@@ -13,8 +12,6 @@ export interface Batch {
   readonly attentionMask: Tensor;
   /** int64 `[B, S]`. */
   readonly tokenTypeIds: Tensor;
-  /** int64 `[B]` class indices, or float32 `[B]` scores; null where any example has no label. */
-  readonly labels: Tensor | null;
   /** The examples' indices in their split: results go back there. */
   readonly indices: readonly number[];
   /** Tokens that are not padding. */
@@ -22,7 +19,6 @@ export interface Batch {
 }
 
 export interface BatchOptions {
-  readonly kind: Task["kind"];
   /** `longest` pads to the batch's longest example, `max` to the split's `maxLength`, as in the paper. */
   readonly padding: "longest" | "max";
   /** Rounds S up to a multiple of this, but not past `maxLength`. */
@@ -33,7 +29,7 @@ export interface BatchOptions {
 export function makeBatch(
   examples: EncodedExamples,
   indices: ArrayLike<number>,
-  { kind, padding, padToMultiple = 1 }: BatchOptions,
+  { padding, padToMultiple = 1 }: BatchOptions,
 ): Batch {
   const rows = indices.length; // B
   let attendedTokens = 0;
@@ -66,7 +62,6 @@ export function makeBatch(
     tokenIds: of(tokenIds),
     attentionMask: of(attentionMask),
     tokenTypeIds: of(tokenTypeIds),
-    labels: labelsOf(examples, indices, kind),
     indices: Array.from(indices),
     attendedTokens,
   };
@@ -83,23 +78,6 @@ export function* batches(
   }
 }
 
-/**
- * The labels of a batch that must have them.
- * @throws {DataError} when an example has no label.
- */
-export function labelsRequired(batch: Batch): Tensor {
-  if (batch.labels !== null) return batch.labels;
-  throw new DataError("batch", { expected: "a label for every example", got: "none for at least one" });
-}
-
 function int64Words(length: number): Int32Array {
   return new Int32Array(2 * length);
-}
-
-function labelsOf(examples: EncodedExamples, indices: ArrayLike<number>, kind: Task["kind"]): Tensor | null {
-  const labels = Array.from(indices, (index) => examples.labels[index]!);
-  if (labels.some(Number.isNaN)) return null;
-  return kind === "regression"
-    ? tensor("float32", [labels.length], Float32Array.from(labels))
-    : tensor("int64", [labels.length], BigInt64Array.from(labels, BigInt));
 }

@@ -7,16 +7,17 @@ import { heldOut, textKey } from "./held-out.ts";
 import { listed, mismatch, ownPlaces, type ReadClasses, readerOf, resolveClasses } from "./labels/classes.ts";
 import type { LabelReader } from "./labels/labels.ts";
 import type { Dataset, DatasetOptions, Split } from "./split.ts";
-import { type ColumnWish, pickColumns, USUAL_LABEL, USUAL_PAIR, USUAL_SCORE, USUAL_TEXT } from "./tables/columns.ts";
+import { pickColumns } from "./tables/columns.ts";
+import { openLists } from "./tables/list-cells.ts";
 import { cellText, plural, type Table } from "./tables/row.ts";
 import { openTables } from "./tables/shards.ts";
 import { canonicalSplit, locate, type Source, unknownSplit } from "./tables/sources.ts";
-import { tableFormat } from "./tables/table.ts";
 import { isTableTask, TABLE_TASKS, type Task, tableTask } from "./task.ts";
 import { GLUE_TASKS, type GlueTask, glueTask, isGlueTask } from "./tasks/glue.ts";
-import { seq2seqTask, seq2seqWishes } from "./tasks/seq2seq.ts";
+import { seq2seqTask } from "./tasks/seq2seq.ts";
 import { squadTask } from "./tasks/squad.ts";
 import { openSquad } from "./tasks/squad-splits.ts";
+import { wishes } from "./wishes.ts";
 
 /** Every task a data set can be opened for. */
 export const TASK_NAMES: readonly string[] = [...GLUE_TASKS, ...Object.keys(TABLE_TASKS), "squad", "seq2seq"];
@@ -83,7 +84,7 @@ function otherClasses(
 ): ConfigError | DataError | null {
   const { labels = [], classes } = options;
   // GLUE's cells are read by GLUE's names, which have met the model's before
-  if (task.kind !== "classification" || isGlueTask(task.name)) return null;
+  if (!hasClasses(task) || isGlueTask(task.name)) return null;
   if (labels.length === 0 && classes === undefined) return null;
   const strangers = readers.map((reader) => reader.strangers());
   const found = [...new Set(strangers.flatMap((one) => one.labels))].sort();
@@ -108,7 +109,7 @@ export function draftTask(name: string, { regression = false }: Pick<DatasetOpti
   if (name === "seq2seq") return seq2seqTask();
   if (isTableTask(name)) {
     const { kind, isPair } = TABLE_TASKS[name];
-    return tableTask(name, { kind: regression ? "regression" : kind, labels: [], isPair });
+    return tableTask(name, { kind: regression && kind === "classification" ? "regression" : kind, labels: [], isPair });
   }
   const didYouMean = nearest(name, TASK_NAMES);
   throw new ConfigError([
@@ -126,37 +127,21 @@ async function classesOf(files: Files, draft: Task, source: Source, options: Dat
   if (isGlueTask(draft.name) && draft.kind === "classification") return resolveClasses(draft, null, options);
   if (draft.kind === "seq2seq" || isGlueTask(draft.name)) return { task: draft, cells: NO_CLASSES, notes: [] };
   const table = await openSource(files, source);
-  const isNeeded = draft.kind === "classification" && (options.labels ?? []).length === 0;
+  const isNeeded = hasClasses(draft) && (options.labels ?? []).length === 0;
   const columns = pickColumns(table, wishes(table, draft, options, isNeeded && options.labelsRequired !== false));
   const task = { ...draft, isPair: columns.pair !== null };
   if (draft.kind === "regression") return { task, cells: NO_CLASSES, notes: [] };
-  const column = columns.label === null ? null : { table, name: table.columns[columns.label]! };
-  return resolveClasses(task, column, options);
+  if (columns.label === null) return resolveClasses(task, null, options);
+  const name = table.columns[columns.label]!;
+  if (draft.lists === undefined) return resolveClasses(task, { table, name }, options);
+  const { classes, elements } = await openLists(table, columns.label, draft.lists, options.labelColumn ?? null);
+  return resolveClasses(task, { table: elements, name, classes }, options);
 }
+
+/** Whether a task's labels are classes with names: one an example, or lists of them. */
+const hasClasses = ({ kind, lists }: Task) => kind === "classification" || lists !== undefined;
 
 const NO_CLASSES: ReadClasses["cells"] = { names: [], to: null, canName: false };
-
-function wishes(table: Table, task: Task, options: DatasetOptions, labelsRequired: boolean): ColumnWish[] {
-  if (task.kind === "seq2seq") return seq2seqWishes(options, labelsRequired);
-  const glue = isGlueTask(task.name) ? (task as GlueTask) : null;
-  const pairWanted = task.isPair || options.pairColumn !== undefined;
-  // GLUE's own files have GLUE's columns: another name there means the wrong folder
-  const strict = glue !== null && tableFormat(table.file) === "tsv";
-  const names = (name: string | null | undefined, rest: readonly string[]) =>
-    name ? [name, ...(strict ? [] : rest)] : rest;
-  const wish = (role: ColumnWish["role"], given: string | undefined, usual: readonly string[], required: boolean) =>
-    ({ role, given: given ?? null, usual, required }) as const;
-  return [
-    wish("text", options.textColumn, names(glue?.textColumn, USUAL_TEXT), true),
-    ...(pairWanted ? [wish("pair", options.pairColumn, names(glue?.pairColumn, USUAL_PAIR), true)] : []),
-    wish(
-      "label",
-      options.labelColumn,
-      names(glue?.labelColumn, task.kind === "regression" ? USUAL_SCORE : USUAL_LABEL),
-      labelsRequired,
-    ),
-  ];
-}
 
 async function exampleSource(
   { files, task, classes, options, readers }: Context,
@@ -169,10 +154,12 @@ async function exampleSource(
   const columns = pickColumns(table, wishes(table, task, options, labelsRequired));
   const labels = readerOf(classes, table, columns.label);
   readers.push(labels);
+  const given = options.labelColumn ?? null;
   return {
     table,
     columns,
     labels,
+    lists: task.lists === undefined ? null : await openLists(table, columns.label ?? columns.text, task.lists, given),
     labelsRequired,
     ignoresLabels: options.labelsRequired === false && !isGlueTask(task.name),
     targets: task.kind === "seq2seq",
@@ -189,8 +176,8 @@ async function openSplit(context: Context, source: Source, table: Table): Promis
   const examples = await exampleSource(context, source, table);
   const limit = limitOf(context, source.split);
   const labelCounts = context.task.labels.map(() => 0);
-  const scan = await scanExamples(examples, limit, ({ label }) => {
-    if (label !== null && label in labelCounts) labelCounts[label]!++;
+  const scan = await scanExamples(examples, limit, ({ label, labelList }) => {
+    for (const index of labelList ?? [label]) if (index !== null && index in labelCounts) labelCounts[index]!++;
   });
   note(context, source.file, scan);
   const all = () => readExamples(examples);
@@ -215,15 +202,15 @@ async function splitWhole(context: Context, source: Source, table: Table, wanted
   const dev = task.evalSplits[0]!;
   const examples = await exampleSource(context, { ...source, split: task.trainSplit }, table);
   const keys: number[] = [];
-  const labels: number[] = [];
-  const scan = await scanExamples(examples, Number.POSITIVE_INFINITY, ({ text, pair, label }) => {
+  const labels: (number | readonly number[])[] = [];
+  const scan = await scanExamples(examples, Number.POSITIVE_INFINITY, ({ text, pair, label, labelList }) => {
     keys.push(textKey(text, pair));
-    labels.push(label ?? 0);
+    labels.push(labelList ?? label ?? 0);
   });
   note(context, source.file, scan);
   const isGlue = isGlueTask(task.name);
   const places = task.kind === "classification" ? ownPlaces(context.classes, isGlue) : null;
-  const classes = places === null ? null : labels.map((label) => places[label] ?? 0);
+  const classes = places === null ? null : labels.map((label) => places[Number(label)] ?? 0);
   const aside = heldOut(keys, classes, { share, seed });
   const devCount = aside.reduce((sum, flag) => sum + flag, 0);
   if (devCount === 0) throw tooFew(source.file, scan.count, dev);
@@ -236,7 +223,8 @@ async function splitWhole(context: Context, source: Source, table: Table, wanted
     const limit = limitOf(context, name);
     const members = labels.filter((_, i) => aside[i] === flag).slice(0, limit);
     const of = () => first(flagged(readExamples(examples), aside, flag), members.length);
-    const labelCounts = task.labels.map((_, label) => members.reduce((sum, l) => sum + (l === label ? 1 : 0), 0));
+    const labelCounts = task.labels.map(() => 0);
+    for (const label of members.flat()) if (label in labelCounts) labelCounts[label]!++;
     return { name, file: source.file, count: members.length, labelCounts, examples: of };
   };
   const parts = [part(task.trainSplit, 0), part(dev, 1)];

@@ -13,6 +13,11 @@ export interface EncodedExamples {
   readonly lines: Int32Array;
   /** Class index or score of each example; NaN where there is none. */
   readonly labels: Float64Array;
+  /**
+   * Class indices of one example: of a text all that are true, of words one for each token, −100 where a token has none. Null where the
+   * example has no labels; absent where labels are no lists.
+   */
+  readonly labelList?: (index: number) => ArrayLike<number> | null;
   readonly totalTokens: number;
   /** Examples that lost tokens to `maxLength`. */
   readonly truncatedCount: number;
@@ -52,6 +57,23 @@ export async function encodeExamples(
   }
   onProgress?.(packer.count());
   return packer.packed();
+}
+
+/** Encodes a stream of examples whose labels are lists of classes. Errors as `encodeExamples`. */
+export async function encodeLists(
+  examples: AsyncIterable<Example> | Iterable<Example>,
+  tokenizer: Tokenizer,
+  options: EncodeExamplesOptions,
+): Promise<EncodedExamples> {
+  const lists: (readonly number[] | null)[] = [];
+  async function* noted() {
+    for await (const example of examples) {
+      lists.push(example.labelList ?? null);
+      yield example;
+    }
+  }
+  const encoded = await encodeExamples(noted(), tokenizer, options);
+  return { ...encoded, labelList: (index) => lists[index]! };
 }
 
 /** What is packed of an encoding; without `wholeLength` nothing of it was cut. */

@@ -3,7 +3,17 @@ import { DataError, type DataIssue } from "../errors.ts";
 import type { Files } from "../tensor/index.ts";
 import type { LabelReader } from "./labels/labels.ts";
 import type { Columns } from "./tables/columns.ts";
-import { type Cell, type CellFault, cellText, placeOf, quoted, type Table, type TableRow } from "./tables/row.ts";
+import { countFault, type ListColumn, wordsOf } from "./tables/list-cells.ts";
+import {
+  type Cell,
+  type CellFault,
+  cellText,
+  placeOf,
+  placeOfElement,
+  quoted,
+  type Table,
+  type TableRow,
+} from "./tables/row.ts";
 import { textLines } from "./tables/text-blocks.ts";
 
 /** One text or pair and its label: a class index or a score, null where the file has none. */
@@ -11,6 +21,10 @@ export interface Example {
   readonly text: string;
   readonly pair?: string;
   readonly label: number | null;
+  /** Where the labels are a list: all classes that are true of the text, or one for each of its words; null where the file has none. */
+  readonly labelList?: readonly number[] | null;
+  /** The words of a text that is given so; `text` has a space between them. */
+  readonly words?: readonly string[];
   /** Where the example starts in its file, from 1. */
   readonly line: number;
   /** What is to be written, for tasks that generate; null where the file has none. */
@@ -43,6 +57,8 @@ export interface ExampleSource {
   readonly ignoresLabels: boolean;
   /** The examples have targets instead of labels. */
   readonly targets: boolean;
+  /** The labels are lists; null: one a row. */
+  readonly lists: ListColumn | null;
   /** Leave out rows that are cut short, as the users of the official file do. */
   readonly skipsFaultyRows: boolean;
   /** Rows to use; null for all. */
@@ -66,7 +82,7 @@ async function* readRows(source: ExampleSource): AsyncGenerator<Read> {
     if (row.fault !== undefined) {
       yield source.skipsFaultyRows ? "skipped" : { issue: { ...placeOf(row), ...row.fault } };
     } else if (source.accepts === null || source.accepts(row)) {
-      yield readExample(row, source);
+      yield source.lists === null ? readExample(row, source) : readListExample(row, source, source.lists);
     }
   }
 }
@@ -98,6 +114,61 @@ function readExample(row: TableRow, source: ExampleSource): Read {
     return fault(columns.label ?? 0, { expected: "a label", got: "nothing" });
   }
   return { example: { ...unlabelled, label } };
+}
+
+/** A row whose labels are a list. */
+function readListExample(row: TableRow, source: ExampleSource, lists: ListColumn): Read {
+  const { columns, table } = source;
+  const fault = (column: number, { expected, got }: CellFault, place = placeOf(row)): Read => ({
+    issue: { ...place, column: table.columns[column]!, expected, got },
+  });
+  const cell = row.cells[columns.text] ?? null;
+  const words = lists.form === "tags" ? wordsOf(cell) : null;
+  if (words !== null && "expected" in words) return fault(columns.text, words);
+  if (words === null && typeof cell !== "string") return fault(columns.text, notText(cell));
+  const text = words === null ? { text: cell as string } : { text: words.join(" "), words };
+  const read = columns.label === null ? null : labelList(row, source, lists, words);
+  if (read !== null && "expected" in read) {
+    const isElement = read.index !== undefined;
+    return fault(lists.column, read, isElement ? placeOfElement(row, read.index) : placeOf(row));
+  }
+  if (read === null && source.labelsRequired) {
+    const expected = lists.form === "tags" ? "a list of tags" : "a list of labels ([] for none)";
+    return fault(lists.column, { expected, got: "nothing" });
+  }
+  return { example: { ...text, label: null, labelList: read, line: row.line } };
+}
+
+type ListFault = CellFault & { readonly index?: number };
+
+/** A row's labels as class indices; null where it has none, or where what stands there does not matter. */
+function labelList(
+  row: TableRow,
+  source: ExampleSource,
+  lists: ListColumn,
+  words: readonly string[] | null,
+): readonly number[] | null | ListFault {
+  const list = lists.read(row);
+  const read = list === null || "expected" in list ? list : indicesOf(list, source);
+  const isRead = read !== null && !("expected" in read);
+  const wrong = isRead && words !== null ? countFault(words.length, read.length) : null;
+  const found = wrong ?? read;
+  const isFault = found !== null && "expected" in found;
+  return isFault && source.ignoresLabels && !source.labelsRequired ? null : found;
+}
+
+/** A list's labels as class indices; the fault of the first that is none, with its place. */
+function indicesOf(list: readonly Cell[], { labels, labelsRequired }: ExampleSource) {
+  const indices: number[] = [];
+  for (const [index, cell] of list.entries()) {
+    const label = labels.read(cell);
+    if (label === null) return labelsRequired ? { expected: "a label", got: "nothing", index } : null;
+    // a split without labels may mark so
+    const isMarked = typeof label === "object" && (label.isMissing === true || cellText(cell).trim() === "-1");
+    if (typeof label === "object") return isMarked && !labelsRequired ? null : { ...label, index };
+    indices.push(label);
+  }
+  return indices;
 }
 
 function notText(cell: Cell): CellFault {

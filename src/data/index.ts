@@ -2,10 +2,10 @@
 // Takes files, a task and a tokenizer; gives examples, encoded examples and `Batch`es in an order fixed by the seed.
 // Never: pads to anything but what it is told; guesses a label; loads a file whole that can stream.
 
-export { type Batch, batches, labelsRequired, makeBatch } from "./batch.ts";
+export { type Batch, batches, makeBatch } from "./batch.ts";
 export { evaluationPlan, trainingPlan } from "./batch-plan.ts";
 export { draftTask, openDataset } from "./dataset.ts";
-export { type EncodedExamples, encodeExamples } from "./encode.ts";
+export { type EncodedExamples, encodeExamples, encodeLists } from "./encode.ts";
 export {
   type EncodedSpans,
   type EncodedWindows,
@@ -16,6 +16,7 @@ export {
   type WindowOffsets,
 } from "./encode-questions.ts";
 export { type EncodedTargets, encodeTexts, isTargets, isTexts } from "./encode-targets.ts";
+export { type EncodedWords, encodeWords, isWords, tokenPlaces } from "./encode-words.ts";
 export type { Example } from "./examples.ts";
 export { matchClasses } from "./labels/label-match.ts";
 export { type Dataset, type DatasetOptions, type ModelClasses, type Split, splitOf } from "./split.ts";
@@ -23,7 +24,7 @@ export type { Table } from "./tables/row.ts";
 export { canonicalSplit, noSuchPath } from "./tables/sources.ts";
 export { openTable } from "./tables/table.ts";
 export { textLines } from "./tables/text-blocks.ts";
-export { isTableTask, metricClasses, type TableTaskName, type Task, tableTask } from "./task.ts";
+export { isTableTask, type TableTaskName, type Task, tableTask } from "./task.ts";
 export { GLUE_TASKS, type GlueTaskName, glueTask, isGlueTask } from "./tasks/glue.ts";
 export { seq2seqTask } from "./tasks/seq2seq.ts";
 export { squadTask } from "./tasks/squad.ts";

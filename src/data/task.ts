@@ -1,31 +1,21 @@
 // What a task asks for: its kind, labels, metrics and splits.
-
-/** Metric names, spelled as Hugging Face's GLUE, SQuAD and ROUGE metrics write them. */
-export type TaskMetric =
-  | "accuracy"
-  | "f1"
-  | "matthews_correlation"
-  | "pearson"
-  | "spearmanr"
-  | "exact_match"
-  | "rouge1"
-  | "rouge2"
-  | "rougeL";
-
-/** What is asked of a model: a class, a number, a piece of a context, or a text. */
-export type TaskKind = "classification" | "regression" | "question-answering" | "seq2seq";
+import type { ListForm } from "./tables/list-cells.ts";
 
 export interface Task {
   readonly name: string;
-  readonly kind: TaskKind;
+  /** What is asked of a model, a key of the table of tasks: `classification`, `question-answering`, … */
+  readonly kind: string;
   /** Label names by index; empty for a regression. */
   readonly labels: readonly string[];
   readonly isPair: boolean;
+  /** The labels of an example are a list: all classes that are true of it, or one for each of its words. Absent: one label. */
+  readonly lists?: ListForm;
   /** Smallest and largest score of a regression; null where any number will do. */
   readonly scoreRange: readonly [number, number] | null;
-  readonly metrics: readonly TaskMetric[];
+  /** Spelled as Hugging Face's GLUE, SQuAD and ROUGE metrics write them. */
+  readonly metrics: readonly string[];
   /** The metric that tells a better model from a worse one; larger is better. */
-  readonly mainMetric: TaskMetric;
+  readonly mainMetric: string;
   readonly trainSplit: string;
   /** Splits with labels to measure on; the first decides. */
   readonly evalSplits: readonly string[];
@@ -38,21 +28,34 @@ export interface Task {
   readonly unanswerable?: boolean;
 }
 
-/** Classes as metrics of two classes count them: the positive one as 1. */
-export function metricClasses(
-  { positiveLabel = 1 }: Pick<Task, "positiveLabel">,
-  classes: ArrayLike<number>,
-): ArrayLike<number> {
-  return positiveLabel === 1 ? classes : Float64Array.from(classes, (index) => 1 - index);
+/** What a task over a table of the user's own is like. */
+export interface TableTask extends Pick<Task, "kind" | "isPair" | "lists"> {
+  /** By the number of classes; the first decides. */
+  readonly metrics: (numLabels: number) => readonly string[];
 }
+
+const classMetrics = (numLabels: number) => (numLabels === 2 ? ["accuracy", "f1"] : ["accuracy"]);
+const scoreMetrics = () => ["pearson", "spearmanr"];
 
 /** Tasks over a table of the user's own that has a column of labels or scores. */
 export const TABLE_TASKS = {
-  "text-classification": { kind: "classification", isPair: false },
-  "text-pair": { kind: "classification", isPair: true },
-  "text-regression": { kind: "regression", isPair: false },
-  "text-pair-regression": { kind: "regression", isPair: true },
-} as const satisfies { readonly [name: string]: Pick<Task, "kind" | "isPair"> };
+  "text-classification": { kind: "classification", isPair: false, metrics: classMetrics },
+  "text-pair": { kind: "classification", isPair: true, metrics: classMetrics },
+  "text-regression": { kind: "regression", isPair: false, metrics: scoreMetrics },
+  "text-pair-regression": { kind: "regression", isPair: true, metrics: scoreMetrics },
+  "multi-label": {
+    kind: "multi-label",
+    isPair: false,
+    lists: "classes",
+    metrics: () => ["f1_micro", "f1_macro", "accuracy"],
+  },
+  "token-classification": {
+    kind: "token-classification",
+    isPair: false,
+    lists: "tags",
+    metrics: () => ["f1", "precision", "recall", "accuracy"],
+  },
+} as const satisfies { readonly [name: string]: TableTask };
 
 export type TableTaskName = keyof typeof TABLE_TASKS;
 
@@ -63,15 +66,13 @@ export function isTableTask(name: string): name is TableTaskName {
 
 /** A task over a table of the user's own. */
 export function tableTask(name: string, options: Pick<Task, "kind" | "labels" | "isPair">): Task {
-  const metrics: readonly TaskMetric[] =
-    options.kind === "regression"
-      ? ["pearson", "spearmanr"]
-      : options.labels.length === 2
-        ? ["accuracy", "f1"]
-        : ["accuracy"];
+  const own: TableTask | undefined = isTableTask(name) ? TABLE_TASKS[name] : undefined;
+  const isScore = options.kind === "regression";
+  const metrics = (isScore ? scoreMetrics : (own?.metrics ?? classMetrics))(options.labels.length);
   return {
     name,
     ...options,
+    ...(own?.lists === undefined ? {} : { lists: own.lists }),
     scoreRange: null,
     metrics,
     mainMetric: metrics[0]!,

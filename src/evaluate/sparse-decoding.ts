@@ -11,11 +11,12 @@ import {
 import type { OpenedTarget } from "../load/index.ts";
 import { isExtra } from "../load/index.ts";
 import { isMergeable, mergedWeights, untrained } from "../peft/index.ts";
+import { headRecord } from "../tasks/index.ts";
 import type { Tensor } from "../tensor/index.ts";
 
 /** @throws {ConfigError} when sparse decoding is asked of a model that writes nothing. */
 export function checkSparseDecoding({ head, base, options }: Pick<OpenedTarget, "head" | "base" | "options">): void {
-  if (!options.sparseDecoding || head.kind === "language-model") return;
+  if (!options.sparseDecoding || headRecord(head).writes) return;
   throw new ConfigError(
     [{ path: "--sparse-decoding", expected: "a model that writes text, such as T5", got: base.name }],
     {

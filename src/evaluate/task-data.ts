@@ -2,10 +2,6 @@
 import {
   type Dataset,
   type EncodedExamples,
-  encodeAnswers,
-  encodeExamples,
-  encodeSpans,
-  encodeTexts,
   type ModelClasses,
   openDataset,
   type Split,
@@ -13,6 +9,7 @@ import {
 } from "../data/index.ts";
 import { type BaseModel, usableLength } from "../load/index.ts";
 import { type DataSettings, DEFAULTS, type Settings, type TextDataSettings } from "../settings/index.ts";
+import { taskRecord } from "../tasks/index.ts";
 import type { Files } from "../tensor/index.ts";
 
 /** Where data is; what texts are made of besides may be left out for tasks of labels. */
@@ -53,7 +50,7 @@ export interface EncodeSplitOptions {
   readonly isUsable?: boolean;
 }
 
-/** A split as token ids: windows of questions, texts with targets, or texts with labels. */
+/** A split as token ids, as its task reads it: windows of questions, texts with targets, or texts with labels. */
 export async function encodeSplit(
   split: Split,
   base: BaseModel,
@@ -61,21 +58,13 @@ export async function encodeSplit(
   task: Pick<Task, "kind" | "unanswerable"> = { kind: "classification" },
   { forTraining = false, isUsable = false }: EncodeSplitOptions = {},
 ): Promise<EncodedExamples> {
-  const maxLength = isUsable ? data.maxLength : usableLength(base, data.maxLength);
-  const maxTargetLength = data.maxTargetLength ?? DEFAULTS["max-target-length"];
-  const stride = data.docStride ?? DEFAULTS["doc-stride"];
-  const examples = split.examples();
-  switch (task.kind) {
-    case "seq2seq":
-      return encodeTexts(examples, base.tokenizer, { maxLength, maxTargetLength, prefix: data.sourcePrefix ?? "" });
-    case "question-answering": {
-      if (base.model.architecture === "encoder")
-        return encodeSpans(examples, base.tokenizer, { maxLength, stride, placedOnly: forTraining });
-      const { unanswerable = false } = task;
-      const options = { maxLength, stride, maxTargetLength, unanswerable, targetsOnly: forTraining };
-      return encodeAnswers(examples, base.tokenizer, options);
-    }
-    default:
-      return encodeExamples(examples, base.tokenizer, { maxLength });
-  }
+  return taskRecord(task.kind).encode(split.examples(), base.tokenizer, {
+    maxLength: isUsable ? data.maxLength : usableLength(base, data.maxLength),
+    maxTargetLength: data.maxTargetLength ?? DEFAULTS["max-target-length"],
+    stride: data.docStride ?? DEFAULTS["doc-stride"],
+    prefix: data.sourcePrefix ?? "",
+    unanswerable: task.unanswerable ?? false,
+    writes: base.model.architecture === "encoder-decoder",
+    forTraining,
+  });
 }

@@ -1,16 +1,9 @@
-// Answers that a model writes: a text for each window, and the best of a question's.
-import type { EncodedExamples, EncodedWindows, Tokenizer } from "../data/index.ts";
+// Texts that a model writes: one for each row, with its probability where it is asked for.
+import type { Tokenizer } from "../data/index.ts";
 import type { Generated, GenerationOptions, Generator, Scorer } from "../infer/index.ts";
-import type { ModelBatch } from "../tasks/index.ts";
+import type { ModelBatch, WrittenText } from "../tasks/index.ts";
 import type { Tensor } from "../tensor/index.ts";
 import { writtenBatch } from "./task-batches.ts";
-
-/** A text that was written, with the probability that the model gives it. */
-export interface WrittenText {
-  readonly text: string;
-  /** Geometric mean of its tokens' probabilities, in (0, 1]; null where it was not asked for. */
-  readonly score: number | null;
-}
 
 export interface WritingOptions {
   readonly generator: Generator;
@@ -52,29 +45,4 @@ async function likelihoods(
   const outputs = await scorer.run(trained, writtenBatch(batch, ids));
   const losses = outputs["losses.labelTokenScale"]!.data;
   return ids.map((tokens, row) => Math.exp(-Number(losses[row]) / tokens.length));
-}
-
-/**
- * The answer of each question over its windows: the likeliest text that is not empty; empty where every window says so, as a window
- * without the answer does.
- */
-export function bestTexts(rows: EncodedWindows, texts: readonly WrittenText[]): WrittenText[] {
-  const best: (WrittenText | undefined)[] = rows.questions.map(() => undefined);
-  rows.owners.forEach((owner, row) => {
-    const [before, now] = [best[owner], texts[row]!];
-    if (before === undefined || isBetter(now, before)) best[owner] = now;
-  });
-  return best.map((text) => text ?? { text: "", score: null });
-}
-
-function isBetter(now: WrittenText, before: WrittenText): boolean {
-  if ((now.text === "") !== (before.text === "")) return before.text === "";
-  return (now.score ?? 0) > (before.score ?? 0);
-}
-
-/** Whether a row's question has several windows, so that scores must choose between them. */
-export function needsScore(rows: EncodedExamples & Pick<EncodedWindows, "owners">): (row: number) => boolean {
-  const windows = new Map<number, number>();
-  for (const owner of rows.owners) windows.set(owner, (windows.get(owner) ?? 0) + 1);
-  return (row) => windows.get(rows.owners[row]!)! > 1;
 }

@@ -1,13 +1,13 @@
 // An encoder's graph for inference alone: everything frozen, and the last block only where the head reads.
 import { Graph, mul, type Value } from "../graph/index.ts";
-import { type EncoderInputs, type EncoderModel, encoderLogits, encoderSpans } from "../models/index.ts";
+import type { EncoderInputs, EncoderModel } from "../models/index.ts";
 import { compose, type Hooks, none, Scope } from "../nn/index.ts";
+import { type HeadKind, readingHead } from "../tasks/index.ts";
 
 /** An encoder that is only run: what its graph is made of besides weights. */
 export interface InferenceModel {
   readonly model: EncoderModel;
-  /** Width of the logits; `span` for the two of every position that answer a question. */
-  readonly numLogits: number | "span";
+  readonly head: HeadKind;
   /** Middleware that no merge can replace: bottleneck adapters, virtual tokens. */
   readonly hooks?: Hooks;
 }
@@ -15,7 +15,7 @@ export interface InferenceModel {
 export interface InferenceGraph {
   readonly graph: Graph;
   readonly inputs: EncoderInputs;
-  /** `logits` `[B, C]`, or `start_logits` and `end_logits` `[B, S]`, as transformers names them. */
+  /** The head's, as transformers names them: `logits` `[B, C]`, or `start_logits` and `end_logits` `[B, S]`. */
   readonly outputs: Readonly<Record<string, Value>>;
 }
 
@@ -31,7 +31,7 @@ export const INPUT_NAMES = ["input_ids", "attention_mask", "token_type_ids"] as 
 
 /** The forward pass; feeds are `INPUT_NAMES`, `[batch_size, sequence_length]` int64. */
 export function inferenceGraph(
-  { model, numLogits, hooks = none }: InferenceModel,
+  { model, head, hooks = none }: InferenceModel,
   { hooks: measuring = none, firstOnly = true }: InferenceOptions = {},
 ): InferenceGraph {
   const graph = new Graph();
@@ -42,8 +42,7 @@ export function inferenceGraph(
   const segments = model.config.typeVocabSize > 1 ? typeIds : mul(tokenIds, 0);
   const inputs = { tokenIds, attentionMask, typeIds: segments };
   const root = Scope.root(graph, { hooks: compose(hooks, measuring), frozen: true });
-  if (numLogits !== "span")
-    return { graph, inputs, outputs: { logits: encoderLogits(model, root, inputs, numLogits, { firstOnly }) } };
-  const { startLogits, endLogits } = encoderSpans(model, root, inputs);
-  return { graph, inputs, outputs: { start_logits: startLogits, end_logits: endLogits } };
+  const record = readingHead(head);
+  const outputs = Object.entries(record.outputs(model, root, inputs, { head, firstOnly }));
+  return { graph, inputs, outputs: Object.fromEntries(outputs.map(([name, of]) => [record.exportNames[name]!, of])) };
 }

@@ -9,4 +9,4 @@ export type { LogitRules } from "./generation/logit-rules.ts";
 export { gatheredProjection, type SparseMlpPlan, withRowsByNeuron } from "./generation/sparse-mlp.ts";
 export { calibrateSparseMlp, chooseSparseMlp, planSparseMlp } from "./generation/sparse-plan.ts";
 export { inputSquares } from "./linear-inputs.ts";
-export { type Certainty, certaintyOf, openScorer, predictionsOf, type Scorer, type Scores } from "./scorer.ts";
+export { openScorer, type Scorer, type Scores } from "./scorer.ts";

@@ -4,10 +4,9 @@ import type { ParameterSpec } from "../nn/index.ts";
 import type { Backend, CompileOptions, Outputs, Program } from "../runtime/index.ts";
 import {
   buildTaskGraph,
-  type LossScale,
-  lossCount,
+  headRecord,
+  type LossTerm,
   type ModelBatch,
-  numLogits,
   stackPositions,
   type TaskGraphOptions,
 } from "../tasks/index.ts";
@@ -63,22 +62,23 @@ export async function openScorer(options: ScorerOptions): Promise<Scorer> {
   const task = buildTaskGraph(options);
   const { outputs, losses, taps, attended, trainable } = task;
   const counts = options.density ? densityCounts(taps, attended) : {};
-  const fetched = (options.fetch ?? options.head.kind !== "language-model") ? outputs : {};
+  const record = headRecord(options.head);
+  const fetched = (options.fetch ?? !record.writes) ? outputs : {};
   const lossOutputs = Object.fromEntries(losses.map(({ scale, values }) => [`losses.${scale}`, values]));
   const program = await options.backend.compile(
     { ...fetched, ...lossOutputs, ...counts },
     { ...options.compile, weights: options.weights },
   );
   const shapes = tapShapes(taps, attended);
-  const scales = losses.map(({ scale }) => scale);
+  const terms = losses.map(({ scale, count }) => ({ scale, count }));
   const feedsOf = (trained: ReadonlyMap<string, Tensor>) =>
     Object.fromEntries(trainable.map(({ spec }) => [spec.name, trained.get(spec.name)!]));
   return {
     parameters: task.parameters,
     score: (trained, batches, examples, onBatch) =>
       score(program, feedsOf(trained), batches, examples, {
-        width: numLogits(options.head),
-        scales,
+        width: record.writes ? 0 : record.numLogits(options.head),
+        terms,
         meter: options.density ? new DensityMeter(shapes) : null,
         onBatch,
       }),
@@ -89,7 +89,7 @@ export async function openScorer(options: ScorerOptions): Promise<Scorer> {
 
 interface Collect {
   readonly width: number;
-  readonly scales: readonly LossScale[];
+  readonly terms: readonly Pick<LossTerm, "scale" | "count">[];
   readonly meter: DensityMeter | null;
   readonly onBatch: OnBatch | undefined;
 }
@@ -99,18 +99,18 @@ async function score(
   trained: Readonly<Record<string, Tensor>>,
   batches: Iterable<ModelBatch> | AsyncIterable<ModelBatch>,
   examples: number,
-  { width, scales, meter, onBatch }: Collect,
+  { width, terms: counted, meter, onBatch }: Collect,
 ): Promise<Scores> {
   const started = performance.now();
   const logits = new Float32Array(examples * width);
-  const terms = scales.map((scale) => ({ scale, sum: 0, count: 0 }));
+  const terms = counted.map(({ scale, count }) => ({ scale, of: count, sum: 0, count: 0 }));
   let attendedTokens = 0;
   for await (const batch of batches) {
     const outputs = await program.run({ ...trained, ...batch.inputs });
     if (width > 0) keepRows(logits, width, outputs.logits!, batch.indices);
     for (const term of terms) {
       for (const value of outputs[`losses.${term.scale}`]!.data) term.sum += Number(value);
-      term.count += lossCount(term.scale, batch);
+      term.count += term.of(batch);
     }
     meter?.add(outputs, stackPositions(batch));
     attendedTokens += batch.attendedTokens;
@@ -131,40 +131,4 @@ function keepRows(logits: Float32Array, width: number, { data }: Tensor, indices
   const rows = data as Float32Array;
   for (let row = 0; row < indices.length; row++)
     logits.set(rows.subarray(row * width, (row + 1) * width), indices[row]! * width);
-}
-
-/** How sure a model was of one example. */
-export interface Certainty {
-  /** Softmax probability of the class that was predicted. */
-  readonly probability: number;
-  /** Cross-entropy of the label, in nats; absent without a label. */
-  readonly loss?: number;
-}
-
-/** Probability of a prediction and loss of the label from one row of class logits `[C]`, in double precision. */
-export function certaintyOf(logits: ArrayLike<number>, prediction: number, label: number | null): Certainty {
-  let largest = Number.NEGATIVE_INFINITY;
-  for (let c = 0; c < logits.length; c++) largest = Math.max(largest, logits[c]!);
-  let total = 0;
-  for (let c = 0; c < logits.length; c++) total += Math.exp(logits[c]! - largest);
-  const logProbability = (c: number) => logits[c]! - largest - Math.log(total);
-  return {
-    probability: Math.exp(logProbability(prediction)),
-    ...(label === null ? {} : { loss: -logProbability(label) }),
-  };
-}
-
-/** The class of each row: index of the largest logit; the value itself for regression. */
-export function predictionsOf(logits: Float32Array, width: number): Float64Array {
-  const rows = logits.length / width;
-  const predictions = new Float64Array(rows);
-  for (let row = 0; row < rows; row++) {
-    if (width === 1) predictions[row] = logits[row]!;
-    else {
-      let best = 0;
-      for (let c = 1; c < width; c++) if (logits[row * width + c]! > logits[row * width + best]!) best = c;
-      predictions[row] = best;
-    }
-  }
-  return predictions;
 }

@@ -16,7 +16,7 @@ import { mergedWeights, methodOf, recordOf, untrained } from "../peft/index.ts";
 import { type BesideMethod, isCompensationBias, isNeuronMask, type PlainModel } from "../prune/index.ts";
 import type { Environment } from "../runs/index.ts";
 import type { Backend, CompileOptions, Program } from "../runtime/index.ts";
-import { buildTaskGraph } from "../tasks/index.ts";
+import { buildTaskGraph, headOfConfig } from "../tasks/index.ts";
 import { type Files, joinPath, memoryWeights, type Tensor, type Weights } from "../tensor/index.ts";
 import { openBaseModel } from "./base-model.ts";
 import { configText, configWithHead, type ModelSource, writeSmallFiles } from "./model-folder.ts";
@@ -173,10 +173,10 @@ function adapterPrint(files: Files, trained: ReadonlyMap<string, Tensor>): Promi
 /** The graph of a plain model; with what stays beside it. */
 export function inferenceOf(config: JsonObject, beside?: BesideMethod): InferenceModel {
   const model = encoderModel(config);
-  const [architecture] = Array.isArray(config.architectures) ? config.architectures : [];
-  const isSpan = String(architecture).endsWith("ForQuestionAnswering");
+  const { labels } = model.config;
+  const head = headOfConfig(config, labels) ?? { kind: "classification", numLabels: labels.length };
   const hooks = beside?.method.hooks;
-  return { model, numLogits: isSpan ? "span" : model.config.labels.length, ...(hooks ? { hooks } : {}) };
+  return { model, head, ...(hooks ? { hooks } : {}) };
 }
 
 /** A plain model compiled for inference: packed weights, the last block at the first token. Errors as `Backend.compile`. */
@@ -227,7 +227,7 @@ export async function writeBeside(
   environment: Environment,
   folder: string,
   { method, tensors }: BesideMethod,
-  { opened: { labels, task, unanswerable } }: Pick<MergedModel, "opened">,
+  { opened: { head, labels, task, unanswerable } }: Pick<MergedModel, "opened">,
 ): Promise<void> {
   const values = [...tensors]
     .filter(([name]) => isGate(name))
@@ -235,6 +235,7 @@ export async function writeBeside(
   await writeTrainedPart(environment.files, joinPath(folder, ADAPTER_FOLDER), tensors, {
     method,
     base: await openBaseModel(environment, folder),
+    head,
     labels,
     toolVersion: environment.versions["deft-tune"] ?? "0",
     density: null,

@@ -2,7 +2,8 @@
 import { type Tokenizer, writeTokenizer } from "../data/index.ts";
 import { ConfigError } from "../errors.ts";
 import { type JsonObject, jsonText, writeSafetensors } from "../hub/index.ts";
-import type { HeadKind } from "../tasks/index.ts";
+import { factsOf } from "../models/index.ts";
+import { type HeadKind, headRecord } from "../tasks/index.ts";
 import { type Files, joinPath, type Weights } from "../tensor/index.ts";
 import { writeFolder } from "../train/index.ts";
 
@@ -94,28 +95,22 @@ export async function checkNewFolder(files: Files, output: string): Promise<void
   throw new ConfigError([{ path: "--output", expected: "a new folder", got }]);
 }
 
-const PREFIX: Readonly<Record<string, string>> = { bert: "Bert", roberta: "Roberta", t5: "T5" };
-
 /** config.json of a model with this head: the base's, with the class that transformers loads it by and the classes' names. */
 export function configWithHead(config: JsonObject, head: HeadKind, labels: readonly string[]): JsonObject {
-  const prefix = PREFIX[String(config.model_type)] ?? "";
+  const { classPrefix } = factsOf(config);
+  const { classNames, hf } = headRecord(head);
   // merged weights are float32, whatever the base was stored in
   const { dtype: _dtype, torch_dtype: _old, quantization_config: _quantized, ...rest } = config;
-  const plain = { ...rest, dtype: "float32" };
-  if (head.kind === "language-model") return { ...plain, architectures: [`${prefix}ForConditionalGeneration`] };
-  if (head.kind === "span") return { ...plain, architectures: [`${prefix}ForQuestionAnswering`] };
-  const names = head.kind === "regression" ? ["LABEL_0"] : labels;
-  return {
+  const plain = { ...rest, dtype: "float32", architectures: [`${classPrefix}${hf.classSuffix}`] };
+  const names = classNames(labels);
+  if (names === null) return plain;
+  const named = {
     ...plain,
-    architectures: [`${prefix}ForSequenceClassification`],
     id2label: Object.fromEntries(names.map((label, i) => [String(i), label])),
     label2id: Object.fromEntries(names.map((label, i) => [label, i])),
-    problem_type: PROBLEMS[head.kind],
   };
+  if (hf.problemType !== null) return { ...named, problem_type: hf.problemType };
+  // the base's own says nothing of this head
+  const { problem_type: _problem, ...others } = named as JsonObject;
+  return others;
 }
-
-const PROBLEMS = {
-  classification: "single_label_classification",
-  "multi-label": "multi_label_classification",
-  regression: "regression",
-} as const;

@@ -22,13 +22,21 @@ import {
   storedFormat,
   type TaskName,
 } from "../settings/index.ts";
-import { buildTaskGraph, type HeadKind } from "../tasks/index.ts";
+import { buildTaskGraph, type HeadKind, headOfConfig, headOfTaskType, headRecord, taskRecord } from "../tasks/index.ts";
 import { type Files, joinPath, type Tensor, zeros } from "../tensor/index.ts";
 import { type BaseModel, missingHead, openBaseModel, usableLength } from "./base-model.ts";
 import { methodOver } from "./quantized-base.ts";
 import { keptCheckpoint, openCheckpointPart, runPlace } from "./run-checkpoint.ts";
 import type { RunOverrides, RunTarget } from "./target.ts";
-import { bringsHead, HEAD_NAMES, hasSpanHead, otherArchitecture, targetHead, taskNamed } from "./target-head.ts";
+import {
+  bringsHead,
+  hasSpanHead,
+  knownTask,
+  otherArchitecture,
+  type TargetTask,
+  targetTask,
+  tasksOfHead,
+} from "./target-head.ts";
 import { checkTrainedPart, readTrainedPart } from "./trained-part.ts";
 import { checkPositions } from "./virtual-tokens.ts";
 
@@ -44,7 +52,8 @@ export interface OpenedTarget {
   readonly labels: readonly string[];
   /** The run's settings; null for a bare model. */
   readonly settings: Settings | null;
-  readonly isRegression: boolean;
+  /** The task that it does, a key of the table of tasks. */
+  readonly kind: string;
   /** What it was trained for, or is asked for; null where nothing says. */
   readonly task: TaskName | null;
   /** Trained on questions of which some have no answer. */
@@ -71,15 +80,10 @@ export async function openTarget(
   headOptional = false,
 ): Promise<OpenedTarget> {
   const opened = await openWithoutOptions(environment, target, overrides, headOptional);
-  const { settings, task, head } = opened;
-  return { ...opened, options: effectiveOptions(settings, overrides, task ?? USUAL_TASKS[head.kind] ?? null) };
+  const { settings, task, kind } = opened;
+  const usualTask = task ?? knownTask(taskRecord(kind).names[0]);
+  return { ...opened, options: effectiveOptions(settings, overrides, usualTask) };
 }
-
-/** What a model with such a head does where nothing says its task. */
-const USUAL_TASKS: Readonly<Partial<Record<HeadKind["kind"], TaskName>>> = {
-  span: "squad",
-  "language-model": "seq2seq",
-};
 
 async function openWithoutOptions(
   environment: Environment,
@@ -119,15 +123,15 @@ async function openRun(environment: Environment, folder: string, overrides: RunO
     return asStored(await openAdapter(environment, base, adapter, record, settings.task));
   const step = place.step ?? (await keptCheckpoint(environment, place.folder));
   const { labels } = record;
-  const facts = { task: settings.task, labels, isRegression: labels.length === 0, points: false };
-  const head = targetHead(base, facts);
+  const facts = { task: settings.task, labels, isRegression: labels.length === 0, own: null, isStated: false };
+  const { kind, head } = targetTask(base, facts);
   const part = await openCheckpointPart(environment, { folder: place.folder, step }, record, base, head);
   return asStored({
-    base,
+    base: readingAs(kind, base),
     ...part,
     labels,
     settings,
-    isRegression: head.kind === "regression",
+    kind,
     task: settings.task,
     unanswerable: record.unanswerable ?? false,
     head,
@@ -166,29 +170,35 @@ async function openAdapter(
   const part = await readTrainedPart(files, adapter, base);
   const labels = run ? run.labels : part.labels;
   const said = part.sidecar?.data ?? {};
-  const task = named ?? taskNamed(said["task"]);
-  const head = targetHead(base, {
+  const task = named ?? knownTask(said["task"]);
+  const { kind, head } = targetTask(base, {
     task,
     labels,
     isRegression: run || part.sidecar ? labels.length === 0 : labels.length === 1,
-    points: hasSpanHead(part.tensors.keys()),
+    own: hasSpanHead(part.tensors.keys()) ? { kind: "span" } : headOfTaskType(part.taskType),
+    isStated: false,
   });
   const alsoTrains = checkTrainedPart(adapter, part, base, head);
   const other = otherArchitecture(base, head);
   if (other !== null && !bringsHead(base.model, part.tensors.keys())) throw headError(base, head, other);
   return {
-    base,
+    base: readingAs(kind, base),
     method: part.method,
     trained: part.tensors,
     alsoTrains,
     labels,
     settings: run?.settings ?? null,
-    isRegression: head.kind === "regression",
+    kind,
     task,
     unanswerable: run?.unanswerable ?? said["unanswerable"] === true,
     head,
     decoding: null,
   };
+}
+
+/** A base that reads texts as training for such a task read them: each word by itself where they were given in words. */
+function readingAs(kind: string, base: BaseModel): BaseModel {
+  return taskRecord(kind).takesWords ? { ...base, tokenizer: base.tokenizer.ofWords() } : base;
 }
 
 /** How the base of an adapter was stored when it was trained. */
@@ -210,8 +220,7 @@ function withHooks(opened: Opened, hooks: Hooks | undefined): Opened {
 async function openBareModel(base: BaseModel, headOptional: boolean, task: TaskName | null): Promise<Opened> {
   const { labels } = base.model.config;
   const method = untrained();
-  const points = hasSpanHead([...base.weights].map(([name]) => name));
-  const head = targetHead(base, { task, labels, isRegression: labels.length === 1, points });
+  const { kind, head } = bareTask(base, task);
   const other = headOptional ? null : otherArchitecture(base, head);
   const missing = other === null ? missingHead(base, head) : new Set<string>();
   if (other !== null || (missing.size > 0 && !headOptional))
@@ -224,7 +233,7 @@ async function openBareModel(base: BaseModel, headOptional: boolean, task: TaskN
     alsoTrains: missing,
     labels,
     settings: null,
-    isRegression: head.kind === "regression",
+    kind,
     task,
     unanswerable: false,
     head,
@@ -233,8 +242,26 @@ async function openBareModel(base: BaseModel, headOptional: boolean, task: TaskN
 }
 
 function headError(base: BaseModel, head: HeadKind, got: string): ConfigError {
-  const issue = { path: base.name, expected: `a model with ${HEAD_NAMES[head.kind]}`, got };
-  return new ConfigError([issue], { hint: "Fine-tune it first with deft train, or give --adapter DIR." });
+  const own = headOfConfig(base.config, base.model.config.labels);
+  const issue = { path: base.name, expected: `a model with ${headRecord(head).name}`, got };
+  const isOther = own !== null && own.kind !== head.kind && missingHead(base, own).size === 0;
+  const hint = isOther
+    ? `Such a model does --task ${tasksOfHead(own).at(-1)!}.`
+    : "Fine-tune it first with deft train, or give --adapter DIR.";
+  return new ConfigError([issue], { hint });
+}
+
+/** The task of a model without adapter, by its name, the model's config.json and its parameters. */
+function bareTask(base: BaseModel, task: TaskName | null): TargetTask {
+  const { labels } = base.model.config;
+  const points = hasSpanHead([...base.weights].map(([name]) => name));
+  return targetTask(base, {
+    task,
+    labels,
+    isRegression: labels.length === 1,
+    own: points ? { kind: "span" } : headOfConfig(base.config, labels),
+    isStated: typeof base.config.problem_type === "string",
+  });
 }
 
 function zeroTensors(
@@ -253,10 +280,10 @@ function zeroTensors(
 
 /** The classes that data for this target are matched with, called by `name` or as the run was; none for a regression. */
 export function classesOf(
-  { labels, isRegression, settings, base }: Pick<OpenedTarget, "labels" | "isRegression" | "settings" | "base">,
+  { labels, kind, settings, base }: Pick<OpenedTarget, "labels" | "kind" | "settings" | "base">,
   name = settings?.output ?? base.name,
 ): ModelClasses | undefined {
-  return isRegression || labels.length === 0 ? undefined : { names: labels, of: name };
+  return !taskRecord(kind).hasClasses || labels.length === 0 ? undefined : { names: labels, of: name };
 }
 
 /** How a person named a target. */
@@ -287,8 +314,8 @@ export function openTargetScorer(
  * @throws {ConfigError} as `maxLengthOf`.
  */
 export function scoringLengthOf(opened: OpenedTarget): number {
-  const { settings, task, head, base, options } = opened;
-  const asksQuestions = head.kind === "span" || (options.task ?? task) === "squad";
+  const { settings, task, base, options } = opened;
+  const asksQuestions = taskRecord(opened.kind).asksQuestions || (options.task ?? task) === "squad";
   if (options.asked.has("max-length")) return Math.min(maxLengthOf(opened), lengthLimit(opened));
   if (settings !== null || asksQuestions) return usableLength(base, maxLengthOf(opened));
   const made = Math.min(lengthLimit(opened), base.tokenizer.maxLength ?? Number.POSITIVE_INFINITY);

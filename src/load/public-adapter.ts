@@ -2,19 +2,25 @@
 import type { CheckpointIssue } from "../errors.ts";
 import { isHeadName, linearSites, type Model } from "../models/index.ts";
 import { type Adapter, type AdapterFacts, type MethodSettings, prefix, recordOf } from "../peft/index.ts";
-import { buildTaskGraph, type HeadKind } from "../tasks/index.ts";
+import { buildTaskGraph, type HeadKind, headRecord } from "../tasks/index.ts";
 import type { Tensor } from "../tensor/index.ts";
 import type { BaseModel } from "./base-model.ts";
+
+/** What a model answers with: its head, and the names of its classes. */
+interface HeadAnswers {
+  readonly head: HeadKind;
+  readonly labels: readonly string[];
+}
 
 /** What was trained in peft's or AdapterHub's terms; null when no public format can say it. */
 export function publicAdapter(
   settings: MethodSettings,
   tensors: ReadonlyMap<string, Tensor>,
   base: BaseModel,
-  labels: readonly string[],
+  answers: HeadAnswers,
 ): Adapter | null {
   const { format } = recordOf(settings);
-  const facts = adapterFacts(base, tensors, labels);
+  const facts = adapterFacts(base, tensors, answers);
   if (format === null || format.obstacle?.(settings, facts)) return null;
   return format.toAdapter(settings, tensors, facts);
 }
@@ -38,7 +44,7 @@ export function adapterPart(
   misfits: readonly CheckpointIssue[],
 ): AdapterPart {
   const format = recordOf({ kind: adapter.method }).format!;
-  const facts = adapterFacts(base, adapter.tensors, []);
+  const facts = adapterFacts(base, adapter.tensors, { head: usualHead(base), labels: [] });
   return {
     settings: format.settingsOf(adapter, facts, folder),
     tensors: format.tensorsOf?.(adapter, facts, { folder, misfits }) ?? new Map(adapter.tensors),
@@ -50,15 +56,17 @@ export function adapterPart(
 export function adapterFacts(
   base: BaseModel,
   tensors: ReadonlyMap<string, Tensor>,
-  labels: readonly string[],
+  { head, labels }: HeadAnswers,
 ): AdapterFacts {
   const { hiddenSize, numLayers, numHeads, modelType } = base.model.config;
+  const { hf } = headRecord(head);
+  const modules = savedModules(base.model, tensors);
   return {
     model: base.name,
     modelType,
-    modelClass: modelClass(base),
-    taskType: taskType(tensors, base),
-    modulesToSave: savedModules(base.model, tensors),
+    modelClass: `${base.model.facts.classPrefix}${hf.classSuffix}`,
+    taskType: base.model.writes || modules.some((name) => isHeadName(base.model, `${name}.`)) ? hf.peftTaskType : null,
+    modulesToSave: modules,
     labels,
     writes: base.model.writes,
     hiddenSize,
@@ -77,21 +85,14 @@ function attentionSites({ model }: BaseModel): string[] {
   );
 }
 
-function modelClass({ model }: BaseModel): string {
-  return `${model.facts.classPrefix}For${model.writes ? "ConditionalGeneration" : "SequenceClassification"}`;
-}
-
 /** Whether the layer that a tensor belongs to has a LoRA. */
 function hasLora(tensors: ReadonlyMap<string, Tensor>, name: string): boolean {
   return isLora(name) || tensors.has(`${name.slice(0, name.lastIndexOf("."))}.lora_A.weight`);
 }
 
-/** As peft spells it; null where no head is stored whole: with a task peft would want one. */
-function taskType(tensors: ReadonlyMap<string, Tensor>, { model }: BaseModel): string | null {
-  if (model.writes) return "SEQ_2_SEQ_LM";
-  const [head] = savedModules(model, tensors);
-  if (head === undefined || !isHeadName(model, `${head}.`)) return null;
-  return head === "qa_outputs" ? "QUESTION_ANS" : "SEQ_CLS";
+/** The head that files are read for before the adapter's own is known: formats are the same for every head. */
+function usualHead({ model }: BaseModel): HeadKind {
+  return { kind: model.writes ? "language-model" : "classification" };
 }
 
 /** A LoRA's matrices. */

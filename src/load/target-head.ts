@@ -1,9 +1,18 @@
-// Which head an opened run or model has: by its task, or by what it holds.
-import { seq2seqTask, squadTask, type Task } from "../data/index.ts";
+// Which task an opened run or model does, and which head it has: by its name, or by what it holds.
+import type { Task } from "../data/index.ts";
 import { ConfigError } from "../errors.ts";
 import { isHeadName, type Model } from "../models/index.ts";
 import { TASKS, type TaskName } from "../settings/index.ts";
-import type { HeadKind } from "../tasks/index.ts";
+import {
+  type AnyTask,
+  type HeadKind,
+  headOfConfig,
+  headRecord,
+  TASK_NAMES,
+  taskNamed,
+  taskOfHead,
+  taskRecord,
+} from "../tasks/index.ts";
 import type { BaseModel } from "./base-model.ts";
 
 /** What is known of an opened model that bears on its head. */
@@ -12,8 +21,24 @@ export interface HeadFacts {
   readonly labels: readonly string[];
   /** Where labels say it: the answer is a number. */
   readonly isRegression: boolean;
-  /** It has the parameters that point into a text. */
-  readonly points: boolean;
+  /** The head that it says itself, or shows by its parameters; null where nothing says. */
+  readonly own: HeadKind | null;
+  /** Its config.json says by `problem_type` what the logits over a text mean. */
+  readonly isStated: boolean;
+}
+
+/** A task, as a kind, and the head that does it. */
+export interface TargetTask {
+  /** A key of the table of tasks. */
+  readonly kind: string;
+  readonly head: HeadKind;
+}
+
+type NamedModel = Pick<BaseModel, "name" | "model">;
+
+/** The head that a task has on such a model; null when such a model cannot do it. */
+function headRecordFor({ reading, writing }: AnyTask, { model }: Pick<BaseModel, "model">) {
+  return (model.writes ? writing : reading)?.head ?? null;
 }
 
 /**
@@ -21,60 +46,85 @@ export interface HeadFacts {
  * encoder–decoder.
  * @throws {ConfigError} when such a model cannot do the task.
  */
-export function headOf(
-  task: Pick<Task, "name" | "kind" | "labels">,
-  base: Pick<BaseModel, "name" | "model">,
-): HeadKind {
-  const { architecture, config } = base.model;
-  const writes = architecture === "encoder-decoder";
-  if (task.kind === "question-answering") return { kind: writes ? "language-model" : "span" };
-  if ((task.kind === "seq2seq") !== writes) {
-    const [expected, others] = writes
-      ? ["an encoder (bert, roberta)", "squad and seq2seq"]
+export function headOf(task: Pick<Task, "name" | "kind" | "labels">, base: NamedModel): HeadKind {
+  const record = taskRecord(task.kind);
+  const head = headRecordFor(record, base);
+  if (head === null) throw cannotDo(task.name, base);
+  return { kind: head.kind, ...(record.hasClasses ? { numLabels: task.labels.length } : {}) };
+}
+
+function cannotDo(task: string, { name, model }: NamedModel): ConfigError {
+  const { modelType } = model.config;
+  const [expected, others] =
+    model.writes
+      ? ["an encoder (bert, roberta)", tasksOfHead({ kind: "language-model" }).join(" and ")]
       : ["an encoder–decoder (t5)", "other tasks"];
-    throw new ConfigError([{ path: `--task ${task.name}`, expected, got: `${base.name} (${config.modelType})` }], {
-      hint: `Such a model does ${others}.`,
-    });
+  return new ConfigError([{ path: `--task ${task}`, expected, got: `${name} (${modelType})` }], {
+    hint: `Such a model does ${others}.`,
+  });
+}
+
+/** What `--task` calls the tasks that a head can do. */
+export function tasksOfHead({ kind }: Pick<HeadKind, "kind">): TaskName[] {
+  const { writes } = headRecord({ kind });
+  const names = TASK_NAMES.filter((name) => {
+    const { reading, writing } = taskNamed(name);
+    return (writes ? writing : reading)?.head.kind === kind;
+  });
+  return TASKS.filter((name) => names.includes(name));
+}
+
+/** The task and head of an opened model. @throws {ConfigError} when the model cannot do the task. */
+export function targetTask(base: NamedModel, facts: HeadFacts): TargetTask {
+  const { task, labels } = facts;
+  const named = task === null ? null : taskNamed(task);
+  if (base.model.writes) {
+    const writes = named?.writing ? named : taskOfHead({ kind: "language-model" });
+    return { kind: writes.kind, head: { kind: writes.writing!.head.kind } };
   }
-  if (writes) return { kind: "language-model" };
-  return task.kind === "regression"
-    ? { kind: "regression" }
-    : { kind: "classification", numLabels: task.labels.length };
+  if (named !== null && named.reading === null) throw cannotDo(task!, base);
+  const record = named !== null && !isOfTexts(named) ? named : taskOfHead({ kind: ownKind(facts, named) });
+  const { head } = record.reading!;
+  return { kind: record.kind, head: { kind: head.kind, ...(record.hasClasses ? { numLabels: labels.length } : {}) } };
 }
 
-/** The head of an opened model. @throws {ConfigError} when the model cannot do the task. */
-export function targetHead(base: BaseModel, { task, labels, isRegression, points }: HeadFacts): HeadKind {
-  if (task === "squad") return headOf(squadTask(false), base);
-  if (task === "seq2seq") return headOf(seq2seqTask(), base);
-  if (base.model.architecture === "encoder-decoder") return { kind: "language-model" };
-  if (points && task === null) return { kind: "span" };
-  return isRegression ? { kind: "regression" } : { kind: "classification", numLabels: labels.length };
+/** Whether a task's head reads whole texts, as several tasks' do by the same parameters. */
+function isOfTexts({ reading }: AnyTask): boolean {
+  return reading?.head.hf.classSuffix === headRecord({ kind: "classification" }).hf.classSuffix;
 }
 
-/** What a checkpoint of transformers' classes answers, by the end of the class's name. */
-const ANSWERS: Readonly<Record<string, { readonly says: string; readonly heads: readonly HeadKind["kind"][] }>> = {
-  ForCausalLM: { says: "which continues a text", heads: [] },
-  ForConditionalGeneration: { says: "which writes a text", heads: ["language-model"] },
-  ForImageClassification: { says: "which names what a picture shows", heads: [] },
-  ForMaskedLM: { says: "which fills gaps in a text", heads: [] },
-  ForMultipleChoice: { says: "which chooses among several texts", heads: [] },
-  ForNextSentencePrediction: { says: "which tells whether a sentence follows another", heads: [] },
-  ForPreTraining: { says: "which was pretrained and has no task yet", heads: [] },
-  ForQuestionAnswering: { says: "which points at answers in a text", heads: ["span"] },
-  ForSequenceClassification: {
-    says: "which classifies a text",
-    heads: ["classification", "multi-label", "regression"],
-  },
-  ForTokenClassification: { says: "which labels each token", heads: [] },
+/** The head over a text: what the model says itself where it says more than a number of labels, what is asked for, or one for its labels. */
+function ownKind({ own, isRegression, isStated }: HeadFacts, named: AnyTask | null): string {
+  const byLabels = isRegression ? "regression" : "classification";
+  const isOwn = own !== null && (named === null || isOfTexts(taskOfHead(own)));
+  const kind = isOwn ? own.kind : byLabels;
+  if (!BY_LABELS.includes(kind)) return kind;
+  const asked = named?.reading?.head.kind ?? kind;
+  return isStated || BY_LABELS.includes(asked) ? byLabels : asked;
+}
+
+/** Heads that the number of labels tells apart. */
+const BY_LABELS = ["classification", "regression"];
+
+/** Classes of transformers that have no head of ours, by the end of their names. */
+const OTHER_CLASSES: Readonly<Record<string, string>> = {
+  ForCausalLM: "which continues a text",
+  ForImageClassification: "which names what a picture shows",
+  ForMaskedLM: "which fills gaps in a text",
+  ForMultipleChoice: "which chooses among several texts",
+  ForNextSentencePrediction: "which tells whether a sentence follows another",
+  ForPreTraining: "which was pretrained and has no task yet",
 };
 
 /** What a checkpoint is for, where its config.json names a class whose head is another than `head`; null where it may be that one. */
-export function otherArchitecture({ config }: Pick<BaseModel, "config">, head: HeadKind): string | null {
+export function otherArchitecture({ config, model }: Pick<BaseModel, "config" | "model">, head: HeadKind): string | null {
   const [name]: unknown[] = Array.isArray(config.architectures) ? config.architectures : [];
   if (typeof name !== "string") return null;
   const end = /For[A-Z]\w*$/.exec(name)?.[0] ?? "";
-  const answer = Object.hasOwn(ANSWERS, end) ? ANSWERS[end] : undefined;
-  return answer === undefined || answer.heads.includes(head.kind) ? null : `${name}, ${answer.says}`;
+  if (Object.hasOwn(OTHER_CLASSES, end)) return `${name}, ${OTHER_CLASSES[end]!}`;
+  const own = headOfConfig(config, model.config.labels);
+  if (own === null || headRecord(own).hf.classSuffix === headRecord(head).hf.classSuffix) return null;
+  return `${name}, ${headRecord(own).hf.classDoes}`;
 }
 
 /** Whether names of parameters are those of a head that points. */
@@ -90,15 +140,6 @@ export function bringsHead(model: Model, names: Iterable<string>): boolean {
 }
 
 /** The task of that name; null when there is none. */
-export function taskNamed(name: unknown): TaskName | null {
+export function knownTask(name: unknown): TaskName | null {
   return TASKS.find((task) => task === name) ?? null;
 }
-
-/** A head in words. */
-export const HEAD_NAMES: Readonly<Record<HeadKind["kind"], string>> = {
-  classification: "a classification head",
-  "multi-label": "a classification head",
-  regression: "a regression head",
-  span: "a question-answering head",
-  "language-model": "a language-model head",
-};

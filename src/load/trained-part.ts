@@ -30,6 +30,8 @@ export interface TrainedPart {
   readonly tensors: ReadonlyMap<string, Tensor>;
   readonly labels: readonly string[];
   readonly sidecar: Sidecar | null;
+  /** What peft calls the task; null where nothing says. */
+  readonly taskType: string | null;
   /** What does not fit the base, or the adapter's own settings, so far; `checkTrainedPart` tells it with the rest. */
   readonly misfits: readonly CheckpointIssue[];
 }
@@ -37,6 +39,7 @@ export interface TrainedPart {
 export interface TrainedPartOptions {
   readonly method: Method;
   readonly base: BaseModel;
+  readonly head: HeadKind;
   readonly labels: readonly string[];
   readonly toolVersion: string;
   readonly density: JsonObject | null;
@@ -58,11 +61,11 @@ export async function writeTrainedPart(
   tensors: ReadonlyMap<string, Tensor>,
   options: TrainedPartOptions,
 ): Promise<NonNullable<RunRecord["trainedFormat"]>> {
-  const { method, base, labels } = options;
+  const { method, base, head, labels } = options;
   const extras = new Map([...tensors].filter(([name]) => isExtra(name)));
   const part = foldedPart(method.settings, new Map([...tensors].filter(([name]) => !isExtra(name))));
   const own = part.tensors;
-  const adapter = publicAdapter(part.settings, own, base, labels);
+  const adapter = publicAdapter(part.settings, own, base, { labels, head });
   if (adapter) await writeAdapter(files, folder, adapter);
   else await files.write(joinPath(folder, PLAIN), safetensorsBytes(own));
   if (extras.size > 0) await files.write(joinPath(folder, EXTRAS), safetensorsBytes(extras));
@@ -123,12 +126,14 @@ async function readMethodPart(
 ): Promise<Omit<TrainedPart, "misfits">> {
   const tensors = sidecar && (await readTensors(files, joinPath(folder, PLAIN)));
   if (tensors) {
-    return { method: methodOf(sidecar.method as unknown as MethodSettings), tensors, labels: sidecar.labels, sidecar };
+    const method = methodOf(sidecar.method as unknown as MethodSettings);
+    return { method, tensors, labels: sidecar.labels, sidecar, taskType: null };
   }
   const adapter = await adapterOver(base, await readAdapter(files, folder, misfits), misfits);
   const part = adapterPart(adapter, base, folder, misfits);
   const labels = sidecar?.labels ?? part.labels ?? headLabels(adapter, base);
-  return { method: methodOf(part.settings), tensors: part.tensors, labels, sidecar };
+  const taskType = adapter.method === "adapter" ? null : adapter.config.taskType;
+  return { method: methodOf(part.settings), tensors: part.tensors, labels, sidecar, taskType };
 }
 
 /** The base's classes, or as many unnamed ones as the adapter's head has. */

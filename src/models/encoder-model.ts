@@ -1,6 +1,6 @@
 // An encoder as stages, so that one program can hold all of it or be cut at a stage boundary.
 import { reshape, slice, sliceFrom, subtractDims, type Value } from "../graph/index.ts";
-import { linear, type Scope } from "../nn/index.ts";
+import { dropout, linear, type Scope } from "../nn/index.ts";
 import type { EncoderConfig } from "./config.ts";
 import { type EncoderInputs, encoderBlock, type Hidden } from "./encoder.ts";
 import { encoderMlps } from "./encoder-mlps.ts";
@@ -65,6 +65,35 @@ export function encoderLogits(
   return model.head(root, hidden, numLabels);
 }
 
+/** A linear layer over the states of every position. */
+export interface TokenHead {
+  /** Path of the layer. */
+  readonly name: string;
+  /** Logits of a position. */
+  readonly width: number;
+  /** Of the states before it, while training. */
+  readonly dropoutRate: number;
+}
+
+/**
+ * Logits of every text position, `[B, S, width]`; virtual tokens before the text are left out.
+ * @see transformers `BertForTokenClassification`, `RobertaForTokenClassification`
+ */
+export function encoderTokenLogits(
+  model: EncoderModel,
+  root: Scope,
+  inputs: EncoderInputs,
+  { name, width, dropoutRate }: TokenHead,
+): Value {
+  let hidden = model.embeddings(root, inputs);
+  for (let layer = 0; layer < model.config.numLayers; layer++) hidden = model.block(root, hidden, layer);
+  const { states } = hidden;
+  const scope = root.head(name);
+  const read = dropoutRate === 0 ? states : dropout(scope, states, dropoutRate);
+  const all = linear(scope, read, width, { init: { kind: "normal", std: 0.02 } });
+  return scope.at(() => sliceFrom(all, 1, subtractDims(states.shape[1]!, inputs.tokenIds.shape[1]!)));
+}
+
 /**
  * Start and end logits of an answer at every text position, `[B, S]` each; virtual tokens before the text are left out.
  * @see transformers `BertForQuestionAnswering`, `RobertaForQuestionAnswering`
@@ -74,13 +103,9 @@ export function encoderSpans(
   root: Scope,
   inputs: EncoderInputs,
 ): { readonly startLogits: Value; readonly endLogits: Value } {
-  let hidden = model.embeddings(root, inputs);
-  for (let layer = 0; layer < model.config.numLayers; layer++) hidden = model.block(root, hidden, layer);
-  const { states } = hidden;
+  const logits = encoderTokenLogits(model, root, inputs, { name: "qa_outputs", width: 2, dropoutRate: 0 });
   const scope = root.head("qa_outputs");
   const text = inputs.tokenIds.shape;
-  const both = linear(scope, states, 2, { init: { kind: "normal", std: 0.02 } });
-  const logits = scope.at(() => sliceFrom(both, 1, subtractDims(states.shape[1]!, text[1]!)));
   const column = (index: number) => scope.at(() => reshape(slice(logits, 2, index, 1), text));
   return { startLogits: column(0), endLogits: column(1) };
 }

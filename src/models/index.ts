@@ -12,7 +12,7 @@ export {
   shiftRight,
   type TextInputs,
 } from "./encoder-decoder.ts";
-export { type EncoderModel, encoderLogits, encoderSpans } from "./encoder-model.ts";
+export { type EncoderModel, encoderLogits, encoderSpans, encoderTokenLogits, type TokenHead } from "./encoder-model.ts";
 export type { MlpSite } from "./mlp-sites.ts";
 export type { ModelFacts, UsualTargets } from "./model-facts.ts";
 export {

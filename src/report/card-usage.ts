@@ -2,43 +2,28 @@
 
 import type { RunRecord } from "../runs/index.ts";
 import { methodName, type Settings } from "../settings/index.ts";
+import { headRecord, taskNamed } from "../tasks/index.ts";
 import { shellLine } from "./page/page.ts";
 
 /** What a model is asked for, as far as its use differs. */
-export type CardKind = "classes" | "number" | "span" | "text";
+export type CardKind = "classes" | "labels" | "words" | "number" | "span" | "text";
 
 /** In which format a run's trained part lies: a library's, or tensors that deft alone reads. */
 export type TrainedFormat = NonNullable<RunRecord["trainedFormat"]>;
 
 interface Kind {
-  /** The hub's name of the task. */
-  readonly pipelineTag: string;
   readonly title: string;
-  /** The class of transformers that holds the model with its head. */
-  readonly autoClass: string;
+  /** The head of such a model. */
+  readonly head: string;
 }
 
 const KINDS: Readonly<Record<CardKind, Kind>> = {
-  classes: {
-    pipelineTag: "text-classification",
-    title: "Text classification",
-    autoClass: "AutoModelForSequenceClassification",
-  },
-  number: {
-    pipelineTag: "text-classification",
-    title: "Text regression",
-    autoClass: "AutoModelForSequenceClassification",
-  },
-  span: {
-    pipelineTag: "question-answering",
-    title: "Question answering",
-    autoClass: "AutoModelForQuestionAnswering",
-  },
-  text: {
-    pipelineTag: "text2text-generation",
-    title: "Text generation",
-    autoClass: "AutoModelForSeq2SeqLM",
-  },
+  classes: { title: "Text classification", head: "classification" },
+  labels: { title: "Multi-label text classification", head: "multi-label" },
+  words: { title: "Token classification", head: "token-classification" },
+  number: { title: "Text regression", head: "regression" },
+  span: { title: "Question answering", head: "span" },
+  text: { title: "Text generation", head: "language-model" },
 };
 
 const PAIR_TASKS: ReadonlySet<string> = new Set([
@@ -57,7 +42,10 @@ function writes({ settings, architecture, result }: RunRecord): boolean {
 /** What the run's model is asked for. */
 export function cardKind(record: RunRecord): CardKind {
   if (writes(record)) return "text";
-  if (record.settings.task === "squad") return "span";
+  const { kind, asksQuestions } = taskNamed(record.settings.task);
+  if (asksQuestions) return "span";
+  if (kind === "multi-label") return "labels";
+  if (kind === "token-classification") return "words";
   return record.labels.length === 0 ? "number" : "classes";
 }
 
@@ -98,7 +86,8 @@ export function hubFacts(record: RunRecord): {
   readonly title: string;
   readonly libraryName: string;
 } {
-  const { pipelineTag, title } = KINDS[cardKind(record)];
+  const { title, head } = KINDS[cardKind(record)];
+  const { pipelineTag } = headRecord({ kind: head }).hf;
   const libraries = { peft: "peft", adapters: "adapter-transformers", tensors: "deft-tune" } as const;
   return { pipelineTag, title, libraryName: isLoadable(record) ? libraries[trainedFormat(record)] : "deft-tune" };
 }
@@ -114,14 +103,17 @@ const TEXT = "a gripping, funny film";
 const PAIR = "the film is funny and gripping";
 const QUESTION = "Who built it?";
 const CONTEXT = "It was built by Ada in 1843.";
+const WORDS = "It was built by Ada in 1843 .";
 
 const isPair = ({ task, data }: Settings): boolean => PAIR_TASKS.has(task) || data.pairColumn !== null;
 const runFolder = ({ output }: Settings): string => output ?? ".";
 
-function predictLine({ settings }: RunRecord): string {
+function predictLine(record: RunRecord): string {
+  const { settings } = record;
   const command = ["deft", "predict", runFolder(settings)];
   if (settings.task === "squad") return shellLine([...command, "--question", QUESTION, "--context", CONTEXT]);
-  return shellLine([...command, "--text", TEXT, ...(isPair(settings) ? ["--pair", PAIR] : [])]);
+  const text = cardKind(record) === "words" ? WORDS : TEXT;
+  return shellLine([...command, "--text", text, ...(isPair(settings) ? ["--pair", PAIR] : [])]);
 }
 
 function formatSentence(record: RunRecord): string {
@@ -167,7 +159,9 @@ function pythonExample(record: RunRecord): string | null {
 /** Lines that give `model` and `tokenizer`. */
 function loading(record: RunRecord): { readonly imports: readonly string[]; readonly lines: readonly string[] } {
   const { settings, labels } = record;
-  const { autoClass } = KINDS[cardKind(record)];
+  const autoClass = headRecord({ kind: KINDS[cardKind(record)].head }).hf.autoModelClass;
+  // a byte-level tokenizer is to read a text's first word as it read every word
+  const options = cardKind(record) === "words" ? ", add_prefix_space=True" : "";
   const transformers = `from transformers import ${autoClass}, AutoTokenizer`;
   if (!isLoadable(record)) {
     return {
@@ -179,15 +173,18 @@ function loading(record: RunRecord): { readonly imports: readonly string[]; read
       ],
     };
   }
+  const classes = `, num_labels=${labels.length}, id2label={${labels.map((label, i) => `${i}: ${quoted(label)}`).join(", ")}}`;
   const head = {
-    classes: `, num_labels=${labels.length}, id2label={${labels.map((label, i) => `${i}: ${quoted(label)}`).join(", ")}}`,
+    classes,
+    labels: classes,
+    words: classes,
     number: ", num_labels=1",
     span: "",
     text: "",
   }[cardKind(record)];
   const base = [
     `base, folder = ${quoted(settings.model)}, ${quoted(`${runFolder(settings)}/adapter`)}`,
-    "tokenizer = AutoTokenizer.from_pretrained(base)",
+    `tokenizer = AutoTokenizer.from_pretrained(base${options})`,
     `model = ${autoClass}.from_pretrained(base${head})`,
   ];
   if (trainedFormat(record) === "peft") {
@@ -231,6 +228,9 @@ function asking(record: RunRecord): readonly string[] {
         `labels = [${labels.map(quoted).join(", ")}]`,
         "print(labels[int(probabilities.argmax())], float(probabilities.max()))",
       ];
+    case "labels":
+    case "words":
+      return askingForSeveral(record, { texts, limits });
     case "number":
       return [
         `inputs = tokenizer(${texts}, ${limits})`,
@@ -264,6 +264,32 @@ function asking(record: RunRecord): readonly string[] {
       ];
     }
   }
+}
+
+/** Lines that ask for every label of a text, or for one of each word. */
+function askingForSeveral(
+  record: RunRecord,
+  { texts, limits }: { readonly texts: string; readonly limits: string },
+): readonly string[] {
+  const labels = `labels = [${record.labels.map(quoted).join(", ")}]`;
+  if (cardKind(record) === "labels")
+    return [
+      `inputs = tokenizer(${texts}, ${limits})`,
+      "with torch.no_grad():",
+      "    probabilities = model(**inputs).logits[0].sigmoid()",
+      labels,
+      "print([label for label, probability in zip(labels, probabilities) if probability > 0.5])",
+    ];
+  return [
+    `words = ${quoted(WORDS)}.split()`,
+    `inputs = tokenizer(words, is_split_into_words=True, ${limits})`,
+    "with torch.no_grad():",
+    "    best = model(**inputs).logits[0].argmax(-1)",
+    labels,
+    "# a word's label stands at its first token",
+    "places = inputs.word_ids(0)",
+    "print([(word, labels[int(best[places.index(i)])]) for i, word in enumerate(words) if i in places])",
+  ];
 }
 
 /** A string as Python writes it; JSON's escapes are Python's too. */

@@ -45,6 +45,8 @@ function isLocal(model: string): boolean {
 /** Metric ids of the hub, where they differ from ours. */
 const HUB_METRICS: Readonly<Record<string, string>> = {
   pearson: "pearsonr",
+  f1_micro: "f1",
+  f1_macro: "f1",
   rouge1: "rouge",
   rouge2: "rouge",
   rougeL: "rouge",

@@ -201,7 +201,7 @@ describe("resolveSettings", () => {
       c.yaml:5:1 (method): one of lora, qlora, ia3, adapter, prompt, prefix, head, full / "qlra" / qlora
       c.yaml:6:1 (rslora): true or false / "maybe" / -
       c.yaml:7:1 (targets): a list, or words joined by commas / 3 / -
-      --task: one of cola, mnli, mrpc, qnli, qqp, rte, sst2, stsb, wnli, text-classification, text-pair, text-regression, text-pair-regression, squad, seq2seq / "sst" / sst2
+      --task: one of cola, mnli, mrpc, qnli, qqp, rte, sst2, stsb, wnli, text-classification, text-pair, text-regression, text-pair-regression, multi-label, token-classification, squad, seq2seq / "sst" / sst2
       --padding: one of longest, max / nothing / -
       --batch-size: a number / "many" / -
       --dropout: a number < 1 / 1 / -

@@ -16,46 +16,36 @@ export interface ModelBatch {
 /** A label that no loss counts, as in transformers. */
 export const IGNORED_LABEL = -100;
 
-/** What a term of the task loss is divided by, as the name of the scalar that feeds one over it. */
-export type LossScale = "exampleScale" | "labelTokenScale" | "startScale" | "endScale";
-
-/** How many things of a batch a loss term counts: examples, label tokens, or positions inside the sequence. */
-export function lossCount(scale: LossScale, batch: ModelBatch): number {
-  switch (scale) {
-    case "exampleScale":
-      return inputOf(batch, "tokenIds").shape[0]!;
-    case "labelTokenScale":
-      return labelTokens(batch);
-    case "startScale":
-      return positionsInside(batch, "startPositions");
-    case "endScale":
-      return positionsInside(batch, "endPositions");
-    default:
-      throw new InternalError(`no count for ${String(scale)}`);
-  }
+/** Examples of a batch. */
+export function examplesIn(batch: ModelBatch): number {
+  return inputOf(batch, "tokenIds").shape[0]!;
 }
+
+/** Labels of a batch that are counted: of `[B, T]`, those other than `IGNORED_LABEL`. */
+export function labelTokensIn(batch: ModelBatch): number {
+  return countIf(inputOf(batch, "labels"), (label) => label !== IGNORED_LABEL);
+}
+
+/** Counts the positions of the input `name` that lie inside the padded length. */
+export const positionsInside =
+  (name: string) =>
+  (batch: ModelBatch): number => {
+    const length = inputOf(batch, "tokenIds").shape[1]!;
+    return countIf(inputOf(batch, name), (position) => position < length);
+  };
 
 /** The padded length of each stack's sequences, and how many of their positions count as attended. */
 export type StackPositions = Readonly<
   Partial<Record<StackName, { readonly length: number; readonly attendedTokens: number }>>
 >;
 
-/** Encoder: padded tokens and attended ones. Decoder, where there are token labels: padded and counted labels. */
+/** Encoder: padded tokens and attended ones. Decoder, which reads its label tokens: padded and counted labels. */
 export function stackPositions(batch: ModelBatch): StackPositions {
   const { shape } = inputOf(batch, "tokenIds");
   const encoder = { length: shape[1]!, attendedTokens: batch.attendedTokens };
   const { labels } = batch.inputs;
   if (labels?.dtype !== "int64" || labels.shape.length !== 2) return { encoder };
-  return { encoder, decoder: { length: labels.shape[1]!, attendedTokens: labelTokens(batch) } };
-}
-
-function labelTokens(batch: ModelBatch): number {
-  return countIf(inputOf(batch, "labels"), (label) => label !== IGNORED_LABEL);
-}
-
-function positionsInside(batch: ModelBatch, name: string): number {
-  const length = inputOf(batch, "tokenIds").shape[1]!;
-  return countIf(inputOf(batch, name), (position) => position < length);
+  return { encoder, decoder: { length: labels.shape[1]!, attendedTokens: labelTokensIn(batch) } };
 }
 
 function countIf({ data }: Tensor, counts: (value: number) => boolean): number {

@@ -3,22 +3,14 @@
 import { activationTap, type StackMasks, type Tap } from "../density/index.ts";
 import { ConfigError, UnsupportedError } from "../errors.ts";
 import { cast, equal, Graph, isOp, type Node, not, reachable, type Value } from "../graph/index.ts";
-import {
-  type EncoderDecoderModel,
-  type EncoderModel,
-  encode,
-  encoderLogits,
-  encoderSpans,
-  languageModelLogits,
-  type Model,
-} from "../models/index.ts";
+import type { EncoderDecoderModel, EncoderModel, Model } from "../models/index.ts";
 import { compose, type DropoutNoise, type ParameterSpec, Scope } from "../nn/index.ts";
 import type { Method } from "../peft/index.ts";
-import { type HeadKind, numLogits } from "./head.ts";
+import type { HeadKind, LossOptions, LossTerm, ReadingHead, WritingHead } from "./head.ts";
 import { IGNORED_LABEL } from "./model-batch.ts";
-import { type Distillation, type LossTerm, sequenceLosses, spanLosses, tokenLosses } from "./task-loss.ts";
+import { headRecord } from "./table.ts";
 
-export interface TaskGraphOptions {
+export interface TaskGraphOptions extends LossOptions {
   readonly model: Model;
   readonly method: Method;
   readonly head: HeadKind;
@@ -26,15 +18,13 @@ export interface TaskGraphOptions {
   readonly alsoTrains?: ReadonlySet<string>;
   /** With dropout as the model's config and the method say. */
   readonly training?: boolean;
-  /** The losses ask for a teacher's answers too, fed as `teacherLogits`; absent or null: for the labels alone. */
-  readonly distillation?: Distillation | null;
 }
 
 export interface TaskGraph {
   readonly graph: Graph;
   /** What a batch feeds, by input name; labels too. */
   readonly inputs: Readonly<Record<string, Value>>;
-  /** `logits` `[B, C]`, or `startLogits` and `endLogits` `[B, S]`, or `logits` `[B, T, V]`. */
+  /** As the head's record gives them: `logits` `[B, C]`, or `startLogits` and `endLogits` `[B, S]`, or `logits` `[B, T, V]`. */
   readonly outputs: Readonly<Record<string, Value>>;
   /** Their sums, each divided by its count, add up to the task loss. */
   readonly losses: readonly LossTerm[];
@@ -47,16 +37,16 @@ export interface TaskGraph {
 }
 
 /**
- * Builds the forward pass once. Feeds: `tokenIds`, `attentionMask` `[B, S]`, for encoders `typeIds` `[B, S]`; labels as the head
- * has them: `labels` `[B]`, `startPositions` and `endPositions` `[B]`, or `labels` `[B, T]` with −100 where there is
- * none, which shifted right are the decoder's input too; in training `dropoutSeed`, and with a teacher `teacherLogits` `[B, C]`, of places
- * `[B, S, 2]`.
+ * Builds the forward pass once. Feeds: `tokenIds`, `attentionMask` `[B, S]`, for encoders `typeIds` `[B, S]`; labels as the
+ * head's record has them; in training `dropoutSeed`, and with a teacher `teacherLogits`. A head that writes is fed `labels` `[B, T]` with −100
+ * where there is none, which shifted right are the decoder's input too.
  * @throws {UnsupportedError} when the model cannot carry such a head.
  * @throws {ConfigError} when texts are to be distilled.
  */
 export function buildTaskGraph(options: TaskGraphOptions): TaskGraph {
-  const { model, method, head, alsoTrains, training = false, distillation = null } = options;
-  if (distillation !== null) checkDistillation(head);
+  const { model, method, head, alsoTrains, training = false } = options;
+  const record = headRecord(head);
+  if (options.distillation && record.writes) throw noDistillation();
   const graph = new Graph();
   const tap = activationTap();
   const noise: DropoutNoise | undefined = training ? { seed: graph.input("dropoutSeed", "uint32", []) } : undefined;
@@ -65,8 +55,9 @@ export function buildTaskGraph(options: TaskGraphOptions): TaskGraph {
     trains: (parameter) => method.trains(parameter) || (alsoTrains?.has(parameter.name) ?? false),
     ...(noise ? { noise } : {}),
   });
-  const task =
-    model.architecture === "encoder" ? encoderTask(model, root, head, distillation) : textTask(model, root, head);
+  const task = record.writes
+    ? writingTask(writerOf(model, head), root, record)
+    : readingTask(readerOf(model, head), root, record, options);
   // what a hook has skipped is not part of the model: neither its parameters nor its activations
   const needed = new Set(reachable(Object.values(task.outputs)));
   const parameterOf = ({ name, shape, trainable }: ParameterSpec) => graph.parameter(name, shape, { trainable });
@@ -79,42 +70,47 @@ export function buildTaskGraph(options: TaskGraphOptions): TaskGraph {
 
 type Task = Pick<TaskGraph, "inputs" | "outputs" | "losses" | "attended">;
 
-function encoderTask(model: EncoderModel, root: Scope, head: HeadKind, distillation: Distillation | null): Task {
-  if (head.kind === "language-model") throw unsupported(model, head, ["classification", "span"]);
+function readingTask(
+  model: EncoderModel,
+  root: Scope,
+  record: ReadingHead,
+  { head, ...options }: Pick<TaskGraphOptions, "head"> & LossOptions,
+): Task {
   const { graph } = root;
   const tokens = (name: string) => graph.input(name, "int64", ["B", "S"]);
   const text = { tokenIds: tokens("tokenIds"), attentionMask: tokens("attentionMask"), typeIds: tokens("typeIds") };
-  const attended = { encoder: text.attentionMask };
-  if (head.kind === "span") {
-    const outputs = encoderSpans(model, root, text);
-    const { labels, losses } = spanLosses(outputs.startLogits, outputs.endLogits, distillation);
-    return { inputs: { ...text, ...labels }, outputs, losses, attended };
-  }
-  const logits = encoderLogits(model, root, text, numLogits(head));
-  const { labels, losses } = sequenceLosses(head, logits, distillation);
-  return { inputs: { ...text, ...labels }, outputs: { logits }, losses, attended };
+  const outputs = record.outputs(model, root, text, { head });
+  const { labels, losses } = record.losses(outputs, head, options);
+  return { inputs: { ...text, ...labels }, outputs, losses, attended: { encoder: text.attentionMask } };
 }
 
-function textTask(model: EncoderDecoderModel, root: Scope, head: HeadKind): Task {
-  if (head.kind !== "language-model") throw unsupported(model, head, ["language-model"]);
+function writingTask(model: EncoderDecoderModel, root: Scope, record: WritingHead): Task {
   const { graph } = root;
   const tokens = (name: string) => graph.input(name, "int64", ["B", "S"]);
   const text = { tokenIds: tokens("tokenIds"), attentionMask: tokens("attentionMask") };
   const labels = graph.input("labels", "int64", ["B", "T"]);
-  const logits = languageModelLogits(model, root, encode(model, root, text), labels);
+  const outputs = record.outputs(model, root, text, labels);
   return {
     inputs: { ...text, labels },
-    outputs: { logits },
-    losses: tokenLosses(logits, labels),
+    outputs,
+    losses: record.losses(outputs, labels),
     attended: { encoder: text.attentionMask, decoder: cast(not(equal(labels, IGNORED_LABEL)), "int64") },
   };
 }
 
-/** @throws {ConfigError} for a head whose logits are a vocabulary's. */
-function checkDistillation({ kind }: HeadKind): void {
-  if (kind !== "language-model") return;
+function readerOf(model: Model, head: HeadKind): EncoderModel {
+  if (model.architecture === "encoder") return model;
+  throw unsupported(model, head, ["language-model"]);
+}
+
+function writerOf(model: Model, head: HeadKind): EncoderDecoderModel {
+  if (model.architecture === "encoder-decoder") return model;
+  throw unsupported(model, head, ["classification", "span"]);
+}
+
+function noDistillation(): ConfigError {
   const expected = "a task of labels, or of answers that an encoder points at";
-  throw new ConfigError([{ path: "--teacher", expected, got: "one that writes texts" }]);
+  return new ConfigError([{ path: "--teacher", expected, got: "one that writes texts" }]);
 }
 
 const unsupported = ({ config }: Model, head: HeadKind, supported: readonly string[]) =>

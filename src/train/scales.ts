@@ -1,6 +1,6 @@
 // What the sums of a step are divided by, counted over all its micro-batches.
-import { lossCount, type ModelBatch, stackPositions } from "../tasks/index.ts";
-import { densityScale, type ScalarFeed, type StepGraph } from "./step.ts";
+import { type ModelBatch, stackPositions } from "../tasks/index.ts";
+import { densityScale, type StepGraph } from "./step.ts";
 
 /**
  * One over each count of the whole step: what the loss terms count, and the positions that the density loss counts in
@@ -10,14 +10,14 @@ export function stepScales(
   { lossScales, numVirtualTokens }: Pick<StepGraph, "lossScales" | "numVirtualTokens">,
   batches: readonly ModelBatch[],
   positions: "attended" | "all",
-): Partial<Record<ScalarFeed, number>> {
-  const counts: Partial<Record<ScalarFeed, number>> = {};
-  const count = (scale: ScalarFeed, things: number) => {
+): Readonly<Record<string, number>> {
+  const counts: Record<string, number> = {};
+  const count = (scale: string, things: number) => {
     counts[scale] = (counts[scale] ?? 0) + things;
   };
   for (const batch of batches) {
     count("microScale", 1);
-    for (const scale of lossScales) count(scale, lossCount(scale, batch));
+    for (const term of lossScales) count(term.scale, term.count(batch));
     const rows = batch.indices.length;
     const stacks = stackPositions(batch);
     for (const [stack, virtual] of Object.entries(numVirtualTokens) as [keyof typeof stacks, number][]) {
@@ -25,8 +25,5 @@ export function stepScales(
       count(densityScale(stack), positions === "attended" ? attendedTokens : rows * (virtual + length));
     }
   }
-  const scales: Partial<Record<ScalarFeed, number>> = {};
-  for (const [scale, things] of Object.entries(counts) as [ScalarFeed, number][])
-    scales[scale] = things === 0 ? 0 : 1 / things;
-  return scales;
+  return Object.fromEntries(Object.entries(counts).map(([scale, things]) => [scale, things === 0 ? 0 : 1 / things]));
 }

@@ -15,7 +15,7 @@ import type { ParameterSpec } from "../nn/index.ts";
 import { adamw, clipByGlobalNorm, globalNorm, isDecayed } from "../optim/index.ts";
 import { isAdded } from "../peft/index.ts";
 import { neuronMoments } from "../prune/index.ts";
-import { buildTaskGraph, type LossScale, type TaskGraph, type TaskGraphOptions } from "../tasks/index.ts";
+import { buildTaskGraph, type LossTerm, type TaskGraph, type TaskGraphOptions } from "../tasks/index.ts";
 import { elementCount } from "../tensor/index.ts";
 
 export interface StepOptions extends TaskGraphOptions {
@@ -42,8 +42,8 @@ export interface StepGraph {
   readonly trainable: readonly ParameterSpec[];
   /** Fed as the trained ones are, and no step's result. */
   readonly buffers: readonly ParameterSpec[];
-  /** What the terms of the task loss are divided by. */
-  readonly lossScales: readonly LossScale[];
+  /** What the terms of the task loss are divided by: the scalar of each, and what it counts. */
+  readonly lossScales: readonly Pick<LossTerm, "scale" | "count">[];
   /** Virtual tokens before each example's text, of every stack with MLPs; they are positions too. */
   readonly numVirtualTokens: StackTokens;
   /** Everything at once: `loss`, `taskLoss`, `densityLoss`, `density`, `energy.SITE`, `gradNorm`, `next.P`, `next.m.P`, `next.v.P`. */
@@ -54,28 +54,11 @@ export interface StepGraph {
   readonly update: Readonly<Record<string, Value>>;
 }
 
-/** Scalars fed at every run, float32. */
-export const SCALAR_FEEDS = [
-  "exampleScale",
-  "labelTokenScale",
-  "startScale",
-  "endScale",
-  "tokenScale",
-  "decoderTokenScale",
-  "microScale",
-  "epsilon",
-  "densityWeight",
-  "learningRate",
-  "correction1",
-  "correction2",
-] as const;
-export type ScalarFeed = (typeof SCALAR_FEEDS)[number];
-
 /** Virtual tokens by stack. */
 export type StackTokens = Readonly<Partial<Record<StackName, number>>>;
 
 /** The scalar that divides a stack's density loss by its counted positions. */
-export function densityScale(stack: StackName): ScalarFeed {
+export function densityScale(stack: StackName): string {
   return stack === "decoder" ? "decoderTokenScale" : "tokenScale";
 }
 
@@ -110,7 +93,7 @@ export function buildStep(options: StepOptions): StepGraph {
     parameters: task.parameters,
     trainable: trainable.map(({ spec }) => spec),
     buffers: task.trainable.flatMap(({ spec }) => (spec.buffer ? [spec] : [])),
-    lossScales: terms.map(({ scale }) => scale),
+    lossScales: terms.map(({ scale, count }) => ({ scale, count })),
     numVirtualTokens: Object.fromEntries(taps.map((tap) => [tap.stack, numVirtualTokens(tap, attended)])),
     step: { ...losses, ...measured, ...updates(task, gradients, options) },
     gradient,
@@ -122,7 +105,7 @@ function stepLosses(
   { graph, attended, losses, taps, trainable }: TaskGraph,
   { density, gates: price }: Pick<StepOptions, "density" | "gates">,
 ): Record<string, Value> {
-  const scalar = (name: ScalarFeed) => graph.input(name, "float32", []);
+  const scalar = (name: string) => graph.input(name, "float32", []);
   const taskLoss = losses
     .map(({ scale, values }) => mul(reduceSum(values), scalar(scale)))
     .reduce((sum, term) => add(sum, term));
@@ -157,7 +140,7 @@ function updates(
   { weightDecay, maxGradNorm, biasRate = 1, gates }: StepOptions,
 ): Record<string, Value> {
   const { graph } = task;
-  const scalar = (name: ScalarFeed) => graph.input(name, "float32", []);
+  const scalar = (name: string) => graph.input(name, "float32", []);
   const gradNorm = graph.at("clip", () => globalNorm(gradients));
   const clipped =
     maxGradNorm === null ? gradients : graph.at("clip", () => clipByGlobalNorm(gradients, gradNorm, maxGradNorm));

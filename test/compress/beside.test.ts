@@ -2,7 +2,7 @@
 import { existsSync, readFileSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import type { EncodedExamples, Task } from "../../src/data/index.ts";
+import type { EncodedExamples } from "../../src/data/index.ts";
 import { scoringBatches } from "../../src/evaluate/index.ts";
 import type { Value } from "../../src/graph/index.ts";
 import { openScorer } from "../../src/infer/index.ts";
@@ -64,9 +64,8 @@ async function distanceOf(
   models: readonly [PlainModel, PlainModel],
   { opened: { head } }: MergedModel,
   examples: EncodedExamples,
-  task: Task,
 ): Promise<number> {
-  const [batch] = scoringBatches(examples, task, "longest", examples.count);
+  const [batch] = scoringBatches(examples, head, "longest", examples.count);
   const logits: Float32Array[] = [];
   for (const { config, weights, beside } of models) {
     const method = { ...untrained(), hooks: beside!.method.hooks };
@@ -91,7 +90,6 @@ async function meanAdded(
   { model, weights, beside, opened: { head } }: MergedModel,
   sublayer: string,
   examples: EncodedExamples,
-  task: Task,
 ): Promise<number[]> {
   const seen: Value[] = [];
   const hooks: Hooks = {
@@ -103,7 +101,7 @@ async function meanAdded(
   const method = { ...untrained(), hooks: compose(beside!.method.hooks, hooks) };
   buildTaskGraph({ model, method, head });
   const program = await nodeBackend({ threads: 1 }).compile({ h: seen[0]! }, { weights });
-  const [batch] = scoringBatches(examples, task, "longest", examples.count);
+  const [batch] = scoringBatches(examples, head, "longest", examples.count);
   const { h } = await program.run({ ...Object.fromEntries(beside!.tensors), ...batch!.inputs });
   await program.dispose();
   const { attentionMask, labels } = batch!.inputs;
@@ -170,14 +168,10 @@ describe.each(CASES)("%s with %s and gates", (name, method) => {
     const frozen = await openMergedModel(environment, { kind: "run", folder: at("run") }, {}, { keepsMethod: true });
     const all = await openCompressData(environment, frozen, 32);
     const sites = frozen.model.mlps;
-    const facts = await layerFacts(
-      frozen,
-      sites,
-      await calibrate(backend, frozen, all.calibration, all.task, { moments: true }),
-    );
+    const facts = await layerFacts(frozen, sites, await calibrate(backend, frozen, all.calibration, { moments: true }));
     for (const { site, statistics } of facts) {
       if (!hasAdapter(frozen.weights, site)) continue;
-      const mean = await meanAdded(frozen, site.sublayer, all.calibration, all.task);
+      const mean = await meanAdded(frozen, site.sublayer, all.calibration);
       expect(Array.from(statistics!.added!, (value, d) => Math.abs(value - mean[d]!) < 1e-5)).not.toContain(false);
     }
     const kept = facts.map((_, i) => (i === 0 ? [1, 5, 8] : i === 1 ? [] : null));
@@ -187,7 +181,7 @@ describe.each(CASES)("%s with %s and gates", (name, method) => {
     const [said, really] = [await masked.said(all.heldOut, kept), await statedScores(backend, frozen, smaller, all)];
     expect(said.metrics).toEqual(really.after.metrics);
     expect(really.logitsDifference).toBeGreaterThan(1e-3);
-    const distance = await distanceOf([frozen, smaller], frozen, all.heldOut, all.task);
+    const distance = await distanceOf([frozen, smaller], frozen, all.heldOut);
     expect((await masked.divergence(all.heldOut, kept)) / distance).toBeCloseTo(1, 3);
     await masked.dispose();
   });

@@ -77,7 +77,7 @@ describe.each(["bert", "roberta"] as const)("%s", (modelType) => {
     }
     const logits = async (of: OnnxModel) => {
       const program = await nodeBackend({ threads: 1 }).open(deployedProgram(inferenceOf(frozen.config), of));
-      const made = await logitsOf(program, stated);
+      const made = await logitsOf(program, frozen.opened.head, stated);
       await program.dispose();
       return made;
     };

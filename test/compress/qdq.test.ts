@@ -223,11 +223,11 @@ describe("a model", () => {
   });
 
   test("says the same of a text in any company; with ranges of the run it does not", async () => {
-    const { calibration: texts } = await openCompressData(environment, frozen, 32);
+    const { calibration: texts, head } = await openCompressData(environment, frozen, 32);
     const inference = inferenceOf(frozen.config);
     const gap = async (model: OnnxModel) => {
       const program = await backend.open(deployedProgram(inference, model));
-      const [together, alone] = [await logitsOf(program, texts), await logitsOf(program, texts, 1)];
+      const [together, alone] = [await logitsOf(program, head, texts), await logitsOf(program, head, texts, 1)];
       await program.dispose();
       return Math.max(...together.map((value, i) => Math.abs(value - alone[i]!)));
     };

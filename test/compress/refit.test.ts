@@ -82,7 +82,7 @@ describe("plans", () => {
     const frozen = await openMergedModel(nodeEnvironment(), { kind: "run", folder: tiny.run }, {});
     const data = await openCompressData(nodeEnvironment(), frozen, 32);
     const backend = nodeBackend({ threads: 1 });
-    const of = (moments: boolean) => calibrate(backend, frozen, data.calibration, data.task, { moments });
+    const of = (moments: boolean) => calibrate(backend, frozen, data.calibration, { moments });
     const [without, statistics] = [await of(false), await of(true)];
     const facts = await layerFacts(frozen, frozen.model.mlps, statistics);
     for (const [layer, { site, statistics: found }] of facts.entries()) {

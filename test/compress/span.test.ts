@@ -91,7 +91,7 @@ describe.each(CASES)("%s", (_, data) => {
   test("a switched model says what the one really made smaller says, and moves as far", async () => {
     const backend = nodeBackend({ threads: 1 });
     const sites = frozen.model.mlps;
-    const statistics = await calibrate(backend, frozen, all.calibration, all.task, { moments: true });
+    const statistics = await calibrate(backend, frozen, all.calibration, { moments: true });
     const facts = await layerFacts(frozen, sites, statistics);
     const kept = facts.map((_of, i) => (i === 0 ? [1, 5, 8, 20] : i === 1 ? [] : null));
     const layers = facts.map((of, i) => keepNeurons(of, kept[i] ?? [...Array(of.site.neurons).keys()], "refit"));
@@ -105,7 +105,7 @@ describe.each(CASES)("%s", (_, data) => {
     const logits: Float32Array[] = [];
     for (const model of [frozen, smaller]) {
       const program = await compilePlain(backend, model);
-      logits.push(await logitsOf(program, all.heldOut));
+      logits.push(await logitsOf(program, all.head, all.heldOut));
       await program.dispose();
     }
     const distance = logits[0]!.reduce((sum, value, i) => sum + (value - logits[1]![i]!) ** 2, 0) / all.heldOut.count;

@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { type EncodedExamples, type Example, encodeAnswers, isTargets, isWindows } from "../../src/data/index.ts";
 import { scoringBatches } from "../../src/evaluate/index.ts";
-import { scoreDrop, type TaskScore } from "../../src/evaluate/task-scores.ts";
+import { scoreDrop } from "../../src/evaluate/task-scores.ts";
 import { type CompressData, openCompressData } from "../../src/jobs/compress/data.ts";
 import { exampleCount, examplesFrom, halves, joined, targetTokens } from "../../src/jobs/compress/examples.ts";
 import { calibrate, layerFacts, noneSwitched, openMasked } from "../../src/jobs/compress/scoring.ts";
@@ -28,7 +28,7 @@ const numbersOf = ({ data }: Tensor): number[] => Array.from(data as BigInt64Arr
 
 /** One batch of all examples, as scoring makes it. */
 function batchOf(examples: EncodedExamples) {
-  const [batch] = scoringBatches(examples, { kind: "seq2seq" }, "longest", examples.count);
+  const [batch] = scoringBatches(examples, { kind: "language-model" }, "longest", examples.count);
   return batch!;
 }
 
@@ -44,7 +44,7 @@ describe.each(Object.keys(VARIANTS) as Variant[])("%s", (variant) => {
     const overrides = { task: "seq2seq", data: at("data") } as const;
     frozen = await openMergedModel(environment, { kind: "model", model: at("model"), adapter: null }, overrides);
     data = await openCompressData(environment, frozen, 30);
-    const statistics = await calibrate(backend, frozen, data.calibration, data.task, { moments: true });
+    const statistics = await calibrate(backend, frozen, data.calibration, { moments: true });
     facts = await layerFacts(frozen, frozen.model.mlps, statistics);
   });
 
@@ -118,11 +118,9 @@ describe.each(Object.keys(VARIANTS) as Variant[])("%s", (variant) => {
 });
 
 test("what was lost is the mean of the differences, with its standard error and interval", () => {
-  const said = (scores: readonly number[]): TaskScore => ({
-    metrics: {},
-    score: scores.reduce((a, b) => a + b) / scores.length,
+  const said = (scores: readonly number[]) => ({
     count: scores.length,
-    scoreOn: (indices) => indices.reduce((sum, i) => sum + scores[i]!, 0) / indices.length,
+    scoreOn: (indices: readonly number[]) => indices.reduce((sum, i) => sum + scores[i]!, 0) / indices.length,
   });
   const dense = Array.from({ length: 100 }, (_, i) => (i % 2 === 0 ? 1 : 0.5));
   expect(scoreDrop(said(dense), said(dense))).toEqual({ lost: 0, standardError: 0, low: 0, high: 0 });

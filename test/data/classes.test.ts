@@ -3,18 +3,10 @@ import { readFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { gzipSync } from "node:zlib";
 import { describe, expect, test } from "vitest";
-import {
-  type Dataset,
-  type DatasetOptions,
-  GLUE_TASKS,
-  glueTask,
-  metricClasses,
-  openDataset,
-  splitOf,
-} from "../../src/data/index.ts";
+import { type Dataset, type DatasetOptions, GLUE_TASKS, glueTask, openDataset, splitOf } from "../../src/data/index.ts";
 import { ConfigError, DataError } from "../../src/errors.ts";
 import { memoryFiles } from "../../src/hub/files-memory.ts";
-import { glueMetrics } from "../../src/tasks/index.ts";
+import { glueMetrics, metricClasses } from "../../src/tasks/index.ts";
 
 type Content = string | Uint8Array;
 type Options = Omit<DatasetOptions, "data">;

@@ -120,7 +120,7 @@ test("folded into plain weights, masks and gates give the same logits", async ()
     const examples = await encodeExamples([{ text, label: null, line: 1 }], frozen.opened.base.tokenizer, {
       maxLength: 64,
     });
-    const batch = makeBatch(examples, [0], { kind: "classification", padding: "longest" });
+    const batch = makeBatch(examples, [0], { padding: "longest" });
     const { logits } = await program.run(inferenceFeeds(batch));
     expect(predictions[i]).toHaveLength(2);
     for (const [c, logit] of predictions[i]!.entries()) {

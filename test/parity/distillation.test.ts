@@ -18,11 +18,11 @@ afterAll(() => rmSync(folder, { recursive: true, force: true }));
 const backend = nodeBackend({ threads: 1 });
 
 describeWithPython("distillation as PyTorch's", (python) => {
-  test("classes, several labels, scores, places: losses, gradients, 20 steps", { timeout: 300_000 }, async () => {
+  test("classes, several labels, scores, places, tags: losses, gradients, 20 steps", { timeout: 300_000 }, async () => {
     const made = await runPython("scripts/golden/distillation.py", ["--out", folder], { interpreter: python });
     const cases = made.trim().split("\n");
-    expect(cases).toHaveLength(6);
-    expect(await expectParity(folder, { cache: join(folder, "cache") })).toBe(6);
+    expect(cases).toHaveLength(7);
+    expect(await expectParity(folder, { cache: join(folder, "cache") })).toBe(7);
   });
 });
 

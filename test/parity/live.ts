@@ -8,7 +8,7 @@ import { expectParity, expectUnsupported, isThorough } from "./suite.ts";
 
 /** Methods that every variant is compared with; those of `FULLY` with all there are. */
 const METHODS = ["full", "lora-all-bias", "adapter-pfeiffer"];
-const FULLY = ["gelu", "relu", "3-labels", "span", "pruned"];
+const FULLY = ["gelu", "relu", "3-labels", "span", "tokens", "pruned"];
 const TIMEOUT_MS = 20 * 60_000;
 
 /** One family's suite: every variant of its config, every method. */

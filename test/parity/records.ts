@@ -91,7 +91,8 @@ export interface EncoderRecord {
     | "regression"
     | "multi_label_classification"
     | "language_modeling"
-    | "question_answering";
+    | "question_answering"
+    | "token_classification";
   readonly numLabels: number;
   readonly method: MethodRecord;
   readonly trainables: readonly {
@@ -222,6 +223,7 @@ function headOf({ problem, numLabels }: EncoderRecord): HeadKind {
   if (problem === "regression") return { kind: "regression" };
   if (problem === "language_modeling") return { kind: "language-model" };
   if (problem === "question_answering") return { kind: "span" };
+  if (problem === "token_classification") return { kind: "token-classification", numLabels };
   return { kind: problem === "multi_label_classification" ? "multi-label" : "classification", numLabels };
 }
 

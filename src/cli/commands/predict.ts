@@ -75,7 +75,7 @@ function unreadable(file: string, cause: NodeJS.ErrnoException): FileError {
   return new FileError(file, `expected a file one may read, got ${cause.code ?? cause.message}`, { cause });
 }
 
-/** JSON lines with `text` and `pair`, or `question` and `context`; on standard input a line that does not start with `{` is a text itself. */
+/** JSON lines with `text` and `pair`, `question` and `context`, or `tokens`; on standard input a line that does not start with `{` is a text itself. */
 async function* parseLines(name: string, open: () => NodeJS.ReadableStream): AsyncGenerator<PredictInput> {
   const stream = () => open() as AsyncIterable<Buffer>;
   try {
@@ -90,7 +90,7 @@ function parseLine(file: string, line: number, content: string): PredictInput {
   if (file === "standard input" && !content.trimStart().startsWith("{")) return { text: content };
   const wrong = (expected: string) =>
     new DataError(file, { line, expected, got: content.length > 60 ? `${content.slice(0, 60)}…` : content });
-  let value: { text?: unknown; pair?: unknown; question?: unknown; context?: unknown } | null;
+  let value: Readonly<Record<"text" | "pair" | "question" | "context" | "tokens" | "words", unknown>> | null;
   try {
     value = JSON.parse(content) as typeof value;
   } catch {
@@ -100,8 +100,14 @@ function parseLine(file: string, line: number, content: string): PredictInput {
     if (typeof value.context !== "string") throw wrong('"context" beside "question"');
     return { question: value.question, context: value.context };
   }
+  const tokens = value?.tokens ?? value?.words;
+  if (tokens !== undefined && value?.text === undefined) {
+    if (Array.isArray(tokens) && tokens.length > 0 && tokens.every((token) => typeof token === "string"))
+      return { tokens };
+    throw wrong('"tokens" to be a list of words');
+  }
   if (typeof value !== "object" || typeof value?.text !== "string") {
-    throw wrong('a JSON object with "text", or with "question" and "context"');
+    throw wrong('a JSON object with "text", with "question" and "context", or with "tokens"');
   }
   if (value.pair !== undefined && typeof value.pair !== "string") throw wrong('"pair" to be text');
   return value.pair === undefined ? { text: value.text } : { text: value.text, pair: value.pair };

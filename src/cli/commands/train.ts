@@ -13,6 +13,7 @@ import {
   toJson,
 } from "../../report/index.ts";
 import { openSettings, type RunRecord } from "../../runs/index.ts";
+import { taskNamed } from "../../tasks/index.ts";
 import { joinPath } from "../../tensor/index.ts";
 import type { TrainEvent } from "../../train/index.ts";
 import type { Body } from "../command.ts";
@@ -91,12 +92,7 @@ function printSummary(terminal: Terminal, { result, settings }: RunRecord, folde
   if (folder === null || terminal.loudness === "silent") return;
   const next = [
     ["deft", "eval", folder],
-    [
-      "deft",
-      "predict",
-      folder,
-      ...(settings.task === "squad" ? ["--question", "…", "--context", "…"] : ["--text", "…"]),
-    ],
+    ["deft", "predict", folder, ...taskNamed(settings.task).exampleInput],
     ["deft", "profile", folder],
   ];
   terminal.note(`\nNext: open ${folder}/report.html, or\n${next.map((words) => `  ${shellLine(words)}`).join("\n")}`);

@@ -1,5 +1,5 @@
 // Which classes a data set has and in which order: those named, the file's own, those found in it; and a model's, matched by name.
-import { ConfigError } from "../../errors.ts";
+import { ConfigError, DataError } from "../../errors.ts";
 import type { DatasetOptions, ModelClasses } from "../split.ts";
 import type { Table } from "../tables/row.ts";
 import { type Task, tableTask } from "../task.ts";
@@ -11,6 +11,8 @@ import { type ClassOptions, classReader, type LabelReader, scoreReader } from ".
 export interface LabelColumn {
   readonly table: Table;
   readonly name: string;
+  /** The classes, where each has a column of its own. */
+  readonly classes?: readonly string[] | null;
 }
 
 /** A task with its classes, and how cells are read as them. */
@@ -78,21 +80,33 @@ const named = (names: readonly string[]): OwnNames => ({ names, isOfficial: true
 /** The names that the file gives its numbers, or the labels that are found in it. */
 async function ownNames(
   draft: Task,
-  { table, name }: LabelColumn,
+  { table, name, classes: columns }: LabelColumn,
   { labelsRequired, classes }: Pick<DatasetOptions, "labelsRequired" | "classes">,
 ): Promise<OwnNames> {
+  if (columns) return { names: columns, isOfficial: true, notes: [], canName: false };
   const given = table.classNames?.get(name);
   if (given !== undefined) return { names: given, isOfficial: true, notes: [], canName: false };
   const regression = draft.isPair ? "text-pair-regression" : "text-regression";
   try {
     const least = classes !== undefined && classes.isTrained !== true ? 1 : 2;
     const { labels, notes } = await findLabels(table, name, { regression, least });
+    if (draft.lists === "tags" && labels.length > 0 && labels.every((label) => /^\d+$/.test(label)))
+      throw numberedTags(table.file, name, labels);
     return { names: labels, isOfficial: false, notes, canName: true };
   } catch (error) {
     // a column that is no labels stands in no one's way where none are needed
     if (labelsRequired === false) return { names: [], isOfficial: false, notes: [], canName: false };
     throw error;
   }
+}
+
+function numberedTags(file: string, column: string, labels: readonly string[]): DataError {
+  return new DataError(file, {
+    column,
+    expected: "tags with names, such as B-PER, I-PER and O",
+    got: `the numbers ${labels.slice(0, 5).join(", ")}${labels.length > 5 ? ", …" : ""}`,
+    hint: "Name them in the order of their numbers (--labels O,B-PER,…), write the names into the file, or use a Parquet file that describes them.",
+  });
 }
 
 /** Names in the order of those that a person gave, and then of the model's. */

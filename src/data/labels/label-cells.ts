@@ -1,5 +1,5 @@
 // What stands in a label's cell: a label, nothing, a word for a missing value, or a list that no single label can be.
-import { pythonLiteral } from "../tables/python-literal.ts";
+import { printedValue } from "../tables/python-literal.ts";
 import { type Cell, cellText, quoted } from "../tables/row.ts";
 
 /** The words that pandas' `read_csv` takes as missing by default, version 3.1; an empty cell is one besides. */
@@ -37,18 +37,9 @@ export function labelCell(cell: Cell, isKnown: (text: string) => boolean = () =>
   if (isKnown(text)) return { kind: "label", label: text };
   if (text === "") return { kind: "empty" };
   if (MISSING_WORDS.has(text)) return { kind: "missing", word: text };
-  const value = typeof cell === "object" ? cell : nestedValue(text);
+  const value = typeof cell === "object" ? cell : printedValue(text);
   if (value === null) return { kind: "label", label: text };
   return { kind: Array.isArray(value) ? "list" : "record", text };
-}
-
-/** The list or record that a text prints, as pandas writes one into a CSV file; null where it is none. */
-function nestedValue(text: string): object | null {
-  if (!/^(?:[[{(]|array\()/.test(text)) return null;
-  const value = pythonLiteral(text)?.value ?? null;
-  // brackets around one value are a way of writing it
-  const isOne = text.startsWith("(") && Array.isArray(value) && value.length === 1;
-  return typeof value === "object" && !isOne ? value : null;
 }
 
 /** What a cell that is no label has, for a message. */

@@ -1,5 +1,6 @@
 // Which columns of a table hold the text, its pair, the label or the target.
 import { DataError, type DataIssue, nearest } from "../../errors.ts";
+import type { ListForm } from "./list-cells.ts";
 import type { Table } from "./row.ts";
 
 /** Positions of the columns; null where there is none. */
@@ -30,8 +31,17 @@ export const USUAL_TEXT = [
   "review",
   "title",
 ];
+export const USUAL_WORDS = ["tokens", "words", "1"];
 export const USUAL_PAIR = ["pair", "text_pair", "sentence2", "question2", "hypothesis", "text2", "sentence", "answer"];
 export const USUAL_LABEL = ["label", "labels", "class", "category", "target", "gold_label", "is_duplicate", "score"];
+
+/** Where the lists of labels usually stand; in a file whose columns have numbers in the last one. */
+export function usualLists(columns: readonly string[], form: ListForm): readonly string[] {
+  if (form === "classes") return ["labels", ...USUAL_LABEL, "classes", "categories", "tags"];
+  const last = columns.at(-1) ?? "";
+  const numbered = columns.length > 1 && /^\d+$/.test(last) ? [last] : [];
+  return ["tags", "ner_tags", "ner", "labels", "label", ...numbered];
+}
 
 /** Where a number to predict stands. */
 export const USUAL_SCORE = ["score", "label", "labels", "value", "rating", "similarity", "similarity_score", "target"];

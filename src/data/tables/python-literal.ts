@@ -20,6 +20,20 @@ export function pythonLiteral(text: string): { readonly value: unknown } | null 
   }
 }
 
+/** The list or record that a text prints, as pandas writes one into a CSV file; null where it is none. */
+export function printedValue(text: string): object | null {
+  if (!looksPrinted(text)) return null;
+  const value = pythonLiteral(text)?.value ?? null;
+  // brackets around one value are a way of writing it
+  const isOne = text.startsWith("(") && Array.isArray(value) && value.length === 1;
+  return typeof value === "object" && !isOne ? value : null;
+}
+
+/** Whether a text begins as a printed list or record does. */
+export function looksPrinted(text: string): boolean {
+  return /^(?:[[{(]|array\()/.test(text);
+}
+
 /** Ends the reading of a text that is no literal. */
 class NoLiteral extends Error {}
 

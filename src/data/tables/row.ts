@@ -12,6 +12,8 @@ export interface TableRow {
   readonly place?: { readonly file: string; readonly line: number };
   /** One for each column, unless `fault` says why not. */
   readonly cells: readonly Cell[];
+  /** Of a row that stands on several lines, a list's element on each: their numbers in the row's file. */
+  readonly lines?: readonly number[];
   /** What is wrong with the row as a row: its number of columns, its JSON. */
   readonly fault?: { readonly expected: string; readonly got: string };
 }
@@ -47,6 +49,13 @@ export interface CellFault {
 /** Where a row stands, for a message. */
 export function placeOf({ line, place }: TableRow): Pick<DataIssue, "file" | "line"> {
   return place ?? { line };
+}
+
+/** Where an element of a list stands in a row, for a message. */
+export function placeOfElement(row: TableRow, index: number): Pick<DataIssue, "file" | "line"> {
+  const place = placeOf(row);
+  const line = row.lines?.[index] ?? place.line;
+  return line === undefined ? place : { ...place, line };
 }
 
 /** A text cut short and quoted, for a message. */

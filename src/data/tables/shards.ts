@@ -90,8 +90,14 @@ export async function openTables(
   };
 }
 
-function placed({ line, cells, fault }: TableRow, file: string, before: number, order: readonly number[]): TableRow {
+function placed(
+  { line, cells, lines, fault }: TableRow,
+  file: string,
+  before: number,
+  order: readonly number[],
+): TableRow {
   const place = { file, line };
   if (fault !== undefined) return { line: before + line, place, cells, fault };
-  return { line: before + line, place, cells: order.map((at) => cells[at] ?? null) };
+  const own = lines === undefined ? {} : { lines };
+  return { line: before + line, place, cells: order.map((at) => cells[at] ?? null), ...own };
 }

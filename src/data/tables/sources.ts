@@ -31,14 +31,14 @@ export async function locate(files: Files, path: string, task: Task, wanted: rea
   const stat = await files.stat(path);
   if (stat === null) throw await noSuchPath(files, path);
   const glue = isGlueTask(task.name) ? (task as GlueTask) : null;
-  if (!stat.isFolder) return { whole: fileSource(path, "train", glue) };
+  if (!stat.isFolder) return { whole: fileSource(path, "train", task) };
   const known = [task.trainSplit, ...task.evalSplits, ...task.testSplits];
-  const hasSplits = (names: readonly string[]) => names.some((name) => splitOfName(name, known, glue) !== null);
+  const hasSplits = (names: readonly string[]) => names.some((name) => splitOfName(name, known, task) !== null);
   const folder = await splitFolder(files, glue === null ? path : await taskFolder(files, path, glue), hasSplits);
   const names = await files.list(folder);
   const splits = new Map<string, Source>();
   for (const split of known) {
-    const source = findSplit(folder, names, split, glue);
+    const source = findSplit(folder, names, split, task);
     if (source !== null) splits.set(split, source);
   }
   const train = splits.get(task.trainSplit);
@@ -84,11 +84,11 @@ async function taskFolder(files: Files, path: string, task: GlueTask): Promise<s
   return hasFiles || inner === undefined ? path : joinPath(path, inner);
 }
 
-function splitOfName(name: string, splits: readonly string[], task: GlueTask | null): string | null {
+function splitOfName(name: string, splits: readonly string[], task: Task): string | null {
   const isOf = (split: string) =>
     splitAliases(split).some((stem) => stemOf(name) === stem || stemOf(name).startsWith(`${stem}-0`)) &&
-    tableFormat(name) !== null;
-  return splits.find((split) => isOf(split) || (task?.name === "mrpc" && isOriginalMrpc(name, split))) ?? null;
+    formatFor(task, name) !== null;
+  return splits.find((split) => isOf(split) || (task.name === "mrpc" && isOriginalMrpc(name, split))) ?? null;
 }
 
 const ALIASES: { readonly [split: string]: readonly string[] } = {
@@ -109,9 +109,9 @@ export function canonicalSplit(name: string, known: readonly string[]): string {
 }
 
 /** @throws {ConfigError} when several files may hold the split. */
-function findSplit(folder: string, names: readonly string[], split: string, task: GlueTask | null): Source | null {
+function findSplit(folder: string, names: readonly string[], split: string, task: Task): Source | null {
   for (const stem of splitAliases(split)) {
-    const single = names.filter((name) => stemOf(name) === stem && tableFormat(name) !== null);
+    const single = names.filter((name) => stemOf(name) === stem && formatFor(task, name) !== null);
     const matches = [...single.map((name) => ({ name, parts: [name] })), ...shardsOf(folder, names, stem)];
     if (matches.length > 1)
       throw severalFiles(
@@ -123,7 +123,7 @@ function findSplit(folder: string, names: readonly string[], split: string, task
     const source = fileSource(joinPath(folder, match.parts[0]!), split, task);
     return { ...source, file: joinPath(folder, match.name), parts: match.parts.map((part) => joinPath(folder, part)) };
   }
-  return task?.name === "mrpc" ? originalMrpc(folder, names, split) : null;
+  return task.name === "mrpc" ? originalMrpc(folder, names, split) : null;
 }
 
 /** The error for a split that several files may hold. */
@@ -139,8 +139,14 @@ function stemOf(name: string): string {
   return plain.slice(0, plain.lastIndexOf("."));
 }
 
-function fileSource(file: string, split: string, task: GlueTask | null): Source {
+/** Texts given word by word come in CoNLL's form, whatever such a file is called. */
+function formatFor({ lists }: Task, file: string): TableFormat | null {
   const format = tableFormat(file);
+  return lists === "tags" && format === "tsv" ? "conll" : format;
+}
+
+function fileSource(file: string, split: string, task: Task): Source {
+  const format = formatFor(task, file);
   if (format === null) {
     throw new FileError(
       file,
@@ -150,7 +156,8 @@ function fileSource(file: string, split: string, task: GlueTask | null): Source 
       },
     );
   }
-  const headerless = format === "tsv" && split !== "test" ? (task?.headerless ?? null) : null;
+  const headers = isGlueTask(task.name) ? (task as GlueTask).headerless : null;
+  const headerless = format === "tsv" && split !== "test" ? headers : null;
   return { split, file, parts: [file], format, columns: headerless, ids: null };
 }
 

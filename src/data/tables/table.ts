@@ -1,6 +1,7 @@
 // Rows of CSV, TSV, JSON and Parquet files, streamed, each with its line; of several files as one table.
 import { DataError, FileError, UnsupportedError } from "../../errors.ts";
 import type { Files } from "../../tensor/index.ts";
+import { openConll } from "./conll.ts";
 import { csvRows } from "./csv.ts";
 import { isGzip, uncompressed, withoutGzip } from "./gzip.ts";
 import { openJson } from "./json-table.ts";
@@ -10,7 +11,8 @@ import { textLines } from "./text-blocks.ts";
 
 export const TABLE_FORMATS = ["csv", "tsv", "jsonl", "parquet"] as const;
 
-export type TableFormat = (typeof TABLE_FORMATS)[number];
+/** `conll` is a format of texts given word by word. */
+export type TableFormat = (typeof TABLE_FORMATS)[number] | "conll";
 
 export interface TableOptions {
   /** Default: by the file's extension. */
@@ -27,6 +29,10 @@ const EXTENSIONS: { readonly [extension: string]: TableFormat } = {
   ndjson: "jsonl",
   json: "jsonl",
   parquet: "parquet",
+  conll: "conll",
+  bio: "conll",
+  iob: "conll",
+  iob2: "conll",
 };
 
 /** The format a file's extension stands for, a `.gz` behind it set aside; null when it stands for none. */
@@ -42,7 +48,7 @@ export function tableFormat(path: string): TableFormat | null {
  *
  * CSV is RFC 4180 (quotes, newlines in quotes; `;` and tab are found from the header line); TSV is split at tabs, a
  * quote is a character like any other; JSON is one object a line, an array of objects, or `{"data": [objects]}`, and takes the columns
- * from its first object. All but Parquet may be compressed by gzip (`.gz`).
+ * from its first object; CoNLL has a word and its tags on each line. All but Parquet may be compressed by gzip (`.gz`).
  * @throws {FileError} when there is no such file.
  * @throws {DataError} when the file is empty or is not of its format.
  * @throws {UnsupportedError} when the extension is unknown.
@@ -61,6 +67,7 @@ export async function openTable(files: Files, path: string, options: TableOption
   if (stat.sizeBytes === 0) throw emptyFile(path);
   if (format === "parquet") return openParquet(files, path);
   const plain = uncompressed(files);
+  if (format === "conll") return openConll(plain, path);
   if (format === "jsonl") return openJson(plain, path);
   return openDelimited(plain, path, format === "csv" ? csvRows : tabbedRows, options.columns);
 }

@@ -1,7 +1,7 @@
 // Text to token ids and back, equal to Hugging Face's Rust tokenizers.
 import { ConfigError, UnsupportedError } from "../../errors.ts";
 import { decoderOf, withoutSpaces } from "./decoders.ts";
-import { type StageJson, type TokenizerConfigJson, type TokenizerJson, tokenContent } from "./json.ts";
+import { flagOf, type StageJson, type TokenizerConfigJson, type TokenizerJson, tokenContent } from "./json.ts";
 import { type Pipeline, pipelineOf, type TokenSpans } from "./pipeline.ts";
 import { addedTokens, keptLengths, type Piece, type Template, type Truncation, templateOf } from "./template.ts";
 
@@ -45,11 +45,19 @@ export interface Tokenizer {
   encode(text: string, pair?: string | null, options?: EncodeOptions): Encoding;
   /** Tokens of a text without special ones, each with the characters it stands for, in UTF-16 units. Errors as `encode`. */
   spans(text: string): TokenSpans;
+  /** Tokens of a text that is given in words, each tokenized by itself, without special ones; `owners` says whose each is. */
+  words(words: readonly string[]): { readonly ids: readonly number[]; readonly owners: readonly number[] };
   /** Puts the special tokens around token ids of a text or a pair; nothing is cut. */
   join(first: readonly number[], second?: readonly number[] | null): Omit<Encoding, "truncated" | "wholeLength">;
   decode(ids: ArrayLike<number>, options?: { readonly skipSpecialTokens?: boolean }): string;
   /** The id of a token as the vocabulary spells it. */
   tokenId(token: string): number | undefined;
+  /** A token as the vocabulary spells it. */
+  tokenOf(id: number): string;
+  /** Tokens, as the vocabulary spells them, as a text; nothing is left out. @see transformers `convert_tokens_to_string`. */
+  spelled(tokens: readonly string[]): string;
+  /** The tokenizer that reads a text's first word as `words` reads every word: a byte-level one puts a space before it. */
+  ofWords(): Tokenizer;
 }
 
 const ROLES = ["pad", "unk", "cls", "sep", "mask", "bos", "eos"] as const;
@@ -72,7 +80,12 @@ export function createTokenizer(
   if (padId === undefined) throw new UnsupportedError("a tokenizer without a padding token", ["[PAD]", "<pad>"]);
   const maxLength = maxLengthOf(config);
   const cutting = { ownMaxLength: maxLength, cutsLeft: cutsLeft(json, config) };
-  return {
+  const vocabulary = tokensById(pipeline);
+  const decoder = decoderOf(json.decoder as StageJson | null);
+  // byte-level words begin with a space: without one they would be read as parts of the word before
+  const isOfWords = withPrefixSpace(json) === json;
+  let ofWords: Tokenizer | null = null;
+  const tokenizer: Tokenizer = {
     padId,
     special,
     vocabSize: sizeOf(pipeline),
@@ -82,10 +95,46 @@ export function createTokenizer(
     encode: (text, pair = null, options = {}) => encode(pipeline.ids, template, cutting, text, pair, options),
     // oxlint-disable-next-line typescript/unbound-method
     spans: pipeline.spans,
+    words: (words) => (isOfWords ? tokensOfWords(words, pipeline) : tokenizer.ofWords().words(words)),
     join: (first, second = null) => assemble(second === null ? template.single : template.pair, first, second ?? []),
-    decode: decoding(pipeline, json, config),
+    decode: decoding(vocabulary, decoder, json, config),
     tokenId: (token) => pipeline.added.idOf(token),
+    tokenOf: (id) => vocabulary.contents.get(id) ?? "",
+    spelled: decoder,
+    ofWords() {
+      ofWords ??= isOfWords
+        ? tokenizer
+        : createTokenizer(withPrefixSpace(json), { ...config, add_prefix_space: true }, file);
+      return ofWords;
+    },
   };
+  return tokenizer;
+}
+
+/** tokenizer.json with a space put before a text, where the tokenizer is byte-level and puts none; else itself. */
+function withPrefixSpace(json: TokenizerJson): TokenizerJson {
+  const { pre_tokenizer: stage } = json;
+  if (stage?.type !== "ByteLevel" || flagOf(stage, "add_prefix_space", true)) return json;
+  // the step behind takes that space out of a token's place
+  const post = json.post_processor as StageJson | null;
+  const takesOut = post?.type === "RobertaProcessing" || post?.type === "ByteLevel";
+  return {
+    ...json,
+    pre_tokenizer: { ...stage, add_prefix_space: true },
+    post_processor: takesOut ? { ...post, add_prefix_space: true } : post,
+  };
+}
+
+function tokensOfWords(words: readonly string[], pipeline: Pipeline) {
+  const ids: number[] = [];
+  const owners: number[] = [];
+  for (const [index, word] of words.entries()) {
+    for (const id of pipeline.ids(word)) {
+      ids.push(id);
+      owners.push(index);
+    }
+  }
+  return { ids, owners };
 }
 
 interface Cutting {
@@ -133,16 +182,30 @@ function assemble(parts: readonly Piece[], first: readonly number[], second: rea
   return { ids, typeIds, specialTokensMask };
 }
 
-/** transformers' `decode`: ids that no token has are left out. */
-function decoding(pipeline: Pipeline, json: TokenizerJson, config: TokenizerConfigJson): Tokenizer["decode"] {
-  const decode = decoderOf(json.decoder as StageJson | null);
+/** How tokens are spelled, and which of them are special. */
+interface SpelledTokens {
+  readonly contents: ReadonlyMap<number, string>;
+  readonly special: ReadonlySet<string>;
+}
+
+function tokensById({ vocabulary, added }: Pipeline): SpelledTokens {
   const contents = new Map<number, string>();
-  for (const [token, id] of pipeline.vocabulary) contents.set(id, token);
+  for (const [token, id] of vocabulary) contents.set(id, token);
   const special = new Set<string>();
-  for (const { id, content, special: isSpecial } of pipeline.added.byId()) {
+  for (const { id, content, special: isSpecial } of added.byId()) {
     contents.set(id, content);
     if (isSpecial) special.add(content);
   }
+  return { contents, special };
+}
+
+/** transformers' `decode`: ids that no token has are left out. */
+function decoding(
+  { contents, special }: SpelledTokens,
+  decode: (tokens: readonly string[]) => string,
+  json: TokenizerJson,
+  config: TokenizerConfigJson,
+): Tokenizer["decode"] {
   // the clean-up is made for WordPiece; transformers leaves BPE alone
   const cleansUp = config.clean_up_tokenization_spaces === true && json.model.type !== "BPE";
   return (ids, { skipSpecialTokens = true } = {}) => {

@@ -30,7 +30,7 @@ export function latencyBatches(
   const indices = (batch: number) =>
     Int32Array.from({ length: batchSize }, (_, i) => (batch * batchSize + i) % examples.count);
   const plan = { batchCount: rounds, indices };
-  return [...batches(examples, plan, { kind: "regression", padding: "longest" })].map(inferenceFeeds);
+  return [...batches(examples, plan, { padding: "longest" })].map(inferenceFeeds);
 }
 
 /**

@@ -175,7 +175,7 @@ async function* chosen(
   }
   yield stage("calibrate", `${exampleCount(data.calibration)} examples of ${data.calibrationSplit}`);
   const moments = needsMoments(sites, options.rule, compensation);
-  const statistics = await calibrate(backend, frozen, data.calibration, data.task, { moments });
+  const statistics = await calibrate(backend, frozen, data.calibration, { moments });
   const facts: LayerFacts[] = await layerFacts(frozen, sites, statistics);
   yield stage("choose", "choosing what to remove");
   const context = {

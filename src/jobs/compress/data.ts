@@ -1,17 +1,25 @@
 // What compression is measured on: calibration texts, a half of dev to search on and the other half to state the result on.
-import { draftTask, type EncodedExamples, isTargets, splitOf, type Task } from "../../data/index.ts";
+import { type EncodedExamples, isTargets, splitOf, type Task } from "../../data/index.ts";
 import { ConfigError, FileError } from "../../errors.ts";
 import { encodeSplit, openData } from "../../evaluate/index.ts";
 import type { GenerationOptions } from "../../infer/index.ts";
-import { classesOf, type MergedModel, maxLengthOf, targetData, writingOptions } from "../../load/index.ts";
+import {
+  classesOf,
+  type MergedModel,
+  maxLengthOf,
+  targetData,
+  tasksOfHead,
+  writingOptions,
+} from "../../load/index.ts";
 import type { Environment } from "../../runs/index.ts";
 import { generationOptions, spanOptions, type TaskName } from "../../settings/index.ts";
-import type { HeadKind, SpanOptions } from "../../tasks/index.ts";
+import { type HeadKind, headRecord, type SpanOptions, taskNamed, taskOfHead } from "../../tasks/index.ts";
 import { exampleCount, examplesFrom, halves, joined, sampleCount, targetTokens } from "./examples.ts";
 
 /** Examples for each purpose; none is in two of `search` and `stated`. */
 export interface CompressData {
   readonly task: Task;
+  readonly head: HeadKind;
   /** The evaluation split's name. */
   readonly split: string;
   /** What a person should know of how the data were read. */
@@ -67,6 +75,7 @@ export async function openCompressData(
   const train = whole?.splits.has(trainName) ? await encode(trainName) : null;
   return {
     task: dataset.task,
+    head: opened.head,
     split,
     notes: dataset.notes,
     calibrationSplit: train === null ? split : trainName,
@@ -120,19 +129,11 @@ function usualCalibration(examples: EncodedExamples): number {
 /** Training examples that a search looks at besides its half of the evaluation split; fewer where each is to be written. */
 const SEARCH_EXAMPLES = { encoder: 1024, "encoder-decoder": 256 } as const;
 
-/** Tasks of the heads that give no labels. */
-const TEXT_TASKS: Readonly<Partial<Record<HeadKind["kind"], readonly TaskName[]>>> = {
-  span: ["squad"],
-  "language-model": ["squad", "seq2seq"],
-};
-
 /** @throws {ConfigError} when the model's head cannot do the task. */
 function checkTask(task: TaskName, { head }: MergedModel["opened"]): void {
-  const own = TEXT_TASKS[head.kind];
-  const isText = TEXT_TASKS["language-model"]!.includes(task);
-  const scores = !isText && draftTask(task).kind === "regression";
-  const fits = own === undefined ? !isText && scores === (head.kind === "regression") : own.includes(task);
-  if (fits) return;
-  const kind = head.kind === "regression" ? "a task of scores" : "a task of labels";
-  throw new ConfigError([{ path: "--task", expected: own?.join(" or ") ?? kind, got: task }]);
+  const names = tasksOfHead(head);
+  if (names.includes(task)) return;
+  const ofLabels = taskNamed(task).hasClasses ? `a task for ${headRecord(head).name}` : "a task of labels";
+  const many = taskOfHead(head).hasClasses ? ofLabels : "a task of scores";
+  throw new ConfigError([{ path: "--task", expected: names.length <= 2 ? names.join(" or ") : many, got: task }]);
 }

@@ -31,7 +31,7 @@ export async function chooseDecoding(
   const calibration = await calibrateSparseMlp(
     options,
     new Map(),
-    scoringBatches(texts, data.task, "longest", 1),
+    scoringBatches(texts, data.head, "longest", 1),
     data.generation,
   );
   const said = async (plan: SparseMlpPlan | null) => {

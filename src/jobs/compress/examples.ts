@@ -85,6 +85,7 @@ function rowsAt(examples: EncodedExamples, indices: readonly number[]): EncodedE
     totalTokens: lengths.reduce((sum, length) => sum + length, 0),
     tokens: (index) => examples.tokens(indices[index]!),
     segmentStart: (index) => examples.segmentStart(indices[index]!),
+    ...(examples.labelList ? { labelList: (index: number) => examples.labelList!(indices[index]!) } : {}),
     ...spans,
     ...(isTargets(examples)
       ? {
@@ -111,6 +112,9 @@ export function joined(a: EncodedExamples, b: EncodedExamples): EncodedExamples 
     longest: Math.max(a.longest, b.longest),
     tokens: (index) => at(a, b, index, (of, own) => of.tokens(own)),
     segmentStart: (index) => at(a, b, index, (of, own) => of.segmentStart(own)),
+    ...(a.labelList && b.labelList
+      ? { labelList: (index: number) => at(a, b, index, (of, own) => of.labelList!(own)) }
+      : {}),
     ...(isTargets(a) && isTargets(b)
       ? {
           targetLengths: joinedIntegers(a.targetLengths, b.targetLengths),

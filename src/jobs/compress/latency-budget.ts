@@ -150,10 +150,10 @@ function readingBatches(examples: EncodedExamples, batchSize: number, rounds: nu
   const indices = (batch: number) =>
     Int32Array.from({ length: batchSize }, (_, i) => (batch * batchSize + i) % examples.count);
   const plan = { batchCount: rounds, indices };
-  return Array.from(
-    batches(examples, plan, { kind: "regression", padding: "longest" }),
-    ({ tokenIds, attentionMask }) => ({ tokenIds, attentionMask }),
-  );
+  return Array.from(batches(examples, plan, { padding: "longest" }), ({ tokenIds, attentionMask }) => ({
+    tokenIds,
+    attentionMask,
+  }));
 }
 
 /** One step of every text of a batch, behind `past` tokens. */

@@ -1,11 +1,12 @@
 // What a compression came to: sizes, scores of quantised weights, latency, and whether a budget holds.
 
-import { logitsOf, scoreDrop, scoreLogits, type TaskScore } from "../../evaluate/index.ts";
+import { logitsOf, scoreDrop, scoreLogits } from "../../evaluate/index.ts";
 import type { SparseMlpPlan } from "../../infer/index.ts";
 import { type MergedModel, openDeployed } from "../../load/index.ts";
 import { keptCount, type LayerPlan, type PlainModel, type WeightQuantization } from "../../prune/index.ts";
 import type { BudgetOutcome, Compression, ModelSize, StoredDecoding } from "../../runs/index.ts";
 import type { Backend } from "../../runtime/index.ts";
+import type { TaskScore } from "../../tasks/index.ts";
 import { parameterCount } from "../../tensor/index.ts";
 import { fewBits } from "../export/quantized-backend.ts";
 import { calibrateActivations, staticRanges } from "./calibrate.ts";
@@ -51,7 +52,7 @@ export async function quantizedMetrics(backend: Backend, quantizing: Quantizing)
     precision === "qdq" ? staticRanges(await calibrateActivations(backend, smaller, data.calibration)) : undefined;
   const program = await openDeployed(backend, smaller, precision, { ranges });
   try {
-    return { ...scoreLogits(await logitsOf(program, stated), stated, data).metrics };
+    return { ...scoreLogits(await logitsOf(program, data.head, stated), stated, data).metrics };
   } finally {
     await program.dispose();
   }

@@ -3,6 +3,7 @@ import { ConfigError, type ConfigIssue } from "../../errors.ts";
 import type { MergedModel } from "../../load/index.ts";
 import { full, kindsOf, lora, MERGEABLE, type MethodSettings, recordOf } from "../../peft/index.ts";
 import { DEFAULTS, type Settings } from "../../settings/index.ts";
+import { headRecord } from "../../tasks/index.ts";
 
 export const RECOVERY_METHODS = ["lora", "full"] as const;
 
@@ -47,7 +48,7 @@ export function recoveryFor({ opened, beside }: MergedModel, request: RecoveryRe
     const got = `one of ${method.settings.kind}`;
     issues.push({ path: "--recovery-steps", expected: `a run of ${kindsOf(MERGEABLE)}`, got });
   }
-  const writes = head.kind === "language-model";
+  const { writes } = headRecord(head);
   const distillation = request.distillation ?? (writes ? 0 : DEFAULTS["distillation-weight"]);
   if (distillation > 0 && writes) {
     const expected = "0 for a model that writes";

@@ -1,14 +1,7 @@
 // Scoring without rebuilding: one program whose neurons are switched by what it is fed, and plain models beside it.
 
-import type { EncodedExamples, Task } from "../../data/index.ts";
-import {
-  divergenceOf,
-  LogitRows,
-  logitsOf,
-  scoreLogits,
-  scoringBatches,
-  type TaskScore,
-} from "../../evaluate/index.ts";
+import type { EncodedExamples } from "../../data/index.ts";
+import { divergenceOf, logitRows, logitsOf, scoreLogits, scoringBatches } from "../../evaluate/index.ts";
 import { openScorer, type SparseMlpPlan } from "../../infer/index.ts";
 import { compilePlain, type MergedModel } from "../../load/index.ts";
 import type { MlpSite } from "../../models/index.ts";
@@ -28,7 +21,7 @@ import {
 } from "../../prune/index.ts";
 import type { Backend } from "../../runtime/index.ts";
 import { SCORING_BATCH } from "../../settings/index.ts";
-import { buildTaskGraph } from "../../tasks/index.ts";
+import { buildTaskGraph, type TaskScore } from "../../tasks/index.ts";
 import type { CompressData } from "./data.ts";
 import { openDivergence, openWriting, plainWriting, writtenDifference } from "./writing.ts";
 
@@ -40,7 +33,6 @@ export async function calibrate(
   backend: Backend,
   { opened, model, weights, beside }: MergedModel,
   examples: EncodedExamples,
-  task: Task,
   { moments = false } = {},
 ): Promise<NeuronStatistics[]> {
   const sites = model.mlps;
@@ -52,7 +44,7 @@ export async function calibrate(
   const fed = Object.fromEntries(beside?.tensors ?? []);
   const meter = new CalibrationMeter(taps);
   try {
-    for (const { inputs } of scoringBatches(examples, task, "longest", SCORING_BATCH))
+    for (const { inputs } of scoringBatches(examples, opened.head, "longest", SCORING_BATCH))
       meter.add(await program.run({ ...fed, ...inputs }));
   } finally {
     await program.dispose();
@@ -98,11 +90,11 @@ async function maskedEncoder(
   const compile = { mapWeights: false };
   const scorer = await openScorer({ model, method, head, weights, backend, density: false, compile });
   const logits = async (examples: EncodedExamples, kept: KeptNeurons) => {
-    const scored = scoringBatches(examples, data.task, "longest", SCORING_BATCH);
+    const scored = scoringBatches(examples, head, "longest", SCORING_BATCH);
     const fed = new Map([...(beside?.tensors ?? []), ...switchFeeds(facts, kept)]);
-    const rows = new LogitRows(examples);
+    const rows = logitRows(head, examples);
     for (const batch of scored) rows.add(await scorer.run(fed, batch), batch.indices);
-    return rows.logits;
+    return rows.logits.all;
   };
   const dense = new WeakMap<EncodedExamples, Float32Array>();
   return {
@@ -167,7 +159,7 @@ export async function statedScores(
   }
   const logits = async (model: PlainModel) => {
     const program = await compilePlain(backend, model);
-    return logitsOf(program, stated).finally(() => program.dispose());
+    return logitsOf(program, data.head, stated).finally(() => program.dispose());
   };
   const [first, second] = [await logits(frozen), await logits(smaller)];
   return {

@@ -13,6 +13,7 @@ import {
   type Sizes,
   search,
 } from "../../prune/index.ts";
+import { readingHead } from "../../tasks/index.ts";
 import { exampleCount, examplesFrom, sampleCount } from "./examples.ts";
 import { meanTargetTokens, openLatency } from "./latency-budget.ts";
 import type { CompressRule } from "./options.ts";
@@ -119,7 +120,7 @@ function alikeLayers({ model, opened: { head } }: RuleContext["frozen"]): number
   const layers = all(sites.length);
   if (model.architecture === "encoder-decoder")
     return (["encoder", "decoder"] as const).map((stack) => layers.filter((i) => sites[i]!.stack === stack));
-  return head.kind === "span" ? [layers] : [layers.slice(0, -1), layers.slice(-1)];
+  return readingHead(head).readsFirstOnly ? [layers.slice(0, -1), layers.slice(-1)] : [layers];
 }
 
 function outOfReach(asked: number, floor: number): ConfigError {

@@ -1,8 +1,8 @@
 // Models that write, as compression measures them: texts for their score, logits over given texts for how far they moved.
 
-import { type EncodedExamples, isWindows } from "../../data/index.ts";
+import type { EncodedExamples } from "../../data/index.ts";
 import { InternalError } from "../../errors.ts";
-import { needsScore, scoreTexts, scoringBatches, type TaskScore, writtenTexts } from "../../evaluate/index.ts";
+import { scoringBatches, writtenTexts } from "../../evaluate/index.ts";
 import { cast, matmul, mul, reduceSum, reshape, square, sub, type Value } from "../../graph/index.ts";
 import {
   type GenerationOptions,
@@ -18,7 +18,7 @@ import { type Method, untrained } from "../../peft/index.ts";
 import type { PlainModel } from "../../prune/index.ts";
 import type { Backend } from "../../runtime/index.ts";
 import { SCORING_BATCH } from "../../settings/index.ts";
-import { buildTaskGraph, IGNORED_LABEL, type ModelBatch } from "../../tasks/index.ts";
+import { buildTaskGraph, IGNORED_LABEL, type ModelBatch, type TaskScore, writingTask } from "../../tasks/index.ts";
 import { type Tensor, type Weights, zeros } from "../../tensor/index.ts";
 import type { CompressData } from "./data.ts";
 
@@ -66,15 +66,16 @@ export async function openWriting(
   const generator = await openGenerator({ ...options, sparseMlp: written.decoding });
   // only a question of several windows asks how likely its texts are
   let scorer: Promise<Scorer> | null = null;
+  const record = writingTask(task.kind);
   return {
     async said(examples, fed = new Map()) {
-      const scored = isWindows(examples) ? needsScore(examples) : () => false;
-      const isScored = isWindows(examples) && Array.from(examples.owners.keys()).some(scored);
+      const scored = record.needsScore(examples);
+      const isScored = Array.from({ length: examples.count }, (_, row) => row).some(scored);
       if (isScored) scorer ??= openScorer({ ...options, head: HEAD, density: false });
       const writing = { generator, scorer: isScored ? await scorer : null, tokenizer: base.tokenizer, generation };
-      const batches = scoringBatches(examples, task, "longest", SCORING_BATCH);
+      const batches = scoringBatches(examples, HEAD, "longest", SCORING_BATCH);
       const all = new Map([...written.fed, ...fed]);
-      return scoreTexts(await writtenTexts(writing, all, batches, examples.count, scored), examples, task);
+      return record.score(await writtenTexts(writing, all, batches, examples.count, scored), examples, task);
     },
     async dispose() {
       await generator.dispose();
@@ -121,8 +122,7 @@ export async function openDivergence(backend: Backend, written: WritingModel): P
   const kept = new WeakMap<EncodedExamples, Tensor[]>();
   const run = ({ inputs }: ModelBatch, fed: ReadonlyMap<string, Tensor>, reference: Tensor) =>
     program.run({ ...inputs, ...Object.fromEntries(written.fed), ...Object.fromEntries(fed), reference });
-  const batchesOf = (examples: EncodedExamples) =>
-    scoringBatches(examples, { kind: "seq2seq" }, "longest", LOGITS_BATCH);
+  const batchesOf = (examples: EncodedExamples) => scoringBatches(examples, HEAD, "longest", LOGITS_BATCH);
   const referencesOf = async (examples: EncodedExamples, dense: ReadonlyMap<string, Tensor>) => {
     const references: Tensor[] = [];
     for (const batch of batchesOf(examples)) {
@@ -167,7 +167,7 @@ export async function writtenDifference(
   const second = await open(models[1]);
   let worst = 0;
   try {
-    for (const batch of scoringBatches(examples, { kind: "seq2seq" }, "longest", LOGITS_BATCH)) {
+    for (const batch of scoringBatches(examples, HEAD, "longest", LOGITS_BATCH)) {
       const [a, b] = [await first.run(models[0].fed, batch), await second.run(models[1].fed, batch)];
       worst = Math.max(worst, largestDifference(a.logits!, b.logits!, batch.inputs.labels!));
     }

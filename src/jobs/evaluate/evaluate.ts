@@ -2,6 +2,7 @@
 import {
   draftTask,
   type EncodedExamples,
+  isGlueTask,
   type ModelClasses,
   openDataset,
   type Split,
@@ -24,9 +25,11 @@ import {
   scoringLengthOf,
   targetData,
   targetName,
+  tasksOfHead,
 } from "../../load/index.ts";
 import { cutTexts, type Environment, type Watched } from "../../runs/index.ts";
-import type { Evaluation, HeadKind } from "../../tasks/index.ts";
+import type { TaskName } from "../../settings/index.ts";
+import { type Evaluation, headRecord, taskNamed } from "../../tasks/index.ts";
 
 /** A density measurement without labels. */
 export interface Profile {
@@ -46,6 +49,7 @@ export async function evaluateRun(
   watched: Watched = {},
 ): Promise<Evaluation> {
   const opened = await openTarget(environment, target, overrides);
+  checkLabels(targetData(opened).task, opened);
   const { dataset, split } = await openSplit(environment, opened, classesOf(opened, targetName(target)));
   checkHead(dataset.task, opened);
   checkSparseDecoding(opened);
@@ -79,26 +83,30 @@ function sayCut(opened: OpenedTarget, examples: EncodedExamples, watched: Watche
   cut.say(watched);
 }
 
+/**
+ * Labels of another kind are refused before the data are read as what they are not: GLUE's are known, and told by their number.
+ * @throws {ConfigError} when the task's labels are not of the head's kind.
+ */
+function checkLabels(task: TaskName, { head, base }: Pick<OpenedTarget, "head" | "base">): void {
+  const needed = taskNamed(task).reading?.head;
+  const given = headRecord(head);
+  const areLabels = needed?.classNames([]) != null && given.classNames([]) !== null && !isGlueTask(task);
+  if (!areLabels || needed.kind === given.kind) return;
+  const { problem_type: problem } = base.config;
+  const stated = typeof problem === "string" ? ` (problem_type ${problem})` : "";
+  throw new ConfigError(
+    [{ path: `--task ${task}`, expected: `a model with ${needed.name}`, got: `one with ${given.name}${stated}` }],
+    { hint: `Such a model does --task ${tasksOfHead(head).at(-1)!}.` },
+  );
+}
+
 /** @throws {ConfigError} when the task asks for other answers than the head gives. */
 function checkHead(task: Task, { base, head }: Pick<OpenedTarget, "base" | "head">): void {
-  const [needed, got] = [headOf(task, base), head].map(describeHead);
+  const [needed, got] = [headOf(task, base), head].map((one) => headRecord(one).gives(one));
   if (needed === got) return;
   throw new ConfigError([{ path: `--task ${task.name}`, expected: `a model with ${needed}`, got: `one with ${got}` }], {
     hint: "Evaluate a run on the task it was trained for.",
   });
-}
-
-function describeHead(head: HeadKind): string {
-  switch (head.kind) {
-    case "regression":
-      return "a regression";
-    case "span":
-      return "answer spans";
-    case "language-model":
-      return "text";
-    default:
-      return `${head.numLabels} classes`;
-  }
 }
 
 /** Density on a data set, with or without labels. */
@@ -114,18 +122,13 @@ export async function profileRun(
   const scorer = await openTargetScorer(environment, opened, { density: true });
   try {
     const lengths = { ...options.data, maxLength: scoringLengthOf(opened) };
-    const answersText = opened.head.kind === "span" || opened.head.kind === "language-model";
-    const task = answersText ? dataset.task : undefined;
+    // texts of any task are read as the model's own task reads them
+    const task = dataset.task.kind === opened.kind ? dataset.task : { kind: opened.kind };
     const examples = await encodeSplit(unlabelled(split), opened.base, lengths, task, { isUsable: true });
     sayCut(opened, examples, watched);
     const scores = await scorer.score(
       opened.trained,
-      scoringBatches(
-        examples,
-        { kind: opened.isRegression ? "regression" : "classification" },
-        options.data.padding,
-        options.batchSize,
-      ),
+      scoringBatches(examples, opened.head, options.data.padding, options.batchSize),
       examples.count,
     );
     return {
@@ -143,7 +146,7 @@ export async function profileRun(
 /** The split without its labels, which may be another task's. */
 function unlabelled(split: Split): Split {
   async function* examples() {
-    for await (const example of split.examples()) yield { ...example, label: null };
+    for await (const example of split.examples()) yield { ...example, label: null, labelList: null };
   }
   return { ...split, examples };
 }

@@ -16,7 +16,7 @@ import type { T5Config } from "../../models/index.ts";
 import type { FileLimits } from "../../onnx/index.ts";
 import type { WeightQuantization } from "../../prune/index.ts";
 import { DECODING_FILE, type Environment, PLAN_FILES, readCompression } from "../../runs/index.ts";
-import type { HeadKind } from "../../tasks/index.ts";
+import { type HeadKind, headRecord } from "../../tasks/index.ts";
 import { type Files, joinPath, parentFolder } from "../../tensor/index.ts";
 import { taskRanges } from "../compress/calibrate.ts";
 import { exportedLength } from "./exported-length.ts";
@@ -63,7 +63,7 @@ export async function exportOnnx(
     written = await writeOnnxFolder(files, folder, frozen, wanted, { ...limits, ranges });
   });
   const made = written.map(({ precision, file, sizeBytes }) => ({ precision, path: `onnx/${file}`, sizeBytes }));
-  const loads = loadingLine(output, wanted, frozen.opened.head.kind);
+  const loads = loadingLine(output, wanted, frozen.opened.head);
   return { output, files: made, loads, notes: tokenizerNotes(frozen.opened) };
 }
 
@@ -143,17 +143,12 @@ async function writeGeneration(files: Files, { opened, model }: MergedModel, fol
   await files.write(joinPath(folder, name), stored ? await files.read(own) : jsonText(specialIds(model.config)));
 }
 
-const TASKS: Readonly<Partial<Record<HeadKind["kind"], string>>> = {
-  span: "question-answering",
-  "language-model": "text2text-generation",
-};
-
-function loadingLine(output: string, precisions: readonly Precision[], head: HeadKind["kind"]): string {
+function loadingLine(output: string, precisions: readonly Precision[], head: HeadKind): string {
   const folder = output.replace(/\/+$/, "");
   const [parent, name] = [parentFolder(folder), folder.slice(folder.lastIndexOf("/") + 1)];
   const dtype = ONNX_DTYPES[precisions.at(-1) ?? "fp32"];
-  const task = TASKS[head] ?? "text-classification";
-  return `env.localModelPath = "${parent}"; await pipeline("${task}", "${name}", { dtype: "${dtype}" })`;
+  const { pipelineTag } = headRecord(head).hf;
+  return `env.localModelPath = "${parent}"; await pipeline("${pipelineTag}", "${name}", { dtype: "${dtype}" })`;
 }
 
 /** Where Transformers.js reads texts otherwise than the model was given them here. */
@@ -172,7 +167,7 @@ function tokenizerNotes({ base: { tokenizer }, head }: OpenedTarget): string[] {
             .map((text) => JSON.stringify(text))
             .join(", ")}`,
         ]),
-    ...(name === WRITTEN_AS_STORED && pair.includes(1) && head.kind !== "language-model" ? [segments] : []),
+    ...(name === WRITTEN_AS_STORED && pair.includes(1) && !headRecord(head).writes ? [segments] : []),
   ];
 }
 

@@ -25,6 +25,7 @@ import {
 } from "../../peft/index.ts";
 import { type PaddedModel, padded } from "../../prune/index.ts";
 import { type Environment, PRUNING_FILE, type Pruning, pruningText } from "../../runs/index.ts";
+import { headRecord } from "../../tasks/index.ts";
 import type { Weights } from "../../tensor/index.ts";
 import { zerosKept } from "../prune/pruned-model.ts";
 import { writeRequantized } from "./export-quantized.ts";
@@ -78,11 +79,12 @@ export async function exportRun(
 
 async function exportAdapter(
   { files }: Environment,
-  { base, method, trained, labels }: OpenedTarget,
+  opened: OpenedTarget,
   format: Exclude<ExportFormat, "merged">,
   output: string,
 ): Promise<Exported> {
-  const adapter = publicAdapter(method.settings, trained, base, labels);
+  const { base, method, trained } = opened;
+  const adapter = publicAdapter(method.settings, trained, base, opened);
   if (adapter === null || recordOf(method.settings).format?.library !== format)
     throw noSuchForm(format, method.settings, base);
   await writeWhole(files, output, (folder) => writeAdapter(files, folder, adapter));
@@ -143,7 +145,7 @@ async function exportMerged(environment: Environment, opened: OpenedTarget, outp
     weights,
     also: pruning ? { [PRUNING_FILE]: pruningText(pruning) } : {},
   });
-  const loads = `${AUTO_CLASSES[head.kind]}.from_pretrained("${output}")`;
+  const loads = `${headRecord(head).hf.autoModelClass}.from_pretrained("${output}")`;
   return { output, format: "merged", loads, notes: [...paddingNotes(plain), ...notes] };
 }
 
@@ -169,21 +171,14 @@ async function exportRequantized(
     place,
     overrides,
   );
-  const loads = format === "nf4" ? `${AUTO_CLASSES[opened.head.kind]}.from_pretrained("${output}")` : "no library";
+  const loads =
+    format === "nf4" ? `${headRecord(opened.head).hf.autoModelClass}.from_pretrained("${output}")` : "no library";
   if (scores === null) return { output, format: "merged", loads, notes: [] };
   const [metric, apart] = Object.entries(scores.apart.metrics)[0] ?? ["loss", scores.apart.loss];
   const merged = scores.merged.metrics[metric] ?? scores.merged.loss;
   const note = `merging into ${format} changes ${metric} from ${apart?.toFixed(4)} to ${merged.toFixed(4)}, and loss from ${scores.apart.loss.toFixed(4)} to ${scores.merged.loss.toFixed(4)}`;
   return { output, format: "merged", loads, notes: [`${note}; the run itself, base and update apart, loses nothing`] };
 }
-
-const AUTO_CLASSES = {
-  classification: "AutoModelForSequenceClassification",
-  "multi-label": "AutoModelForSequenceClassification",
-  regression: "AutoModelForSequenceClassification",
-  span: "AutoModelForQuestionAnswering",
-  "language-model": "AutoModelForSeq2SeqLM",
-} as const;
 
 async function mergedOrRefused({ files }: Environment, opened: OpenedTarget): Promise<MergedModel> {
   try {

@@ -214,7 +214,7 @@ async function wandaMasks(job: Job, count: number): Promise<Awaited<ReturnType<t
         sites: (path) => inside.includes(`${path}.weight`),
       },
       new Map(),
-      scoringBatches(examples, task, padding, options.batchSize),
+      scoringBatches(examples, headOf(task, base), padding, options.batchSize),
     );
     for (const name of inside) {
       const norms = Float32Array.from(squares.get(name.slice(0, -".weight".length))!, Math.sqrt);
@@ -244,11 +244,9 @@ async function calibrationSample({ environment, opened }: Job, count: number) {
   });
   const { seed } = options;
   const split = splitOf(dataset, name);
-  // without labels any task of texts will do: what goes into the blocks does not depend on the head
-  const { task: opens } = dataset;
   return {
     sample: sampleOf(split, count, seed),
-    task: opens.kind === "regression" ? { ...opens, kind: "classification" as const } : opens,
+    task: dataset.task,
     facts: { task: known.task, split: split.name, data: dataset.fingerprint, seed },
   };
 }
@@ -259,7 +257,8 @@ function sampleOf(split: Split, count: number, seed: number): Split {
   const drawn = new Set(order.slice(0, count));
   async function* examples() {
     let index = 0;
-    for await (const example of split.examples()) if (drawn.has(index++)) yield { ...example, label: null };
+    for await (const example of split.examples())
+      if (drawn.has(index++)) yield { ...example, label: null, labelList: null };
   }
   return { ...split, count: drawn.size, examples };
 }

@@ -1,5 +1,5 @@
 // What a run is made of, opened and checked before its first step: base, method, data, batches, optimiser.
-import { type Dataset, type EncodedExamples, splitOf, type Task } from "../../data/index.ts";
+import { type Dataset, type EncodedExamples, isWords, splitOf, type Task } from "../../data/index.ts";
 import { ConfigError } from "../../errors.ts";
 import { encodeSplit, openData, trainingBatches } from "../../evaluate/index.ts";
 import { type JsonObject, jsonText } from "../../hub/index.ts";
@@ -22,7 +22,7 @@ import { isHeadName, linearSites } from "../../models/index.ts";
 import type { Method } from "../../peft/index.ts";
 import { type Environment, type RunRecord, readRun, type Stoppable, withExcerpts } from "../../runs/index.ts";
 import { keySettings, methodName, type Settings } from "../../settings/index.ts";
-import type { HeadKind } from "../../tasks/index.ts";
+import { type HeadKind, taskRecord } from "../../tasks/index.ts";
 import { elementCount, type Files, joinPath } from "../../tensor/index.ts";
 import { openOptimizer, type TrainEvent, type TrainStep, type WarningEvent } from "../../train/index.ts";
 import { referenceLosses } from "./reference.ts";
@@ -76,7 +76,7 @@ async function prepare(environment: Environment, given: Settings, openedTeacher?
   // oxlint-disable-next-line typescript/unbound-method
   const { split: excerpted, excerpts } = withExcerpts(splitOf(dataset, evalSplit));
   const evalExamples = await encodeSplit(excerpted, base, settings.data, task);
-  const batches = trainingBatches(trainExamples, task, settings);
+  const batches = trainingBatches(trainExamples, head, settings);
   const stepsPerEpoch = Math.ceil(batches.batchesPerEpoch / settings.optim.accumulate);
   const totalSteps = settings.optim.maxSteps ?? Math.max(1, Math.ceil(settings.optim.epochs * stepsPerEpoch));
   const opened = { environment, settings, base, method, dataset, task, head, alsoTrains, teacher };
@@ -95,6 +95,7 @@ async function prepare(environment: Environment, given: Settings, openedTeacher?
       ...dataset.notes.map((note) => warning("data", note)),
       ...newParts(base, alsoTrains),
       ...truncation(trainExamples, settings),
+      ...cutWords(trainExamples, evalExamples),
     ],
   };
 }
@@ -234,7 +235,7 @@ export const totalCount = (optimizer: TrainStep) =>
 
 function checkClasses({ task, splits }: Dataset): void {
   const train = splits.get(task.trainSplit);
-  if (!train || task.kind !== "classification" || task.labels.length >= 2) return;
+  if (!train || !taskRecord(task.kind).hasClasses || task.labels.length >= 2) return;
   throw new ConfigError([
     {
       path: "--data",
@@ -274,4 +275,12 @@ function truncation({ truncatedCount, count, maxLength }: EncodedExamples, { dat
       `${truncatedCount} of ${count} training examples are longer than ${maxLength} tokens and were cut; ${mend}`,
     ),
   ];
+}
+
+/** Words that no token is left of: what a text's label says of them is lost, and scores do not count them. */
+function cutWords(train: EncodedExamples, evaluation: EncodedExamples): WarningEvent[] {
+  const [learned, scored] = [train, evaluation].map((examples) => (isWords(examples) ? examples.cutWords : 0));
+  if (learned === 0 && scored === 0) return [];
+  const message = `${learned} words of the training examples and ${scored} of the evaluation examples lie behind ${train.maxLength} tokens: they are neither learned nor scored`;
+  return [warning("truncated", message)];
 }

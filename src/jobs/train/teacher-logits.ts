@@ -2,23 +2,22 @@
 import {
   type Dataset,
   type EncodedExamples,
-  type EncodedSpans,
   type Example,
-  isSpans,
   type Split,
   splitOf,
   type Task,
+  type Tokenizer,
 } from "../../data/index.ts";
 import { ConfigError } from "../../errors.ts";
-import { batchOf, encodeSplit, type PlannedBatches, scoringBatches, windowsIn } from "../../evaluate/index.ts";
+import { batchOf, encodeSplit, logitRows, type PlannedBatches, scoringBatches } from "../../evaluate/index.ts";
 import { openScorer } from "../../infer/index.ts";
 import { type BaseModel, checkPositions, type OpenedTarget } from "../../load/index.ts";
 import { maxSequenceLength } from "../../models/index.ts";
 import { numVirtualTokens } from "../../peft/index.ts";
 import type { Backend, Outputs } from "../../runtime/index.ts";
 import { SCORING_BATCH, type Settings } from "../../settings/index.ts";
-import { type ModelBatch, numLogits } from "../../tasks/index.ts";
-import { float32, type Tensor } from "../../tensor/index.ts";
+import { type HeadKind, type ModelBatch, readingHead, taskRecord } from "../../tasks/index.ts";
+import type { Tensor } from "../../tensor/index.ts";
 import type { TeacherEvent } from "../../train/index.ts";
 
 /** A teacher that fits the task. */
@@ -37,6 +36,7 @@ export interface Teacher {
 export interface TeacherOptions {
   readonly base: BaseModel;
   readonly task: Task;
+  readonly head: HeadKind;
   readonly dataset: Dataset;
   readonly trainExamples: EncodedExamples;
   readonly batches: PlannedBatches;
@@ -56,123 +56,99 @@ export interface TeacherLogits {
 }
 
 /** Asks about the examples `met`, ascending; null when stopped. */
-export function runTeacher(
+export async function* runTeacher(
   teacher: Teacher,
   met: readonly number[],
   options: TeacherOptions,
 ): AsyncGenerator<TeacherEvent, TeacherLogits | null> {
-  const { trainExamples } = options;
-  return isSpans(trainExamples)
-    ? teacherSpanLogits(teacher, met, trainExamples, options)
-    : teacherLabelLogits(teacher, met, options);
+  const { task, trainExamples } = options;
+  const { opened, weight } = teacher;
+  const rules = readingHead(opened.head).teacher;
+  const asked = rules.perToken ? await ownExamples(teacher, met, options) : await readByTeacher(teacher, met, options);
+  const rows = logitRows(opened.head, asked.examples);
+  const isDone = yield* scoreWithTeacher(teacher, asked.batches, met.length, options, (outputs, { indices }) =>
+    rows.add(outputs, indices),
+  );
+  if (!isDone) return null;
+  const rowOf = new Map(
+    met.map((index, row) => [index, inOrder(rows.logits.of(asked.place(index, row)), teacher.classes)]),
+  );
+  return {
+    of: ({ indices, inputs }) =>
+      rules.tensor(
+        Array.from(indices, (index) => rowOf.get(index)!),
+        inputs.tokenIds!.shape[1]!,
+        opened.head,
+      ),
+    chanceLoss: rules.chanceLoss(
+      trainExamples,
+      met,
+      met.map((index) => rowOf.get(index)!),
+      { task, weight },
+    ),
+  };
+}
+
+/** Logits of one example, C or C for each token, in the order of the task's classes. */
+function inOrder(logits: Float32Array, classes: Teacher["classes"]): Float32Array {
+  if (classes === null) return logits;
+  const width = classes.length;
+  return logits.map((_, i) => logits[i - (i % width) + classes[i % width]!]!);
+}
+
+/** Examples as the teacher reads them. */
+interface Asked {
+  readonly examples: EncodedExamples;
+  readonly batches: Iterable<ModelBatch>;
+  /** Where in `examples` the training example `index` stands, which is number `row` of those that were met. */
+  place(index: number, row: number): number;
 }
 
 /** By the teacher's own tokenizer and length. */
-async function* teacherLabelLogits(
-  teacher: Teacher,
-  met: readonly number[],
-  options: TeacherOptions,
-): AsyncGenerator<TeacherEvent, TeacherLogits | null> {
-  const { task, dataset, trainExamples } = options;
-  const { opened, weight, classes } = teacher;
+async function readByTeacher(teacher: Teacher, met: readonly number[], options: TeacherOptions): Promise<Asked> {
+  const { task, dataset } = options;
+  const { opened } = teacher;
   const { maxLength, padding } = readingOf(teacher, options);
   const split = onlyExamples(splitOf(dataset, task.trainSplit), new Set(met));
   checkPositions(opened.base, opened.method.settings, maxLength);
   const examples = await encodeSplit(split, opened.base, { maxLength }, task);
-  const width = numLogits(opened.head);
-  const logits = new Float32Array(examples.count * width);
-  const batches = scoringBatches(examples, task, padding, SCORING_BATCH);
-  const isDone = yield* scoreWithTeacher(teacher, batches, examples.count, options, (outputs, { indices }) => {
-    const rows = outputs.logits!.data as Float32Array;
-    for (let row = 0; row < indices.length; row++)
-      for (let c = 0; c < width; c++) logits[indices[row]! * width + c] = rows[row * width + (classes?.[c] ?? c)]!;
-  });
-  if (!isDone) return null;
-  const rowOf = new Map(met.map((index, row) => [index, row]));
-  const labels = Float64Array.from(met, (index) => trainExamples.labels[index]!);
-  return {
-    of({ indices }) {
-      const rows = Array.from(indices, (index) => rowOf.get(index)!);
-      return float32(
-        [rows.length, width],
-        rows.flatMap((row) => [...logits.subarray(row * width, (row + 1) * width)]),
-      );
-    },
-    chanceLoss: taughtChance(labels, logits, task, weight),
-  };
+  const batches = scoringBatches(examples, opened.head, padding, SCORING_BATCH);
+  return { examples, batches, place: (_index, row) => row };
 }
 
-/** So little that a softmax makes 0 of it. */
-const NOWHERE = -1e9;
+/** The run's own: a logit is a token's of theirs. */
+async function ownExamples(teacher: Teacher, met: readonly number[], options: TeacherOptions): Promise<Asked> {
+  const { trainExamples: examples } = options;
+  await checkReading(teacher, options);
+  const batches = batchesOf(examples, met, teacher.opened.head, readingOf(teacher, options).padding);
+  return { examples, batches, place: (index) => index };
+}
 
-/** Of the run's own windows: a place is a token of theirs. */
-async function* teacherSpanLogits(
-  teacher: Teacher,
+/** The examples `met`, those of one length together. */
+function* batchesOf(
+  examples: EncodedExamples,
   met: readonly number[],
-  spans: EncodedSpans,
-  options: TeacherOptions,
-): AsyncGenerator<TeacherEvent, TeacherLogits | null> {
-  checkReading(teacher, spans, options);
-  const { task } = options;
-  const starts = new Map<number, Float32Array>();
-  const ends = new Map<number, Float32Array>();
-  const isDone = yield* scoreWithTeacher(
-    teacher,
-    windowBatches(spans, met, task, readingOf(teacher, options).padding),
-    met.length,
-    options,
-    ({ startLogits, endLogits }, { indices }) => {
-      for (const { index, start, end } of windowsIn(startLogits!, endLogits!, indices, spans)) {
-        starts.set(index, start.slice());
-        ends.set(index, end.slice());
-      }
-    },
-  );
-  if (!isDone) return null;
-  const surprise = (index: number) => (entropyOf(starts.get(index)!) + entropyOf(ends.get(index)!)) / 2;
-  const chance = met.map((index) => Math.log(spans.lengths[index]!) - teacher.weight * surprise(index));
-  return {
-    of({ indices, inputs }) {
-      const width = inputs.tokenIds!.shape[1]!;
-      const values = new Float32Array(indices.length * width * 2).fill(NOWHERE);
-      for (let row = 0; row < indices.length; row++) {
-        for (const [which, all] of [starts, ends].entries())
-          all.get(indices[row]!)!.forEach((logit, t) => {
-            values[(row * width + t) * 2 + which] = logit;
-          });
-      }
-      return { dtype: "float32", shape: [indices.length, width, 2], data: values };
-    },
-    chanceLoss: chance.reduce((sum, value) => sum + value, 0) / met.length,
-  };
-}
-
-/** The windows `met`, those of one length together. */
-function* windowBatches(spans: EncodedSpans, met: readonly number[], task: Task, padding: "longest" | "max") {
-  const order = met.toSorted((a, b) => spans.lengths[b]! - spans.lengths[a]! || a - b);
+  head: HeadKind,
+  padding: "longest" | "max",
+): Generator<ModelBatch> {
+  const order = met.toSorted((a, b) => examples.lengths[b]! - examples.lengths[a]! || a - b);
   for (let at = 0; at < order.length; at += SCORING_BATCH)
-    yield batchOf(spans, order.slice(at, at + SCORING_BATCH), task, padding, false);
+    yield batchOf(examples, order.slice(at, at + SCORING_BATCH), head, padding, false);
 }
 
 /** Texts that are read twice to see whether two tokenizers are one. */
 const READ_TWICE = 32;
 
 /** @throws {ConfigError} when the teacher reads other tokens, or cannot read as many. */
-function checkReading(
-  { name, opened }: Teacher,
-  { questions, lengths }: EncodedSpans,
-  { base: { tokenizer } }: TeacherOptions,
-): void {
+async function checkReading({ name, opened }: Teacher, options: TeacherOptions): Promise<void> {
+  const { base, trainExamples } = options;
   const path = `--teacher ${name}`;
-  const read = (by: typeof tokenizer, { text, pair }: Example) => by.encode(text, pair, { maxLength: null }).ids.join();
-  const isOther = questions
-    .slice(0, READ_TWICE)
-    .some((one) => read(tokenizer, one) !== read(opened.base.tokenizer, one));
-  if (isOther) {
-    const expected = "a model with the same tokenizer, whose tokens it points at";
-    throw new ConfigError([{ path, expected, got: "one that reads the questions as other tokens" }]);
+  const [own, others] = [await readBy(base.tokenizer, options), await readBy(opened.base.tokenizer, options)];
+  if (own !== others) {
+    const expected = "a model with the same tokenizer, whose tokens it answers for";
+    throw new ConfigError([{ path, expected, got: "one that reads the examples as other tokens" }]);
   }
-  const longest = lengths.reduce((most, length) => Math.max(most, length), 0);
+  const longest = trainExamples.lengths.reduce((most, length) => Math.max(most, length), 0);
   const positions = maxSequenceLength(opened.base.model.config) - numVirtualTokens(opened.method.settings);
   if (longest <= positions) return;
   throw new ConfigError(
@@ -181,6 +157,22 @@ function checkReading(
       hint: `Train with --max-length ${positions}.`,
     },
   );
+}
+
+/** The tokens of the first training examples, by a tokenizer. */
+async function readBy(tokenizer: Tokenizer, { task, dataset, settings }: TeacherOptions): Promise<string> {
+  const some: Example[] = [];
+  for await (const example of splitOf(dataset, task.trainSplit).examples())
+    if (some.push(example) === READ_TWICE) break;
+  const { maxLength, docStride: stride, maxTargetLength, sourcePrefix: prefix } = settings.data;
+  const lengths = { maxLength, stride, maxTargetLength, prefix };
+  const encoded = await taskRecord(task.kind).encode(some, tokenizer, {
+    ...lengths,
+    unanswerable: false,
+    writes: false,
+    forTraining: true,
+  });
+  return Array.from({ length: encoded.count }, (_, index) => encoded.tokens(index).join()).join("\n");
 }
 
 /** Lengths and padding that a teacher reads with: those it was trained with, or where it is no run those of the student. */
@@ -221,42 +213,3 @@ function onlyExamples(split: Split, chosen: ReadonlySet<number>): Split {
   }
   return { ...split, examples };
 }
-
-/**
- * Loss of the best constant answer to labels and teacher together. Of classes `H(m) − w · mean H(p)`, m the mean of `(1 − w) · onehot + w · p`
- * over the examples, p the teacher's shares; of scores the mean squares about their weighted mean.
- */
-export function taughtChance(
-  labels: Float64Array,
-  logits: Float32Array,
-  { kind, labels: { length: width } }: Pick<Task, "kind" | "labels">,
-  weight: number,
-): number {
-  const count = labels.length;
-  if (kind === "regression") {
-    const both = (of: (score: number) => number) =>
-      labels.reduce((sum, label, i) => sum + (1 - weight) * of(label) + weight * of(logits[i]!), 0) / count;
-    return both((score) => score * score) - both((score) => score) ** 2;
-  }
-  const mean = new Float64Array(width);
-  let teacherEntropy = 0;
-  labels.forEach((label, i) => {
-    const shares = sharesOf(logits.subarray(i * width, (i + 1) * width));
-    teacherEntropy += entropy(shares) / count;
-    for (let c = 0; c < width; c++) mean[c]! += ((1 - weight) * Number(label === c) + weight * shares[c]!) / count;
-  });
-  return entropy(mean) - weight * teacherEntropy;
-}
-
-function sharesOf(logits: Float32Array): Float64Array {
-  const largest = logits.reduce((most, logit) => Math.max(most, logit), Number.NEGATIVE_INFINITY);
-  const powers = Float64Array.from(logits, (logit) => Math.exp(logit - largest));
-  const total = powers.reduce((sum, power) => sum + power, 0);
-  return powers.map((power) => power / total);
-}
-
-function entropy(shares: Float64Array): number {
-  return -shares.reduce((sum, share) => sum + (share > 0 ? share * Math.log(share) : 0), 0);
-}
-
-const entropyOf = (logits: Float32Array) => entropy(sharesOf(logits));

@@ -1,9 +1,19 @@
 // The loss of guessing under a teacher: no constant answer does better, and one does as well.
 import { expect, test } from "vitest";
-import { taughtChance } from "./teacher-logits.ts";
+import type { EncodedExamples } from "../../data/index.ts";
+import { readingHead } from "../../tasks/index.ts";
 
 const WEIGHT = 0.3;
 const grid = Array.from({ length: 9999 }, (_, i) => (i + 1) / 10_000);
+
+/** The chance loss of a head, over logits of `width` an example. */
+function taughtChance(kind: string, labels: Float64Array, logits: Float32Array, names: readonly string[]): number {
+  const width = logits.length / labels.length;
+  const rows = Array.from(labels, (_, i) => logits.subarray(i * width, (i + 1) * width));
+  const indices = rows.map((_, i) => i);
+  const options = { task: { labels: names }, weight: WEIGHT };
+  return readingHead({ kind }).teacher.chanceLoss({ labels } as EncodedExamples, indices, rows, options);
+}
 
 test("classes", () => {
   const labels = Float64Array.of(0, 1, 1, 1);
@@ -19,7 +29,7 @@ test("classes", () => {
       const hard = -Math.log(labels[i] === 0 ? first : 1 - first);
       return sum + ((1 - WEIGHT) * hard + WEIGHT * divergence(shares[i]!, first)) / 4;
     }, 0);
-  const chance = taughtChance(labels, logits, { kind: "classification", labels: ["a", "b"] }, WEIGHT);
+  const chance = taughtChance("classification", labels, logits, ["a", "b"]);
   expect(chance).toBeCloseTo(Math.min(...grid.map(lossOf)), 6);
 });
 
@@ -31,6 +41,6 @@ test("scores", () => {
       (sum, label, i) => sum + ((1 - WEIGHT) * (label - score) ** 2 + WEIGHT * (logits[i]! - score) ** 2) / 3,
       0,
     );
-  const chance = taughtChance(labels, logits, { kind: "regression", labels: [] }, WEIGHT);
+  const chance = taughtChance("regression", labels, logits, []);
   expect(chance).toBeCloseTo(Math.min(...grid.map(lossOf)), 6);
 });

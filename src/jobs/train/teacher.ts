@@ -1,12 +1,12 @@
 // A teacher: a model trained before, whose logits for the training examples are learned from beside the labels.
 import { matchClasses, type Task } from "../../data/index.ts";
 import { ConfigError, type ConfigIssue } from "../../errors.ts";
-import { chanceLoss, type PlannedBatches } from "../../evaluate/index.ts";
+import type { PlannedBatches } from "../../evaluate/index.ts";
 import { fingerprint } from "../../hub/index.ts";
-import { HEAD_NAMES, type OpenedTarget, openTarget, type RunTarget } from "../../load/index.ts";
+import { type OpenedTarget, openTarget, type RunTarget } from "../../load/index.ts";
 import { COMPRESSION_FILE, type Environment } from "../../runs/index.ts";
 import type { DistillationSettings, Settings } from "../../settings/index.ts";
-import type { HeadKind, ModelBatch } from "../../tasks/index.ts";
+import { type HeadKind, headRecord, type ModelBatch } from "../../tasks/index.ts";
 import { joinPath, memoryWeights } from "../../tensor/index.ts";
 import type { BatchSource, TeacherEvent } from "../../train/index.ts";
 import { runTeacher, type Teacher, type TeacherOptions } from "./teacher-logits.ts";
@@ -29,7 +29,7 @@ export async function openTeacher(
 ): Promise<Teacher | null> {
   const { distillation } = settings;
   if (!distillation) return null;
-  if (student.head.kind === "language-model") {
+  if (headRecord(student.head).writes) {
     const expected = "a model that answers by labels or by pointing, whose logits are learned";
     throw new ConfigError([{ path: `--teacher ${distillation.teacher}`, expected, got: "one that writes texts" }]);
   }
@@ -40,7 +40,7 @@ export async function openTeacher(
     throw new ConfigError(issues, { hint: "A teacher is a run of the same task on data with the same labels." });
   const print =
     opened.trained.size === 0 ? opened.base.fingerprint : await fingerprint(files, memoryWeights(opened.trained));
-  const match = student.head.kind === "classification" ? sameClasses(opened.labels, student.task) : null;
+  const match = sameClasses(opened.labels, student.task);
   const classes = match?.some((place, index) => place !== index) ? match : null;
   return { name: distillation.teacher, opened, fingerprint: print, weight: distillation.weight, classes };
 }
@@ -59,8 +59,9 @@ function misfits(
   const issues: ConfigIssue[] = [];
   if (taught !== null && taught !== task.name)
     issues.push({ path, expected: `a run of --task ${task.name}`, got: `one of ${taught}` });
-  if (has.kind !== head.kind) issues.push({ path, expected: HEAD_NAMES[head.kind], got: HEAD_NAMES[has.kind] });
-  else if (head.kind !== "span" && sameClasses(labels, task) === null) {
+  const [needed, given] = [headRecord(head), headRecord(has)];
+  if (has.kind !== head.kind) issues.push({ path, expected: needed.name, got: given.name });
+  else if (needed.classNames(task.labels) !== null && sameClasses(labels, task) === null) {
     const expected = `the labels of the data, ${JSON.stringify(task.labels)}`;
     issues.push({ path, expected, got: JSON.stringify(labels) });
   }
@@ -84,7 +85,8 @@ export async function* withTeacherLogits(
 ): AsyncGenerator<TeacherEvent, TrainingBatches | null> {
   const { task, trainExamples, batches, steps, settings } = options;
   // a teacher of weight 0 says nothing
-  if (teacher === null || teacher.weight === 0) return { batches, chanceLoss: chanceLoss(trainExamples, task) };
+  if (teacher === null || teacher.weight === 0)
+    return { batches, chanceLoss: headRecord(options.head).chanceLoss(trainExamples, task, {}) };
   const met = seenExamples(batches, steps * settings.optim.accumulate);
   const told = yield* runTeacher(teacher, met, options);
   if (told === null) return null;

@@ -238,11 +238,12 @@ async function saveTrained(
   trained: ReadonlyMap<string, Tensor>,
   result: Evaluation | null,
 ): Promise<NonNullable<RunRecord["trainedFormat"]>> {
-  const { environment, method, base, task, dataset, settings } = job;
+  const { environment, method, base, head, task, dataset, settings } = job;
   return writer.trained((folder) =>
     writeTrainedPart(environment.files, folder, trained, {
       method,
       base,
+      head,
       labels: task.labels,
       toolVersion: environment.versions["deft-tune"] ?? "0",
       density: settings.density.weight === 0 ? null : { ...settings.density },

@@ -3,7 +3,7 @@ import { METHOD_NAMES, type MethodName, recordNamed } from "../../peft/index.ts"
 
 /** What a task answers with, and whose files it reads. */
 interface TaskFacts {
-  /** One class, a number, a span of a context, or a text. */
+  /** Classes (of a text or of its words), a number, a span of a context, or a text. */
   readonly answers: "class" | "number" | "span" | "text";
   /** Its classes and columns are fixed by GLUE. */
   readonly isGlue?: true;
@@ -24,6 +24,8 @@ export const TASK_FACTS = {
   "text-pair": { answers: "class" },
   "text-regression": { answers: "number" },
   "text-pair-regression": { answers: "number" },
+  "multi-label": { answers: "class" },
+  "token-classification": { answers: "class" },
   squad: { answers: "span" },
   seq2seq: { answers: "text" },
 } as const satisfies Readonly<Record<string, TaskFacts>>;
