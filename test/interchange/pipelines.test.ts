@@ -30,7 +30,8 @@ const TEXTS = [
   "one",
   "the lovely stale film of the funny flat story with a bright tired plot",
 ];
-const WORDS = [["bright", "dull", "in", "New-York", "story"], ["plot"]];
+// letters of the vocabulary alone: the Rust library moves the places of what follows one that is unknown
+const WORDS = [["bright", "dull", "in", "new-work", "story"], ["plot"]];
 
 interface Entity {
   readonly entity_group: string;
@@ -212,7 +213,9 @@ describe.each(TYPES)("Transformers.js, %s", (type) => {
     await writeFile(at("texts.jsonl"), jsonLines(TEXTS.map((text) => ({ text }))));
     const said = await entitiesOf(at(`${type}-ner`));
     for (const [i, text] of TEXTS.entries()) {
-      const found = await tagger(text, { aggregation_strategy: "simple" });
+      // it leaves ignored labels out before it groups, so that a group would go on behind them
+      const all = await tagger(text, { aggregation_strategy: "simple", ignore_labels: [] });
+      const found = all.filter(({ entity_group: type }) => type !== "O");
       expect(found.map(({ entity_group, word }) => `${entity_group} ${word.trim()}`)).toEqual(
         said[i]!.map(({ entity_group, word }) => `${entity_group} ${word.trim()}`),
       );
