@@ -26,7 +26,7 @@ beforeAll(async () => {
     },
   });
   await writeFiles(folder, {
-    "data/train.jsonl": jsonLines(tinyLabelled(128, 1)),
+    "data/train.jsonl": jsonLines(tinyLabelled(256, 1)),
     "data/dev.jsonl": jsonLines(tinyLabelled(32, 2)),
   });
 });
@@ -41,11 +41,11 @@ const LEARNS = [
   "--method",
   "full",
   "--learning-rate",
-  "0.01",
+  "0.003",
   "--density-weight",
   "0.01",
   "--batch-size",
-  "8",
+  "16",
   "--threads",
   "1",
 ];
@@ -241,7 +241,7 @@ describe("a model whose config.json says multi_label_classification", () => {
 });
 
 test("a run learns, says its scores, is compressed and teaches", async () => {
-  await train("run", "--epochs", "20");
+  await train("run", "--epochs", "40", "--eval-steps", "320");
   const record = JSON.parse(await readFile(at("run/run.json"), "utf8")) as {
     labels: string[];
     metricName: string;
