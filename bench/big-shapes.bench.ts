@@ -151,7 +151,7 @@ async function generate(
   { model, weights, method }: Awaited<ReturnType<typeof openModel>>,
   trained: ReadonlyMap<string, Tensor>,
 ): Promise<number> {
-  if (model.architecture !== "encoder-decoder") throw new Error("--generate: expected an encoder–decoder");
+  if (!model.writes) throw new Error("--generate: expected an encoder–decoder");
   const compile = JSON.parse(values.compile) as Record<string, boolean>;
   const generator = await openGenerator({ model, method, weights, backend, compile });
   const { tokenIds, attentionMask } = batchOf(0).inputs;

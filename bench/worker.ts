@@ -32,7 +32,7 @@ interface Request {
 const options = JSON.parse(process.argv[2]!) as Options;
 const { config, weights } = await openCheckpoint(nodeFiles(), options.checkpoint);
 const model = anyModel(config, options.checkpoint, weights);
-const isT5 = model.architecture === "encoder-decoder";
+const isT5 = model.writes;
 const base = sanitize(model.config, weights);
 const targets = options.targets ?? (isT5 ? ["q", "v"] : undefined);
 const method = lora({ dropout: options.dropout, ...(targets ? { targets } : {}) });

@@ -73,13 +73,12 @@ export async function openEvaluator(options: EvaluatorOptions): Promise<Evaluato
   const { model, weights } = base;
   const head = headOf(task, base);
   const scorer = await openScorer({ model, method, head, alsoTrains, weights, backend, density: true });
-  const generator =
-    model.architecture === "encoder"
-      ? null
-      : await openTextGenerator(
-          { model, method, alsoTrains, weights, backend, density: true },
-          { decoding: options.decoding ?? null, isSparse: options.sparseDecoding ?? false },
-        );
+  const generator = model.writes
+    ? await openTextGenerator(
+        { model, method, alsoTrains, weights, backend, density: true },
+        { decoding: options.decoding ?? null, isSparse: options.sparseDecoding ?? false },
+      )
+    : null;
   const measure: Measure =
     generator === null ? readingMeasure(options, head, scorer) : writingMeasure(options, head, scorer, generator);
   return {

@@ -64,7 +64,7 @@ export async function encodeSplit(
     stride: data.docStride ?? DEFAULTS["doc-stride"],
     prefix: data.sourcePrefix ?? "",
     unanswerable: task.unanswerable ?? false,
-    writes: base.model.architecture === "encoder-decoder",
+    writes: base.model.writes,
     forTraining,
   });
 }

@@ -14,7 +14,7 @@ const BARE = /^(embeddings|encoder|pooler)\./;
  */
 export async function adapterOver(base: BaseModel, adapter: Adapter, misfits: CheckpointIssue[]): Promise<Adapter> {
   const { model } = base;
-  if (model.architecture !== "encoder") return adapter.method === "lora" ? overT5(base, adapter, misfits) : adapter;
+  if (model.writes) return adapter.method === "lora" ? overT5(base, adapter, misfits) : adapter;
   const prefix = `${model.config.modelType}.`;
   const named = (name: string) => (BARE.test(name) ? prefix + name : name);
   if (![...adapter.tensors.keys()].some((name) => BARE.test(name))) return adapter;

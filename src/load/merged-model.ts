@@ -10,7 +10,7 @@ import {
   type Precision,
 } from "../export/index.ts";
 import { fingerprint, type JsonObject, writeSafetensors } from "../hub/index.ts";
-import { anyModel, type EncoderModel, encoderModel, type MlpSite, type Model } from "../models/index.ts";
+import { anyModel, ENCODER_TYPES, type EncoderModel, encoderModel, type MlpSite, type Model } from "../models/index.ts";
 import { externalWeights, type StaticRanges } from "../onnx/index.ts";
 import { mergedWeights, methodOf, recordOf, untrained } from "../peft/index.ts";
 import { type BesideMethod, isCompensationBias, isNeuronMask, type PlainModel } from "../prune/index.ts";
@@ -102,8 +102,7 @@ function withOwnHead(
   { base: { model, weights } }: OpenedTarget,
   trained: ReadonlyMap<string, Tensor>,
 ): Pick<PlainModel, "config" | "weights"> {
-  if (model.architecture === "encoder" || !model.config.tiedHead || !trained.has("lm_head.lora_A.weight"))
-    return { config: {}, weights };
+  if (!model.writes || !model.config.tiedHead || !trained.has("lm_head.lora_A.weight")) return { config: {}, weights };
   const table = weights.get("shared.weight")!;
   return {
     config: { scale_decoder_outputs: model.config.scaledHead },
@@ -249,15 +248,14 @@ export async function writeBeside(
 /** The weights that the model's graph reads, and no others. */
 function neededWeights(config: JsonObject, weights: Weights): Weights {
   const model = anyModel(config, undefined, weights);
-  const names =
-    model.architecture === "encoder"
-      ? externalWeights(inferenceGraph(inferenceOf(config)).outputs)
-      : buildTaskGraph({ model, method: untrained(), head: { kind: "language-model" } }).parameters;
+  const names = model.writes
+    ? buildTaskGraph({ model, method: untrained(), head: { kind: "language-model" } }).parameters
+    : externalWeights(inferenceGraph(inferenceOf(config)).outputs);
   return new Map(names.map(({ name }) => [name, weights.get(name)!]));
 }
 
 /** The encoder that a frozen model is. @throws {UnsupportedError} when it is none. */
 export function requireEncoder({ model }: MergedModel, what: string): EncoderModel {
-  if (model.architecture === "encoder") return model;
-  throw new UnsupportedError(`${what} of ${model.config.modelType}`, ["bert", "roberta"]);
+  if (!model.writes) return model;
+  throw new UnsupportedError(`${what} of ${model.config.modelType}`, ENCODER_TYPES);
 }

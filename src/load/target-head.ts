@@ -55,10 +55,9 @@ export function headOf(task: Pick<Task, "name" | "kind" | "labels">, base: Named
 
 function cannotDo(task: string, { name, model }: NamedModel): ConfigError {
   const { modelType } = model.config;
-  const [expected, others] =
-    model.writes
-      ? ["an encoder (bert, roberta)", tasksOfHead({ kind: "language-model" }).join(" and ")]
-      : ["an encoder–decoder (t5)", "other tasks"];
+  const [expected, others] = model.writes
+    ? ["an encoder (bert, roberta)", tasksOfHead({ kind: "language-model" }).join(" and ")]
+    : ["an encoder–decoder (t5)", "other tasks"];
   return new ConfigError([{ path: `--task ${task}`, expected, got: `${name} (${modelType})` }], {
     hint: `Such a model does ${others}.`,
   });
@@ -117,7 +116,10 @@ const OTHER_CLASSES: Readonly<Record<string, string>> = {
 };
 
 /** What a checkpoint is for, where its config.json names a class whose head is another than `head`; null where it may be that one. */
-export function otherArchitecture({ config, model }: Pick<BaseModel, "config" | "model">, head: HeadKind): string | null {
+export function otherArchitecture(
+  { config, model }: Pick<BaseModel, "config" | "model">,
+  head: HeadKind,
+): string | null {
   const [name]: unknown[] = Array.isArray(config.architectures) ? config.architectures : [];
   if (typeof name !== "string") return null;
   const end = /For[A-Z]\w*$/.exec(name)?.[0] ?? "";

@@ -99,12 +99,12 @@ function writingTask(model: EncoderDecoderModel, root: Scope, record: WritingHea
 }
 
 function readerOf(model: Model, head: HeadKind): EncoderModel {
-  if (model.architecture === "encoder") return model;
+  if (!model.writes) return model;
   throw unsupported(model, head, ["language-model"]);
 }
 
 function writerOf(model: Model, head: HeadKind): EncoderDecoderModel {
-  if (model.architecture === "encoder-decoder") return model;
+  if (model.writes) return model;
   throw unsupported(model, head, ["classification", "span"]);
 }
 

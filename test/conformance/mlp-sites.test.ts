@@ -18,7 +18,7 @@ const MODELS = [
 
 test.each(MODELS)("%s", (folder) => {
   const model = anyModel(JSON.parse(readFileSync(`test/golden/${folder}/config.json`, "utf8")));
-  const isEncoder = model.architecture === "encoder";
+  const isEncoder = !model.writes;
   const head = isEncoder ? ({ kind: "classification", numLabels: 2 } as const) : ({ kind: "language-model" } as const);
   const method = { ...headOnly(), hooks: compose(compensationBiases(), neuronMasks(), mlpGates()) };
   const { taps, parameters } = buildTaskGraph({ model, method, head });

@@ -331,11 +331,11 @@ function checkOptions({ model, opened, beside }: MergedModel, options: CompressO
   const { quantization, decodingBudget } = options;
   const { kind } = opened.method.settings;
   const issues: ConfigIssue[] = [];
-  if (quantization === "qdq" && model.architecture !== "encoder") {
+  if (quantization === "qdq" && model.writes) {
     const expected = `int8 or int4 for ${opened.base.name}, an encoder–decoder`;
     issues.push({ path: "--quantize", expected, got: quantization });
   }
-  if (decodingBudget !== null && (model.architecture === "encoder" || beside !== undefined)) {
+  if (decodingBudget !== null && (!model.writes || beside !== undefined)) {
     const expected = `a model that writes text, with its method merged (${kindsOf(MERGEABLE)})`;
     issues.push({ path: "--decoding-budget", expected, got: beside === undefined ? opened.base.name : kind });
   }

@@ -3,14 +3,7 @@ import { type EncodedExamples, isTargets, splitOf, type Task } from "../../data/
 import { ConfigError, FileError } from "../../errors.ts";
 import { encodeSplit, openData } from "../../evaluate/index.ts";
 import type { GenerationOptions } from "../../infer/index.ts";
-import {
-  classesOf,
-  type MergedModel,
-  maxLengthOf,
-  targetData,
-  tasksOfHead,
-  writingOptions,
-} from "../../load/index.ts";
+import { classesOf, type MergedModel, maxLengthOf, targetData, tasksOfHead, writingOptions } from "../../load/index.ts";
 import type { Environment } from "../../runs/index.ts";
 import { generationOptions, spanOptions, type TaskName } from "../../settings/index.ts";
 import { type HeadKind, headRecord, type SpanOptions, taskNamed, taskOfHead } from "../../tasks/index.ts";
@@ -57,7 +50,7 @@ export async function openCompressData(
     path,
     ...(labels === undefined ? {} : { labels }),
     maxLength: maxLengthOf(opened),
-    limitTrain: mostCalibration + SEARCH_EXAMPLES[base.model.architecture],
+    limitTrain: mostCalibration + (base.model.writes ? SEARCH_EXAMPLES.written : SEARCH_EXAMPLES.read),
   };
   const classes = classesOf(opened);
   const open = (splits?: readonly string[]) =>
@@ -127,7 +120,7 @@ function usualCalibration(examples: EncodedExamples): number {
 }
 
 /** Training examples that a search looks at besides its half of the evaluation split; fewer where each is to be written. */
-const SEARCH_EXAMPLES = { encoder: 1024, "encoder-decoder": 256 } as const;
+const SEARCH_EXAMPLES = { read: 1024, written: 256 } as const;
 
 /** @throws {ConfigError} when the model's head cannot do the task. */
 function checkTask(task: TaskName, { head }: MergedModel["opened"]): void {

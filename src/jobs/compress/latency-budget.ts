@@ -27,9 +27,7 @@ export interface LatencyMeter {
 
 /** Opens the dense model's side. Errors as `Backend.compile`. */
 export function openLatency(backend: Backend, frozen: MergedModel, examples: EncodedExamples): Promise<LatencyMeter> {
-  return frozen.model.architecture === "encoder"
-    ? encoderLatency(backend, frozen, examples)
-    : writingLatency(backend, frozen, examples);
+  return frozen.model.writes ? writingLatency(backend, frozen, examples) : encoderLatency(backend, frozen, examples);
 }
 
 /** Batch sizes and rounds of encoders. */

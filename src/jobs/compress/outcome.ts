@@ -38,7 +38,7 @@ export interface Quantizing {
 export async function quantizedMetrics(backend: Backend, quantizing: Quantizing): Promise<Record<string, number>> {
   const { frozen, smaller, data, precision, decoding } = quantizing;
   const { heldOut: stated } = data;
-  if (precision !== "qdq" && frozen.model.architecture === "encoder-decoder") {
+  if (precision !== "qdq" && frozen.model.writes) {
     const writing = await openWriting(
       fewBits(backend, precision),
       { ...plainWriting(smaller), decoding },

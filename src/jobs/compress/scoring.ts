@@ -71,9 +71,9 @@ export function openMasked(
   data: CompressData,
 ): Promise<MaskedModel> {
   const hooks = neuronSwitches(facts);
-  return frozen.model.architecture === "encoder"
-    ? maskedEncoder(backend, frozen, hooks, facts, data)
-    : maskedGenerator(backend, frozen, hooks, facts, data);
+  return frozen.model.writes
+    ? maskedGenerator(backend, frozen, hooks, facts, data)
+    : maskedEncoder(backend, frozen, hooks, facts, data);
 }
 
 type Switches = ReturnType<typeof neuronSwitches>;
@@ -148,7 +148,7 @@ export async function statedScores(
   decoding: SparseMlpPlan | null = null,
 ): Promise<StatedScores> {
   const { heldOut: stated } = data;
-  if (frozen.model.architecture === "encoder-decoder") {
+  if (frozen.model.writes) {
     const models = [plainWriting(frozen), { ...plainWriting(smaller), decoding }] as const;
     const said = async (which: 0 | 1) => {
       const writing = await openWriting(backend, models[which], frozen, data);

@@ -118,7 +118,7 @@ function chosenBy(
 function alikeLayers({ model, opened: { head } }: RuleContext["frozen"]): number[][] {
   const sites = model.mlps;
   const layers = all(sites.length);
-  if (model.architecture === "encoder-decoder")
+  if (model.writes)
     return (["encoder", "decoder"] as const).map((stack) => layers.filter((i) => sites[i]!.stack === stack));
   return readingHead(head).readsFirstOnly ? [layers.slice(0, -1), layers.slice(-1)] : [layers];
 }

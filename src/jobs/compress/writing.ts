@@ -36,7 +36,7 @@ export interface WritingModel {
 /** A plain model that writes, with the method beside it; `hooks` are put behind the method's. */
 export function plainWriting({ config, weights, beside }: PlainModel, hooks: Hooks = none): WritingModel {
   const model = anyModel(config, undefined, weights);
-  if (model.architecture !== "encoder-decoder") throw new InternalError(`${model.config.modelType} writes nothing`);
+  if (!model.writes) throw new InternalError(`${model.config.modelType} writes nothing`);
   const own = beside?.method.hooks ?? none;
   return { model, weights, hooks: compose(own, hooks), fed: beside?.tensors ?? new Map(), decoding: null };
 }

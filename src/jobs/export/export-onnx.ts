@@ -94,7 +94,7 @@ function onnxConfig({ config, model, opened }: MergedModel, written: readonly Wr
   const external = written.flatMap(({ file, dataFiles }) => (dataFiles === 0 ? [] : [[file, dataFiles] as const]));
   return {
     ...config,
-    ...(model.architecture === "encoder" ? {} : writingConfig(model.config, prefixOf(opened))),
+    ...(model.writes ? writingConfig(model.config, prefixOf(opened)) : {}),
     ...(external.length === 0
       ? {}
       : { "transformers.js_config": { use_external_data_format: Object.fromEntries(external) } }),
@@ -136,7 +136,7 @@ function specialIds({
 
 /** generation_config.json of a model that writes: its own, or the ids that it cannot do without. */
 async function writeGeneration(files: Files, { opened, model }: MergedModel, folder: string): Promise<void> {
-  if (model.architecture === "encoder") return;
+  if (!model.writes) return;
   const name = "generation_config.json";
   const own = joinPath(opened.base.folder, name);
   const stored = (await files.stat(own)) !== null;

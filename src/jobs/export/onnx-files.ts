@@ -66,7 +66,7 @@ export async function writeOnnxFiles(
 function modelsOf(frozen: MergedModel, precision: Precision, ranges?: StaticRanges): [OnnxStem, StoredModel][] {
   const { model, config, weights, opened, beside } = frozen;
   if (precision === "qdq") requireEncoder(frozen, "qdq");
-  if (model.architecture === "encoder" || precision === "qdq")
+  if (!model.writes || precision === "qdq")
     return [["model", deployEncoder(inferenceOf(config, beside), weights, precision, ranges)]];
   const gathered = opened.decoding?.layers.filter(({ isGathered }) => isGathered) ?? [];
   const own = beside?.method.hooks ?? none;

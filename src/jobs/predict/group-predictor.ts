@@ -93,7 +93,7 @@ async function openWriting(
 ): Promise<GroupPredictor> {
   const { base, method, head, alsoTrains, trained, options } = opened;
   const { model, weights, tokenizer } = base;
-  if (model.architecture !== "encoder-decoder") throw new InternalError("an encoder that is to write");
+  if (!model.writes) throw new InternalError("an encoder that is to write");
   const backend = backendOf(environment, opened);
   const generator = await openTextGenerator(
     { model, method, alsoTrains, weights, backend },

@@ -239,7 +239,7 @@ async function calibrationSample({ environment, opened }: Job, count: number) {
     ...known,
     splits: [name],
     // a decoder reads its targets
-    labelsRequired: opened.base.model.architecture === "encoder-decoder",
+    labelsRequired: opened.base.model.writes,
     ...(isFile ? { heldOutShare: null } : {}),
   });
   const { seed } = options;
