@@ -1,8 +1,7 @@
 // An open scorer for one task: what a model says becomes the task's metrics.
-import type { EncodedExamples, Task } from "../data/index.ts";
+import type { EncodedExamples, Task, Tokenizer } from "../data/index.ts";
 import { type Generator, openScorer, type Scorer, type Scores, type SparseMlpPlan } from "../infer/index.ts";
-import { type BaseModel, headOf, writingOptions } from "../load/index.ts";
-import type { Method } from "../peft/index.ts";
+import { type GenerationConfig, writingOptions } from "../load/index.ts";
 import type { Backend } from "../runtime/index.ts";
 import {
   type AnswerSettings,
@@ -17,6 +16,7 @@ import {
   type Outcome,
   readingTask,
   type TaskScore,
+  type TrainingBundle,
   writingTask,
 } from "../tasks/index.ts";
 import type { Tensor } from "../tensor/index.ts";
@@ -26,9 +26,10 @@ import { scoringBatches } from "./task-batches.ts";
 import { writtenTexts } from "./written-answers.ts";
 
 export interface EvaluatorOptions {
-  readonly base: BaseModel;
-  readonly method: Method;
-  readonly alsoTrains: ReadonlySet<string>;
+  readonly bundle: TrainingBundle;
+  readonly tokenizer: Tokenizer;
+  /** What the model's folder says about writing. */
+  readonly generation: GenerationConfig | null;
   readonly task: Task;
   readonly backend: Backend;
   readonly padding: Settings["data"]["padding"];
@@ -67,15 +68,14 @@ interface Measured {
 
 type Measure = (trained: ReadonlyMap<string, Tensor>, examples: EncodedExamples) => Promise<Measured>;
 
-/** Compiles the scoring program of a base model with a method, and where it writes those that do. Errors as `Backend.compile`. */
+/** Compiles the scoring program of a model, and where it writes those that do. Errors as `Backend.compile`. */
 export async function openEvaluator(options: EvaluatorOptions): Promise<Evaluator> {
-  const { base, method, alsoTrains, task, backend } = options;
-  const { model, weights } = base;
-  const head = headOf(task, base);
-  const scorer = await openScorer({ model, method, head, alsoTrains, weights, backend, density: true });
+  const { bundle, task, backend } = options;
+  const { model, head } = bundle;
+  const scorer = await openScorer({ ...bundle, backend, density: true });
   const generator = model.writes
     ? await openTextGenerator(
-        { model, method, alsoTrains, weights, backend, density: true },
+        { ...bundle, model, backend, density: true },
         { decoding: options.decoding ?? null, isSparse: options.sparseDecoding ?? false },
       )
     : null;
@@ -124,12 +124,13 @@ function readingMeasure(
 }
 
 function writingMeasure(
-  { base, task, padding, batchSize, answers, maxTargetLength, seed, signal, asked = null }: EvaluatorOptions,
+  { bundle, tokenizer, task, padding, batchSize, answers, maxTargetLength, seed, signal, ...options }: EvaluatorOptions,
   head: HeadKind,
   scorer: Scorer,
   generator: Generator,
 ): Measure {
-  const generation = writingOptions(base.generation, base.model.config.vocabSize, {
+  const { asked = null } = options;
+  const generation = writingOptions(options.generation, bundle.model.config.vocabSize, {
     own: generationOptions(answers, maxTargetLength, seed),
     asked: asked ?? new Set(),
     isRun: asked === null,
@@ -140,7 +141,7 @@ function writingMeasure(
     const batches = () => scoringBatches(examples, head, padding, batchSize, signal);
     const scores = await scorer.score(trained, batches(), examples.count);
     generator.clearDensity();
-    const writing = { generator, scorer, tokenizer: base.tokenizer, generation };
+    const writing = { generator, scorer, tokenizer, generation };
     const texts = await writtenTexts(writing, trained, batches(), examples.count, record.needsScore(examples));
     const written = generator.density();
     const density = written

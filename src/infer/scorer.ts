@@ -4,17 +4,16 @@ import type { ParameterSpec } from "../nn/index.ts";
 import type { Backend, CompileOptions, Outputs, Program } from "../runtime/index.ts";
 import {
   buildTaskGraph,
+  type GraphParts,
   headRecord,
   type LossTerm,
   type ModelBatch,
+  type ModelBundle,
   stackPositions,
-  type TaskGraphOptions,
 } from "../tasks/index.ts";
-import type { Tensor, Weights } from "../tensor/index.ts";
+import type { Tensor } from "../tensor/index.ts";
 
-export interface ScorerOptions extends Omit<TaskGraphOptions, "training" | "distillation"> {
-  /** Everything the graph needs that `score` is not given: the frozen base. */
-  readonly weights: Weights;
+export interface ScorerOptions extends GraphParts, Pick<ModelBundle, "weights"> {
   readonly backend: Backend;
   /** Count activations too; costs about a third of the time. */
   readonly density: boolean;

@@ -2,6 +2,7 @@
 // Takes a name or a run's folder, gives a model with its method, weights and head. Never: trains, prints.
 export { type BaseModel, headClasses, missingHead, openBaseModel, usableLength } from "./base-model.ts";
 export { type GenerationConfig, writingOptions } from "./generation-config.ts";
+export { lengthLimit, maxLengthOf, scoringLengthOf } from "./lengths.ts";
 export {
   compilePlain,
   frozen,
@@ -18,12 +19,9 @@ export { checkNewFolder, configText, configWithHead, writeModelFolder, writeWhol
 export {
   backendOf,
   classesOf,
-  lengthLimit,
-  maxLengthOf,
   type OpenedTarget,
   openTarget,
   openTargetScorer,
-  scoringLengthOf,
   targetName,
 } from "./opened-target.ts";
 export { publicAdapter } from "./public-adapter.ts";

@@ -3,9 +3,8 @@ import type { ModelClasses } from "../data/index.ts";
 import { ConfigError } from "../errors.ts";
 import type { StoredFormat } from "../graph/index.ts";
 import { openScorer, type Scorer, type SparseMlpPlan } from "../infer/index.ts";
-import { maxSequenceLength } from "../models/index.ts";
 import { compose, type Hooks } from "../nn/index.ts";
-import { type Method, numVirtualTokens, readSidecar, untrained } from "../peft/index.ts";
+import { type Method, readSidecar, untrained } from "../peft/index.ts";
 import {
   type Compression,
   type Environment,
@@ -22,9 +21,17 @@ import {
   storedFormat,
   type TaskName,
 } from "../settings/index.ts";
-import { buildTaskGraph, type HeadKind, headOfConfig, headOfTaskType, headRecord, taskRecord } from "../tasks/index.ts";
+import {
+  buildTaskGraph,
+  type HeadKind,
+  headOfConfig,
+  headOfTaskType,
+  headRecord,
+  type ModelBundle,
+  taskRecord,
+} from "../tasks/index.ts";
 import { type Files, joinPath, type Tensor, zeros } from "../tensor/index.ts";
-import { type BaseModel, missingHead, openBaseModel, usableLength } from "./base-model.ts";
+import { type BaseModel, missingHead, openBaseModel } from "./base-model.ts";
 import { methodOver } from "./quantized-base.ts";
 import { keptCheckpoint, openCheckpointPart, runPlace } from "./run-checkpoint.ts";
 import type { RunOverrides, RunTarget } from "./target.ts";
@@ -38,17 +45,14 @@ import {
   tasksOfHead,
 } from "./target-head.ts";
 import { checkTrainedPart, readTrainedPart } from "./trained-part.ts";
-import { checkPositions } from "./virtual-tokens.ts";
 
 /** Where a folder keeps what was trained beside its base. */
 export const ADAPTER_FOLDER = "adapter";
 
 /** A model ready to score: base, method and trained tensors, with the task it was made for where that is known. */
-export interface OpenedTarget {
+export interface OpenedTarget extends ModelBundle {
+  /** Whose `model` and `weights` these are. */
   readonly base: BaseModel;
-  readonly method: Method;
-  readonly trained: ReadonlyMap<string, Tensor>;
-  readonly alsoTrains: ReadonlySet<string>;
   readonly labels: readonly string[];
   /** The run's settings; null for a bare model. */
   readonly settings: Settings | null;
@@ -58,8 +62,6 @@ export interface OpenedTarget {
   readonly task: TaskName | null;
   /** Trained on questions of which some have no answer. */
   readonly unanswerable: boolean;
-  /** The head that the trained tensors are for. */
-  readonly head: HeadKind;
   /** Which MLPs of a decoder are read by rows; null: as the caller asks. */
   readonly decoding: SparseMlpPlan | null;
   /** What the call asked for, over the run's settings, over defaults. */
@@ -128,6 +130,8 @@ async function openRun(environment: Environment, folder: string, overrides: RunO
   const part = await openCheckpointPart(environment, { folder: place.folder, step }, record, base, head);
   return asStored({
     base: readingAs(kind, base),
+    model: base.model,
+    weights: base.weights,
     ...part,
     labels,
     settings,
@@ -183,6 +187,8 @@ async function openAdapter(
   if (other !== null && !bringsHead(base.model, part.tensors.keys())) throw headError(base, head, other);
   return {
     base: readingAs(kind, base),
+    model: base.model,
+    weights: base.weights,
     method: part.method,
     trained: part.tensors,
     alsoTrains,
@@ -227,6 +233,8 @@ async function openBareModel(base: BaseModel, headOptional: boolean, task: TaskN
     throw headError(base, head, other ?? `none (${[...missing].join(", ")})`);
   return {
     base,
+    model: base.model,
+    weights: base.weights,
     method,
     // density lies before the head, so any head will do to reach it
     trained: headOptional ? zeroTensors(base, method, head, missing) : new Map(),
@@ -302,38 +310,5 @@ export function openTargetScorer(
   opened: OpenedTarget,
   { density }: { readonly density: boolean },
 ): Promise<Scorer> {
-  const { base, method, head, alsoTrains } = opened;
-  const backend = backendOf(environment, opened);
-  return openScorer({ model: base.model, method, head, alsoTrains, weights: base.weights, backend, density });
-}
-
-/**
- * The most tokens of an example that is scored: as asked for, up to the model's positions; as the run was trained; else what
- * the model and its tokenizer are made for. Questions over contexts have the task's usual length, as nothing of them is cut,
- * and so has a model without any limit.
- * @throws {ConfigError} as `maxLengthOf`.
- */
-export function scoringLengthOf(opened: OpenedTarget): number {
-  const { settings, task, base, options } = opened;
-  const asksQuestions = taskRecord(opened.kind).asksQuestions || (options.task ?? task) === "squad";
-  if (options.asked.has("max-length")) return Math.min(maxLengthOf(opened), lengthLimit(opened));
-  if (settings !== null || asksQuestions) return usableLength(base, maxLengthOf(opened));
-  const made = Math.min(lengthLimit(opened), base.tokenizer.maxLength ?? Number.POSITIVE_INFINITY);
-  return Number.isFinite(made) ? made : options.data.maxLength;
-}
-
-/** The most tokens of a text that a model has positions for; Infinity where it has none. */
-export function lengthLimit({ base, method }: Pick<OpenedTarget, "base" | "method">): number {
-  // virtual tokens have positions of their own, which the text cannot have
-  return maxSequenceLength(base.model.config) - numVirtualTokens(method.settings);
-}
-
-/**
- * The most tokens of an example: as asked for, or as the run was trained.
- * @throws {ConfigError} when the model has no positions for so many behind the method's virtual tokens.
- */
-export function maxLengthOf({ base, method, options }: OpenedTarget): number {
-  const { maxLength } = options.data;
-  checkPositions(base, method.settings, maxLength);
-  return maxLength;
+  return openScorer({ ...opened, backend: backendOf(environment, opened), density });
 }

@@ -18,6 +18,7 @@ export {
   pairedBootstrap,
 } from "./metrics.ts";
 export { IGNORED_LABEL, type ModelBatch, stackPositions } from "./model-batch.ts";
+export type { GraphParts, ModelBundle, TrainingBundle } from "./model-bundle.ts";
 export { rouge } from "./rouge.ts";
 export { bestSpan, type SpanOptions, type SpanPrediction, type WindowLogits } from "./span.ts";
 export {

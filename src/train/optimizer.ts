@@ -3,8 +3,8 @@
 import { biasCorrections } from "../optim/index.ts";
 import type { Energies } from "../prune/index.ts";
 import type { Backend, CompileOptions, Feeds, Program } from "../runtime/index.ts";
-import type { ModelBatch } from "../tasks/index.ts";
-import { scalarOf, streamSeed, type Tensor, type Weights, zeros } from "../tensor/index.ts";
+import type { ModelBatch, ModelBundle } from "../tasks/index.ts";
+import { scalarOf, streamSeed, type Tensor, zeros } from "../tensor/index.ts";
 import { initialParameters } from "./parameters.ts";
 import { stepScales } from "./scales.ts";
 import { buildStep, type StepGraph, type StepOptions } from "./step.ts";
@@ -35,8 +35,7 @@ export interface OptimizerState {
 
 const ENERGY = "energy.";
 
-export interface OptimizerOptions extends StepOptions {
-  readonly weights: Weights;
+export interface OptimizerOptions extends StepOptions, Pick<ModelBundle, "weights"> {
   readonly backend: Backend;
   readonly seed: number;
   readonly accumulate: number;

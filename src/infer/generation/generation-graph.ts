@@ -2,14 +2,12 @@
 import { activationTap, type Tap } from "../../density/index.ts";
 import { type Dim, Graph, gather, multiplyDims, reshape, type Value } from "../../graph/index.ts";
 import { type EncoderDecoderModel, encode } from "../../models/index.ts";
-import { compose, type KeyValue, type ParameterSpec, Scope } from "../../nn/index.ts";
-import type { Method } from "../../peft/index.ts";
+import { compose, type Hooks, type KeyValue, type ParameterSpec, Scope } from "../../nn/index.ts";
+import type { GraphParts } from "../../tasks/index.ts";
 import { type GatheredMlp, gatheredProjection } from "./sparse-mlp.ts";
 
-export interface GenerationGraphOptions {
+export interface GenerationGraphOptions extends Omit<GraphParts, "head"> {
   readonly model: EncoderDecoderModel;
-  readonly method: Method;
-  readonly alsoTrains?: ReadonlySet<string>;
   /** MLPs of the decoder that are read row by row while it writes. */
   readonly gathered?: readonly GatheredMlp[];
 }
@@ -98,7 +96,7 @@ export function buildDecodeStep(
   return { outputs, trainable, taps: tap.taps, active: perText("active") };
 }
 
-function rootOf(graph: Graph, { method, alsoTrains }: GenerationGraphOptions, hooks: Method["hooks"]): Scope {
+function rootOf(graph: Graph, { method, alsoTrains }: GenerationGraphOptions, hooks: Hooks): Scope {
   return Scope.root(graph, {
     hooks,
     trains: (parameter) => method.trains(parameter) || (alsoTrains?.has(parameter.name) ?? false),

@@ -10,8 +10,8 @@ import {
 import type { Value } from "../../graph/index.ts";
 import type { EncoderDecoderModel } from "../../models/index.ts";
 import type { Backend, CompileOptions, Outputs, Program } from "../../runtime/index.ts";
-import type { ModelBatch } from "../../tasks/index.ts";
-import { int64, type Tensor, type Weights, zeros } from "../../tensor/index.ts";
+import type { ModelBatch, ModelBundle } from "../../tasks/index.ts";
+import { int64, type Tensor, zeros } from "../../tensor/index.ts";
 import { beamDecoding } from "./beam-search.ts";
 import {
   type Decoding,
@@ -39,9 +39,7 @@ export interface StepObserver {
   step(outputs: Outputs, tokens: number): void;
 }
 
-export interface GeneratorOptions extends Omit<GenerationGraphOptions, "gathered"> {
-  /** Everything the graphs need that `generate` is not given: the frozen base. */
-  readonly weights: Weights;
+export interface GeneratorOptions extends Omit<GenerationGraphOptions, "gathered">, Pick<ModelBundle, "weights"> {
   readonly backend: Backend;
   /** Count the decoder's activations while it writes. */
   readonly density?: boolean;

@@ -3,7 +3,6 @@
 import { scoreDrop, scoringBatches } from "../../evaluate/index.ts";
 import { calibrateSparseMlp, chooseSparseMlp, type SparseMlpPlan } from "../../infer/index.ts";
 import type { MergedModel } from "../../load/index.ts";
-import { untrained } from "../../peft/index.ts";
 import type { PlainModel } from "../../prune/index.ts";
 import type { StoredDecoding } from "../../runs/index.ts";
 import type { Backend } from "../../runtime/index.ts";
@@ -26,11 +25,10 @@ export async function chooseDecoding(
   budget: number,
 ): Promise<StoredDecoding> {
   const written = plainWriting(smaller);
-  const options = { model: written.model, method: untrained(), weights: written.weights, backend };
   const texts = examplesFrom(data.calibration, 0, CALIBRATION_TEXTS);
   const calibration = await calibrateSparseMlp(
-    options,
-    new Map(),
+    { ...written, backend },
+    written.trained,
     scoringBatches(texts, data.head, "longest", 1),
     data.generation,
   );

@@ -9,7 +9,7 @@ import type { Backend, Program } from "../../runtime/index.ts";
 import { int64, parameterCount, type Tensor, zeros } from "../../tensor/index.ts";
 import { interleaved, latencyBatches, medianRatio, percentile } from "../bench/latency.ts";
 import { targetTokens } from "./examples.ts";
-import { plainWriting, type WritingModel, writingMethod } from "./writing.ts";
+import { plainWriting, type WritingModel } from "./writing.ts";
 
 /** Shares of the dense model's time, the larger of two batch sizes. */
 export interface LatencyShare {
@@ -85,13 +85,12 @@ interface PrefillAndDecode {
 }
 
 async function openPrefillAndDecode(backend: Backend, written: WritingModel): Promise<PrefillAndDecode> {
-  const { model, weights, fed } = written;
-  const options = { model, method: writingMethod(written) };
+  const { weights, trained } = written;
   const compile = { ...IN_TURN, weights, mapWeights: false };
-  const reading = buildPrefill(options);
+  const reading = buildPrefill(written);
   const reader = await backend.compile(reading.outputs, compile);
-  const writer = await backend.compile(buildDecodeStep(options, reading, { reorders: false }).outputs, compile);
-  const own = Object.fromEntries(fed);
+  const writer = await backend.compile(buildDecodeStep(written, reading, { reorders: false }).outputs, compile);
+  const own = Object.fromEntries(trained);
   const runs = (program: Program): Runs => ({ run: (feeds) => program.run({ ...own, ...feeds }) });
   return {
     reader: runs(reader),

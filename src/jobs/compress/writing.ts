@@ -14,21 +14,24 @@ import {
 import type { MergedModel } from "../../load/index.ts";
 import { anyModel, type EncoderDecoderModel } from "../../models/index.ts";
 import { compose, flattenRows, type Hooks, none } from "../../nn/index.ts";
-import { type Method, untrained } from "../../peft/index.ts";
+import { untrained } from "../../peft/index.ts";
 import type { PlainModel } from "../../prune/index.ts";
 import type { Backend } from "../../runtime/index.ts";
 import { SCORING_BATCH } from "../../settings/index.ts";
-import { buildTaskGraph, IGNORED_LABEL, type ModelBatch, type TaskScore, writingTask } from "../../tasks/index.ts";
-import { type Tensor, type Weights, zeros } from "../../tensor/index.ts";
+import {
+  buildTaskGraph,
+  IGNORED_LABEL,
+  type ModelBatch,
+  type ModelBundle,
+  type TaskScore,
+  writingTask,
+} from "../../tasks/index.ts";
+import { type Tensor, zeros } from "../../tensor/index.ts";
 import type { CompressData } from "./data.ts";
 
-/** A model that writes, with its weights and what is put around its layers. */
-export interface WritingModel {
+/** A model that writes, of which nothing is trained; its method is what is put around its layers. */
+export interface WritingModel extends ModelBundle {
   readonly model: EncoderDecoderModel;
-  readonly weights: Weights;
-  readonly hooks: Hooks;
-  /** What the method beside it is fed with. */
-  readonly fed: ReadonlyMap<string, Tensor>;
   /** Which MLPs of the decoder are read by rows while it writes; null: none. */
   readonly decoding: SparseMlpPlan | null;
 }
@@ -37,12 +40,10 @@ export interface WritingModel {
 export function plainWriting({ config, weights, beside }: PlainModel, hooks: Hooks = none): WritingModel {
   const model = anyModel(config, undefined, weights);
   if (!model.writes) throw new InternalError(`${model.config.modelType} writes nothing`);
-  const own = beside?.method.hooks ?? none;
-  return { model, weights, hooks: compose(own, hooks), fed: beside?.tensors ?? new Map(), decoding: null };
+  const method = { ...untrained(), hooks: compose(beside?.method.hooks ?? none, hooks) };
+  const trained = beside?.tensors ?? new Map<string, Tensor>();
+  return { model, method, head: HEAD, alsoTrains: new Set(), weights, trained, decoding: null };
 }
-
-/** The hooks as a method, of which nothing of the model itself is trained. */
-export const writingMethod = ({ hooks }: WritingModel): Method => ({ ...untrained(), hooks });
 
 const HEAD = { kind: "language-model" } as const;
 /** The vocabulary's logits are wide: few texts at a time. */
@@ -61,9 +62,7 @@ export async function openWriting(
   { opened: { base } }: Pick<MergedModel, "opened">,
   { task, generation }: { readonly task: CompressData["task"]; readonly generation: GenerationOptions },
 ): Promise<OpenWriting> {
-  const { model, weights } = written;
-  const options = { model, method: writingMethod(written), weights, backend };
-  const generator = await openGenerator({ ...options, sparseMlp: written.decoding });
+  const generator = await openGenerator({ ...written, backend, sparseMlp: written.decoding });
   // only a question of several windows asks how likely its texts are
   let scorer: Promise<Scorer> | null = null;
   const record = writingTask(task.kind);
@@ -71,10 +70,10 @@ export async function openWriting(
     async said(examples, fed = new Map()) {
       const scored = record.needsScore(examples);
       const isScored = Array.from({ length: examples.count }, (_, row) => row).some(scored);
-      if (isScored) scorer ??= openScorer({ ...options, head: HEAD, density: false });
+      if (isScored) scorer ??= openScorer({ ...written, backend, density: false });
       const writing = { generator, scorer: isScored ? await scorer : null, tokenizer: base.tokenizer, generation };
       const batches = scoringBatches(examples, HEAD, "longest", SCORING_BATCH);
-      const all = new Map([...written.fed, ...fed]);
+      const all = new Map([...written.trained, ...fed]);
       return record.score(await writtenTexts(writing, all, batches, examples.count, scored), examples, task);
     },
     async dispose() {
@@ -100,7 +99,7 @@ export interface OpenDivergence {
  * so the distance of logits is what it makes of the distance of its inputs. Errors as `Backend.compile`.
  */
 export async function openDivergence(backend: Backend, written: WritingModel): Promise<OpenDivergence> {
-  const { model, weights, hooks } = written;
+  const { model, weights } = written;
   const tapped: Value[] = [];
   const headTap: Hooks = {
     linear(site, x, y) {
@@ -108,7 +107,7 @@ export async function openDivergence(backend: Backend, written: WritingModel): P
       return y;
     },
   };
-  const method = { ...untrained(), hooks: compose(hooks, headTap) };
+  const method = { ...untrained(), hooks: compose(written.method.hooks, headTap) };
   const { graph, attended } = buildTaskGraph({ model, method, head: HEAD });
   const [read] = tapped;
   if (read === undefined) throw new InternalError("a head without a linear layer");
@@ -121,7 +120,7 @@ export async function openDivergence(backend: Backend, written: WritingModel): P
   const program = await backend.compile({ states: read, distance, tokens: reduceSum(counted) }, { weights });
   const kept = new WeakMap<EncodedExamples, Tensor[]>();
   const run = ({ inputs }: ModelBatch, fed: ReadonlyMap<string, Tensor>, reference: Tensor) =>
-    program.run({ ...inputs, ...Object.fromEntries(written.fed), ...Object.fromEntries(fed), reference });
+    program.run({ ...inputs, ...Object.fromEntries(written.trained), ...Object.fromEntries(fed), reference });
   const batchesOf = (examples: EncodedExamples) => scoringBatches(examples, HEAD, "longest", LOGITS_BATCH);
   const referencesOf = async (examples: EncodedExamples, dense: ReadonlyMap<string, Tensor>) => {
     const references: Tensor[] = [];
@@ -153,22 +152,13 @@ export async function writtenDifference(
   models: readonly [WritingModel, WritingModel],
   examples: EncodedExamples,
 ): Promise<number> {
-  const open = (written: WritingModel) =>
-    openScorer({
-      model: written.model,
-      method: writingMethod(written),
-      head: HEAD,
-      weights: written.weights,
-      backend,
-      density: false,
-      fetch: true,
-    });
+  const open = (written: WritingModel) => openScorer({ ...written, backend, density: false, fetch: true });
   const first = await open(models[0]);
   const second = await open(models[1]);
   let worst = 0;
   try {
     for (const batch of scoringBatches(examples, HEAD, "longest", LOGITS_BATCH)) {
-      const [a, b] = [await first.run(models[0].fed, batch), await second.run(models[1].fed, batch)];
+      const [a, b] = [await first.run(models[0].trained, batch), await second.run(models[1].trained, batch)];
       worst = Math.max(worst, largestDifference(a.logits!, b.logits!, batch.inputs.labels!));
     }
   } finally {

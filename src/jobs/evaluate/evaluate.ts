@@ -55,7 +55,10 @@ export async function evaluateRun(
   checkSparseDecoding(opened);
   const { options } = opened;
   const evaluator = await openEvaluator({
-    ...opened,
+    bundle: { ...opened, head: headOf(dataset.task, opened.base) },
+    tokenizer: opened.base.tokenizer,
+    generation: opened.base.generation,
+    decoding: opened.decoding,
     task: dataset.task,
     backend: backendOf(environment, opened),
     padding: options.data.padding,

@@ -19,10 +19,9 @@ import {
   withExtras,
 } from "../../load/index.ts";
 import { isHeadName, linearSites } from "../../models/index.ts";
-import type { Method } from "../../peft/index.ts";
 import { type Environment, type RunRecord, readRun, type Stoppable, withExcerpts } from "../../runs/index.ts";
 import { keySettings, methodName, type Settings } from "../../settings/index.ts";
-import { type HeadKind, taskRecord } from "../../tasks/index.ts";
+import { type TrainingBundle, taskRecord } from "../../tasks/index.ts";
 import { elementCount, type Files, joinPath } from "../../tensor/index.ts";
 import { openOptimizer, type TrainEvent, type TrainStep, type WarningEvent } from "../../train/index.ts";
 import { referenceLosses } from "./reference.ts";
@@ -49,7 +48,12 @@ export async function* prepareTraining(
 ) {
   const { teacher, ...job } = await prepare(environment, settings, open);
   const plain = await referenceLosses(environment.files, settings, job.totalSteps, reference);
-  const lesson = yield* withTeacherLogits(teacher, { ...job, steps: Math.min(steps, job.totalSteps), signal });
+  const lesson = yield* withTeacherLogits(teacher, {
+    ...job,
+    head: job.bundle.head,
+    steps: Math.min(steps, job.totalSteps),
+    signal,
+  });
   return { job, plain, lesson };
 }
 
@@ -68,6 +72,7 @@ async function prepare(environment: Environment, given: Settings, openedTeacher?
   checkClasses(dataset);
   method.check(linearSites(base.model, base.weights));
   const alsoTrains = missingHead(base, head);
+  const bundle: TrainingBundle = { model: base.model, weights: base.weights, method, head, alsoTrains };
   const teacher = await openTeacher(environment, settings, { task, head }, openedTeacher);
   const evalSplit = task.evalSplits[0]!;
   const trainExamples = await encodeSplit(splitOf(dataset, task.trainSplit), base, settings.data, task, {
@@ -79,7 +84,7 @@ async function prepare(environment: Environment, given: Settings, openedTeacher?
   const batches = trainingBatches(trainExamples, head, settings);
   const stepsPerEpoch = Math.ceil(batches.batchesPerEpoch / settings.optim.accumulate);
   const totalSteps = settings.optim.maxSteps ?? Math.max(1, Math.ceil(settings.optim.epochs * stepsPerEpoch));
-  const opened = { environment, settings, base, method, dataset, task, head, alsoTrains, teacher };
+  const opened = { environment, settings, base, bundle, dataset, task, teacher };
   return {
     ...opened,
     evalSplit,
@@ -105,11 +110,9 @@ interface OpenedJob {
   readonly environment: Environment;
   readonly settings: Settings;
   readonly base: BaseModel;
-  readonly method: Method;
+  readonly bundle: TrainingBundle;
   readonly dataset: Dataset;
   readonly task: Task;
-  readonly head: HeadKind;
-  readonly alsoTrains: ReadonlySet<string>;
   readonly teacher: Teacher | null;
 }
 
@@ -132,13 +135,13 @@ function recordOf({ environment, settings, base, dataset, task, teacher }: Opene
 }
 
 /** All that the steps of a run depend on, as text with sorted keys: settings read back from run.json have another order. */
-function stateKeyOf({ settings, base, method, dataset, teacher }: OpenedJob, totalSteps: number): string {
+function stateKeyOf({ settings, base, bundle, dataset, teacher }: OpenedJob, totalSteps: number): string {
   return jsonText({
     base: base.fingerprint,
     quantization: base.quantization?.format ?? null,
     dataset: dataset.fingerprint,
     ...(keySettings(settings) as JsonObject),
-    method: { ...method.settings },
+    method: { ...bundle.method.settings },
     // absent without one, as in the checkpoints of versions that had none
     ...(teacher ? { teacher: teacher.fingerprint, teacherWeight: teacher.weight } : {}),
     totalSteps,
@@ -154,15 +157,11 @@ async function begunLabels(files: Files, { resume, output }: Settings): Promise<
 
 /** The optimiser of a job. Errors as `openOptimizer`. */
 export function openTrainStep(job: Job): Promise<TrainStep> {
-  const { settings, base, method, head, alsoTrains, backend } = job;
+  const { settings, bundle, backend } = job;
   const { density, optim, seed, distillation = null } = settings;
   return openOptimizer({
-    model: base.model,
-    method,
-    head,
-    alsoTrains,
+    ...bundle,
     distillation,
-    weights: base.weights,
     backend,
     seed,
     accumulate: optim.accumulate,
@@ -205,7 +204,7 @@ export function trainerFacts(
       epsilon: density.epsilon,
       annealSteps: totalSteps,
     },
-    removal: removalOptions(settings, job.base, job.method, totalSteps),
+    removal: removalOptions(settings, job.bundle, totalSteps),
     chanceLoss,
     metricName: task.mainMetric,
     evalSteps: settings.evalSteps,

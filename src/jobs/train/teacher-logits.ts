@@ -187,16 +187,14 @@ async function* scoreWithTeacher(
   { backend, signal }: TeacherOptions,
   each: (outputs: Outputs, batch: ModelBatch) => void,
 ): AsyncGenerator<TeacherEvent, boolean> {
-  const { base, method, head, alsoTrains, trained } = opened;
-  const { model, weights } = base;
-  const scorer = await openScorer({ model, method, head, alsoTrains, weights, backend, density: false });
+  const scorer = await openScorer({ ...opened, backend, density: false });
   const event = (done: number): TeacherEvent => ({ type: "teacher", time: Date.now(), teacher: name, done, examples });
   let done = 0;
   try {
     yield event(0);
     for (const batch of batches) {
       if (signal?.aborted) return false;
-      each(await scorer.run(trained, batch), batch);
+      each(await scorer.run(opened.trained, batch), batch);
       done += batch.indices.length;
       yield event(done);
     }

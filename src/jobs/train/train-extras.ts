@@ -1,9 +1,8 @@
 // What a run adds to plain fine-tuning, as the trainer takes it: removal of neurons, gates, a weight by feedback.
 import { gateOf, isGate } from "../../density/index.ts";
-import type { BaseModel } from "../../load/index.ts";
-import type { Method } from "../../peft/index.ts";
 import type { RemovalOptions } from "../../prune/index.ts";
 import type { Settings } from "../../settings/index.ts";
+import type { TrainingBundle } from "../../tasks/index.ts";
 import type { Tensor } from "../../tensor/index.ts";
 import type { DensityWeightControllerOptions } from "../../train/index.ts";
 
@@ -11,13 +10,12 @@ import type { DensityWeightControllerOptions } from "../../train/index.ts";
 const REMOVAL_INTERVAL = 0.01;
 
 /**
- * When neurons go and how they are chosen; null where all stay. `method` is the one that trains: on a pruned base its LoRA
+ * When neurons go and how they are chosen; null where all stay. The bundle's method is the one that trains: on a pruned base its LoRA
  * leaves zeros alone, which the settings need not say.
  */
 export function removalOptions(
   { removal }: Settings,
-  { model, weights }: BaseModel,
-  method: Method,
+  { model, weights, method }: TrainingBundle,
   totalSteps: number,
 ): RemovalOptions | null {
   if (removal === null) return null;

@@ -124,7 +124,11 @@ async function openPrograms(job: Job, signal: AbortSignal | undefined) {
   const { environment, settings } = job;
   const optimizer = await openTrainStep(job);
   const evaluator = await openEvaluator({
-    ...job,
+    bundle: job.bundle,
+    tokenizer: job.base.tokenizer,
+    generation: job.base.generation,
+    task: job.task,
+    backend: job.backend,
     batchSize: EVAL_BATCH,
     padding: settings.data.padding,
     answers: settings.answers,
@@ -238,12 +242,12 @@ async function saveTrained(
   trained: ReadonlyMap<string, Tensor>,
   result: Evaluation | null,
 ): Promise<NonNullable<RunRecord["trainedFormat"]>> {
-  const { environment, method, base, head, task, dataset, settings } = job;
+  const { environment, bundle, base, task, dataset, settings } = job;
   return writer.trained((folder) =>
     writeTrainedPart(environment.files, folder, trained, {
-      method,
+      method: bundle.method,
       base,
-      head,
+      head: bundle.head,
       labels: task.labels,
       toolVersion: environment.versions["deft-tune"] ?? "0",
       density: settings.density.weight === 0 ? null : { ...settings.density },
