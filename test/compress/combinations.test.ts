@@ -137,7 +137,7 @@ describe.each(["bert", "roberta"] as const)("%s", (modelType) => {
     expect(refused).toMatchObject({
       code: 2,
       err: expect.stringMatching(
-        /--task: expected the task.*\n.*--data: expected.*\n.*qdq.*int8 and q4 need none/,
+        /--task: expected the task.*\n.*--data: expected.*\n.*qdq.*int8 and int4 need none/,
       ) as string,
     });
     expect(existsSync(output)).toBe(false);

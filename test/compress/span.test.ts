@@ -116,7 +116,7 @@ describe.each(CASES)("%s", (_, data) => {
   test("budgets, a share over all layers, eight bits and a recovery", async () => {
     const budget = await compress("budget", "--score-budget", "20", "--quantize", "qdq");
     expect(budget.after.neurons).toBeLessThan(budget.before.neurons);
-    expect(budget.quantized!.f1).toBeGreaterThan(budget.after.metrics.f1! - 0.2);
+    expect(budget.quantized!.f1).toBeGreaterThan(budget.after.metrics.f1! - 0.3);
     const shared = await compress("shared", "--keep-neurons", "0.5", "--keep-scope", "global", "--quantize", "int8");
     expect(shared.after.neurons / shared.before.neurons).toBeCloseTo(0.5, 1);
     const recovered = await compress(

@@ -78,7 +78,7 @@ describe("deft train --method ia3", () => {
     }
     const card = readFileSync(at("run/README.md"), "utf8");
     expect(card).toMatch(/^library_name: peft$/m);
-    expect(card).toContain("fine-tuned with IA3 on");
+    expect(card).toContain("fine-tuned with IA³ on");
     expect((await evaluated(at("run"))).loss).toBeCloseTo(record.result!.loss, 6);
     expect(JSON.parse(await done("profile", at("run"), "--json"))).toHaveProperty("density");
     const events = await readFile(at("run/events.jsonl"), "utf8");
@@ -112,7 +112,7 @@ describe("deft train --method ia3", () => {
       feedforward: ["intermediate.dense"],
     });
     const card = readFileSync(at("by-file/README.md"), "utf8");
-    expect(card).toContain("--targets key,intermediate.dense --feedforward-targets intermediate.dense");
+    expect(card).toContain("--targets key,intermediate.dense \\\n  --feedforward-targets intermediate.dense");
   });
 
   test("stopped and resumed, with gates, removal and the density loss, it ends with the same bytes", async () => {
@@ -271,7 +271,7 @@ describe("refused, with what would do", () => {
       /feedforward-targets: expected layers among the targets \(key,value\), got "intermediate.dense"/,
     ],
     [["--rank", "4"], /--rank: expected --method lora, which alone uses it, got --method ia3/],
-    [["--mask-safe"], /--mask-safe: expected --method lora or full, which alone could fill zeros, got --method ia3/],
+    [["--mask-safe"], /--mask-safe: expected --method lora or full, which alone use it, got --method ia3/],
   ])("%j", async (flags, expected) => {
     const where = ["--model", at("bert"), "--task", "sst2", "--data", at("sst2"), "--output", at("none")];
     const { code, out, err } = await deft("train", ...where, "--method", "ia3", ...flags);

@@ -154,7 +154,7 @@ describe("refused, with nothing written", () => {
     [
       "names of classes",
       ["--labels", "a,b"],
-      "--labels: expected a task of classes, which alone uses it, got --task text-regression",
+      "--labels: expected a task of classes over a table of one's own, which alone uses it, got --task text-regression",
     ],
     [
       "a pair's column",

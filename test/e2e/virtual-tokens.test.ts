@@ -62,7 +62,9 @@ async function logitsOf(...target: readonly string[]): Promise<number[]> {
   const logits: number[] = [];
   for (const text of TEXTS) {
     const { code, out, err } = await deft("predict", ...target, "--text", text, "--max-length", "16", "--threads", "1");
-    expect({ code, err }).toEqual({ code: 0, err: "" });
+    // RoBERTa's tiny vocabulary makes more tokens of the same text
+    const cut = /^1 of 1 texts is longer than 16 tokens and was cut; --max-length \d+ keeps all whole\n$/;
+    expect({ code, err: err.replace(cut, "") }).toEqual({ code: 0, err: "" });
     logits.push(...(JSON.parse(out) as { logits: number[] }).logits);
   }
   return logits;

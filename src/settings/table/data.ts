@@ -87,6 +87,12 @@ export const DATA_SETTINGS = {
         expected: "--task text-pair",
         got: "--task text-classification",
       },
+      {
+        key: "task",
+        isNot: ["text-regression"],
+        expected: "--task text-pair-regression",
+        got: "--task text-regression",
+      },
     ],
     commands: READING,
   },
