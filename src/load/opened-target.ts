@@ -42,7 +42,7 @@ import {
   otherArchitecture,
   type TargetTask,
   targetTask,
-  tasksOfHead,
+  tableTasks,
 } from "./target-head.ts";
 import { checkTrainedPart, readTrainedPart } from "./trained-part.ts";
 
@@ -254,7 +254,7 @@ function headError(base: BaseModel, head: HeadKind, got: string): ConfigError {
   const issue = { path: base.name, expected: `a model with ${headRecord(head).name}`, got };
   const isOther = own !== null && own.kind !== head.kind && missingHead(base, own).size === 0;
   const hint = isOther
-    ? `Such a model does --task ${tasksOfHead(own).at(-1)!}.`
+    ? `Such a model does --task ${tableTasks(own)}.`
     : "Fine-tune it first with deft train, or give --adapter DIR.";
   return new ConfigError([issue], { hint });
 }

@@ -1,5 +1,5 @@
 // Which task an opened run or model does, and which head it has: by its name, or by what it holds.
-import type { Task } from "../data/index.ts";
+import { isGlueTask, type Task } from "../data/index.ts";
 import { ConfigError } from "../errors.ts";
 import { isHeadName, type Model } from "../models/index.ts";
 import { TASKS, type TaskName } from "../settings/index.ts";
@@ -71,6 +71,13 @@ export function tasksOfHead({ kind }: Pick<HeadKind, "kind">): TaskName[] {
     return (writes ? writing : reading)?.head.kind === kind;
   });
   return TASKS.filter((name) => names.includes(name));
+}
+
+/** The tasks over a table of one's own that a head can do, in words: "text-regression or text-pair-regression". */
+export function tableTasks(head: Pick<HeadKind, "kind">): string {
+  return tasksOfHead(head)
+    .filter((name) => !isGlueTask(name))
+    .join(" or ");
 }
 
 /** The task and head of an opened model. @throws {ConfigError} when the model cannot do the task. */

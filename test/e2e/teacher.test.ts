@@ -102,7 +102,7 @@ describe("an encoder that points at answers", () => {
     expect(await adapter("span cut")).toEqual(await adapter("span whole"));
     await writeTinyModel(at("byte level"), { modelType: "roberta", config: STILL });
     const odd = { ...flags, "max-length": 60, model: at("byte level"), output: at("refused") };
-    await expect(trained(odd)).rejects.toThrow(/expected a model with the same tokenizer, whose tokens it points at/);
+    await expect(trained(odd)).rejects.toThrow(/expected a model with the same tokenizer, whose tokens it answers for/);
     expect(await environment.files.stat(at("refused"))).toBeNull();
   });
 });

@@ -208,10 +208,8 @@ describe("a checkpoint of another class", () => {
   }
 
   test.each([
-    ["BertForTokenClassification", "which labels each token"],
     ["BertForMaskedLM", "which fills gaps in a text"],
     ["BertForMultipleChoice", "which chooses among several texts"],
-    ["BertForQuestionAnswering", "which points at answers in a text"],
     ["BertForPreTraining", "which was pretrained and has no task yet"],
     ["BertForNextSentencePrediction", "which tells whether a sentence follows another"],
   ])("%s is no text classifier", async (architecture, says) => {
@@ -225,6 +223,19 @@ describe("a checkpoint of another class", () => {
       const err = await refused(name!, "--model", model, ...rest);
       expect(err).toContain(`expected a model with a classification head, got ${architecture}, ${says}`);
     }
+  });
+
+  test.each([
+    ["BertForTokenClassification", "which labels each token"],
+    ["BertForQuestionAnswering", "which points at answers in a text"],
+  ])("%s does its own task, and none of texts' classes", async (architecture, says) => {
+    const err = await refused("eval", "--model", await ofClass(architecture), ...DATA());
+    expect(err).toContain(`expected a model with a classification head, got ${architecture}, ${says}`);
+  });
+
+  test("a token classifier labels words", async () => {
+    const out = await works("predict", "--model", await ofClass("BertForTokenClassification"), ...TEXT);
+    expect(JSON.parse(out)).toHaveProperty("entities");
   });
 
   test("may be trained, and a run's own head counts", async () => {

@@ -25,7 +25,7 @@ import {
   scoringLengthOf,
   targetData,
   targetName,
-  tasksOfHead,
+  tableTasks,
 } from "../../load/index.ts";
 import { cutTexts, type Environment, type Watched } from "../../runs/index.ts";
 import type { TaskName } from "../../settings/index.ts";
@@ -99,7 +99,7 @@ function checkLabels(task: TaskName, { head, base }: Pick<OpenedTarget, "head" |
   const stated = typeof problem === "string" ? ` (problem_type ${problem})` : "";
   throw new ConfigError(
     [{ path: `--task ${task}`, expected: `a model with ${needed.name}`, got: `one with ${given.name}${stated}` }],
-    { hint: `Such a model does --task ${tasksOfHead(head).at(-1)!}.` },
+    { hint: `Such a model does --task ${tableTasks(head)}.` },
   );
 }
 
