@@ -27,6 +27,7 @@ import {
   sub,
   type Value,
 } from "../graph/index.ts";
+import { float32 } from "../tensor/index.ts";
 
 /** `−log softmax(logits)[label]` of each example: logits `[B, C]`, labels `[B]` int64 → `[B]`. */
 export function crossEntropy(logits: Value, labels: Value): Value {
@@ -48,11 +49,26 @@ export function sparseCrossEntropy(logits: Value, labels: Value): Value {
   return neg(mul(chosen, cast(isClass, logits.dtype)));
 }
 
-/** `mean over C of −y·log σ(x) − (1 − y)·log σ(−x)` of each example: logits and labels `[B, C]` float32 → `[B]`. */
-export function binaryCrossEntropy(logits: Value, labels: Value): Value {
+/**
+ * `mean over C of −p·y·log σ(x) − (1 − y)·log σ(−x)` of each example: logits and labels `[B, C]` float32 → `[B]`. `positiveWeights` are p, a
+ * number for each class (torch's `pos_weight`); null: 1.
+ */
+export function binaryCrossEntropy(
+  logits: Value,
+  labels: Value,
+  positiveWeights: readonly number[] | null = null,
+): Value {
+  const small = () => log(add(exp(neg(abs(logits))), 1));
   // max(x, 0) − x·y + log(1 + e^−|x|): no large exponent
-  const softplus = add(relu(logits), log(add(exp(neg(abs(logits))), 1)));
-  return reduceMean(sub(softplus, mul(logits, labels)), { axes: [-1] });
+  if (positiveWeights === null)
+    return reduceMean(sub(add(relu(logits), small()), mul(logits, labels)), { axes: [-1] });
+  // (1 − y)·x + (1 + (p − 1)·y)·(max(−x, 0) + log(1 + e^−|x|))
+  const more = float32(
+    [positiveWeights.length],
+    positiveWeights.map((weight) => Math.fround(weight) - 1),
+  );
+  const surprise = mul(add(mul(labels, logits.graph.constant(more)), 1), add(relu(neg(logits)), small()));
+  return reduceMean(add(mul(sub(logits.graph.scalar(1), labels), logits), surprise), { axes: [-1] });
 }
 
 /**

@@ -17,6 +17,8 @@ export interface RunRecord {
   readonly metricName: string;
   /** Class names in the order of logits; empty for regression. */
   readonly labels: readonly string[];
+  /** Weights of the classes in the loss, by name; absent where all weigh alike. */
+  readonly classWeights?: Readonly<Record<string, number>>;
   /** What the base model is built of; absent in records of earlier versions. */
   readonly architecture?: "encoder" | "encoder-decoder";
   /**

@@ -1,7 +1,9 @@
 // One class an example: softmax over its logits, cross-entropy.
-import { encodeExamples } from "../data/index.ts";
+import { type EncodedExamples, encodeExamples } from "../data/index.ts";
+import { mul } from "../graph/index.ts";
 import { crossEntropy, teacherDivergence } from "../nn/index.ts";
 import { int64, zeros } from "../tensor/index.ts";
+import { balancedWeights, overWeights, weightsOf } from "./class-weights.ts";
 import { entropyOfCounts, entropyOfShares, softmaxOf } from "./entropy.ts";
 import { classesOf } from "./head.ts";
 import { certaintyOf, perExample, scoreLabels } from "./label-scores.ts";
@@ -15,19 +17,28 @@ export const classificationHead = sequenceHead({
   problemType: "single_label_classification",
   numLogits: classesOf,
   classNames: (labels) => labels,
+  weighing: {
+    balanced: (examples, classes) => balancedWeights(countsOf(examples, classes)),
+    needs: "training examples of every class",
+  },
   labelInput: (graph) => graph.input("labels", "int64", ["B"]),
-  labelLoss: (logits, labels) => overExamples(crossEntropy(logits, labels)),
+  labelLoss(logits, labels, { classWeights: weights = null }) {
+    const each = crossEntropy(logits, labels);
+    return weights === null ? overExamples(each) : overWeights(mul(each, weightsOf(labels, weights)), weights);
+  },
   teacherLoss: teacherDivergence,
   labelsAt(examples, indices) {
     const labels = numbersAt(examples, indices);
     return labels && int64([labels.length], labels);
   },
   noLabels: (rows) => zeros("int64", [rows]),
-  chanceLoss: ({ labels }, task) =>
-    entropyOfCounts(task.labels.map((_, c) => labels.reduce((sum, label) => sum + (label === c ? 1 : 0), 0))),
-  // H(m) − w · mean H(p), m the mean of (1 − w) · onehot + w · p over the examples, p the teacher's shares
-  taughtChance({ labels }, indices, rows, { task, weight }) {
+  chanceLoss: (examples, task, { classWeights: weights = null }) =>
+    entropyOfCounts(countsOf(examples, task.labels.length).map((count, c) => count * (weights?.[c] ?? 1))),
+  // H(m) − w · mean H(p), m the mean of (1 − w) · onehot, by class weights, + w · p over the examples, p the teacher's shares
+  taughtChance({ labels }, indices, rows, { task, weight, classWeights: weights = null }) {
     const count = indices.length;
+    const weightOf = (index: number) => weights?.[labels[index]!] ?? 1;
+    const meanWeight = weights === null ? 1 : indices.reduce((sum, index) => sum + weightOf(index), 0) / count;
     const width = task.labels.length;
     const mean = new Float64Array(width);
     let teacherEntropy = 0;
@@ -35,11 +46,17 @@ export const classificationHead = sequenceHead({
       const shares = softmaxOf(rows[i]!);
       teacherEntropy += entropyOfShares(shares) / count;
       for (let c = 0; c < width; c++)
-        mean[c]! += ((1 - weight) * Number(labels[index] === c) + weight * shares[c]!) / count;
+        mean[c]! +=
+          ((1 - weight) * Number(labels[index] === c) * (weightOf(index) / meanWeight) + weight * shares[c]!) / count;
     });
     return entropyOfShares(mean) - weight * teacherEntropy;
   },
 });
+
+/** Examples of each class. */
+function countsOf({ labels }: EncodedExamples, classes: number): number[] {
+  return Array.from({ length: classes }, (_, c) => labels.reduce((sum, label) => sum + (label === c ? 1 : 0), 0));
+}
 
 /** The likeliest class, its probability, and the logits of all. */
 export interface ClassPrediction {

@@ -36,8 +36,18 @@ export interface Distillation {
   readonly weight: number;
 }
 
+/** How classes are weighed in a head's loss. */
+export interface ClassWeighing {
+  /** The weights that balance the examples; infinite or 0 for a class that none does. */
+  readonly balanced: (examples: EncodedExamples, classes: number) => readonly number[];
+  /** What the training examples must have for that, in words. */
+  readonly needs: string;
+}
+
 /** What a loss is told besides logits and labels. */
 export interface LossOptions {
+  /** Weights of the classes, in the order of logits, in the labels' part of the loss; absent or null: all weigh alike. */
+  readonly classWeights?: readonly number[] | null;
   /** The losses ask for a teacher's answers too, fed as `teacherLogits`; absent or null: for the labels alone. */
   readonly distillation?: Distillation | null;
 }
@@ -85,6 +95,8 @@ interface CommonHead {
   readonly modules: readonly string[];
   /** Names of classes as config.json has them; null where the head has none. */
   readonly classNames: (labels: readonly string[]) => readonly string[] | null;
+  /** Null: its loss knows no classes. */
+  readonly weighing: ClassWeighing | null;
   /** Label inputs of a batch, by name. @throws {DataError} when a label is required and missing. */
   readonly feeds: (
     examples: EncodedExamples,
@@ -124,6 +136,13 @@ export interface ReadingHead extends CommonHead {
   readonly teacher: TeacherRules;
 }
 
+/** What the loss of the best constant answer depends on where there is a teacher. */
+export interface TaughtOptions extends Pick<LossOptions, "classWeights"> {
+  readonly task: Pick<Task, "labels">;
+  /** The teacher's share of the loss. */
+  readonly weight: number;
+}
+
 /** How a teacher's logits become a batch's input. */
 export interface TeacherRules {
   /** Logits belong to tokens, so that a teacher must read the very same tokens. */
@@ -135,7 +154,7 @@ export interface TeacherRules {
     examples: EncodedExamples,
     indices: readonly number[],
     rows: readonly Float32Array[],
-    options: { readonly task: Pick<Task, "labels">; readonly weight: number },
+    options: TaughtOptions,
   ) => number;
 }
 

@@ -23,6 +23,7 @@ export const languageModelHead: WritingHead = {
   },
   modules: ["lm_head"],
   classNames: () => null,
+  weighing: null,
   writes: true,
   outputs: (model, root, text, labels) => ({
     logits: languageModelLogits(model, root, encode(model, root, text), labels),

@@ -18,20 +18,33 @@ export const multiLabelHead = sequenceHead({
   problemType: "multi_label_classification",
   numLogits: classesOf,
   classNames: (labels) => labels,
+  weighing: {
+    // examples without a label over examples with it
+    balanced: (examples, classes) =>
+      sharesOf(examples, allOf(examples), classes).map((share) => (1 - share) / share),
+    needs: "training examples with and without every label",
+  },
   labelInput: (graph, head) => graph.input("labels", "float32", ["B", classesOf(head)]),
-  labelLoss: (logits, labels) => overExamples(binaryCrossEntropy(logits, labels)),
+  labelLoss: (logits, labels, { classWeights = null }) =>
+    overExamples(binaryCrossEntropy(logits, labels, classWeights)),
   teacherLoss: (logits, teacher) => binaryCrossEntropy(logits, sigmoid(teacher)),
   labelsAt: (examples, indices, head) => onesAt(examples, indices, classesOf(head)),
   noLabels: (rows, head) => zeros("float32", [rows, classesOf(head)]),
-  chanceLoss: (examples, { labels }) => meanEntropy(sharesOf(examples, allOf(examples), labels.length)),
+  chanceLoss(examples, { labels }, { classWeights = null }) {
+    const shares = sharesOf(examples, allOf(examples), labels.length);
+    if (classWeights === null) return meanEntropy(shares);
+    return meanSurprise(shares.map((share, c) => [classWeights[c]! * share, 1 - share]));
+  },
   // the best constant answer is the mean of labels and teacher, class by class
-  taughtChance(examples, indices, rows, { task, weight }) {
+  taughtChance(examples, indices, rows, { task, weight, classWeights = null }) {
     const shares = sharesOf(examples, indices, task.labels.length);
-    return meanEntropy(
-      shares.map((share, c) => {
-        const teacher = rows.reduce((sum, logits) => sum + sigmoidOf(logits[c]!), 0) / rows.length;
-        return (1 - weight) * share + weight * teacher;
-      }),
+    const told = shares.map(
+      (_, c) => rows.reduce((sum, logits) => sum + sigmoidOf(logits[c]!), 0) / rows.length,
+    );
+    const both = (own: number, teacher: number) => (1 - weight) * own + weight * teacher;
+    if (classWeights === null) return meanEntropy(shares.map((share, c) => both(share, told[c]!)));
+    return meanSurprise(
+      shares.map((share, c) => [both(classWeights[c]! * share, told[c]!), both(1 - share, 1 - told[c]!)]),
     );
   },
 });
@@ -59,6 +72,12 @@ function sharesOf({ labelList }: EncodedExamples, indices: readonly number[], cl
 function meanEntropy(shares: readonly number[]): number {
   const part = (share: number) => (share > 0 ? -share * Math.log(share) : 0);
   return shares.reduce((sum, share) => sum + part(share) + part(1 - share), 0) / shares.length;
+}
+
+/** `mean over C of −a·log(a / (a + b)) − b·log(b / (a + b))`: what the best constant answers to such masses of true and false cost. */
+function meanSurprise(masses: readonly (readonly [number, number])[]): number {
+  const part = (mass: number, all: number) => (mass > 0 ? -mass * Math.log(mass / all) : 0);
+  return masses.reduce((sum, [a, b]) => sum + part(a, a + b) + part(b, a + b), 0) / masses.length;
 }
 
 const setOf = (labels: ArrayLike<number> | null): ReadonlySet<number> =>

@@ -14,6 +14,7 @@ export const regressionHead = sequenceHead({
   problemType: "regression",
   numLogits: () => 1,
   classNames: () => ["LABEL_0"],
+  weighing: null,
   labelInput: (graph) => graph.input("labels", "float32", ["B"]),
   labelLoss: (logits, labels) => overExamples(squaredError(logits, labels)),
   teacherLoss: (logits, teacher) => squaredError(logits, reshape(teacher, [logits.shape[0]!])),

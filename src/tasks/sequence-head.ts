@@ -8,7 +8,7 @@ import type { HeadKind, HeadNames, LossOptions, LossTerm, ReadingHead, TaskLoss 
 import { examplesIn } from "./model-batch.ts";
 
 /** What tells one head over a whole text from another. */
-export interface SequenceHeadFacts extends Pick<ReadingHead, "kind" | "name" | "gives" | "numLogits" | "classNames"> {
+export interface SequenceHeadFacts extends Pick<ReadingHead, "kind" | "name" | "gives" | "numLogits" | "classNames" | "weighing"> {
   readonly problemType: string;
   readonly chanceLoss: ReadingHead["chanceLoss"];
   /** The input of a batch's labels. */
@@ -38,13 +38,14 @@ const HF = {
 
 /** A head over a whole text. */
 export function sequenceHead(facts: SequenceHeadFacts): ReadingHead {
-  const { kind, name, gives, numLogits, classNames, problemType } = facts;
+  const { kind, name, gives, numLogits, classNames, weighing, problemType } = facts;
   return {
     kind,
     name,
     gives,
     numLogits,
     classNames,
+    weighing,
     writes: false,
     readsFirstOnly: true,
     hf: { ...HF, problemType },

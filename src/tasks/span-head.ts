@@ -26,6 +26,7 @@ export const spanHead: ReadingHead = {
   },
   modules: ["qa_outputs"],
   classNames: () => null,
+  weighing: null,
   writes: false,
   readsFirstOnly: false,
   numLogits: () => 0,

@@ -13,10 +13,19 @@ import { encoderTokenLogits } from "../models/index.ts";
 import { flattenRows, sparseCrossEntropy, teacherDivergence } from "../nn/index.ts";
 import { int64, type Tensor } from "../tensor/index.ts";
 import { largestOf } from "./classification.ts";
+import { balancedWeights, overWeights, weightsOf } from "./class-weights.ts";
 import { countEntities, type EntityGroup, entityMetrics, groupTokens } from "./entities.ts";
 import { entropyOfCounts, entropyOfShares, softmaxOf } from "./entropy.ts";
 import type { ExampleLogits } from "./example-logits.ts";
-import { classesOf, type HeadKind, type LossOptions, type LossTerm, type ReadingHead, type TaskLoss } from "./head.ts";
+import {
+  classesOf,
+  type HeadKind,
+  type LossOptions,
+  type LossTerm,
+  type ReadingHead,
+  type TaskLoss,
+  type TaughtOptions,
+} from "./head.ts";
 import { paddedLabels } from "./language-model.ts";
 import { IGNORED_LABEL, labelTokensIn } from "./model-batch.ts";
 import type { AnswerChoices, TaskRecord, TaskScore } from "./task.ts";
@@ -35,6 +44,10 @@ export const tokenClassificationHead: ReadingHead = {
   },
   modules: ["classifier"],
   classNames: (labels) => labels,
+  weighing: {
+    balanced: (examples, classes) => balancedWeights(labelCounts(examples, allOf(examples), classes)),
+    needs: "training examples with a word of every label",
+  },
   writes: false,
   readsFirstOnly: false,
   numLogits: () => 0,
@@ -55,13 +68,9 @@ export const tokenClassificationHead: ReadingHead = {
     );
     return { labels: int64([rows.length, length], labels) };
   },
-  chanceLoss: (examples, { labels }) =>
+  chanceLoss: (examples, { labels }, { classWeights: weights = null }) =>
     entropyOfCounts(
-      labelCounts(
-        examples,
-        Array.from({ length: examples.count }, (_, i) => i),
-        labels.length,
-      ),
+      labelCounts(examples, allOf(examples), labels.length).map((count, c) => count * (weights?.[c] ?? 1)),
     ),
   logitsPerExample: (head, length) => length * classesOf(head),
   exampleLogits({ logits }, row, length) {
@@ -75,24 +84,35 @@ export const tokenClassificationHead: ReadingHead = {
 /**
  * Cross entropy of each labelled token, added up over a text: logits `[B, S, C]`, labels `[B, S]` int64, −100 where none counts; their mean
  * over labelled tokens is the loss of transformers' `BertForTokenClassification`. With a teacher `(1 − weight) · that + weight` times
- * KL(teacher ‖ student) of the same tokens, fed as `teacherLogits` `[B, S, C]`.
+ * KL(teacher ‖ student) of the same tokens, fed as `teacherLogits` `[B, S, C]`. Class weights weigh the labels' part, whose mean is then
+ * over the weights of the labelled tokens.
  */
-function tokenLosses(logits: Value, classes: number, { distillation = null }: LossOptions): TaskLoss {
+function tokenLosses(
+  logits: Value,
+  classes: number,
+  { distillation = null, classWeights: weights = null }: LossOptions,
+): TaskLoss {
   const { graph } = logits;
   const labels = graph.input("labels", "int64", ["B", "S"]);
   const rows = flattenRows(logits);
   const ofTokens = (values: Value) => reduceSum(reshape(values, labels.shape), { axes: [-1] });
   const term = (values: Value): LossTerm => ({ scale: "labelTokenScale", values, count: labelTokensIn });
-  const hard = ofTokens(sparseCrossEntropy(rows, reshape(labels, [rows.shape[0]!])));
+  const flat = reshape(labels, [rows.shape[0]!]);
+  const each = sparseCrossEntropy(rows, flat);
+  const hard = ofTokens(weights === null ? each : mul(each, weightsOf(flat, weights)));
+  const hardTerm = (values: Value) => (weights === null ? term(values) : overWeights(values, weights));
   const weight = distillation?.weight ?? 0;
-  if (weight === 0) return { labels: { labels }, losses: [term(hard)] };
+  if (weight === 0) return { labels: { labels }, losses: [hardTerm(hard)] };
   const teacherLogits = graph.input("teacherLogits", "float32", ["B", "S", classes]);
   const isLabelled = cast(not(equal(labels, IGNORED_LABEL)), "float32");
   const apart = reshape(teacherDivergence(rows, flattenRows(teacherLogits)), labels.shape);
   const soft = reduceSum(mul(apart, isLabelled), { axes: [-1] });
-  const both = add(mul(hard, 1 - weight), mul(soft, weight));
-  return { labels: { labels, teacherLogits }, losses: [term(both)] };
+  const [ours, theirs] = [mul(hard, 1 - weight), mul(soft, weight)];
+  const losses = weights === null ? [term(add(ours, theirs))] : [hardTerm(ours), term(theirs)];
+  return { labels: { labels, teacherLogits }, losses };
 }
+
+const allOf = ({ count }: EncodedExamples) => Array.from({ length: count }, (_, index) => index);
 
 /** Calls `visit` with each labelled token of some examples: its label, the example's place among them and the token's in it. */
 function forLabelled(
@@ -121,26 +141,31 @@ function teacherTensor(rows: readonly Float32Array[], length: number, head: Head
   return { dtype: "float32", shape: [rows.length, length, classes], data };
 }
 
-/** `H(m) − w · mean H(p)` over labelled tokens, m the mean of `(1 − w) · onehot + w · p`, p the teacher's shares. */
+/** `H(m) − w · mean H(p)` over labelled tokens, m the mean of `(1 − w) · onehot`, by class weights, `+ w · p`, p the teacher's shares. */
 function taughtChance(
   examples: EncodedExamples,
   indices: readonly number[],
   rows: readonly Float32Array[],
-  { task, weight }: TaughtOptions,
+  { task, weight, classWeights: weights = null }: TaughtOptions,
 ): number {
   const classes = task.labels.length;
+  const weightOf = (label: number) => weights?.[label] ?? 1;
+  const counts = weights === null ? null : labelCounts(examples, indices, classes);
+  const meanWeight =
+    counts === null
+      ? 1
+      : counts.reduce((sum, count, c) => sum + count * weightOf(c), 0) / counts.reduce((sum, count) => sum + count, 0);
   const mean = new Float64Array(classes);
   let [surprise, tokens] = [0, 0];
   forLabelled(examples, indices, (label, place, token) => {
     const shares = softmaxOf(rows[place]!.subarray(token * classes, (token + 1) * classes));
     surprise += entropyOfShares(shares);
     tokens++;
-    for (let c = 0; c < classes; c++) mean[c]! += (1 - weight) * Number(label === c) + weight * shares[c]!;
+    for (let c = 0; c < classes; c++)
+      mean[c]! += (1 - weight) * Number(label === c) * (weightOf(label) / meanWeight) + weight * shares[c]!;
   });
   return entropyOfShares(mean.map((sum) => sum / tokens)) - (weight * surprise) / tokens;
 }
-
-type TaughtOptions = Parameters<ReadingHead["teacher"]["chanceLoss"]>[3];
 
 /** The entities of a text; of one given in words, each word's label too. */
 export interface EntityPrediction {
@@ -173,7 +198,7 @@ export const tokenClassification: TaskRecord<EntityPrediction> = {
 /** The tags of each text's labelled words, right and given. */
 function scoreTags(logits: ExampleLogits, examples: EncodedExamples, { labels, mainMetric }: Task): TaskScore {
   const classes = labels.length;
-  const indices = Array.from({ length: examples.count }, (_, index) => index);
+  const indices = allOf(examples);
   const [given, right] = [0, 1].map(() => indices.map((): string[] => [])) as [string[][], string[][]];
   forLabelled(examples, indices, (label, index, token) => {
     right[index]!.push(labels[label]!);

@@ -23,9 +23,9 @@ test("one answer for all examples", () => {
     ["no", "yes", 60],
     ["yes", "yes", 40],
   ]);
-  expect(majorityMessage(["no", "yes"], all, settings(0))).toBe(
+  expect(majorityMessage(["no", "yes"], all, settings(0), { canBalance: true })).toBe(
     'the model answers "yes" for 100.0 % of the evaluation examples, of which 40.0 % have this label. ' +
-      "If this stays so, train longer, or change --learning-rate.",
+      "If this stays so, train longer, change --learning-rate, or weigh rare classes with --class-weights balanced.",
   );
 });
 
@@ -36,7 +36,7 @@ test("an accuracy that the majority class alone has, under a density loss", () =
     ["yes", "no", 2],
     ["yes", "yes", 2],
   ]);
-  expect(majorityMessage(["no", "yes"], all, settings(1))).toBe(
+  expect(majorityMessage(["no", "yes"], all, settings(1), { canBalance: false })).toBe(
     'the accuracy equals the share of "no" among the evaluation labels (60.0 %): always answering "no" would score the same. ' +
       "If this stays so, train longer, change --learning-rate, or lower --density-weight.",
   );
@@ -57,5 +57,5 @@ test.each<[string, readonly string[], Outcome[]]>([
   ["labels of another model", ["x", "y"], outcomes([["no", "yes", 3]])],
   ["no labels", ["no", "yes"], [{ line: 1, prediction: "no", target: null, score: null }]],
 ])("none of %s", (_, labels, all) => {
-  expect(majorityMessage(labels, all, settings(1))).toBeNull();
+  expect(majorityMessage(labels, all, settings(1), { canBalance: false })).toBeNull();
 });

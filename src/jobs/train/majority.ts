@@ -3,11 +3,15 @@
 import type { Settings } from "../../settings/index.ts";
 import { majorityAnswer, type Outcome, outcomeConfusion } from "../../tasks/index.ts";
 
-/** What the warning `majority-class` says of an evaluation's answers; null where they are better, or not classes. */
+/**
+ * What the warning `majority-class` says of an evaluation's answers; null where they are better, or not classes. `canBalance`: classes weigh
+ * alike, and `--class-weights balanced` would take the training data.
+ */
 export function majorityMessage(
   labels: readonly string[],
   outcomes: readonly Outcome[],
   { density }: Pick<Settings, "density">,
+  { canBalance }: { readonly canBalance: boolean },
 ): string | null {
   const counts = outcomeConfusion(outcomes, labels);
   const answer = counts && majorityAnswer(counts);
@@ -21,6 +25,7 @@ export function majorityMessage(
   const remedies = [
     "train longer",
     "change --learning-rate",
+    ...(canBalance ? ["weigh rare classes with --class-weights balanced"] : []),
     ...(density.weight === 0 ? [] : ["lower --density-weight"]),
   ];
   return `${finding}. If this stays so, ${remedies.join(", ").replace(/, ([^,]+)$/, ", or $1")}.`;

@@ -24,6 +24,7 @@ import { keySettings, methodName, type Settings } from "../../settings/index.ts"
 import { type TrainingBundle, taskRecord } from "../../tasks/index.ts";
 import { elementCount, type Files, joinPath } from "../../tensor/index.ts";
 import { openOptimizer, type TrainEvent, type TrainStep, type WarningEvent } from "../../train/index.ts";
+import { isBalanceable, weightsByName, weightsOfClasses } from "./class-weights.ts";
 import { referenceLosses } from "./reference.ts";
 import { openTeacher, type TrainingBatches, withTeacherLogits } from "./teacher.ts";
 import type { Teacher } from "./teacher-logits.ts";
@@ -81,10 +82,11 @@ async function prepare(environment: Environment, given: Settings, openedTeacher?
   // oxlint-disable-next-line typescript/unbound-method
   const { split: excerpted, excerpts } = withExcerpts(splitOf(dataset, evalSplit));
   const evalExamples = await encodeSplit(excerpted, base, settings.data, task);
+  const classWeights = weightsOfClasses(settings, task, head, trainExamples);
   const batches = trainingBatches(trainExamples, head, settings);
   const stepsPerEpoch = Math.ceil(batches.batchesPerEpoch / settings.optim.accumulate);
   const totalSteps = settings.optim.maxSteps ?? Math.max(1, Math.ceil(settings.optim.epochs * stepsPerEpoch));
-  const opened = { environment, settings, base, bundle, dataset, task, teacher };
+  const opened = { environment, settings, base, bundle, dataset, task, teacher, classWeights };
   return {
     ...opened,
     evalSplit,
@@ -94,6 +96,7 @@ async function prepare(environment: Environment, given: Settings, openedTeacher?
     batches,
     totalSteps,
     record: recordOf(opened),
+    canBalance: classWeights === null && isBalanceable(task, head, trainExamples),
     backend: environment.backend(settings.backend, settings.threads),
     stateKey: stateKeyOf(opened, totalSteps),
     warnings: [
@@ -114,9 +117,19 @@ interface OpenedJob {
   readonly dataset: Dataset;
   readonly task: Task;
   readonly teacher: Teacher | null;
+  /** In the order of logits; null where all weigh alike. */
+  readonly classWeights: readonly number[] | null;
 }
 
-function recordOf({ environment, settings, base, dataset, task, teacher }: OpenedJob): Omit<RunRecord, "result"> {
+function recordOf({
+  environment,
+  settings,
+  base,
+  dataset,
+  task,
+  teacher,
+  classWeights,
+}: OpenedJob): Omit<RunRecord, "result"> {
   return {
     schema: 1,
     createdAt: new Date().toISOString(),
@@ -129,18 +142,24 @@ function recordOf({ environment, settings, base, dataset, task, teacher }: Opene
     },
     metricName: task.mainMetric,
     labels: task.labels,
+    ...weightsByName(task, classWeights),
     architecture: base.model.architecture,
     ...(task.unanswerable ? { unanswerable: true } : {}),
   };
 }
 
 /** All that the steps of a run depend on, as text with sorted keys: settings read back from run.json have another order. */
-function stateKeyOf({ settings, base, bundle, dataset, teacher }: OpenedJob, totalSteps: number): string {
+function stateKeyOf(
+  { settings, base, bundle, dataset, task, teacher, classWeights }: OpenedJob,
+  totalSteps: number,
+): string {
   return jsonText({
     base: base.fingerprint,
     quantization: base.quantization?.format ?? null,
     dataset: dataset.fingerprint,
     ...(keySettings(settings) as JsonObject),
+    // as numbers; absent without any, as in the checkpoints of versions that had none
+    ...weightsByName(task, classWeights),
     method: { ...bundle.method.settings },
     // absent without one, as in the checkpoints of versions that had none
     ...(teacher ? { teacher: teacher.fingerprint, teacherWeight: teacher.weight } : {}),
@@ -157,11 +176,12 @@ async function begunLabels(files: Files, { resume, output }: Settings): Promise<
 
 /** The optimiser of a job. Errors as `openOptimizer`. */
 export function openTrainStep(job: Job): Promise<TrainStep> {
-  const { settings, bundle, backend } = job;
+  const { settings, bundle, backend, classWeights } = job;
   const { density, optim, seed, distillation = null } = settings;
   return openOptimizer({
     ...bundle,
     distillation,
+    classWeights,
     backend,
     seed,
     accumulate: optim.accumulate,

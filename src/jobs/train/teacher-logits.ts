@@ -40,6 +40,8 @@ export interface TeacherOptions {
   readonly dataset: Dataset;
   readonly trainExamples: EncodedExamples;
   readonly batches: PlannedBatches;
+  /** Weights of the classes in the labels' part of the loss. */
+  readonly classWeights: readonly number[] | null;
   readonly settings: Pick<Settings, "data" | "optim">;
   readonly backend: Backend;
   /** Steps that will be taken, from the first on. */
@@ -61,7 +63,7 @@ export async function* runTeacher(
   met: readonly number[],
   options: TeacherOptions,
 ): AsyncGenerator<TeacherEvent, TeacherLogits | null> {
-  const { task, trainExamples } = options;
+  const { task, trainExamples, classWeights } = options;
   const { opened, weight } = teacher;
   const rules = readingHead(opened.head).teacher;
   const asked = rules.perToken ? await ownExamples(teacher, met, options) : await readByTeacher(teacher, met, options);
@@ -84,7 +86,7 @@ export async function* runTeacher(
       trainExamples,
       met,
       met.map((index) => rowOf.get(index)!),
-      { task, weight },
+      { task, weight, classWeights },
     ),
   };
 }

@@ -83,10 +83,10 @@ export async function* withTeacherLogits(
   teacher: Teacher | null,
   options: TeacherOptions,
 ): AsyncGenerator<TeacherEvent, TrainingBatches | null> {
-  const { task, trainExamples, batches, steps, settings } = options;
+  const { task, trainExamples, batches, steps, settings, classWeights } = options;
   // a teacher of weight 0 says nothing
   if (teacher === null || teacher.weight === 0)
-    return { batches, chanceLoss: headRecord(options.head).chanceLoss(trainExamples, task, {}) };
+    return { batches, chanceLoss: headRecord(options.head).chanceLoss(trainExamples, task, { classWeights }) };
   const met = seenExamples(batches, steps * settings.optim.accumulate);
   const told = yield* runTeacher(teacher, met, options);
   if (told === null) return null;

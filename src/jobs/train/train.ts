@@ -147,7 +147,7 @@ async function openPrograms(job: Job, signal: AbortSignal | undefined) {
       optimizer,
       evaluate: async (trained: ReadonlyMap<string, Tensor>) => {
         const { split, examples, loss, metrics, density } = await evaluate(trained, kept);
-        const majority = majorityMessage(job.task.labels, kept.outcomes, settings);
+        const majority = majorityMessage(job.task.labels, kept.outcomes, settings, job);
         return { split, examples, loss, metrics, density, majority };
       },
       checkpoints: writer && {
