@@ -72,6 +72,7 @@ function stepOptions({ model, head, record }: ParityCase, method: Method, positi
     head,
     density: { positions },
     distillation: record.distillation ?? null,
+    classWeights: record.classWeights ?? null,
     // dropout is off in the records: the tiny configs say so, a real one may not
     training: record.checkpoint !== null,
     weightDecay: training.weightDecay,
@@ -90,8 +91,8 @@ async function compareScores(context: Context): Promise<void> {
   const wanted = tensors.get("forward/logits")!;
   const logits = outputs.logits ?? interleaved(outputs.startLogits!, outputs.endLogits!);
   comparison.tensor("logits", `${place}: logits`, logits, wanted, record.forward.logitsNoise);
-  // scoring asks for the labels alone
-  if (record.distillation === undefined)
+  // scoring asks for the labels alone, which weigh alike
+  if (record.distillation === undefined && record.classWeights === undefined)
     comparison.number("loss", `${place}: task loss`, loss, record.forward.taskLoss, record.forward.taskLossNoise);
   let count = 0;
   const indexed = batches.map((batch): ModelBatch => {

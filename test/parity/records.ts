@@ -1,4 +1,4 @@
-// Reads the records that scripts/golden/encoders.py, hooks.py, ia3.py, t5.py and distillation.py write; their format is described at the top of those.
+// Reads the records that scripts/golden/encoders.py, hooks.py, ia3.py, t5.py, distillation.py and class_weights.py write; their format is described at the top of those.
 
 import { nodeFiles } from "../../src/hub/files-node.ts";
 import { float32Checkpoint, openCheckpoint, openSafetensors } from "../../src/hub/index.ts";
@@ -104,6 +104,8 @@ export interface EncoderRecord {
   readonly batches: number;
   /** Of distillation.py: the task losses are a teacher's too. */
   readonly distillation?: Distillation;
+  /** Of class_weights.py: the labels' losses weigh classes. */
+  readonly classWeights?: readonly number[];
   readonly virtualTokens: number;
   readonly objectives: Readonly<Record<string, Objective>>;
   readonly forward: {
