@@ -26,7 +26,7 @@ describe("completions", () => {
     ["train --density-weight ", ["auto"]],
     ["train --class-weights b", ["balanced"]],
     ["train --keep ", ["best", "last"]],
-    ["train --task cola --metric ", ["matthews_correlation"]],
+    ["train --task cola --metric ", ["matthews_correlation", "accuracy", "f1", "f1_macro"]],
     [
       "train --preset roberta-large/rte/lora-",
       ROW_PRESETS.map(({ name }) => name).filter((n) => n.startsWith("roberta-large/rte/lora-")),

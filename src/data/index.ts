@@ -24,7 +24,15 @@ export type { Table } from "./tables/row.ts";
 export { canonicalSplit, noSuchPath } from "./tables/sources.ts";
 export { openTable } from "./tables/table.ts";
 export { textLines } from "./tables/text-blocks.ts";
-export { isTableTask, type TableTaskName, type Task, tableTask } from "./task.ts";
+export {
+  choosableMetrics,
+  isTableTask,
+  judgedBy,
+  TABLE_TASKS,
+  type TableTaskName,
+  type Task,
+  tableTask,
+} from "./task.ts";
 export { GLUE_TASKS, type GlueTaskName, glueTask, isGlueTask } from "./tasks/glue.ts";
 export { seq2seqTask } from "./tasks/seq2seq.ts";
 export { squadTask } from "./tasks/squad.ts";

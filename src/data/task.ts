@@ -64,6 +64,25 @@ export function isTableTask(name: string): name is TableTaskName {
   return Object.hasOwn(TABLE_TASKS, name);
 }
 
+/**
+ * The metrics by which a task's best evaluation can be told, its own first: those that are always measured, and of one class an example
+ * those that are measured when asked for. Larger is better in all of them.
+ */
+export function choosableMetrics({
+  kind,
+  labels,
+  metrics,
+}: Pick<Task, "kind" | "labels" | "metrics">): readonly string[] {
+  if (kind !== "classification") return metrics;
+  return [...new Set([...metrics, ...classMetrics(labels.length), "f1_macro", "matthews_correlation"])];
+}
+
+/** The task with `metric` as its main one, measured besides its own; null where it cannot be told by that. */
+export function judgedBy(task: Task, metric: string): Task | null {
+  if (!choosableMetrics(task).includes(metric)) return null;
+  return { ...task, metrics: [...new Set([...task.metrics, metric])], mainMetric: metric };
+}
+
 /** A task over a table of the user's own. */
 export function tableTask(name: string, options: Pick<Task, "kind" | "labels" | "isPair">): Task {
   const own: TableTask | undefined = isTableTask(name) ? TABLE_TASKS[name] : undefined;

@@ -4,6 +4,6 @@ export { divergenceOf, inferenceBatches, logitRows, logitsOf } from "./encoder-l
 export { openEvaluator } from "./evaluator.ts";
 export { checkSparseDecoding, openTextGenerator } from "./sparse-decoding.ts";
 export { batchOf, type PlannedBatches, scoringBatches, trainingBatches } from "./task-batches.ts";
-export { encodeSplit, openData } from "./task-data.ts";
+export { encodeSplit, judgedAsRun, openData } from "./task-data.ts";
 export { scoreDrop, scoreLogits } from "./task-scores.ts";
 export { writtenTexts } from "./written-answers.ts";

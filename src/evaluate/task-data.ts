@@ -1,12 +1,15 @@
 // A task's splits encoded for a model, and the head it needs.
 import {
+  choosableMetrics,
   type Dataset,
   type EncodedExamples,
+  judgedBy,
   type ModelClasses,
   openDataset,
   type Split,
   type Task,
 } from "../data/index.ts";
+import { ConfigError } from "../errors.ts";
 import { type BaseModel, usableLength } from "../load/index.ts";
 import { type DataSettings, DEFAULTS, type Settings, type TextDataSettings } from "../settings/index.ts";
 import { taskRecord } from "../tasks/index.ts";
@@ -16,10 +19,17 @@ import type { Files } from "../tensor/index.ts";
 export type OpenDataSettings = Omit<DataSettings, keyof TextDataSettings | "labels"> &
   Partial<TextDataSettings & Pick<DataSettings, "labels">>;
 
-/** The data set behind the settings. Errors as `openDataset`. */
-export function openData(
+/**
+ * The data set behind the settings, its task judged by the metric that they name.
+ * @throws {ConfigError} when the task does not have that metric; errors as `openDataset`.
+ */
+export async function openData(
   files: Files,
-  { task, data }: Pick<Settings, "task"> & { readonly data: OpenDataSettings },
+  {
+    task,
+    data,
+    metric = null,
+  }: Pick<Settings, "task"> & Partial<Pick<Settings, "metric">> & { readonly data: OpenDataSettings },
   options: {
     readonly splits?: readonly string[];
     readonly labels?: readonly string[] | undefined;
@@ -28,7 +38,7 @@ export function openData(
     readonly heldOutShare?: number | null;
   } = {},
 ): Promise<Dataset> {
-  return openDataset(files, {
+  const dataset = await openDataset(files, {
     task,
     data: data.path,
     textColumn: data.textColumn ?? undefined,
@@ -41,6 +51,23 @@ export function openData(
     labels: data.labels ?? undefined,
     ...options,
   });
+  if (metric === null) return dataset;
+  const judged = judgedBy(dataset.task, metric);
+  if (judged === null) throw noSuchMetric(dataset.task, metric);
+  return { ...dataset, task: judged };
+}
+
+function noSuchMetric(task: Task, metric: string): ConfigError {
+  const of = task.labels.length === 0 ? task.name : `${task.name} with ${task.labels.length} classes`;
+  const expected = `a metric of ${of}: ${choosableMetrics(task).join(", ")}`;
+  return new ConfigError([{ path: "--metric", expected, got: JSON.stringify(metric) }]);
+}
+
+/** A data set of another call on a run, its task judged as the run was where it is the run's task. */
+export function judgedAsRun(dataset: Dataset, settings: Pick<Settings, "task" | "metric"> | null): Dataset {
+  const { task } = dataset;
+  const metric = settings !== null && settings.task === task.name ? (settings.metric ?? null) : null;
+  return metric === null ? dataset : { ...dataset, task: judgedBy(task, metric) ?? task };
 }
 
 export interface EncodeSplitOptions {

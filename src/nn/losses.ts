@@ -60,8 +60,7 @@ export function binaryCrossEntropy(
 ): Value {
   const small = () => log(add(exp(neg(abs(logits))), 1));
   // max(x, 0) − x·y + log(1 + e^−|x|): no large exponent
-  if (positiveWeights === null)
-    return reduceMean(sub(add(relu(logits), small()), mul(logits, labels)), { axes: [-1] });
+  if (positiveWeights === null) return reduceMean(sub(add(relu(logits), small()), mul(logits, labels)), { axes: [-1] });
   // (1 − y)·x + (1 + (p − 1)·y)·(max(−x, 0) + log(1 + e^−|x|))
   const more = float32(
     [positiveWeights.length],

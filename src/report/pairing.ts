@@ -53,8 +53,8 @@ function methodNames(records: readonly RunRecord[]): (record: RunRecord) => stri
   };
 }
 
-const subjectOf = ({ settings, fingerprints }: RunRecord): string =>
-  JSON.stringify([settings.task, settings.model, fingerprints]);
+const subjectOf = ({ settings, fingerprints, metricName }: RunRecord): string =>
+  JSON.stringify([settings.task, settings.model, fingerprints, metricName]);
 
 function rest({ settings, fingerprints }: RunRecord): string {
   const {

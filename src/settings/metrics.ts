@@ -1,15 +1,23 @@
 // The metrics by which the best evaluation of a task can be told.
-import { glueTask, isGlueTask, seq2seqTask, squadTask, tableTask } from "../data/index.ts";
+import {
+  choosableMetrics,
+  glueTask,
+  isGlueTask,
+  seq2seqTask,
+  squadTask,
+  TABLE_TASKS,
+  tableTask,
+} from "../data/index.ts";
 import { type ConfigIssue, nearest } from "../errors.ts";
 import type { SettingsInput, TaskName } from "./table/index.ts";
 
-/** What a task is measured by, whatever its classes turn out to be. */
+/** What a task's best evaluation can be told by, whatever its classes turn out to be. */
 export function metricsOf(task: TaskName): readonly string[] {
-  if (isGlueTask(task)) return glueTask(task).metrics;
+  if (isGlueTask(task)) return choosableMetrics(glueTask(task));
   if (task === "squad") return squadTask(false).metrics;
   if (task === "seq2seq") return seq2seqTask().metrics;
   // two classes have every metric that more have
-  return tableTask(task, { kind: "classification", labels: ["no", "yes"], isPair: false }).metrics;
+  return choosableMetrics(tableTask(task, { kind: TABLE_TASKS[task].kind, labels: ["no", "yes"], isPair: false }));
 }
 
 /** The mistake of a metric that the task does not have; none where either was not given. */

@@ -152,6 +152,18 @@ describe("settings that choose among evaluations and weigh classes", () => {
     expect(resolveSettings({ flags: settingsInput(settings) })).toEqual(settings);
   });
 
+  test.each([
+    ["macro-f1", "f1_macro"],
+    ["macro_f1", "f1_macro"],
+    ["f1_macro", "f1_macro"],
+    ["matthews-correlation", "matthews_correlation"],
+    ["f1", "f1"],
+  ])("metric %j", (written, expected) => {
+    const settings = resolveSettings({ flags: { ...own, metric: written } });
+    expect(settings.metric).toBe(expected);
+    expect(resolveSettings({ flags: settingsInput(settings) })).toEqual(settings);
+  });
+
   test.each<[unknown, readonly string[]]>([
     ["no,yes", ["no", "yes"]],
     ['["no, thanks", "yes"]', ["no, thanks", "yes"]],
@@ -172,11 +184,11 @@ describe("settings that choose among evaluations and weigh classes", () => {
     [{ keep: "beast" }, '--keep: expected one of best, last, got "beast" (did you mean best?)'],
     [
       { metric: "f11" },
-      '--metric: expected a metric of text-classification: accuracy, f1, got "f11" (did you mean f1?)',
+      '--metric: expected a metric of text-classification: accuracy, f1, f1_macro, matthews_correlation, got "f11" (did you mean f1?)',
     ],
     [{ metric: "matthews", task: "cola" }, "(did you mean matthews_correlation?)"],
     [{ metric: "accuracy", task: "stsb" }, "--metric: expected a metric of stsb: pearson, spearmanr"],
-    [{ metric: "" }, "--metric: expected something, got nothing"],
+    [{ metric: "" }, "--metric: expected the name of a metric, got nothing"],
     [{ "class-weights": "balance" }, "--class-weights: expected balanced, or a number above 0 for each class"],
     [{ "class-weights": "spam=0" }, "--class-weights: expected balanced"],
     [{ "class-weights": "spam=1,spam=2" }, "--class-weights: expected balanced"],

@@ -28,8 +28,7 @@ const weightIn =
   (weights: readonly number[]) =>
   ({ inputs }: ModelBatch): number => {
     let sum = 0;
-    for (const label of inputs.labels!.data)
-      if (Number(label) !== IGNORED_LABEL) sum += weights[Number(label)]!;
+    for (const label of inputs.labels!.data) if (Number(label) !== IGNORED_LABEL) sum += weights[Number(label)]!;
     return sum;
   };
 
@@ -69,9 +68,12 @@ const isWeight = (weight: number) => weight > 0 && Number.isFinite(weight);
 function checked(weights: readonly number[], labels: readonly string[], needs: string): readonly number[] {
   const without = labels.filter((_, c) => !isWeight(weights[c]!));
   if (without.length === 0) return weights;
-  throw new ConfigError([{ path: "--class-weights balanced", expected: needs, got: `no such for ${listed(without)}` }], {
-    hint: "Give a weight for each class by its name in place of balanced, or more training examples.",
-  });
+  throw new ConfigError(
+    [{ path: "--class-weights balanced", expected: needs, got: `no such for ${listed(without)}` }],
+    {
+      hint: "Give a weight for each class by its name in place of balanced, or more training examples.",
+    },
+  );
 }
 
 const listed = (names: readonly string[]) => names.map((name) => JSON.stringify(name)).join(", ");

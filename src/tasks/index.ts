@@ -1,9 +1,9 @@
 // Tasks: heads, losses, the graph that trains and scores them, and their metrics.
 // Takes a model, a method and logits, gives losses, predictions and scores. Never: runs a program, reads a file.
 export { type AnsweredQuestion, answerMetrics, scoreAnswer } from "./answer-metrics.ts";
-export { canBalance, classWeights } from "./class-weights.ts";
 export type { ClassificationReport, ClassScores, MajorityAnswer } from "./class-metrics.ts";
 export { classificationReport, majorityAnswer, outcomeConfusion } from "./class-metrics.ts";
+export { canBalance, classWeights } from "./class-weights.ts";
 export type { Evaluation, Outcome } from "./evaluation.ts";
 export { type ExampleLogits, exampleLogits, LogitRows } from "./example-logits.ts";
 export type { Distillation, HeadKind, HeadRecord, LossOptions, LossTerm, ReadingHead } from "./head.ts";

@@ -7,6 +7,7 @@ import {
   f1,
   glueMetrics,
   METRIC_NAMES,
+  macroF1,
   matthewsCorrelation,
   metricAccumulator,
   pairedBootstrap,
@@ -23,6 +24,7 @@ interface Golden {
     f1: number | null;
     matthews_correlation: number;
     confusion: number[][];
+    report: { macro: readonly number[] };
   }[];
   regression: {
     name: string;
@@ -52,6 +54,8 @@ describe("as scikit-learn", () => {
   test.each(golden.classification)("$name", (c) => {
     near(accuracy(c.predictions, c.labels), c.accuracy);
     near(matthewsCorrelation(c.predictions, c.labels), c.matthews_correlation);
+    // the report's third column is f1_score(average="macro")
+    near(macroF1(c.predictions, c.labels), c.report.macro[2]!);
     if (c.f1 !== null) near(f1(c.predictions, c.labels), c.f1);
     expect(confusionMatrix(c.predictions, c.labels)).toEqual(c.confusion);
   });

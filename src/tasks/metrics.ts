@@ -3,8 +3,8 @@ import { mean, quantileSorted, sampleCorrelation, sampleRankCorrelation } from "
 import { InternalError, ShapeError } from "../errors.ts";
 import { randomStream } from "../tensor/index.ts";
 
-/** Metric names, spelled as Hugging Face's GLUE metric writes them. */
-export const METRIC_NAMES = ["accuracy", "f1", "matthews_correlation", "pearson", "spearmanr"] as const;
+/** Metric names, spelled as Hugging Face's GLUE metric writes them; `f1_macro` is the mean of every class's F1. */
+export const METRIC_NAMES = ["accuracy", "f1", "f1_macro", "matthews_correlation", "pearson", "spearmanr"] as const;
 
 export type MetricName = (typeof METRIC_NAMES)[number];
 
@@ -41,6 +41,7 @@ export interface BootstrapInterval {
 const METRICS: { readonly [M in MetricName]: { of: "counts" | "pairs"; value(seen: Seen): number } } = {
   accuracy: { of: "counts", value: (seen) => accuracyOf(seen.counts) },
   f1: { of: "counts", value: (seen) => f1Of(seen.counts) },
+  f1_macro: { of: "counts", value: (seen) => macroF1Of(seen.counts) },
   matthews_correlation: { of: "counts", value: (seen) => matthewsOf(seen.counts) },
   pearson: { of: "pairs", value: (seen) => pearson(seen.predictions, seen.labels) },
   spearmanr: { of: "pairs", value: (seen) => spearman(seen.predictions, seen.labels) },
@@ -97,6 +98,13 @@ export function accuracy(predictions: ArrayLike<number>, labels: ArrayLike<numbe
 /** `2·TP / (2·TP + FP + FN)` for class 1; 0 when no example is or was called class 1, NaN without examples. */
 export function f1(predictions: ArrayLike<number>, labels: ArrayLike<number>): number {
   return f1Of(confusionMatrix(predictions, labels));
+}
+
+/**
+ * Mean F1 over the classes that occur among predictions or labels, as scikit-learn's `f1_score(average="macro")`; NaN without examples.
+ */
+export function macroF1(predictions: ArrayLike<number>, labels: ArrayLike<number>): number {
+  return macroF1Of(confusionMatrix(predictions, labels));
 }
 
 /**
@@ -198,9 +206,18 @@ function accuracyOf(counts: ConfusionMatrix): number {
 
 function f1Of(counts: ConfusionMatrix): number {
   if (total(counts) === 0) return Number.NaN;
-  const hits = counts[1]?.[1] ?? 0;
-  const named = (counts[1] ? rowSum(counts, 1) : 0) + (counts[1] ? columnSum(counts, 1) : 0);
-  return named === 0 ? 0 : (2 * hits) / named;
+  const named = namedAs(counts, 1);
+  return named === 0 ? 0 : (2 * counts[1]![1]!) / named;
+}
+
+function macroF1Of(counts: ConfusionMatrix): number {
+  const occurring = counts.map((_, c) => c).filter((c) => namedAs(counts, c) > 0);
+  return occurring.reduce((sum, c) => sum + (2 * counts[c]![c]!) / namedAs(counts, c), 0) / occurring.length;
+}
+
+/** How often a class was the label, and how often the prediction. */
+function namedAs(counts: ConfusionMatrix, index: number): number {
+  return counts[index] === undefined ? 0 : rowSum(counts, index) + columnSum(counts, index);
 }
 
 function matthewsOf(counts: ConfusionMatrix): number {

@@ -20,8 +20,7 @@ export const multiLabelHead = sequenceHead({
   classNames: (labels) => labels,
   weighing: {
     // examples without a label over examples with it
-    balanced: (examples, classes) =>
-      sharesOf(examples, allOf(examples), classes).map((share) => (1 - share) / share),
+    balanced: (examples, classes) => sharesOf(examples, allOf(examples), classes).map((share) => (1 - share) / share),
     needs: "training examples with and without every label",
   },
   labelInput: (graph, head) => graph.input("labels", "float32", ["B", classesOf(head)]),
@@ -38,9 +37,7 @@ export const multiLabelHead = sequenceHead({
   // the best constant answer is the mean of labels and teacher, class by class
   taughtChance(examples, indices, rows, { task, weight, classWeights = null }) {
     const shares = sharesOf(examples, indices, task.labels.length);
-    const told = shares.map(
-      (_, c) => rows.reduce((sum, logits) => sum + sigmoidOf(logits[c]!), 0) / rows.length,
-    );
+    const told = shares.map((_, c) => rows.reduce((sum, logits) => sum + sigmoidOf(logits[c]!), 0) / rows.length);
     const both = (own: number, teacher: number) => (1 - weight) * own + weight * teacher;
     if (classWeights === null) return meanEntropy(shares.map((share, c) => both(share, told[c]!)));
     return meanSurprise(

@@ -8,7 +8,8 @@ import type { HeadKind, HeadNames, LossOptions, LossTerm, ReadingHead, TaskLoss 
 import { examplesIn } from "./model-batch.ts";
 
 /** What tells one head over a whole text from another. */
-export interface SequenceHeadFacts extends Pick<ReadingHead, "kind" | "name" | "gives" | "numLogits" | "classNames" | "weighing"> {
+export interface SequenceHeadFacts
+  extends Pick<ReadingHead, "kind" | "name" | "gives" | "numLogits" | "classNames" | "weighing"> {
   readonly problemType: string;
   readonly chanceLoss: ReadingHead["chanceLoss"];
   /** The input of a batch's labels. */

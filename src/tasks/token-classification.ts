@@ -12,8 +12,8 @@ import { add, cast, equal, mul, not, reduceSum, reshape, type Value } from "../g
 import { encoderTokenLogits } from "../models/index.ts";
 import { flattenRows, sparseCrossEntropy, teacherDivergence } from "../nn/index.ts";
 import { int64, type Tensor } from "../tensor/index.ts";
-import { largestOf } from "./classification.ts";
 import { balancedWeights, overWeights, weightsOf } from "./class-weights.ts";
+import { largestOf } from "./classification.ts";
 import { countEntities, type EntityGroup, entityMetrics, groupTokens } from "./entities.ts";
 import { entropyOfCounts, entropyOfShares, softmaxOf } from "./entropy.ts";
 import type { ExampleLogits } from "./example-logits.ts";

@@ -56,7 +56,10 @@ function rowsOf({ kind, logits, labels }: Golden, from: number, to: number): Mod
   return {
     logits: float32([to - from, ...inner], flat(some)),
     inputs: {
-      tokenIds: int64([to - from, 1], Array.from({ length: to - from }, () => 0)),
+      tokenIds: int64(
+        [to - from, 1],
+        Array.from({ length: to - from }, () => 0),
+      ),
       labels: kind === "several" ? float32(shape, flat(given)) : int64(shape, flat(given)),
     },
     indices: Array.from({ length: to - from }, (_, i) => i),
@@ -94,7 +97,7 @@ describe("recorded losses and gradients", () => {
       }
       await program.dispose();
       expect(sum).toBeCloseTo(one.loss, 6);
-      flat(one.gradient).forEach((want, i) => expect(gradient[i]).toBeCloseTo(want, 6));
+      for (const [i, want] of flat(one.gradient).entries()) expect(gradient[i]).toBeCloseTo(want, 6);
     },
   );
 });

@@ -1,7 +1,7 @@
 // What compression is measured on: calibration texts, a half of dev to search on and the other half to state the result on.
 import { type EncodedExamples, isTargets, splitOf, type Task } from "../../data/index.ts";
 import { ConfigError, FileError } from "../../errors.ts";
-import { encodeSplit, openData } from "../../evaluate/index.ts";
+import { encodeSplit, judgedAsRun, openData } from "../../evaluate/index.ts";
 import type { GenerationOptions } from "../../infer/index.ts";
 import { classesOf, type MergedModel, maxLengthOf, targetData, tasksOfHead, writingOptions } from "../../load/index.ts";
 import type { Environment } from "../../runs/index.ts";
@@ -53,8 +53,11 @@ export async function openCompressData(
     limitTrain: mostCalibration + (base.model.writes ? SEARCH_EXAMPLES.written : SEARCH_EXAMPLES.read),
   };
   const classes = classesOf(opened);
-  const open = (splits?: readonly string[]) =>
-    openData(files, { task, data }, { classes, ...(splits === undefined ? {} : { splits }) });
+  const open = async (splits?: readonly string[]) =>
+    judgedAsRun(
+      await openData(files, { task, data }, { classes, ...(splits === undefined ? {} : { splits }) }),
+      settings,
+    );
   const whole = await open().catch((error: unknown) => {
     // without training data, statistics come from the half that the search sees anyway
     if (error instanceof FileError) return null;

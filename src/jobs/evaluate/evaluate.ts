@@ -11,7 +11,7 @@ import {
 } from "../../data/index.ts";
 import type { DensityReport } from "../../density/index.ts";
 import { ConfigError } from "../../errors.ts";
-import { checkSparseDecoding, encodeSplit, openEvaluator, scoringBatches } from "../../evaluate/index.ts";
+import { checkSparseDecoding, encodeSplit, judgedAsRun, openEvaluator, scoringBatches } from "../../evaluate/index.ts";
 import {
   backendOf,
   classesOf,
@@ -170,5 +170,5 @@ async function openSplit(environment: Environment, opened: OpenedTarget, classes
     ...(isFile ? { heldOutShare: null } : {}),
     labelsRequired: classes !== null,
   });
-  return { dataset, split: splitOf(dataset, split) };
+  return { dataset: judgedAsRun(dataset, opened.settings), split: splitOf(dataset, split) };
 }

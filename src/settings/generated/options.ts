@@ -13,7 +13,7 @@ export interface RunSettings {
   readonly quantize: "nf4" | "int8" | "int4" | null;
   /** Keep weights that are zero in the base at zero; a pruned base has this on. Null where nothing was given. */
   readonly maskSafe: boolean | null;
-  /** Weigh the loss of each class: by the inverse of its frequency (balanced), or by the number given for its name. Null where nothing was given. */
+  /** Weigh each class in the training loss: by its rarity (of several labels, negatives over positives), or by the number given for its name. Null where nothing was given. */
   readonly classWeights: "balanced" | Readonly<Record<string, number>> | null;
   /** Fix the order of examples, dropout and the values of new weights by this number. A whole number from 0 to 4294967295. */
   readonly seed: number;
@@ -25,7 +25,7 @@ export interface RunSettings {
   readonly patience: number | null;
   /** Keep what was trained at the best evaluation, or at the last step. */
   readonly keep: "best" | "last" | "earliest";
-  /** Tell the best evaluation by this metric, in place of the task's own. Null where nothing was given. */
+  /** Tell the best evaluation by this metric, and show it as the main one, in place of the task's own. Null where nothing was given. */
   readonly metric: string | null;
   /** Write the run into this folder. Null where nothing was given. */
   readonly output: string | null;
@@ -245,7 +245,7 @@ export interface PlainOptions {
   readonly biasRate?: number | undefined;
   /** Clip gradients to this global norm. A number > 0. */
   readonly maxGradNorm?: number | undefined;
-  /** Weigh the loss of each class: by the inverse of its frequency (balanced), or by the number given for its name. */
+  /** Weigh each class in the training loss: by its rarity (of several labels, negatives over positives), or by the number given for its name. */
   readonly classWeights?: "balanced" | Readonly<Record<string, number>> | undefined;
   /** Fix the order of examples, dropout and the values of new weights by this number. A whole number from 0 to 4294967295. Default: `42`. */
   readonly seed?: number | undefined;
@@ -257,7 +257,7 @@ export interface PlainOptions {
   readonly patience?: number | undefined;
   /** Keep what was trained at the best evaluation, or at the last step. Default: `best`. */
   readonly keep?: "best" | "last" | undefined;
-  /** Tell the best evaluation by this metric, in place of the task's own. */
+  /** Tell the best evaluation by this metric, and show it as the main one, in place of the task's own. */
   readonly metric?: string | undefined;
   /** Continue the run in `output`. Default: `false`. */
   readonly resume?: boolean | undefined;

@@ -4,7 +4,7 @@ import { recordNamed } from "../../peft/index.ts";
 import { count, number, oneOf, parsed, share, text, whole, wholes } from "./kinds.ts";
 import { CLASS_TASKS, METHODS, type MethodName, type SettingCommand, TEACHER_TASKS } from "./names.ts";
 import { MEASURING, type Setting, TRAINING } from "./setting.ts";
-import { parseClassWeights } from "./values.ts";
+import { parseClassWeights, parseMetric } from "./values.ts";
 
 /** Learning rates of methods that have one of their own. */
 const OWN_RATES: Readonly<Partial<Record<MethodName, number>>> = Object.fromEntries(
@@ -132,7 +132,7 @@ export const TRAINING_SETTINGS = {
       parseClassWeights,
       { choices: ["balanced"] },
     ),
-    help: "Weigh the loss of each class: by the inverse of its frequency (balanced), or by the number given for its name.",
+    help: "Weigh each class in the training loss: by its rarity (of several labels, negatives over positives), or by the number given for its name.",
     value: "balanced|JSON",
     at: "classWeights",
     tasks: CLASS_TASKS,
@@ -192,8 +192,8 @@ export const TRAINING_SETTINGS = {
   },
   metric: {
     ...COMMON,
-    kind: text(),
-    help: "Tell the best evaluation by this metric, in place of the task's own.",
+    kind: parsed("the name of a metric", "string", parseMetric),
+    help: "Tell the best evaluation by this metric, and show it as the main one, in place of the task's own.",
     value: "NAME",
     affects: "evaluation",
     at: "metric",

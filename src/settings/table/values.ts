@@ -81,6 +81,14 @@ function jsonOf(written: string): unknown {
   }
 }
 
+/** A metric's name as metrics are spelled: `macro-f1` is `f1_macro`. */
+export function parseMetric(value: unknown): string | undefined {
+  if (typeof value !== "string" || value.trim() === "") return undefined;
+  const name = value.trim().replaceAll("-", "_");
+  const average = /^(macro|micro)_f1$/.exec(name)?.[1];
+  return average === undefined ? name : `f1_${average}`;
+}
+
 /** Split names with an underscore or a hyphen: `dev-matched` is `dev_matched`. */
 export function parseSplit(value: unknown): string | undefined {
   if (typeof value !== "string" || value === "") return undefined;
