@@ -55,7 +55,7 @@ export const GROUPS: readonly PageGroup[] = [
   },
   {
     title: "Explanation",
-    files: under("explanation", "density", "compress", "curves", "methods", "pruning", "distillation", "quantisation"),
+    files: under("explanation", "density", "compress", "curves", "methods", "pruning", "distillation", "class-weights", "quantisation"),
   },
   {
     title: "Internals",

@@ -157,7 +157,8 @@ describe("the metric", () => {
 
 describe("a run that goes on", () => {
   test("has the same weights, and is not given others", async () => {
-    const begin = (...flags: readonly string[]) => flagsOf("resumed", "--max-steps", "4", "--eval-steps", "2", ...flags);
+    const begin = (...flags: readonly string[]) =>
+      flagsOf("resumed", "--max-steps", "4", "--eval-steps", "2", ...flags);
     await succeed(...begin("--class-weights", "balanced"));
     const { result, classWeights } = await recordOf("resumed");
     await succeed(...begin("--class-weights", "balanced", "--resume"));
