@@ -26,5 +26,6 @@ export { exportOnnx, type OnnxExport, type OnnxExportOptions } from "./export/ex
 export { ONNX_DTYPES } from "./export/onnx-files.ts";
 export { openPredictor, type Predictor, predictRun } from "./predict/predict.ts";
 export type { PredictInput, Prediction } from "./predict/prediction.ts";
+export { type Proposal, proposeSettings } from "./propose/propose.ts";
 export { PRUNE_CALIBRATION_EXAMPLES, type PrunedModel, type PruneOptions, pruneModel } from "./prune/prune.ts";
 export { estimateRun, type TrainEstimate, type TrainedRun, trainRun } from "./train/train.ts";

@@ -23,10 +23,12 @@ import {
   type PredictInput,
   type Prediction,
   type Profile,
+  type Proposal,
   type PrunedModel,
   type PruneOptions,
   predictRun,
   profileRun,
+  proposeSettings,
   pruneModel,
   type StartWorker,
   type TrainEstimate,
@@ -35,12 +37,14 @@ import {
 } from "../jobs/index.ts";
 import type { RunOverrides, RunTarget } from "../load/index.ts";
 import type { Compression, Environment, Running, Stoppable, Watched } from "../runs/index.ts";
-import type { ComparisonCell, Settings } from "../settings/index.ts";
+import type { ComparisonCell, Settings, SettingsInput } from "../settings/index.ts";
 import type { Evaluation } from "../tasks/index.ts";
 import type { TrainEvent } from "../train/index.ts";
 
 /** The workflow as the faces see it, already bound to files, backend and hub. */
 export interface Workflow {
+  /** Settings for data, as `deft init` writes them. */
+  propose(data: string, given?: SettingsInput): Promise<Proposal>;
   train(settings: Settings, options?: Stoppable): Running<TrainEvent, TrainedRun>;
   estimate(settings: Settings): Promise<TrainEstimate>;
   compare(cells: readonly ComparisonCell[], options?: Stoppable): Running<CompareEvent, Comparison>;
@@ -70,6 +74,7 @@ export interface Workflow {
 /** Every job, on the files, hub and runtime of `environment`. */
 export function workflow(environment: Environment): Workflow {
   return {
+    propose: (data, given = {}) => proposeSettings(environment, data, given),
     train: (settings, options) => trainRun(environment, settings, options),
     estimate: (settings) => estimateRun(environment, settings),
     compare: (cells, options) => compareRuns(environment, cells, options),
