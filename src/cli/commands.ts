@@ -92,6 +92,7 @@ export const COMMANDS: readonly Command[] = [
       'deft predict runs/squad --question "Who built it?" --context "It was built by Ada."',
       'deft predict runs/sst2 --text "a gripping, funny film"',
       "deft predict runs/sst2 < texts.jsonl",
+      "deft predict runs/reviews --input new.csv --output answers.csv",
     ],
     load: () => import("./commands/predict.ts"),
   },

@@ -31,6 +31,7 @@ export { isTableTask, type TableTaskName, type Task, tableTask } from "./task.ts
 export { GLUE_TASKS, type GlueTaskName, glueTask, isGlueTask } from "./tasks/glue.ts";
 export { seq2seqTask } from "./tasks/seq2seq.ts";
 export { squadTask } from "./tasks/squad.ts";
+export { openTexts, type RowText, type TextTable } from "./texts.ts";
 export type { TokenizerConfigJson, TokenizerJson } from "./tokenizer/json.ts";
 export type { Truncation } from "./tokenizer/template.ts";
 export { createTokenizer, type Tokenizer } from "./tokenizer/tokenizer.ts";

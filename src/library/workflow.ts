@@ -26,6 +26,7 @@ import {
   type Proposal,
   type PrunedModel,
   type PruneOptions,
+  predictFile,
   predictRun,
   profileRun,
   proposeSettings,
@@ -34,6 +35,8 @@ import {
   type TrainEstimate,
   type TrainedRun,
   trainRun,
+  type WrittenPredictions,
+  writePredictions,
 } from "../jobs/index.ts";
 import type { RunOverrides, RunTarget } from "../load/index.ts";
 import type { Compression, Environment, Running, Stoppable, Watched } from "../runs/index.ts";
@@ -58,6 +61,20 @@ export interface Workflow {
     overrides?: RunOverrides,
     watched?: Watched,
   ): AsyncIterable<Prediction>;
+  /** For the rows of a table; `lines` reads the file where it has the keys of JSON lines in place of the run's columns. */
+  predictFile(
+    target: RunTarget,
+    file: { readonly input: string; readonly lines: () => AsyncIterable<PredictInput> },
+    overrides?: RunOverrides,
+    watched?: Watched,
+  ): AsyncIterable<Prediction>;
+  /** Writes the rows of a table with the answers beside them. */
+  writePredictions(
+    target: RunTarget,
+    places: { readonly input: string; readonly output: string },
+    overrides?: RunOverrides,
+    watched?: Watched,
+  ): Promise<WrittenPredictions>;
   profile(target: RunTarget, overrides?: RunOverrides, watched?: Watched): Promise<Profile>;
   prune(target: RunTarget, options: PruneOptions, overrides?: RunOverrides): Promise<PrunedModel>;
   exportModel(target: RunTarget, options: ExportOptions, overrides?: RunOverrides): Promise<Exported>;
@@ -81,6 +98,9 @@ export function workflow(environment: Environment): Workflow {
     demo: (options) => demoRun(environment, options),
     evaluate: (target, overrides, watched) => evaluateRun(environment, target, overrides, watched),
     predict: (target, inputs, overrides, watched) => predictRun(environment, target, inputs, overrides, watched),
+    predictFile: (target, file, overrides, watched) => predictFile(environment, target, file, overrides, watched),
+    writePredictions: (target, places, overrides, watched) =>
+      writePredictions(environment, target, places, overrides, watched),
     profile: (target, overrides, watched) => profileRun(environment, target, overrides, watched),
     prune: (target, options, overrides) => pruneModel(environment, target, options, overrides),
     exportModel: (target, options, overrides) => exportRun(environment, target, options, overrides),
