@@ -39,11 +39,16 @@ export const COMMANDS: readonly Command[] = [
   },
   {
     name: "init",
-    summary: "write a commented settings file: from a preset, from flags, or by asking",
-    args: [["[file]", "The YAML file to write (deft.yaml); - prints it.", "path"]],
+    summary: "write a commented settings file: from data that it looks at, from a preset, from flags, or by asking",
+    args: [
+      ["[data]", "A data file, or a folder of splits, to look at; what is no data is the file to write.", "path"],
+      ["[file]", "The YAML file to write (deft.yaml); - prints it.", "path"],
+    ],
     flags: [...settingFlags("init"), LIST_FLAG],
     examples: [
       "deft init",
+      "deft init reviews.csv",
+      "deft init reviews.csv reviews.yaml --model FacebookAI/roberta-base --label-column stars",
       "deft init --list",
       "deft init sst2.yaml --preset roberta-large/sst2/adapter-deft --data data/SST-2",
       "deft init - --model DIR --task sst2 --data data/SST-2 --rank 16",
@@ -87,6 +92,7 @@ export const COMMANDS: readonly Command[] = [
       'deft predict runs/squad --question "Who built it?" --context "It was built by Ada."',
       'deft predict runs/sst2 --text "a gripping, funny film"',
       "deft predict runs/sst2 < texts.jsonl",
+      "deft predict runs/reviews --input new.csv --output answers.csv",
     ],
     load: () => import("./commands/predict.ts"),
   },

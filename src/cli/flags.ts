@@ -121,7 +121,13 @@ export const PREDICT_FLAGS: readonly Flag[] = [
     name: "input",
     value: "FILE",
     completes: "path",
-    help: "Read JSON lines with text and pair, or with question and context; - is standard input.",
+    help: "Read texts from a CSV, TSV, JSON or Parquet file with the run's columns, or JSON lines; - is standard input.",
+  }),
+  output({
+    name: "output",
+    value: "FILE",
+    completes: "path",
+    help: "With --input, write its columns and the answers into this new CSV, TSV or JSONL file.",
   }),
 ];
 

@@ -95,7 +95,7 @@ describe("deft init", () => {
   });
 
   test.each([
-    [["init", "package.json", "--preset", "paper"], "package.json: expected a new file"],
+    [["init", "README.md", "--preset", "paper"], "README.md: expected a new file"],
     [["init", "-", "--preset", "roberta-large/sst/lora-deft"], "did you mean roberta-large/sst2/lora-deft?"],
     [["init", "-", "--task", "sst2"], "--model: expected"],
     [["init", "-", "--preset", "paper", "--model", "m", "--task", "rte"], "--data: expected"],

@@ -171,7 +171,8 @@ function indicesOf(list: readonly Cell[], { labels, labelsRequired }: ExampleSou
   return indices;
 }
 
-function notText(cell: Cell): CellFault {
+/** The fault of a cell that is no text. */
+export function notText(cell: Cell): CellFault {
   const got =
     cell === null
       ? "nothing"

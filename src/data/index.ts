@@ -19,10 +19,13 @@ export { type EncodedTargets, encodeTexts, isTargets, isTexts } from "./encode-t
 export { type EncodedWords, encodeWords, isWords, tokenPlaces } from "./encode-words.ts";
 export type { Example } from "./examples.ts";
 export { matchClasses } from "./labels/label-match.ts";
+export type { ClassCount } from "./look/column-look.ts";
+export { type Guess, guessData } from "./look/guess.ts";
+export { type Look, lookAt, lookedRows } from "./look/look.ts";
 export { type Dataset, type DatasetOptions, type ModelClasses, type Split, splitOf } from "./split.ts";
 export type { Table } from "./tables/row.ts";
 export { canonicalSplit, noSuchPath } from "./tables/sources.ts";
-export { openTable } from "./tables/table.ts";
+export { openTable, tableFormat as tableFileFormat } from "./tables/table.ts";
 export { textLines } from "./tables/text-blocks.ts";
 export {
   choosableMetrics,
@@ -36,6 +39,7 @@ export {
 export { GLUE_TASKS, type GlueTaskName, glueTask, isGlueTask } from "./tasks/glue.ts";
 export { seq2seqTask } from "./tasks/seq2seq.ts";
 export { squadTask } from "./tasks/squad.ts";
+export { openTexts, type RowText, type TextTable } from "./texts.ts";
 export type { TokenizerConfigJson, TokenizerJson } from "./tokenizer/json.ts";
 export type { Truncation } from "./tokenizer/template.ts";
 export { createTokenizer, type Tokenizer } from "./tokenizer/tokenizer.ts";

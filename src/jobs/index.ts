@@ -25,6 +25,8 @@ export { EXPORT_FORMATS, type Exported, type ExportFormat, type ExportOptions, e
 export { exportOnnx, type OnnxExport, type OnnxExportOptions } from "./export/export-onnx.ts";
 export { ONNX_DTYPES } from "./export/onnx-files.ts";
 export { openPredictor, type Predictor, predictRun } from "./predict/predict.ts";
+export { predictFile, type WrittenPredictions, writePredictions } from "./predict/predict-file.ts";
 export type { PredictInput, Prediction } from "./predict/prediction.ts";
+export { type Proposal, proposeSettings } from "./propose/propose.ts";
 export { PRUNE_CALIBRATION_EXAMPLES, type PrunedModel, type PruneOptions, pruneModel } from "./prune/prune.ts";
 export { estimateRun, type TrainEstimate, type TrainedRun, trainRun } from "./train/train.ts";

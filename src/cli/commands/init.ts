@@ -1,13 +1,22 @@
-// `deft init`: a commented settings file from a preset, from flags, or from questions.
+// `deft init`: a commented settings file from data, from a preset, from flags, or from questions.
+import { noSuchPath, tableFileFormat } from "../../data/index.ts";
 import { ConfigError } from "../../errors.ts";
 import { renderTable, shellLine, toJson } from "../../report/index.ts";
-import { PAPER_KEYS, ROW_PRESETS, resolveSettings, rowPreset, settingsInput } from "../../settings/index.ts";
+import {
+  PAPER_KEYS,
+  ROW_PRESETS,
+  resolvePartial,
+  resolveSettings,
+  rowPreset,
+  settingsInput,
+} from "../../settings/index.ts";
+import type { Files } from "../../tensor/index.ts";
 import type { Body } from "../command.ts";
 import { INTERRUPTED } from "../interrupt.ts";
 import { askSettings } from "../questions.ts";
 import { settingsFile } from "../settings-file.ts";
 import type { Terminal } from "../terminal.ts";
-import { openFiles } from "../workflow.ts";
+import { openFiles, openWorkflow } from "../workflow.ts";
 
 export const run: Body = async ({ args, flags: { list, ...flags }, terminal, json }) => {
   if (list === true) {
@@ -15,13 +24,15 @@ export const run: Body = async ({ args, flags: { list, ...flags }, terminal, jso
     return 0;
   }
   const files = await openFiles();
-  const file = args[0] ?? "deft.yaml";
+  const { data, file } = await places(files, args);
   if (file !== "-" && (await files.stat(file)) !== null)
     throw new ConfigError([{ path: file, expected: "a new file", got: "one that is there" }], {
       hint: "Name another: deft init FILE. With - the settings are printed.",
     });
   const row = typeof flags.preset === "string" ? rowPreset(flags.preset) : null;
-  const given = row === null && mayAsk(terminal, json) ? await answered(flags, terminal) : flags;
+  const proposal = data === null ? null : await proposed(data, flags, terminal);
+  const given =
+    proposal?.settings ?? (row === null && mayAsk(terminal, json) ? await answered(flags, terminal) : flags);
   if (given === null) return INTERRUPTED;
   const settings = resolveSettings({ flags: given });
   const chosen = new Set([
@@ -29,10 +40,14 @@ export const run: Body = async ({ args, flags: { list, ...flags }, terminal, jso
     ...Object.keys(row?.settings ?? {}),
     ...(flags.preset === undefined ? [] : PAPER_KEYS),
   ]);
-  const text = settingsFile(settings, chosen, leadOf(flags.preset, row?.title, file));
+  const text = settingsFile(settings, chosen, [...leadOf(flags.preset, row?.title, file), ...(proposal?.found ?? [])]);
   if (file !== "-") await files.write(file, text);
-  if (json)
-    terminal.print(JSON.stringify(toJson({ file: file === "-" ? null : file, settings: settingsInput(settings) })));
+  const result = {
+    file: file === "-" ? null : file,
+    settings: settingsInput(settings),
+    ...(proposal === null ? {} : { found: proposal.found }),
+  };
+  if (json) terminal.print(JSON.stringify(toJson(result)));
   else if (file === "-") terminal.print(text.trimEnd());
   else {
     terminal.print(file);
@@ -45,6 +60,35 @@ export const run: Body = async ({ args, flags: { list, ...flags }, terminal, jso
   }
   return 0;
 };
+
+/** What is looked at, and what is written: the first argument is data where such a file or folder is there, or is named so. */
+async function places(
+  files: Files,
+  [first, second]: readonly string[],
+): Promise<{ readonly data: string | null; readonly file: string }> {
+  if (first === undefined || first === "-") return { data: null, file: first ?? "deft.yaml" };
+  const isData = tableFileFormat(first) !== null || (await files.stat(first))?.isFolder === true;
+  if (isData || second !== undefined) {
+    if ((await files.stat(first)) === null) throw await noSuchPath(files, first);
+    return { data: first, file: second ?? "deft.yaml" };
+  }
+  return { data: null, file: first };
+}
+
+/** Settings for data that were looked at; what was found is said. */
+async function proposed(
+  data: string,
+  flags: Readonly<Record<string, unknown>>,
+  terminal: Terminal,
+): Promise<{ readonly settings: Readonly<Record<string, unknown>>; readonly found: readonly string[] }> {
+  if (flags.data !== undefined)
+    throw new ConfigError([{ path: "--data", expected: `nothing beside the data ${data}`, got: String(flags.data) }]);
+  const given = resolvePartial({ flags });
+  const workflow = await openWorkflow(terminal);
+  const { settings, found } = await workflow.propose(data, given);
+  for (const line of found) terminal.note(line);
+  return { settings: { ...settings, ...flags }, found };
+}
 
 function leadOf(preset: unknown, title: string | undefined, file: string): string[] {
   return [

@@ -1,4 +1,4 @@
-// `deft predict`: one JSON line for each text.
+// `deft predict`: one JSON line for each text, or a table with the answers.
 
 import { accessSync, constants, createReadStream } from "node:fs";
 import { textLines } from "../../data/index.ts";
@@ -9,16 +9,30 @@ import type { Body } from "../command.ts";
 import { readTarget } from "../target.ts";
 import { openWorkflow, warned } from "../workflow.ts";
 
-export const run: Body = async ({ args, flags, terminal }) => {
-  const { text, pair, question, context, input, ...rest } = flags;
+export const run: Body = async ({ args, flags, terminal, json }) => {
+  const { text, pair, question, context, input, output, ...rest } = flags;
   const { target, overrides } = readTarget({ args, flags: rest });
+  const file = typeof input === "string" && input !== "-" ? input : null;
+  if (output !== undefined && file === null)
+    throw new ConfigError([{ path: "--output", expected: "--input FILE beside it", got: "none" }]);
   const inputs = readInputs({ text, pair, question, context, input });
   const workflow = await openWorkflow(terminal);
-  for await (const prediction of workflow.predict(target, inputs, overrides, warned(terminal))) {
-    terminal.print(JSON.stringify(toJson(prediction)));
+  if (file !== null && typeof output === "string") {
+    const written = await workflow.writePredictions(target, { input: file, output }, overrides, warned(terminal));
+    for (const [from, to] of written.renamed) terminal.warn(`The input's column ${from} is called ${to} in ${output}.`);
+    terminal.print(json ? JSON.stringify(toJson(written)) : written.file);
+    terminal.note(`${written.rows.toLocaleString("en-US")} row${written.rows === 1 ? "" : "s"}`);
+    return 0;
   }
+  const predictions =
+    file === null
+      ? workflow.predict(target, inputs, overrides, warned(terminal))
+      : workflow.predictFile(target, { input: file, lines: () => inputs as Inputs }, overrides, warned(terminal));
+  for await (const prediction of predictions) terminal.print(JSON.stringify(toJson(prediction)));
   return 0;
 };
+
+type Inputs = AsyncIterable<PredictInput>;
 
 type InputFlags = Readonly<Record<"text" | "pair" | "question" | "context" | "input", unknown>>;
 

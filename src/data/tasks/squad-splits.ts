@@ -97,6 +97,11 @@ async function filesOf(files: Files, path: string): Promise<Map<string, Shards>>
   return found;
 }
 
+/** The training file or its shards in a folder, by the same names; null where there is none. */
+export async function trainFile(files: Files, folder: string): Promise<Shards | null> {
+  return (await filesOf(files, folder)).get("train") ?? null;
+}
+
 function isSplitFile(name: string, split: string): boolean {
   const stems = splitAliases(split).join("|");
   const middle = "(-v\\d[\\d.]*|-\\d+-of-\\d+(-[0-9a-f]+)?)?";

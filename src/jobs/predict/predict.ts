@@ -2,7 +2,7 @@
 import type { Example } from "../../data/index.ts";
 import { DataError } from "../../errors.ts";
 import { checkSparseDecoding } from "../../evaluate/index.ts";
-import { openTarget, type RunOverrides, type RunTarget } from "../../load/index.ts";
+import { type OpenedTarget, openTarget, type RunOverrides, type RunTarget } from "../../load/index.ts";
 import type { Environment, Watched } from "../../runs/index.ts";
 import { type AnyTask, taskRecord } from "../../tasks/index.ts";
 import { openGroupPredictor } from "./group-predictor.ts";
@@ -21,7 +21,11 @@ export async function openPredictor(
   target: RunTarget,
   overrides: RunOverrides = {},
 ): Promise<Predictor> {
-  const opened = await openTarget(environment, target, overrides);
+  return openPredictorOn(environment, await openTarget(environment, target, overrides));
+}
+
+/** As `openPredictor`, for a target that is open. */
+export async function openPredictorOn(environment: Environment, opened: OpenedTarget): Promise<Predictor> {
   checkSparseDecoding(opened);
   const record = taskRecord(opened.kind);
   const group = await openGroupPredictor(environment, opened);

@@ -68,7 +68,7 @@ export const DATA_SETTINGS = {
     at: "data.textColumn",
     option: "data",
     tasks: LABEL_TASKS,
-    commands: READING,
+    commands: [...READING, "predict"],
   },
   "pair-column": {
     kind: text(),
@@ -94,7 +94,7 @@ export const DATA_SETTINGS = {
         got: "--task text-regression",
       },
     ],
-    commands: READING,
+    commands: [...READING, "predict"],
   },
   "label-column": {
     kind: text(),
@@ -135,7 +135,7 @@ export const DATA_SETTINGS = {
     at: "data.sourceColumn",
     option: "data",
     tasks: SOURCE_TASKS,
-    commands: [...TRAINING, ...MEASURING],
+    commands: [...TRAINING, ...MEASURING, "predict"],
   },
   "target-column": {
     kind: text(),
