@@ -21,7 +21,13 @@ export { type CompressEvent, compressRun } from "./compress/compress.ts";
 export type { CompressData } from "./compress/data.ts";
 export { COMPRESS_KEYS, type CompressOptions, compressOptions, type LayerName } from "./compress/options.ts";
 export { evaluateRun, type Profile, profileRun } from "./evaluate/evaluate.ts";
-export { EXPORT_FORMATS, type Exported, type ExportFormat, type ExportOptions, exportRun } from "./export/export.ts";
+export {
+  type Exported,
+  type ExportFormat,
+  type ExportOptions,
+  exportFormatIssues,
+  exportRun,
+} from "./export/export.ts";
 export { exportOnnx, type OnnxExport, type OnnxExportOptions } from "./export/export-onnx.ts";
 export { ONNX_DTYPES } from "./export/onnx-files.ts";
 export { openPredictor, type Predictor, predictRun } from "./predict/predict.ts";
