@@ -21,6 +21,7 @@ export type { Example } from "./examples.ts";
 export { matchClasses } from "./labels/label-match.ts";
 export { type Dataset, type DatasetOptions, type ModelClasses, type Split, splitOf } from "./split.ts";
 export type { Table } from "./tables/row.ts";
+export { MEMORY, type Row, type RowFiles, type RowSplits, type Rows, rowFiles, rowNames } from "./tables/rows.ts";
 export { canonicalSplit, noSuchPath } from "./tables/sources.ts";
 export { openTable } from "./tables/table.ts";
 export { textLines } from "./tables/text-blocks.ts";
