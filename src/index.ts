@@ -7,6 +7,8 @@ export type {
   CompareEvent,
   Comparison,
   Exported,
+  MetricFunction,
+  MetricInput,
   OnnxExport,
   PredictInput,
   Prediction,

@@ -33,4 +33,6 @@ export { ONNX_DTYPES } from "./export/onnx-files.ts";
 export { openPredictor, type Predictor, predictRun } from "./predict/predict.ts";
 export type { PredictInput, Prediction } from "./predict/prediction.ts";
 export { PRUNE_CALIBRATION_EXAMPLES, type PrunedModel, type PruneOptions, pruneModel } from "./prune/prune.ts";
+export { type MetricFunction, type MetricInput, ownMetric } from "./train/own-metric.ts";
+export type { TrainOptions } from "./train/run-job.ts";
 export { estimateRun, type TrainEstimate, type TrainedRun, trainRun } from "./train/train.ts";

@@ -3,7 +3,7 @@ import { type GlueTaskName, noSuchPath, type RowSplits, type Rows } from "../dat
 import { ConfigError } from "../errors.ts";
 import { openData } from "../evaluate/index.ts";
 import type { HubEvent } from "../hub/index.ts";
-import { trainRun } from "../jobs/index.ts";
+import { type MetricFunction, ownMetric, type TrainOptions, trainRun } from "../jobs/index.ts";
 import { openBaseModel } from "../load/index.ts";
 import type { Hooks } from "../nn/index.ts";
 import { lora, type Method } from "../peft/index.ts";
@@ -64,7 +64,7 @@ export interface LoadOptions {
 }
 
 /** What `fineTune` is told; what is left out has the defaults of `deft train`. */
-export interface FineTuneOptions extends PlainOptions, Stoppable {
+export interface FineTuneOptions extends Omit<PlainOptions, "metric">, Stoppable {
   /** Where the examples are; `glue`, `table`, `rows`, `squad` and `seq2seq` make one. */
   readonly data: DataSource;
   /** The run's folder: new, or with `resume` the one to go on with. */
@@ -73,6 +73,10 @@ export interface FineTuneOptions extends PlainOptions, Stoppable {
   readonly method?: Method;
   /** Null: plain fine-tuning. Default: our recipe. */
   readonly density?: DensityOptions | null;
+  /** Tell the best evaluation by this metric of the task, or by a function, of which more is better. Default: the task's own metric. */
+  readonly metric?: string | MetricFunction;
+  /** What a metric function is called in records, behind `custom_`. Default: its name in the program, or `metric`. */
+  readonly metricName?: string;
 }
 
 /** A finished run, or an interrupted one, which is asked by the checkpoint that it would keep, where it has one. */
@@ -119,7 +123,7 @@ export function library(environment: Environment): Library {
   return {
     loadModel: (model, options = {}) => speaking(() => loadModel(environment, model, options)),
     glue: (task, folder, options = {}) => source({ task, path: folder, ...options }),
-    table: (path, options = {}) => source({ ...tableOptions(options), path }),
+    table: async (path, options = {}) => source({ ...tableOptions(options), path }),
     rows,
     squad: (path, options = {}) => source({ task: "squad", path, ...options }),
     seq2seq: (path, options = {}) => source({ task: "seq2seq", path, ...options }),
@@ -162,7 +166,8 @@ async function* fineTuneEvents(
   try {
     const settings = await fineTuneSettings(mounted, base, options);
     const { signal } = options;
-    const run = trainRun(mounted.environment, settings, signal === undefined ? {} : { signal });
+    const extras = { ...(signal === undefined ? {} : { signal }), ...metricOf(options) };
+    const run = trainRun(mounted.environment, settings, extras);
     for await (const event of run) {
       // the run's folder is there from its start on
       if (event.type === "start") await mounted.keep();
@@ -181,7 +186,7 @@ async function fineTuneSettings(
   base: LoadedModel | string,
   options: FineTuneOptions,
 ): Promise<Settings> {
-  const { data: _, output, method = lora(), density, signal: _signal, ...plain } = options;
+  const { data: _, output, method = lora(), density, signal: _signal, metric, metricName: _name, ...plain } = options;
   if (typeof base !== "string" && base.adapter !== null) {
     throw new ConfigError([
       { path: "model", expected: "one without an adapter to fine-tune", got: `one with ${base.adapter}` },
@@ -193,12 +198,20 @@ async function fineTuneSettings(
     ...dataInput(data!),
     ...methodSettings(method),
     ...(density === undefined ? {} : densityInput(density)),
-    ...plainInput(plain),
+    ...plainInput({ ...plain, ...(typeof metric === "function" ? {} : { metric }) }),
   };
   // the command line cannot spell everything a method may hold
   const settings: Settings = { ...(await openSettings(files, { flags })), method: method.settings };
   if (typeof base !== "string" && base.labels !== null) await checkLabels(files, settings, base.labels);
   return settings;
+}
+
+/** A metric function as the job takes it. @throws {ConfigError} when there is a name and no function. */
+function metricOf({ metric, metricName }: FineTuneOptions): Pick<TrainOptions, "metric"> {
+  if (typeof metric === "function")
+    return { metric: ownMetric(metricName ?? (metric.name === "" ? "metric" : metric.name), metric) };
+  if (metricName === undefined) return {};
+  throw new ConfigError([{ path: "metricName", expected: "metric to be a function", got: metric ?? "no metric" }]);
 }
 
 async function checkLabels(files: Files, settings: Settings, labels: readonly string[]): Promise<void> {

@@ -1,14 +1,24 @@
 // Data in memory: rows that a program holds, read by every job as the files that they are written to beside a run.
-import { MEMORY, type RowFiles, type RowSplits, type Rows, rowFiles, rowNames } from "../data/index.ts";
+import {
+  isTableTask,
+  MEMORY,
+  type RowFiles,
+  type RowSplits,
+  type Rows,
+  rowFiles,
+  rowNames,
+  type TableTaskName,
+} from "../data/index.ts";
+import { ConfigError } from "../errors.ts";
 import { memoryFiles } from "../hub/index.ts";
 import { type Environment, readRun } from "../runs/index.ts";
-import type { DataSource, TaskName } from "../settings/index.ts";
+import { type DataSource, TASKS } from "../settings/index.ts";
 import { type Files, joinPath } from "../tensor/index.ts";
 
 /** Which columns to read, and as what. */
 export interface TableOptions extends Omit<DataSource, "task" | "path"> {
   /** What is asked of the model. Default: classes of texts, or of pairs when `pairColumn` is given. */
-  readonly task?: TaskName;
+  readonly task?: TableTaskName | "seq2seq";
   /** The label column holds a number to predict, and no class. */
   readonly regression?: boolean;
 }
@@ -18,8 +28,17 @@ export interface RowsSource extends DataSource {
   readonly rows: RowFiles;
 }
 
-/** The task that a table's options ask for, with the options that are left. */
+/**
+ * The task that a table's options ask for, with the options that are left.
+ * @throws {ConfigError} when it is none over a table.
+ */
 export function tableOptions({ regression = false, task, ...options }: TableOptions): Omit<DataSource, "path"> {
+  if (task !== undefined && !isTableTask(task) && task !== "seq2seq") {
+    const known = TASKS.filter((name) => isTableTask(name) || name === "seq2seq");
+    throw new ConfigError([
+      { path: "task", expected: `one over a table: ${known.join(", ")}`, got: JSON.stringify(task) },
+    ]);
+  }
   const isPair = options.pairColumn !== undefined;
   const scores = isPair ? "text-pair-regression" : "text-regression";
   const classes = isPair ? "text-pair" : "text-classification";
@@ -32,8 +51,9 @@ export function tableOptions({ regression = false, task, ...options }: TableOpti
  * @throws {DataError} naming each row that is no object, or when there are none.
  */
 export async function rows(train: Rows | RowSplits, options: TableOptions = {}): Promise<RowsSource> {
+  const asked = tableOptions(options);
   const held = await rowFiles(train);
-  return { ...tableOptions(options), path: `${MEMORY}${held.path}`, rows: held };
+  return { ...asked, path: `${MEMORY}${held.path}`, rows: held };
 }
 
 /** A data source that jobs can open on `environment`, and how messages about it are worded. */

@@ -16,6 +16,7 @@ import {
   loadModel,
   loadRun,
   lora,
+  type MetricInput,
   rows,
   type TrainEvent,
   type TunedRun,
@@ -205,6 +206,64 @@ describe("what is wrong is said before anything is trained", () => {
     expect(answering.interrupted).toBe(true);
     expect(await answering.predict("a film")).toMatchObject([{ label: expect.any(String) }]);
     await answering.dispose();
+  });
+});
+
+describe("a metric function", () => {
+  const seen: MetricInput[] = [];
+  const firstIsBest = (input: MetricInput) => {
+    seen.push(input);
+    return -seen.length;
+  };
+  const options = { ...SHORT, maxSteps: 6, evalSteps: 2, density: null, metric: firstIsBest };
+
+  test("decides the best evaluation, and is asked for again on resume", async () => {
+    const data = await glue("sst2", sst2);
+    const output = join(folder, "own-metric");
+    const events: TrainEvent[] = [];
+    const run = fineTune(model, { ...options, data, output });
+    for await (const event of run) events.push(event);
+    const tuned = await run.result;
+    expect(events.filter(({ type }) => type === "eval")).toMatchObject([
+      { best: true },
+      { best: false },
+      { best: false },
+    ]);
+    expect(events.at(-1)).toMatchObject({ metricName: "custom_firstIsBest", bestStep: 2, bestMetric: -1 });
+    expect(tuned.record.metricName).toBe("custom_firstIsBest");
+    expect(tuned.result!.metrics).toMatchObject({ custom_firstIsBest: -1, accuracy: expect.any(Number) });
+    expect(seen).toHaveLength(3);
+    expect(seen[0]!.predictions).toHaveLength(32);
+    expect(new Set(seen[0]!.labels)).toEqual(new Set(LABELS));
+    expect(seen[0]!.probabilities.every((p) => p !== null && p >= 0.5)).toBe(true);
+    const again = await fineTune(model, { ...options, data, output, resume: true }).result;
+    expect(again.result).toEqual(tuned.result);
+    const { metric: _, ...without } = options;
+    await expect(fineTune(model, { ...without, data, output, resume: true }).result).rejects.toThrow(
+      /^metric: expected the metric function firstIsBest, as the run was started, got accuracy\n.*the same metric/,
+    );
+    const named = fineTune(model, { ...options, metricName: "other", data, output, resume: true });
+    await expect(named.result).rejects.toThrow(/got the metric function other/);
+  });
+
+  test.each<[string, object, RegExp]>([
+    [
+      "a name without a function",
+      { metric: undefined, metricName: "cost" },
+      /^metricName: expected metric to be a function/,
+    ],
+    ["a name that is none", { metricName: "a b" }, /^metricName: expected a name of letters.*got "a b"/],
+    [
+      "no number",
+      { metric: () => "0.5" },
+      /^metric: expected a function that gives a number, got a value of type string/,
+    ],
+    ["a metric that the task has not", { metric: "rouge9" }, /^metric: expected a metric of sst2/],
+  ])("%s is refused", async (_, given, message) => {
+    const data = await glue("sst2", sst2);
+    const output = join(folder, `refused-${Object.keys(given).join()}-${message.source.length}`);
+    const run = fineTune(model, { ...options, data, output, ...given });
+    await expect(run.result).rejects.toThrow(message);
   });
 });
 

@@ -24,6 +24,7 @@ import { keySettings, methodName, type Settings } from "../../settings/index.ts"
 import { type TrainingBundle, taskRecord } from "../../tasks/index.ts";
 import { elementCount, type Files, joinPath } from "../../tensor/index.ts";
 import { openOptimizer, type TrainEvent, type TrainStep, type WarningEvent } from "../../train/index.ts";
+import type { OwnMetric } from "./own-metric.ts";
 import { referenceLosses } from "./reference.ts";
 import { openTeacher, type TrainingBatches, withTeacherLogits } from "./teacher.ts";
 import type { Teacher } from "./teacher-logits.ts";
@@ -34,6 +35,8 @@ export interface TrainOptions extends Stoppable {
   readonly reference?: readonly TrainEvent[];
   /** The settings' teacher where it is open already; without it, it is opened by its name. */
   readonly teacher?: OpenedTarget;
+  /** Tells the best evaluation, in place of the task's metric. */
+  readonly metric?: OwnMetric;
 }
 
 /** A run as it was prepared. */
@@ -43,10 +46,10 @@ export type Job = Omit<Awaited<ReturnType<typeof prepare>>, "teacher">;
 export async function* prepareTraining(
   environment: Environment,
   settings: Settings,
-  { reference, teacher: open, signal }: TrainOptions,
+  { reference, teacher: open, signal, metric }: TrainOptions,
   steps = Number.POSITIVE_INFINITY,
 ) {
-  const { teacher, ...job } = await prepare(environment, settings, open);
+  const { teacher, ...job } = await prepare(environment, settings, metric ?? null, open);
   const plain = await referenceLosses(environment.files, settings, job.totalSteps, reference);
   const lesson = yield* withTeacherLogits(teacher, {
     ...job,
@@ -57,7 +60,12 @@ export async function* prepareTraining(
   return { job, plain, lesson };
 }
 
-async function prepare(environment: Environment, given: Settings, openedTeacher?: OpenedTarget) {
+async function prepare(
+  environment: Environment,
+  given: Settings,
+  metric: OwnMetric | null,
+  openedTeacher?: OpenedTarget,
+) {
   const { files } = environment;
   const base = await openBaseModel(environment, given.model, undefined, given.quantize ?? null);
   const settings: Settings = { ...given, method: methodOnModel(given.method, base) };
@@ -84,7 +92,7 @@ async function prepare(environment: Environment, given: Settings, openedTeacher?
   const batches = trainingBatches(trainExamples, head, settings);
   const stepsPerEpoch = Math.ceil(batches.batchesPerEpoch / settings.optim.accumulate);
   const totalSteps = settings.optim.maxSteps ?? Math.max(1, Math.ceil(settings.optim.epochs * stepsPerEpoch));
-  const opened = { environment, settings, base, bundle, dataset, task, teacher };
+  const opened = { environment, settings, base, bundle, dataset, task, teacher, metric };
   return {
     ...opened,
     evalSplit,
@@ -114,9 +122,18 @@ interface OpenedJob {
   readonly dataset: Dataset;
   readonly task: Task;
   readonly teacher: Teacher | null;
+  readonly metric: OwnMetric | null;
 }
 
-function recordOf({ environment, settings, base, dataset, task, teacher }: OpenedJob): Omit<RunRecord, "result"> {
+function recordOf({
+  environment,
+  settings,
+  base,
+  dataset,
+  task,
+  teacher,
+  metric,
+}: OpenedJob): Omit<RunRecord, "result"> {
   return {
     schema: 1,
     createdAt: new Date().toISOString(),
@@ -127,7 +144,7 @@ function recordOf({ environment, settings, base, dataset, task, teacher }: Opene
       data: dataset.fingerprint,
       ...(teacher ? { teacher: teacher.fingerprint } : {}),
     },
-    metricName: task.mainMetric,
+    metricName: metric?.name ?? task.mainMetric,
     labels: task.labels,
     architecture: base.model.architecture,
     ...(task.unanswerable ? { unanswerable: true } : {}),
@@ -206,7 +223,7 @@ export function trainerFacts(
     },
     removal: removalOptions(settings, job.bundle, totalSteps),
     chanceLoss,
-    metricName: task.mainMetric,
+    metricName: job.metric?.name ?? task.mainMetric,
     evalSteps: settings.evalSteps,
     patience: settings.patience,
     keepRule: settings.keep,
