@@ -22,6 +22,7 @@ export const GROUPS: readonly PageGroup[] = [
       "how-to",
       "install",
       "own-csv",
+      "from-typescript",
       "glue",
       "squad",
       "write-texts",
