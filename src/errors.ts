@@ -20,6 +20,13 @@ export interface DeftErrorOptions {
   readonly cause?: unknown;
 }
 
+/** How a face words the texts of an error. */
+export interface Wording {
+  /** The message without its hint, the mistakes and the file. */
+  readonly facts?: (text: string) => string;
+  readonly hint?: (text: string) => string;
+}
+
 /** Root of all errors thrown on purpose; `code` is stable, `hint` says how to mend it. */
 export class DeftError extends Error {
   override readonly name: string = "DeftError";
@@ -31,6 +38,27 @@ export class DeftError extends Error {
     this.code = code;
     this.hint = hint;
   }
+
+  /** Says in place what a face words otherwise; cause, stack and code stay. */
+  reword({ facts = (text) => text, hint = (text) => text }: Wording): void {
+    const { message } = this;
+    const end = this.hint === undefined ? "" : `\n${this.hint}`;
+    const said = this.hint === undefined ? undefined : hint(this.hint);
+    const body = message.endsWith(end) ? message.slice(0, message.length - end.length) : message;
+    this.message = `${facts(body)}${said === undefined || body === message ? "" : `\n${said}`}`;
+    if (this.stack?.includes(message)) this.stack = this.stack.replace(message, () => this.message);
+    const own = Object.entries(this).filter(([key]) => key === "issues" || key === "file");
+    const worded = own.map(([key, value]) => [key, rewordedFact(value, facts)]);
+    Object.assign(this, { hint: said, ...Object.fromEntries(worded) });
+  }
+}
+
+/** A fact of an error, or a list of mistakes, with every text in it worded. */
+function rewordedFact(fact: unknown, word: (text: string) => string): unknown {
+  if (typeof fact === "string") return word(fact);
+  if (Array.isArray(fact)) return fact.map((one) => rewordedFact(one, word));
+  if (typeof fact !== "object" || fact === null) return fact;
+  return Object.fromEntries(Object.entries(fact).map(([key, value]) => [key, rewordedFact(value, word)]));
 }
 
 /** An op met shapes or dtypes it cannot take. */

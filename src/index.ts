@@ -1,10 +1,14 @@
 // The library: the names most users need. `deft-tune/node` and `deft-tune/web` add the environment, `deft-tune/graph` the compiler.
 
+export type { Row, RowSplits, Rows } from "./data/index.ts";
 export { type DensityReport, type LayerDensity, THRESHOLDS } from "./density/index.ts";
 export * from "./errors.ts";
 export type {
   CompareEvent,
   Comparison,
+  Exported,
+  MetricFunction,
+  MetricInput,
   OnnxExport,
   PredictInput,
   Prediction,
@@ -15,13 +19,19 @@ export type {
 export {
   type CompressedModel,
   type CompressRequest,
+  type Exportable,
   type FineTuneOptions,
+  type FolderExport,
   type Library,
   type LoadedModel,
   type LoadOptions,
   library,
   type PredictText,
+  type RowsSource,
+  rows,
   type Scorable,
+  type TableOptions,
+  type TransformersJsExport,
   type TunedRun,
   type Workflow,
   workflow,

@@ -22,6 +22,7 @@ export const GROUPS: readonly PageGroup[] = [
       "how-to",
       "install",
       "own-csv",
+      "from-typescript",
       "glue",
       "squad",
       "write-texts",
@@ -55,7 +56,17 @@ export const GROUPS: readonly PageGroup[] = [
   },
   {
     title: "Explanation",
-    files: under("explanation", "density", "compress", "curves", "methods", "pruning", "distillation", "class-weights", "quantisation"),
+    files: under(
+      "explanation",
+      "density",
+      "compress",
+      "curves",
+      "methods",
+      "pruning",
+      "distillation",
+      "class-weights",
+      "quantisation",
+    ),
   },
   {
     title: "Internals",

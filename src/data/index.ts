@@ -24,6 +24,7 @@ export { type Guess, guessData } from "./look/guess.ts";
 export { type Look, lookAt, lookedRows } from "./look/look.ts";
 export { type Dataset, type DatasetOptions, type ModelClasses, type Split, splitOf } from "./split.ts";
 export type { Table } from "./tables/row.ts";
+export { MEMORY, type Row, type RowFiles, type RowSplits, type Rows, rowFiles, rowNames } from "./tables/rows.ts";
 export { canonicalSplit, noSuchPath } from "./tables/sources.ts";
 export { openTable, tableFormat as tableFileFormat } from "./tables/table.ts";
 export { textLines } from "./tables/text-blocks.ts";

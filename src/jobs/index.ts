@@ -21,7 +21,13 @@ export { type CompressEvent, compressRun } from "./compress/compress.ts";
 export type { CompressData } from "./compress/data.ts";
 export { COMPRESS_KEYS, type CompressOptions, compressOptions, type LayerName } from "./compress/options.ts";
 export { evaluateRun, type Profile, profileRun } from "./evaluate/evaluate.ts";
-export { EXPORT_FORMATS, type Exported, type ExportFormat, type ExportOptions, exportRun } from "./export/export.ts";
+export {
+  type Exported,
+  type ExportFormat,
+  type ExportOptions,
+  exportFormatIssues,
+  exportRun,
+} from "./export/export.ts";
 export { exportOnnx, type OnnxExport, type OnnxExportOptions } from "./export/export-onnx.ts";
 export { ONNX_DTYPES } from "./export/onnx-files.ts";
 export { openPredictor, type Predictor, predictRun } from "./predict/predict.ts";
@@ -29,4 +35,6 @@ export { predictFile, type WrittenPredictions, writePredictions } from "./predic
 export type { PredictInput, Prediction } from "./predict/prediction.ts";
 export { type Proposal, proposeSettings } from "./propose/propose.ts";
 export { PRUNE_CALIBRATION_EXAMPLES, type PrunedModel, type PruneOptions, pruneModel } from "./prune/prune.ts";
+export { type MetricFunction, type MetricInput, ownMetric } from "./train/own-metric.ts";
+export type { TrainOptions } from "./train/run-job.ts";
 export { estimateRun, type TrainEstimate, type TrainedRun, trainRun } from "./train/train.ts";

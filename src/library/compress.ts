@@ -1,18 +1,13 @@
 // Compression of a tuned run, as a user of the library asks for it.
-import {
-  type CompressEvent,
-  compressOptions,
-  compressRun,
-  exportOnnx,
-  type LayerName,
-  type OnnxExport,
-  type OnnxExportOptions,
-} from "../jobs/index.ts";
+import { type CompressEvent, compressOptions, compressRun, type LayerName } from "../jobs/index.ts";
 import type { RunTarget } from "../load/index.ts";
 import type { Compression, Environment, Stoppable } from "../runs/index.ts";
-import { type DataSource, dataInput, resolvePartial } from "../settings/index.ts";
+import { type DataSource, dataInput, plainInput, resolvePartial } from "../settings/index.ts";
 import { joinPath } from "../tensor/index.ts";
+import { type Exportable, exportable } from "./export.ts";
+import { mount } from "./rows.ts";
 import { type Scorable, scorable } from "./scorable.ts";
+import { speaking } from "./wording.ts";
 
 /** Rules and budgets of `deft compress` in camel case; one of them, or none for what is proven silent. */
 export interface CompressRequest extends Stoppable {
@@ -61,15 +56,10 @@ export interface CompressRequest extends Stoppable {
 }
 
 /** A compressed model in its folder. */
-export interface CompressedModel extends Scorable {
+export interface CompressedModel extends Scorable, Exportable {
   readonly folder: string;
   /** What was removed, and what it costs. */
   readonly compression: Compression;
-  /** Writes a folder that Transformers.js loads. Errors as `deft export`. */
-  export(
-    output: string,
-    options?: { readonly format?: "onnx"; readonly precisions?: OnnxExportOptions["precisions"] },
-  ): Promise<OnnxExport>;
 }
 
 /** Compresses the run in `source`. Errors as `deft compress`. */
@@ -78,23 +68,26 @@ export async function compressTuned(
   source: string,
   { data, signal, threads, onProgress, output = joinPath(source, "compressed"), ...rules }: CompressRequest,
 ): Promise<CompressedModel> {
-  const flags = Object.fromEntries(
-    Object.entries(rules).map(([key, value]) => [key.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`), value]),
-  );
-  const overrides = resolvePartial({
-    flags: { ...(data === undefined ? {} : dataInput(data)), ...(threads === undefined ? {} : { threads }) },
-  });
-  const stoppable = signal === undefined ? {} : { signal };
-  const target: RunTarget = { kind: "run", folder: source };
-  const run = compressRun(environment, target, compressOptions({ ...flags, output }), overrides, stoppable);
-  for await (const event of run) onProgress?.(event);
-  const compression = await run.result;
+  const mounted = mount(environment, data);
+  const compression = await speaking(async () => {
+    const options = compressOptions({ ...plainInput(rules), output });
+    const overrides = resolvePartial({
+      flags: {
+        ...(mounted.data === undefined ? {} : dataInput(mounted.data)),
+        ...(threads === undefined ? {} : { threads }),
+      },
+    });
+    const target: RunTarget = { kind: "run", folder: source };
+    const stoppable = signal === undefined ? {} : { signal };
+    const run = compressRun(mounted.environment, target, options, overrides, stoppable);
+    for await (const event of run) onProgress?.(event);
+    return run.result;
+  }, mounted.name);
   const compressed: RunTarget = { kind: "run", folder: output };
   return {
     folder: output,
     compression,
-    export: (folder, { precisions } = {}) =>
-      exportOnnx(environment, compressed, { output: folder, ...(precisions === undefined ? {} : { precisions }) }),
+    ...exportable(environment, compressed),
     ...scorable(environment, compressed),
   };
 }

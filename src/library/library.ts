@@ -1,9 +1,9 @@
 // The library as a user writes it: a model, data, a fine-tuning run, and the tuned model that comes out.
-import { type GlueTaskName, noSuchPath } from "../data/index.ts";
+import { type GlueTaskName, noSuchPath, type RowSplits, type Rows } from "../data/index.ts";
 import { ConfigError } from "../errors.ts";
 import { openData } from "../evaluate/index.ts";
 import type { HubEvent } from "../hub/index.ts";
-import { trainRun } from "../jobs/index.ts";
+import { type MetricFunction, ownMetric, type TrainOptions, trainRun } from "../jobs/index.ts";
 import { openBaseModel } from "../load/index.ts";
 import type { Hooks } from "../nn/index.ts";
 import { lora, type Method } from "../peft/index.ts";
@@ -30,7 +30,10 @@ import type { Evaluation } from "../tasks/index.ts";
 import { type Files, parameterCount } from "../tensor/index.ts";
 import type { TrainEvent } from "../train/index.ts";
 import { type CompressedModel, type CompressRequest, compressTuned } from "./compress.ts";
+import { type Exportable, exportable } from "./export.ts";
+import { type Mounted, mount, type RowsSource, rows, rowsFolder, type TableOptions, tableOptions } from "./rows.ts";
 import { type Scorable, scorable } from "./scorable.ts";
+import { inTypeScript, speaking, worded } from "./wording.ts";
 
 /** A checkpoint that was opened and found whole. */
 export interface LoadedModel extends Scorable {
@@ -61,8 +64,8 @@ export interface LoadOptions {
 }
 
 /** What `fineTune` is told; what is left out has the defaults of `deft train`. */
-export interface FineTuneOptions extends PlainOptions, Stoppable {
-  /** Where the examples are; `glue`, `table`, `squad` and `seq2seq` make one. */
+export interface FineTuneOptions extends Omit<PlainOptions, "metric">, Stoppable {
+  /** Where the examples are; `glue`, `table`, `rows`, `squad` and `seq2seq` make one. */
   readonly data: DataSource;
   /** The run's folder: new, or with `resume` the one to go on with. */
   readonly output: string;
@@ -70,10 +73,14 @@ export interface FineTuneOptions extends PlainOptions, Stoppable {
   readonly method?: Method;
   /** Null: plain fine-tuning. Default: our recipe. */
   readonly density?: DensityOptions | null;
+  /** Tell the best evaluation by this metric of the task, or by a function, of which more is better. Default: the task's own metric. */
+  readonly metric?: string | MetricFunction;
+  /** What a metric function is called in records, behind `custom_`. Default: its name in the program, or `metric`. */
+  readonly metricName?: string;
 }
 
-/** A finished run, or an interrupted one, which can be resumed but not asked. */
-export interface TunedRun extends Scorable {
+/** A finished run, or an interrupted one, which is asked by the checkpoint that it would keep, where it has one. */
+export interface TunedRun extends Scorable, Exportable {
   readonly folder: string;
   readonly record: RunRecord;
   readonly interrupted: boolean;
@@ -81,12 +88,6 @@ export interface TunedRun extends Scorable {
   readonly labels: readonly string[];
   /** The best evaluation of the run; null when it was interrupted. */
   readonly result: Evaluation | null;
-}
-
-/** Which columns of a table to read, and as what. */
-export interface TableOptions extends Omit<DataSource, "task" | "path"> {
-  /** The label column holds a number to predict, and no class. */
-  readonly regression?: boolean;
 }
 
 /** The library on one machine. */
@@ -97,6 +98,8 @@ export interface Library {
   glue(task: GlueTaskName, folder: string, options?: Pick<DataSource, "limitTrain" | "limitEval">): Promise<DataSource>;
   /** One's own CSV, TSV, JSON or Parquet; pairs when `pairColumn` is given. @throws {FileError} when it is missing. */
   table(path: string, options?: TableOptions): Promise<DataSource>;
+  /** Objects in memory: an array, an (async) iterable, or `{ train, dev }` of these. @throws {DataError} naming the row. */
+  rows(train: Rows | RowSplits, options?: TableOptions): Promise<RowsSource>;
   /** SQuAD's JSON, a folder of it or one file. @throws {FileError} when it is missing. */
   squad(path: string, options?: Pick<DataSource, "limitTrain" | "limitEval">): Promise<DataSource>;
   /** Texts to write for texts, in a table of one's own. @throws {FileError} when it is missing. */
@@ -112,17 +115,24 @@ export interface Library {
 /** The library on the files, hub and runtime of `environment`; the node door has it bound to this machine. */
 export function library(environment: Environment): Library {
   const { files } = environment;
+  const source = (data: DataSource) =>
+    speaking(async () => {
+      if ((await files.stat(data.path)) === null) throw await noSuchPath(files, data.path);
+      return data;
+    });
   return {
-    loadModel: (model, options = {}) => loadModel(environment, model, options),
-    glue: (task, folder, options = {}) => source(files, { task, path: folder, ...options }),
-    table: (path, options = {}) => source(files, tableSource(path, options)),
-    squad: (path, options = {}) => source(files, { task: "squad", path, ...options }),
-    seq2seq: (path, options = {}) => source(files, { task: "seq2seq", path, ...options }),
+    loadModel: (model, options = {}) => speaking(() => loadModel(environment, model, options)),
+    glue: (task, folder, options = {}) => source({ task, path: folder, ...options }),
+    table: async (path, options = {}) => source({ ...tableOptions(options), path }),
+    rows,
+    squad: (path, options = {}) => source({ task: "squad", path, ...options }),
+    seq2seq: (path, options = {}) => source({ task: "seq2seq", path, ...options }),
     fineTune: (base, options) => running(fineTuneEvents(environment, base, options)),
-    async loadRun(folder) {
-      const { record } = await readRun(files, folder);
-      return tunedRun(environment, folder, record, record.result === null);
-    },
+    loadRun: (folder) =>
+      speaking(async () => {
+        const { record } = await readRun(files, folder);
+        return tunedRun(environment, folder, record, record.result === null);
+      }),
     compress: (tuned, options) => compressTuned(environment, typeof tuned === "string" ? tuned : tuned.folder, options),
   };
 }
@@ -145,23 +155,38 @@ async function loadModel(environment: Environment, name: string, options: LoadOp
   };
 }
 
-async function source(files: Files, data: DataSource): Promise<DataSource> {
-  if ((await files.stat(data.path)) === null) throw await noSuchPath(files, data.path);
-  return data;
-}
-
-function tableSource(path: string, { regression = false, ...options }: TableOptions): DataSource {
-  const isPair = options.pairColumn !== undefined;
-  const scores = isPair ? "text-pair-regression" : "text-regression";
-  const classes = isPair ? "text-pair" : "text-classification";
-  return { task: regression ? scores : classes, path, ...options };
-}
-
 async function* fineTuneEvents(
   environment: Environment,
   base: LoadedModel | string,
-  { data, output, method = lora(), density, signal, ...plain }: FineTuneOptions,
+  options: FineTuneOptions,
 ): AsyncGenerator<TrainEvent, TunedRun> {
+  const { data, output, resume = false } = options;
+  const folder = await speaking(() => rowsFolder(environment.files, output, resume, data));
+  const mounted = mount(environment, data, folder);
+  try {
+    const settings = await fineTuneSettings(mounted, base, options);
+    const { signal } = options;
+    const extras = { ...(signal === undefined ? {} : { signal }), ...metricOf(options) };
+    const run = trainRun(mounted.environment, settings, extras);
+    for await (const event of run) {
+      // the run's folder is there from its start on
+      if (event.type === "start") await mounted.keep();
+      yield event.type === "warning" ? { ...event, message: inTypeScript(event.message) } : event;
+    }
+    const { record, interrupted } = await run.result;
+    return tunedRun(environment, output, record, interrupted);
+  } catch (error) {
+    throw worded(error, mounted.name);
+  }
+}
+
+/** What a run is trained by; its labels are those of `base`, where that has some. */
+async function fineTuneSettings(
+  { environment: { files }, data }: Mounted,
+  base: LoadedModel | string,
+  options: FineTuneOptions,
+): Promise<Settings> {
+  const { data: _, output, method = lora(), density, signal: _signal, metric, metricName: _name, ...plain } = options;
   if (typeof base !== "string" && base.adapter !== null) {
     throw new ConfigError([
       { path: "model", expected: "one without an adapter to fine-tune", got: `one with ${base.adapter}` },
@@ -170,18 +195,23 @@ async function* fineTuneEvents(
   const flags = {
     model: typeof base === "string" ? base : base.name,
     output,
-    ...dataInput(data),
+    ...dataInput(data!),
     ...methodSettings(method),
     ...(density === undefined ? {} : densityInput(density)),
-    ...plainInput(plain),
+    ...plainInput({ ...plain, ...(typeof metric === "function" ? {} : { metric }) }),
   };
   // the command line cannot spell everything a method may hold
-  const settings: Settings = { ...(await openSettings(environment.files, { flags })), method: method.settings };
-  if (typeof base !== "string" && base.labels !== null) await checkLabels(environment.files, settings, base.labels);
-  const run = trainRun(environment, settings, signal === undefined ? {} : { signal });
-  for await (const event of run) yield event;
-  const { record, interrupted } = await run.result;
-  return tunedRun(environment, output, record, interrupted);
+  const settings: Settings = { ...(await openSettings(files, { flags })), method: method.settings };
+  if (typeof base !== "string" && base.labels !== null) await checkLabels(files, settings, base.labels);
+  return settings;
+}
+
+/** A metric function as the job takes it. @throws {ConfigError} when there is a name and no function. */
+function metricOf({ metric, metricName }: FineTuneOptions): Pick<TrainOptions, "metric"> {
+  if (typeof metric === "function")
+    return { metric: ownMetric(metricName ?? (metric.name === "" ? "metric" : metric.name), metric) };
+  if (metricName === undefined) return {};
+  throw new ConfigError([{ path: "metricName", expected: "metric to be a function", got: metric ?? "no metric" }]);
 }
 
 async function checkLabels(files: Files, settings: Settings, labels: readonly string[]): Promise<void> {
@@ -199,6 +229,7 @@ function tunedRun(environment: Environment, folder: string, record: RunRecord, i
     interrupted,
     labels: record.labels,
     result: record.result,
+    ...exportable(environment, { kind: "run", folder }),
     ...scorable(environment, { kind: "run", folder }),
   };
 }

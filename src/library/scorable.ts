@@ -8,10 +8,12 @@ import {
   type Profile,
   profileRun,
 } from "../jobs/index.ts";
-import type { RunTarget } from "../load/index.ts";
+import type { RunOverrides, RunTarget } from "../load/index.ts";
 import type { Environment, Watched } from "../runs/index.ts";
 import { resolvePartial, type ScoreOptions, scoreInput } from "../settings/index.ts";
 import type { Evaluation } from "../tasks/index.ts";
+import { mount } from "./rows.ts";
+import { inTypeScript, speaking } from "./wording.ts";
 
 /** One text, a pair of texts, or several of either. */
 export type PredictText = string | PredictInput | readonly (string | PredictInput)[];
@@ -37,32 +39,45 @@ export function scorable(environment: Environment, target: RunTarget): Scorable 
     });
     return open;
   };
-  const split = ({ onWarning, ...options }: ScoreOptions & Watched = {}) => ({
-    watched: onWarning === undefined ? {} : { onWarning },
-    overrides: resolvePartial({ flags: { ...scoreInput(options) } }),
-  });
+  const measured = <T>(measure: Measure<T>, asked: ScoreOptions & Watched = {}): Promise<T> => {
+    const { onWarning, data, ...options } = asked;
+    const mounted = mount(environment, data);
+    return speaking(async () => {
+      const source = mounted.data === undefined ? {} : { data: mounted.data };
+      const overrides = resolvePartial({ flags: { ...scoreInput({ ...options, ...source }) } });
+      return measure(mounted.environment, target, overrides, watching({ onWarning }));
+    }, mounted.name);
+  };
   return {
-    async predict(texts, watched) {
-      const inputs = typeof texts === "string" || !isList(texts) ? [texts] : texts;
-      const predictions: Prediction[] = [];
-      const asked = inputs.map((input) => (typeof input === "string" ? { text: input } : input));
-      for await (const prediction of (await predictor()).predict(asked, watched)) predictions.push(prediction);
-      return predictions;
-    },
-    async evaluate(options) {
-      const asked = split(options);
-      return evaluateRun(environment, target, asked.overrides, asked.watched);
-    },
-    async profile(options) {
-      const asked = split(options);
-      return profileRun(environment, target, asked.overrides, asked.watched);
-    },
+    predict: (texts, watched) =>
+      speaking(async () => {
+        const inputs = typeof texts === "string" || !isList(texts) ? [texts] : texts;
+        const predictions: Prediction[] = [];
+        const asked = inputs.map((input) => (typeof input === "string" ? { text: input } : input));
+        for await (const one of (await predictor()).predict(asked, watching(watched))) predictions.push(one);
+        return predictions;
+      }),
+    evaluate: (options) => measured(evaluateRun, options),
+    profile: (options) => measured(profileRun, options),
     async dispose() {
       const opened = open;
       open = null;
       await (await opened)?.dispose();
     },
   };
+}
+
+type Measure<T> = (
+  environment: Environment,
+  target: RunTarget,
+  overrides: RunOverrides,
+  watched: Watched,
+) => Promise<T>;
+
+/** Warnings in the library's words. */
+function watching({ onWarning }: { readonly onWarning?: Watched["onWarning"] | undefined } = {}): Watched {
+  if (onWarning === undefined) return {};
+  return { onWarning: (warning) => onWarning({ ...warning, message: inTypeScript(warning.message) }) };
 }
 
 function isList(texts: PredictInput | readonly (string | PredictInput)[]): texts is readonly (string | PredictInput)[] {

@@ -41,8 +41,8 @@ import {
   knownTask,
   otherArchitecture,
   type TargetTask,
-  targetTask,
   tableTasks,
+  targetTask,
 } from "./target-head.ts";
 import { checkTrainedPart, readTrainedPart } from "./trained-part.ts";
 

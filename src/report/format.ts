@@ -1,4 +1,5 @@
 // Units for people: the only place where a fraction becomes a percentage.
+import { OWN_METRIC } from "../runs/index.ts";
 
 const MINUS = "−";
 
@@ -81,7 +82,9 @@ const CORRELATIONS = new Set(["matthews", "pearson", "spearman"]);
 export function isShare(metric: string): boolean {
   const name = metric.toLowerCase();
   return (
-    ![...CORRELATIONS].some((correlation) => name.includes(correlation)) && !/loss|error|mse|mae|threshold/.test(name)
+    ![...CORRELATIONS].some((correlation) => name.includes(correlation)) &&
+    !/loss|error|mse|mae|threshold/.test(name) &&
+    !name.startsWith(OWN_METRIC)
   );
 }
 

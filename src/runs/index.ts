@@ -18,7 +18,7 @@ export { checkFree, checkUnchanged, openSettings } from "./output.ts";
 export { PLAN_FILES, readPlan, writePlan } from "./plan-files.ts";
 export { PRUNING_FILE, type PrunedLayer, type Pruning, pruningText, readPruning } from "./pruned-base.ts";
 export { readRun, type StoredRun } from "./run-folder.ts";
-export type { RunRecord } from "./run-record.ts";
+export { OWN_METRIC, type RunRecord } from "./run-record.ts";
 export { RunWriter } from "./run-writer.ts";
 export { type Running, running, type Stoppable } from "./running.ts";
 export { DECODING_FILE, readDecoding, type StoredDecoding } from "./stored-decoding.ts";

@@ -3,6 +3,9 @@
 import type { Settings } from "../settings/index.ts";
 import type { Evaluation } from "../tasks/index.ts";
 
+/** How the name of a metric function of one's own begins, in records and metrics. */
+export const OWN_METRIC = "custom_";
+
 /** The content of `run.json`; written at the start without a result, and again at the end. */
 export interface RunRecord {
   readonly schema: 1;
@@ -13,7 +16,7 @@ export interface RunRecord {
   readonly versions: Readonly<Record<string, string>>;
   /** SHA-256 by part, in hex: `base`, `data`, where there is one `teacher`. */
   readonly fingerprints: Readonly<Record<string, string>>;
-  /** The main metric's name. */
+  /** The name of the metric that tells the best evaluation; of a function of one's own it begins with `custom_`. */
   readonly metricName: string;
   /** Class names in the order of logits; empty for regression. */
   readonly labels: readonly string[];

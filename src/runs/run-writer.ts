@@ -7,7 +7,7 @@ import { effectiveEvents, isUpTo, parseEvents } from "./history.ts";
 import { eventLine } from "./job-event.ts";
 import { checkFree } from "./output.ts";
 import { readRun } from "./run-folder.ts";
-import type { RunRecord } from "./run-record.ts";
+import { OWN_METRIC, type RunRecord } from "./run-record.ts";
 
 /** Writes a run's records into its folder. */
 export class RunWriter {
@@ -104,6 +104,8 @@ export class RunWriter {
 }
 
 function checkSame(stored: RunRecord, record: RunRecord): void {
+  const metrics = [stored.metricName, record.metricName];
+  if (metrics[0] !== metrics[1] && metrics.some((name) => name.startsWith(OWN_METRIC))) throw otherMetric(metrics);
   const { model, data, distillation } = record.settings;
   const named = {
     base: `--model ${model}`,
@@ -117,6 +119,15 @@ function checkSame(stored: RunRecord, record: RunRecord): void {
   });
   if (issues.length > 0)
     throw new ConfigError(issues, { hint: "Files were changed since. Bring the old ones back, or start a new run." });
+}
+
+/** Functions are not stored: who goes on with a run by one gives it again. */
+function otherMetric([before, now]: readonly string[]): ConfigError {
+  const named = (name = "") =>
+    name.startsWith(OWN_METRIC) ? `the metric function ${name.slice(OWN_METRIC.length)}` : name;
+  return new ConfigError([{ path: "metric", expected: `${named(before)}, as the run was started`, got: named(now) }], {
+    hint: "A run holds no functions: resume it from TypeScript by fineTune with the same metric and metricName.",
+  });
 }
 
 const brief = (fingerprint = "nothing") => `${fingerprint.slice(0, 19)}…`;

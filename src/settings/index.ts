@@ -55,5 +55,5 @@ export { choicesOf } from "./table/kinds.ts";
 export type { SettingCommand } from "./table/names.ts";
 export { SETTINGS } from "./table/rows.ts";
 export type { Heading, Setting } from "./table/setting.ts";
-export { otherDefaults, unlistedChoices, valueName } from "./table/words.ts";
+export { camelCase, optionName, otherDefaults, unlistedChoices, valueName } from "./table/words.ts";
 export { methodName, scoringInput, settingsInput, trainCommand } from "./text.ts";

@@ -295,7 +295,11 @@ test("the library: compress, ask, export", async () => {
   expect(small.folder).toBe(join(tiny.run, "compressed"));
   expect(small.compression).toMatchObject({ exactness: "calibrated", after: { neurons: 48 } });
   expect(await small.predict("a dull film")).toMatchObject([{ label: expect.stringMatching(/positive|negative/) }]);
-  const exported = await small.export(join(tiny.root, "library-onnx"), { format: "onnx", precisions: ["int8"] });
+  const exported = await small.export({
+    format: "onnx",
+    output: join(tiny.root, "library-onnx"),
+    precisions: ["int8"],
+  });
   expect(exported.files).toMatchObject([{ precision: "int8", path: "onnx/model_quantized.onnx" }]);
   await small.dispose();
   await expect(compressModel(tiny.run, { scoreBudget: 1, keepNeurons: 0.5 })).rejects.toThrow(

@@ -1,4 +1,5 @@
 // The library as a user writes it, on a tiny model: load, fine-tune, ask, read back.
+import { existsSync } from "node:fs";
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -7,6 +8,7 @@ import { abs, greater, where } from "../../src/graph.ts";
 import {
   adapter,
   ConfigError,
+  DataError,
   FileError,
   fineTune,
   glue,
@@ -14,6 +16,8 @@ import {
   loadModel,
   loadRun,
   lora,
+  type MetricInput,
+  rows,
   type TrainEvent,
   type TunedRun,
   table,
@@ -152,8 +156,13 @@ test("profiles a model on data of another task, and a regression", async () => {
 
 describe("what is wrong is said before anything is trained", () => {
   test.each([
-    ["options", () => ({ learningRate: -1, epochs: 0 }), /--learning-rate: .*\n--epochs: /],
-    ["a folder that holds a run", () => ({ output: join(folder, "run") }), /--output: expected a folder without a run/],
+    ["options", () => ({ learningRate: -1, epochs: 0 }), /^learningRate: .*\nepochs: /],
+    ["options of the density loss", () => ({ density: { warmupRatio: 2 } }), /^density\.warmupRatio: /],
+    [
+      "a folder that holds a run",
+      () => ({ output: join(folder, "run") }),
+      /^output: expected a folder without a run.*\nAdd resume to go on/,
+    ],
     [
       "a method with hooks of its own",
       () => ({ method: { ...lora(), hooks: { ...lora().hooks, ...OWN } } }),
@@ -178,13 +187,160 @@ describe("what is wrong is said before anything is trained", () => {
     await expect(table(join(folder, "no.csv"))).rejects.toThrow(FileError);
   });
 
-  test("an interrupted run cannot be asked", async () => {
+  test("an interrupted run without a checkpoint cannot be asked, one with a checkpoint answers by that", async () => {
     const stop = new AbortController();
     stop.abort();
     const data = await glue("sst2", sst2);
-    const run = fineTune(model, { ...SHORT, data, output: join(folder, "stopped"), signal: stop.signal });
+    const options = { ...SHORT, data, output: join(folder, "stopped") };
+    const run = fineTune(model, { ...options, signal: stop.signal });
     const tuned = await run.result;
     expect(tuned).toMatchObject({ interrupted: true, result: null });
-    await expect(tuned.predict("a film")).rejects.toThrow("expected a finished run, got one that has not ended");
+    await rm(join(folder, "stopped", "checkpoints"), { recursive: true, force: true });
+    await expect(tuned.predict("a film")).rejects.toThrow(
+      "expected a finished run, or one with a checkpoint, got neither",
+    );
+    const soon = new AbortController();
+    const begun = fineTune(model, { ...options, output: join(folder, "begun"), signal: soon.signal, saveSteps: 1 });
+    for await (const event of begun) if (event.type === "checkpoint") soon.abort();
+    const answering = await begun.result;
+    expect(answering.interrupted).toBe(true);
+    expect(await answering.predict("a film")).toMatchObject([{ label: expect.any(String) }]);
+    await answering.dispose();
+  });
+});
+
+describe("a metric function", () => {
+  const seen: MetricInput[] = [];
+  const firstIsBest = (input: MetricInput) => {
+    seen.push(input);
+    return -seen.length;
+  };
+  const options = { ...SHORT, maxSteps: 6, evalSteps: 2, density: null, metric: firstIsBest };
+
+  test("decides the best evaluation, and is asked for again on resume", async () => {
+    const data = await glue("sst2", sst2);
+    const output = join(folder, "own-metric");
+    const events: TrainEvent[] = [];
+    const run = fineTune(model, { ...options, data, output });
+    for await (const event of run) events.push(event);
+    const tuned = await run.result;
+    expect(events.filter(({ type }) => type === "eval")).toMatchObject([
+      { best: true },
+      { best: false },
+      { best: false },
+    ]);
+    expect(events.at(-1)).toMatchObject({ metricName: "custom_firstIsBest", bestStep: 2, bestMetric: -1 });
+    expect(tuned.record.metricName).toBe("custom_firstIsBest");
+    expect(tuned.result!.metrics).toMatchObject({ custom_firstIsBest: -1, accuracy: expect.any(Number) });
+    expect(seen).toHaveLength(3);
+    expect(seen[0]!.predictions).toHaveLength(32);
+    expect(new Set(seen[0]!.labels)).toEqual(new Set(LABELS));
+    expect(seen[0]!.probabilities.every((p) => p !== null && p >= 0.5)).toBe(true);
+    const again = await fineTune(model, { ...options, data, output, resume: true }).result;
+    expect(again.result).toEqual(tuned.result);
+    const { metric: _, ...without } = options;
+    await expect(fineTune(model, { ...without, data, output, resume: true }).result).rejects.toThrow(
+      /^metric: expected the metric function firstIsBest, as the run was started, got accuracy\n.*the same metric/,
+    );
+    const named = fineTune(model, { ...options, metricName: "other", data, output, resume: true });
+    await expect(named.result).rejects.toThrow(/got the metric function other/);
+  });
+
+  test.each<[string, object, RegExp]>([
+    [
+      "a name without a function",
+      { metric: undefined, metricName: "cost" },
+      /^metricName: expected metric to be a function/,
+    ],
+    ["a name that is none", { metricName: "a b" }, /^metricName: expected a name of letters.*got "a b"/],
+    [
+      "no number",
+      { metric: () => "0.5" },
+      /^metric: expected a function that gives a number, got a value of type string/,
+    ],
+    ["a metric that the task has not", { metric: "rouge9" }, /^metric: expected a metric of sst2/],
+  ])("%s is refused", async (_, given, message) => {
+    const data = await glue("sst2", sst2);
+    const output = join(folder, `refused-${Object.keys(given).join()}-${message.source.length}`);
+    const run = fineTune(model, { ...options, data, output, ...given });
+    await expect(run.result).rejects.toThrow(message);
+  });
+});
+
+describe("rows in memory", () => {
+  const examples = tinyExamples(80).map(({ text, label }) => ({ review: text, verdict: label === 1 ? "good" : "bad" }));
+  const columns = { textColumn: "review", labelColumn: "verdict" };
+  const options = { ...SHORT, maxSteps: 4, density: null };
+  let tuned: TunedRun;
+
+  beforeAll(async () => {
+    const data = await rows(examples, columns);
+    tuned = await fineTune(model, { ...options, data, output: join(folder, "from-rows") }).result;
+  });
+  afterAll(() => tuned.dispose());
+
+  test("a run keeps them in its folder, so that it is read back and scored like any other", async () => {
+    expect(tuned.labels).toEqual(["bad", "good"]);
+    expect(tuned.record.settings.data.path).toBe(join(folder, "from-rows", "rows.jsonl"));
+    const again = await loadRun(tuned.folder);
+    expect((await again.evaluate({ threads: 1 })).metrics).toEqual(tuned.result!.metrics);
+    expect(await again.predict("a lovely film")).toMatchObject([{ label: expect.stringMatching(/good|bad/) }]);
+    await again.dispose();
+  });
+
+  test("are held out as from a file, and resumed by their content", async () => {
+    const file = join(folder, "same.jsonl");
+    await writeFiles(folder, { "same.jsonl": examples.map((row) => JSON.stringify(row)).join("\n") });
+    const output = join(folder, "from-file");
+    const other = await fineTune(model, { ...options, data: await table(file, columns), output }).result;
+    expect(other.result!.metrics).toEqual(tuned.result!.metrics);
+    expect(other.result!.examples).toBe(tuned.result!.examples);
+    async function* oneByOne() {
+      for (const row of examples) yield await Promise.resolve(row);
+    }
+    const resume = { ...options, output: join(folder, "from-rows"), resume: true };
+    const same = await fineTune(model, { ...resume, data: await rows(oneByOne(), columns) }).result;
+    expect(same.result!.metrics).toEqual(tuned.result!.metrics);
+    const changed = fineTune(model, { ...resume, data: await rows(examples.slice(2), columns) });
+    await expect(changed.result).rejects.toThrow(/^data rows: expected the content the run was started with/);
+  });
+
+  test("train and dev of one's own, other rows to score, and exports", async () => {
+    const data = await rows({ train: examples.slice(0, 60), dev: new Set(examples.slice(60)) }, columns);
+    const run = await fineTune(model, { ...options, data, output: join(folder, "two-lists") }).result;
+    expect(run.result!.examples).toBe(20);
+    expect((await run.evaluate({ data: await rows(examples.slice(0, 7), columns), threads: 1 })).examples).toBe(7);
+    const peft = await run.export({ format: "peft", output: join(folder, "as-peft") });
+    expect(peft).toMatchObject({ format: "peft", output: join(folder, "as-peft") });
+    const onnx = await run.export({ format: "onnx", output: join(folder, "as-onnx"), precisions: ["fp32"] });
+    expect(onnx.files).toMatchObject([{ precision: "fp32" }]);
+    await expect(run.export({ format: "adapters", output: join(folder, "no") })).rejects.toThrow(
+      /^format adapters: expected a run of bottleneck adapters, got a run of lora\nExport it with format peft/,
+    );
+    const wrong = { format: "onx", output: "", precisions: ["int3"] } as unknown as { format: "onnx"; output: string };
+    await expect(run.export(wrong)).rejects.toThrow(
+      /^format: expected one of .*did you mean onnx.*\noutput: .*\nprecisions: /,
+    );
+    await run.dispose();
+  });
+
+  test("what is wrong with them is said by the row", async () => {
+    const lacking = [...examples.slice(0, 17), { review: "a film", verdict: null }, ...examples.slice(18)];
+    const run = fineTune(model, { ...options, data: await rows(lacking, columns), output: join(folder, "never") });
+    const error = await run.result.catch((reason: unknown) => reason);
+    expect(error).toBeInstanceOf(DataError);
+    expect((error as Error).message).toMatch(/^rows\[17\], column verdict: /);
+    expect((error as Error).stack).not.toContain("jsonl");
+    const other = await rows({ train: examples, dev: [{ review: "a film", verdict: "fine" }] }, columns);
+    const unknown = fineTune(model, { ...options, data: other, output: join(folder, "never") });
+    await expect(unknown.result).rejects.toThrow(/^rows\.dev\[0\], column verdict: /);
+    const nameless = fineTune(model, {
+      ...options,
+      data: await rows([{ a: "x", b: 1 }]),
+      output: join(folder, "never"),
+    });
+    await expect(nameless.result).rejects.toThrow(/textColumn/);
+    expect(existsSync(join(folder, "never"))).toBe(false);
+    await expect(rows([], columns)).rejects.toThrow("rows: expected at least one row");
   });
 });

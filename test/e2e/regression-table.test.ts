@@ -77,7 +77,9 @@ test("is measured on a file of its own, and refuses a task of classes", async ()
   const wrong = await deft("eval", at("run"), "--task", "text-classification", "--data", at("classes.csv"));
   expect(wrong).toMatchObject({
     code: 2,
-    err: expect.stringContaining("expected a model with a classification head, got one with a regression head\nSuch a model does --task text-regression or text-pair-regression."),
+    err: expect.stringContaining(
+      "expected a model with a classification head, got one with a regression head\nSuch a model does --task text-regression or text-pair-regression.",
+    ),
   });
 });
 

@@ -1,7 +1,7 @@
 // `deft export`: a run as a folder that peft, AdapterHub's adapters, transformers or Transformers.js load.
 
-import { type ConfigIssue, nearest } from "../../errors.ts";
-import { EXPORT_FORMATS, type ExportFormat } from "../../jobs/index.ts";
+import type { ConfigIssue } from "../../errors.ts";
+import { type ExportFormat, exportFormatIssues } from "../../jobs/index.ts";
 import { shellLine, toJson } from "../../report/index.ts";
 import { BASE_FORMS, weightForm } from "../../settings/index.ts";
 import type { Body } from "../command.ts";
@@ -9,14 +9,12 @@ import { collected, weightFormIssue } from "../own-flags.ts";
 import { readTarget } from "../target.ts";
 import { openWorkflow } from "../workflow.ts";
 
-const FORMATS = [...EXPORT_FORMATS, "onnx"] as const;
-
 export const run: Body = async (call) => {
   const { args, flags, terminal, json } = call;
   if (flags.format === "onnx") return (await import("./export-onnx.ts")).run(call);
   const { format, output, quantize: word, ...rest } = flags;
   const quantize = weightForm(word, BASE_FORMS);
-  const issues = [...formatIssues(format), ...outputIssues(output), ...quantizeIssues(word)];
+  const issues = [...exportFormatIssues(format), ...outputIssues(output), ...quantizeIssues(word)];
   const { opened } = collected(issues, { opened: () => readTarget({ args, flags: rest }) });
   const options = {
     format: format as ExportFormat,
@@ -35,16 +33,6 @@ export const run: Body = async (call) => {
     terminal.note(`Here:\n  ${shellLine(["deft", "eval", "--model", exported.output])}`);
   return 0;
 };
-
-function formatIssues(format: unknown): ConfigIssue[] {
-  const expected = `one of ${FORMATS.join(", ")}`;
-  const path = "--format";
-  if (format === undefined) return [{ path, expected, got: "nothing" }];
-  if ((EXPORT_FORMATS as readonly unknown[]).includes(format)) return [];
-  const got = JSON.stringify(format);
-  const near = typeof format === "string" ? nearest(format, FORMATS) : undefined;
-  return [{ path, expected, got, ...(near === undefined ? {} : { didYouMean: near }) }];
-}
 
 function quantizeIssues(word: unknown): ConfigIssue[] {
   return word === undefined || weightForm(word, BASE_FORMS) !== undefined

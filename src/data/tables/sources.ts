@@ -4,6 +4,7 @@ import { type Files, joinPath, nearestPath } from "../../tensor/index.ts";
 import type { Task } from "../task.ts";
 import { type GlueTask, isGlueTask } from "../tasks/glue.ts";
 import { withoutGzip } from "./gzip.ts";
+import { MEMORY } from "./rows.ts";
 import { shardsOf } from "./shards.ts";
 import { TABLE_FORMATS, type TableFormat, tableFormat } from "./table.ts";
 
@@ -51,6 +52,11 @@ export async function locate(files: Files, path: string, task: Task, wanted: rea
 
 /** The error for a path at which there is nothing, with the nearest path beside it. */
 export async function noSuchPath(files: Files, path: string): Promise<FileError> {
+  if (path.startsWith(MEMORY)) {
+    return new FileError(path, "expected the rows that were given in memory, got nothing: they were not kept", {
+      hint: "Give the data again: --data DIR|FILE.",
+    });
+  }
   const near = await nearestPath(files, path);
   const hint = near === null ? "Check the path given as data." : `Did you mean ${near}?`;
   return new FileError(path, "expected a data file or folder, got nothing at this path", { hint });

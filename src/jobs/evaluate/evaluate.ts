@@ -23,9 +23,9 @@ import {
   type RunOverrides,
   type RunTarget,
   scoringLengthOf,
+  tableTasks,
   targetData,
   targetName,
-  tableTasks,
 } from "../../load/index.ts";
 import { cutTexts, type Environment, type Watched } from "../../runs/index.ts";
 import type { TaskName } from "../../settings/index.ts";

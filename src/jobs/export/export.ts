@@ -1,5 +1,5 @@
 // `deft export`: a run, or a model with an adapter, as other tools load it: peft's folder, AdapterHub's, or a merged checkpoint.
-import { ConfigError, UnsupportedError } from "../../errors.ts";
+import { ConfigError, type ConfigIssue, nearest, UnsupportedError } from "../../errors.ts";
 import type { StoredFormat } from "../../graph/index.ts";
 import {
   checkNewFolder,
@@ -32,8 +32,19 @@ import { writeRequantized } from "./export-quantized.ts";
 import { exportedLength } from "./exported-length.ts";
 
 /** Folders that can be written. */
-export const EXPORT_FORMATS = ["peft", "adapters", "merged"] as const;
+const EXPORT_FORMATS = ["peft", "adapters", "merged"] as const;
 export type ExportFormat = (typeof EXPORT_FORMATS)[number];
+
+/** The mistake of what is no format to export in, `onnx` among them. */
+export function exportFormatIssues(format: unknown): ConfigIssue[] {
+  const formats: readonly string[] = [...EXPORT_FORMATS, "onnx"];
+  const expected = `one of ${formats.join(", ")}`;
+  const path = "--format";
+  if (format === undefined) return [{ path, expected, got: "nothing" }];
+  if (typeof format === "string" && formats.includes(format)) return [];
+  const near = typeof format === "string" ? nearest(format, formats) : undefined;
+  return [{ path, expected, got: JSON.stringify(format), ...(near === undefined ? {} : { didYouMean: near }) }];
+}
 
 /** What `deft export` is told. */
 export interface ExportOptions {

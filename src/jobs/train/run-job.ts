@@ -25,6 +25,7 @@ import { type TrainingBundle, taskRecord } from "../../tasks/index.ts";
 import { elementCount, type Files, joinPath } from "../../tensor/index.ts";
 import { openOptimizer, type TrainEvent, type TrainStep, type WarningEvent } from "../../train/index.ts";
 import { isBalanceable, weightsByName, weightsOfClasses } from "./class-weights.ts";
+import type { OwnMetric } from "./own-metric.ts";
 import { referenceLosses } from "./reference.ts";
 import { openTeacher, type TrainingBatches, withTeacherLogits } from "./teacher.ts";
 import type { Teacher } from "./teacher-logits.ts";
@@ -35,6 +36,8 @@ export interface TrainOptions extends Stoppable {
   readonly reference?: readonly TrainEvent[];
   /** The settings' teacher where it is open already; without it, it is opened by its name. */
   readonly teacher?: OpenedTarget;
+  /** Tells the best evaluation, in place of the task's metric. */
+  readonly metric?: OwnMetric;
 }
 
 /** A run as it was prepared. */
@@ -44,10 +47,10 @@ export type Job = Omit<Awaited<ReturnType<typeof prepare>>, "teacher">;
 export async function* prepareTraining(
   environment: Environment,
   settings: Settings,
-  { reference, teacher: open, signal }: TrainOptions,
+  { reference, teacher: open, signal, metric }: TrainOptions,
   steps = Number.POSITIVE_INFINITY,
 ) {
-  const { teacher, ...job } = await prepare(environment, settings, open);
+  const { teacher, ...job } = await prepare(environment, settings, metric ?? null, open);
   const plain = await referenceLosses(environment.files, settings, job.totalSteps, reference);
   const lesson = yield* withTeacherLogits(teacher, {
     ...job,
@@ -58,7 +61,12 @@ export async function* prepareTraining(
   return { job, plain, lesson };
 }
 
-async function prepare(environment: Environment, given: Settings, openedTeacher?: OpenedTarget) {
+async function prepare(
+  environment: Environment,
+  given: Settings,
+  metric: OwnMetric | null,
+  openedTeacher?: OpenedTarget,
+) {
   const { files } = environment;
   const base = await openBaseModel(environment, given.model, undefined, given.quantize ?? null);
   const settings: Settings = { ...given, method: methodOnModel(given.method, base) };
@@ -86,7 +94,7 @@ async function prepare(environment: Environment, given: Settings, openedTeacher?
   const batches = trainingBatches(trainExamples, head, settings);
   const stepsPerEpoch = Math.ceil(batches.batchesPerEpoch / settings.optim.accumulate);
   const totalSteps = settings.optim.maxSteps ?? Math.max(1, Math.ceil(settings.optim.epochs * stepsPerEpoch));
-  const opened = { environment, settings, base, bundle, dataset, task, teacher, classWeights };
+  const opened = { environment, settings, base, bundle, dataset, task, teacher, classWeights, metric };
   return {
     ...opened,
     evalSplit,
@@ -119,6 +127,7 @@ interface OpenedJob {
   readonly teacher: Teacher | null;
   /** In the order of logits; null where all weigh alike. */
   readonly classWeights: readonly number[] | null;
+  readonly metric: OwnMetric | null;
 }
 
 function recordOf({
@@ -129,6 +138,7 @@ function recordOf({
   task,
   teacher,
   classWeights,
+  metric,
 }: OpenedJob): Omit<RunRecord, "result"> {
   return {
     schema: 1,
@@ -140,7 +150,7 @@ function recordOf({
       data: dataset.fingerprint,
       ...(teacher ? { teacher: teacher.fingerprint } : {}),
     },
-    metricName: task.mainMetric,
+    metricName: metric?.name ?? task.mainMetric,
     labels: task.labels,
     ...weightsByName(task, classWeights),
     architecture: base.model.architecture,
@@ -226,7 +236,7 @@ export function trainerFacts(
     },
     removal: removalOptions(settings, job.bundle, totalSteps),
     chanceLoss,
-    metricName: task.mainMetric,
+    metricName: job.metric?.name ?? task.mainMetric,
     evalSteps: settings.evalSteps,
     patience: settings.patience,
     keepRule: settings.keep,

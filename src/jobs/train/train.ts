@@ -9,6 +9,7 @@ import type { Evaluation, Outcome } from "../../tasks/index.ts";
 import type { Tensor } from "../../tensor/index.ts";
 import { type EvalEvent, type TrainEvent, type TrainResult, train } from "../../train/index.ts";
 import { majorityMessage } from "./majority.ts";
+import { ownScore } from "./own-metric.ts";
 import {
   type Job,
   openTrainStep,
@@ -148,7 +149,8 @@ async function openPrograms(job: Job, signal: AbortSignal | undefined) {
       evaluate: async (trained: ReadonlyMap<string, Tensor>) => {
         const { split, examples, loss, metrics, density } = await evaluate(trained, kept);
         const majority = majorityMessage(job.task.labels, kept.outcomes, settings, job);
-        return { split, examples, loss, metrics, density, majority };
+        const own = await ownScore(job.metric, kept.outcomes);
+        return { split, examples, loss, metrics: { ...metrics, ...own }, density, majority };
       },
       checkpoints: writer && {
         files: environment.files,
