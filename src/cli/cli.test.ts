@@ -88,7 +88,7 @@ describe("deft", () => {
     [["train", "--task", "sst", "--epochs", "x"], "did you mean sst2?"],
     [["train", "--resume"], "--resume: expected --output RUN"],
     [["train", "--keep", "beast"], '--keep: expected one of best, last, got "beast" (did you mean best?)'],
-    [["train", "--task", "cola", "--metric", "f1"], "--metric: expected a metric of cola: matthews_correlation"],
+    [["train", "--task", "cola", "--metric", "pearson"], "--metric: expected a metric of cola: "],
     [["train", "--class-weights", "spam:2"], "--class-weights: expected balanced, or a number above 0 for each class"],
     [["train", "--labels", "a,a"], "--labels: expected different class names, joined by commas or as a JSON list"],
     [["train", "--task", "sst2", "--labels", "a,b"], "--labels: expected a task of classes over a table of one's own"],

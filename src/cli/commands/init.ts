@@ -82,7 +82,9 @@ async function proposed(
   terminal: Terminal,
 ): Promise<{ readonly settings: Readonly<Record<string, unknown>>; readonly found: readonly string[] }> {
   if (flags.data !== undefined)
-    throw new ConfigError([{ path: "--data", expected: `nothing beside the data ${data}`, got: String(flags.data) }]);
+    throw new ConfigError([
+      { path: "--data", expected: `nothing beside the data ${data}`, got: JSON.stringify(flags.data) },
+    ]);
   const given = resolvePartial({ flags });
   const workflow = await openWorkflow(terminal);
   const { settings, found } = await workflow.propose(data, given);
