@@ -46,7 +46,18 @@ test("every room has a page in docs/rooms, which links to files that are there",
 });
 
 /** What users write options as. */
-const INTERFACES = ["FineTuneOptions", "DataSource", "DensityOptions", "ScoreOptions", "CompressRequest"];
+const INTERFACES = [
+  "FineTuneOptions",
+  "DataSource",
+  "DensityOptions",
+  "ScoreOptions",
+  "CompressRequest",
+  "TableOptions",
+  "RowSplits",
+  "MetricInput",
+  "FolderExport",
+  "TransformersJsExport",
+];
 
 /** Properties of public interfaces with their hover text, as an editor shows them. */
 function hoverTexts(): ReadonlyMap<string, ReadonlyMap<string, string>> {

@@ -30,6 +30,7 @@ export interface FolderExport {
 
 /** What `deft export --format onnx` takes for Transformers.js. */
 export interface TransformersJsExport {
+  /** A folder that Transformers.js loads. */
   readonly format: "onnx";
   /** A new folder. */
   readonly output: string;

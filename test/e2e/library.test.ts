@@ -17,11 +17,15 @@ import {
   loadRun,
   lora,
   type MetricInput,
+  nodeEnvironment,
+  nodeFiles,
   rows,
   type TrainEvent,
   type TunedRun,
   table,
+  workflow,
 } from "../../src/node.ts";
+import { openSettings } from "../../src/runs/index.ts";
 import { tinyExamples, writeFiles, writeTinyModel, writeTinySst2, writeTinyStsb } from "../support/tiny-model.ts";
 
 const LABELS = ["negative", "positive"];
@@ -303,6 +307,18 @@ describe("rows in memory", () => {
     expect(same.result!.metrics).toEqual(tuned.result!.metrics);
     const changed = fineTune(model, { ...resume, data: await rows(examples.slice(2), columns) });
     await expect(changed.result).rejects.toThrow(/^data rows: expected the content the run was started with/);
+  });
+
+  test("a run that was stopped goes on from the rows in its folder, without the program", async () => {
+    const stop = new AbortController();
+    const data = await rows(examples, columns);
+    const output = join(folder, "stopped-rows");
+    const run = fineTune(model, { ...options, data, output, saveSteps: 1, signal: stop.signal });
+    for await (const event of run) if (event.type === "checkpoint") stop.abort();
+    expect((await run.result).interrupted).toBe(true);
+    const settings = await openSettings(nodeFiles(), { flags: { output, resume: true } });
+    const { record } = await workflow(nodeEnvironment()).train(settings).result;
+    expect(record.result!.metrics).toEqual(tuned.result!.metrics);
   });
 
   test("train and dev of one's own, other rows to score, and exports", async () => {

@@ -1,7 +1,9 @@
 // Rows in memory: the lines they become, how they are named, and what is refused.
 import { expect, test } from "vitest";
 import { DataError } from "../../errors.ts";
-import { type RowSplits, type Rows, rowFiles, rowNames } from "./rows.ts";
+import { memoryFiles } from "../../hub/index.ts";
+import { MEMORY, type RowSplits, type Rows, rowFiles, rowNames } from "./rows.ts";
+import { noSuchPath } from "./sources.ts";
 
 const linesOf = async (rows: Rows) =>
   new TextDecoder()
@@ -42,6 +44,11 @@ test("splits are files of a folder, and are named in messages", async () => {
   expect(named("/a (b)/rows/dev.jsonl:3, column x; /a (b)/rows/train.jsonl: no; /a (b)/rows: no")).toBe(
     "rows.dev[2], column x; rows.train: no; rows: no",
   );
+});
+
+test("rows that were in memory alone are told apart from a path that is wrong", async () => {
+  const error = await noSuchPath(memoryFiles(), `${MEMORY}rows.jsonl`);
+  expect(error.message).toMatch(/expected the rows that were given in memory, got nothing.*\n.*--data DIR\|FILE/);
 });
 
 const circular: Record<string, unknown> = {};

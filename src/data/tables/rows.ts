@@ -9,8 +9,11 @@ export type Rows = Iterable<Row> | AsyncIterable<Row>;
 
 /** Rows of each split; without `dev`, a part of `train` is held out. */
 export interface RowSplits {
+  /** What is learned. */
   readonly train?: Rows;
+  /** What is evaluated while training. */
   readonly dev?: Rows;
+  /** What is kept for the end. */
   readonly test?: Rows;
 }
 
