@@ -1,6 +1,6 @@
 // The tables of docs/rooms, from the sources: `npm run rooms` writes them, `npm run rooms -- --check` says which are out of step.
 import { readdirSync, readFileSync, writeFileSync } from "node:fs";
-import { join } from "node:path";
+import { extname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { RANKS } from "../test/support/rooms.ts";
 
@@ -12,8 +12,7 @@ function filesOf(room: string, folder = ""): string[] {
     .flatMap((entry) => {
       const path = folder === "" ? entry.name : `${folder}/${entry.name}`;
       if (entry.isDirectory()) return entry.name === "generated" ? [] : filesOf(room, path);
-      // oxlint-disable-next-line unicorn/prefer-string-starts-ends-with
-      return path.endsWith(".ts") && !path.endsWith(".test.ts") && path !== "index.ts" ? [path] : [];
+      return extname(path) === ".ts" && !path.endsWith(".test.ts") && path !== "index.ts" ? [path] : [];
     })
     .sort();
 }

@@ -29,8 +29,8 @@ export async function runPlace(files: Files, folder: string): Promise<RunPlace> 
  * The checkpoint to take of a run without a result: the one that would be kept so far.
  * @throws {ConfigError} when there is none.
  */
-// oxlint-disable-next-line typescript/unbound-method
-export async function keptCheckpoint({ files, note }: Environment, folder: string): Promise<number> {
+export async function keptCheckpoint(environment: Environment, folder: string): Promise<number> {
+  const { files } = environment;
   const root = joinPath(folder, "checkpoints");
   const steps = await listCheckpoints(files, root);
   const newest = steps.at(-1);
@@ -42,7 +42,9 @@ export async function keptCheckpoint({ files, note }: Environment, folder: strin
   const file = joinPath(checkpointFolder(root, newest), "trainer_state.json");
   const { best_step: best } = parseJson(file, await files.readText(file)) as { readonly best_step?: unknown };
   const step = typeof best === "number" && steps.includes(best) ? best : newest;
-  note?.(`${folder} has not ended: its checkpoint of step ${step} is used (${checkpointFolder(root, step)}).`);
+  environment.note?.(
+    `${folder} has not ended: its checkpoint of step ${step} is used (${checkpointFolder(root, step)}).`,
+  );
   return step;
 }
 

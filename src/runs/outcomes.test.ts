@@ -16,7 +16,6 @@ const split = (list: readonly Example[]): Split => ({
 
 /** Reads the split through, as encoding does. */
 async function excerptsOf(list: readonly Example[]) {
-  // oxlint-disable-next-line typescript/unbound-method
   const { split: excerpted, excerpts } = withExcerpts(split(list));
   const seen: Example[] = [];
   for await (const example of excerpted.examples()) seen.push(example);
@@ -69,7 +68,6 @@ test("a long text is cut at a character, and never between the halves of one", a
 });
 
 test("a second reading begins anew", async () => {
-  // oxlint-disable-next-line typescript/unbound-method
   const { split: excerpted, excerpts } = withExcerpts(split([{ text: "a", label: 0, line: 1 }]));
   for (let reading = 0; reading < 2; reading++) for await (const _ of excerpted.examples()) void _;
   expect(excerpts()).toEqual([{ line: 1, text: "a" }]);

@@ -18,7 +18,7 @@ export type Excerpt = Pick<Outcome, "line" | "text" | "pair">;
 /** A split that notes the beginning of each text while its examples are read, and what it noted in the last reading. */
 export interface ExcerptedSplit {
   readonly split: Split;
-  excerpts(): readonly Excerpt[];
+  readonly excerpts: () => readonly Excerpt[];
 }
 
 /** The split with excerpts, so that texts need not be read a second time or kept whole. */

@@ -110,12 +110,8 @@ export class Progress {
   snapshot(): Omit<TrainerState, "globalStep" | "maxSteps" | "fingerprint" | "control"> {
     const { bestMetric, bestStep, bestDensity, bestLoss, evaluatedStep, evaluationsWithoutGain, meanTaskLoss } = this;
     const { majorityEvaluations, majorityFinding } = this;
-    return {
-      // oxlint-disable-next-line unicorn/no-useless-spread
-      ...{ bestMetric, bestStep, bestDensity, bestLoss, evaluatedStep, evaluationsWithoutGain, meanTaskLoss },
-      // oxlint-disable-next-line unicorn/no-useless-spread
-      ...{ majorityEvaluations, majorityFinding, warned: [...this.warned] },
-    };
+    const scores = { bestMetric, bestStep, bestDensity, bestLoss, evaluatedStep, evaluationsWithoutGain, meanTaskLoss };
+    return { ...scores, majorityEvaluations, majorityFinding, warned: [...this.warned] };
   }
 
   restore(state: ReturnType<Progress["snapshot"]>): void {

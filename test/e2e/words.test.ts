@@ -307,7 +307,10 @@ describe("a checkpoint that labels words", () => {
     const out = await succeed("predict", "--model", at("merged"), "--text", "it is bright", "--threads", "1");
     expect(JSON.parse(out)).toHaveProperty("entities");
     const asTexts = await deft("eval", "--model", at("merged"), "--task", "sst2", "--data", at("sst2"));
-    expect(asTexts).toMatchObject({ code: 2, err: expect.stringMatching(/got BertForTokenClassification, which labels each token/) as string });
+    expect(asTexts).toMatchObject({
+      code: 2,
+      err: expect.stringMatching(/got BertForTokenClassification, which labels each token/) as string,
+    });
     const { code, err } = await deft("eval", "--model", at("merged"), "--task", "seq2seq", "--data", at("ner"));
     expect({ code, err }).toMatchObject({
       code: 2,

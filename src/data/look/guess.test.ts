@@ -10,7 +10,7 @@ type Row = Readonly<Record<string, unknown>>;
 
 const WORDS = ["a", "film", "plot", "story", "that", "is", "bright", "dull", "with", "one"];
 const prose = (i: number, words: number) =>
-  Array.from({ length: words }, (_, at) => WORDS[(i * 7 + at * at + (at >> 1)) % WORDS.length]).join(" ") + ` ${i}`;
+  `${Array.from({ length: words }, (_, at) => WORDS[(i * 7 + at * at + (at >> 1)) % WORDS.length]).join(" ")} ${i}`;
 const short = (i: number) => prose(i, 5);
 const long = (i: number) => prose(i, 40);
 

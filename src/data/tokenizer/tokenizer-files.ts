@@ -119,7 +119,6 @@ function tokenizerJson(
     return { json: { ...json!, truncation: null, padding: null, added_tokens: added }, file };
   }
   const steps = classSteps(kind, vocabulary, settings, special.named);
-  // oxlint-disable-next-line typescript/unbound-method
   const { added, idOf } = numbered(modelVocabulary(steps.model, file), [], special, rows);
   const ends = classEnds(kind, idOf, settings, special.named);
   const none = { version: "1.0", truncation: null, padding: null };

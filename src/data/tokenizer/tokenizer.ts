@@ -91,9 +91,7 @@ export function createTokenizer(
     vocabSize: sizeOf(pipeline),
     maxLength,
     files: { json: { ...json, added_tokens: pipeline.added.effective() }, config },
-    // oxlint-disable-next-line typescript/unbound-method
     encode: (text, pair = null, options = {}) => encode(pipeline.ids, template, cutting, text, pair, options),
-    // oxlint-disable-next-line typescript/unbound-method
     spans: pipeline.spans,
     words: (words) => (isOfWords ? tokensOfWords(words, pipeline) : tokenizer.ofWords().words(words)),
     join: (first, second = null) => assemble(second === null ? template.single : template.pair, first, second ?? []),

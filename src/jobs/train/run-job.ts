@@ -87,7 +87,6 @@ async function prepare(
   const trainExamples = await encodeSplit(splitOf(dataset, task.trainSplit), base, settings.data, task, {
     forTraining: true,
   });
-  // oxlint-disable-next-line typescript/unbound-method
   const { split: excerpted, excerpts } = withExcerpts(splitOf(dataset, evalSplit));
   const evalExamples = await encodeSplit(excerpted, base, settings.data, task);
   const classWeights = weightsOfClasses(settings, task, head, trainExamples);
