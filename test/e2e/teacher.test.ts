@@ -218,6 +218,6 @@ test("the library: a teacher by its folder, told apart by labels", async () => {
   expect(run.settings.distillation).toEqual({ teacher: at("own teacher"), weight: 0.25 });
   const wrong = fineTune(base, { ...options, teacher: at("teacher"), output: at("wrong") });
   await expect(wrong.result).rejects.toThrow(
-    /--teacher .*: expected a run of --task text-classification, got one of sst2\n.*--teacher .*: expected the labels of the data, \["bad","good"\], got \["negative","positive"\]/s,
+    /^teacher .*: expected a run of task text-classification, got one of sst2\nteacher .*: expected the labels of the data, \["bad","good"\], got \["negative","positive"\]/,
   );
 });
