@@ -64,7 +64,7 @@ HF_HUB_OFFLINE=1 node example.js | tail -n 4
 awk '/^```sh$/ { run = 1; next } /^```$/ { run = 0 } run' node_modules/deft-tune/docs/tutorial/own-data.md >tutorial.sh
 bash -euo pipefail tutorial.sh >tutorial.txt 2>&1 || fail "expected the tutorial to run, got"$'\n'"$(tail -n 20 tutorial.txt)"
 [ -s dist/topics/onnx/model_quantized.onnx ] || fail "expected the tutorial to export a model"
-[ "$(wc -l <answers.jsonl)" = 2 ] || fail "expected two answers in the tutorial, got $(cat answers.jsonl)"
+[ "$(wc -l <answers.csv)" = 3 ] || fail "expected a head and two answers in the tutorial, got $(cat answers.csv)"
 
 cat >use.ts <<'TS'
 import { fineTune, loadModel, loadRun, lora, type TunedRun } from "deft-tune/node";
