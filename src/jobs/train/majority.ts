@@ -22,13 +22,20 @@ export function majorityMessage(
     reason === "one-class"
       ? `the model answers ${name} for ${percent(predictedShare)} of the evaluation examples, of which ${percent(labelShare)} have this label`
       : `the accuracy equals the share of ${name} among the evaluation labels (${percent(labelShare)}): always answering ${name} would score the same`;
+  // weights change nothing where the classes are alike
+  const ofLabels = counts!.map((row) => row.reduce((sum, count) => sum + count, 0));
+  const all = ofLabels.reduce((sum, count) => sum + count, 0);
+  const othersAreRare = Math.max(...ofLabels) > (UNBALANCED * all) / labels.length;
   const remedies = [
     "train longer",
     "change --learning-rate",
-    ...(canBalance ? ["weigh rare classes with --class-weights balanced"] : []),
+    ...(canBalance && othersAreRare ? ["weigh rare classes with --class-weights balanced"] : []),
     ...(density.weight === 0 ? [] : ["lower --density-weight"]),
   ];
   return `${finding}. If this stays so, ${remedies.join(", ").replace(/, ([^,]+)$/, ", or $1")}.`;
 }
+
+/** How many times its equal share of the labels a class has where others are rare. */
+const UNBALANCED = 1.1;
 
 const percent = (share: number) => `${(100 * share).toFixed(1)} %`;
