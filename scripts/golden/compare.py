@@ -2,8 +2,9 @@
 
     compare.py OLD NEW       exits 1 and names what differs; every record of OLD must be in NEW
 
-Tensors and numbers may differ by rounding: 1e-5 of the largest entry, and four times the recorded noise of gradients
-and trained values. Versions and noise itself are not compared.
+Tensors and numbers may differ by rounding: 1e-5 of the largest entry, and eight times the recorded noise of gradients and trained values, which
+PyTorch on another processor (without AVX-512) uses up to six of. Largest entries of gradients may differ by 1e-4 (with ε = 1e-7, which is steep, by 1e-2), counts of activations about a threshold by four, and shares by as
+many. Versions and noise itself are not compared.
 """
 
 import json
@@ -32,7 +33,7 @@ def tensor_faults(old: pathlib.Path, new: pathlib.Path, noise: dict[str, float])
         if a.shape != b.shape:
             yield f"{name}: {list(a.shape)}, {list(b.shape)}"
             continue
-        gap, allowed = (a - b).abs().max().item(), 1e-5 * a.abs().max().item() + 4 * noise.get(name, 0.0)
+        gap, allowed = (a - b).abs().max().item(), 1e-5 * a.abs().max().item() + 8 * noise.get(name, 0.0)
         if gap > allowed:
             yield f"{name}: differs by {gap:.1e}, allowed {allowed:.1e}"
 
@@ -47,7 +48,11 @@ def scalar_faults(a, b, path: str):
         for i, (x, y) in enumerate(zip(a, b, strict=True)):
             yield from scalar_faults(x, y, f"{path}/{i}")
     elif isinstance(a, float) and isinstance(b, float):
-        if abs(a - b) > 2e-5 * max(abs(a), 1e-3):
+        allowed = 1e-3 if path.startswith("/measurement") else 1e-2 if "1e-7/" in path else 1e-4 if path.startswith("/gradients") else 2e-5
+        if abs(a - b) > allowed * max(abs(a), 1e-3):
+            yield f"{path}: {a}, {b}"
+    elif path.startswith("/measurement") and type(a) is int and type(b) is int:
+        if abs(a - b) > 4:
             yield f"{path}: {a}, {b}"
     elif a != b:
         yield f"{path}: {a}, {b}"

@@ -35,7 +35,9 @@ describe.each(["bert", "roberta"] as const)("%s", (modelType) => {
     ]) {
       const output = join(tiny.root, `${name}-onnx`);
       const how = ["--format", "onnx", "--precision", PRECISIONS.join(","), "--threads", "1", "-q"];
-      expect((await deft("export", folder!, ...how, "--output", output)).err).toBe("");
+      const { err } = await deft("export", folder!, ...how, "--output", output);
+      // the tiny byte-level tokenizer has words that Transformers.js splits otherwise, which is said
+      expect(err.replace(/^Transformers\.js makes other tokens of some texts .*\n$/, "")).toBe("");
       for (const precision of PRECISIONS)
         models.set(
           `${name} ${precision}`,
