@@ -7,7 +7,7 @@ import { openDataset, splitOf } from "../../src/data/index.ts";
 import { memoryFiles } from "../../src/hub/files-memory.ts";
 import { deft, filesBelow } from "../support/command.ts";
 import { writeFiles, writeTinyModel, writeTinySst2 } from "../support/tiny-model.ts";
-import { conllText, jsonLines, type Tagged, tinyTagged } from "../support/tiny-words.ts";
+import { conllText, jsonLines, LEARNS, type Tagged, tinyTagged } from "../support/tiny-words.ts";
 
 let folder: string;
 const at = (...parts: readonly string[]) => join(folder, ...parts);
@@ -23,18 +23,6 @@ beforeAll(async () => {
 });
 afterAll(() => rm(folder, { recursive: true, force: true }));
 
-const LEARNS = [
-  "--method",
-  "full",
-  "--learning-rate",
-  "0.01",
-  "--density-weight",
-  "0.01",
-  "--batch-size",
-  "8",
-  "--threads",
-  "1",
-];
 const succeed = async (...args: readonly string[]) => {
   const { code, out, err } = await deft(...args);
   expect({ code, err }).toEqual({ code: 0, err: "" });

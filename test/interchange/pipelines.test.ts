@@ -12,7 +12,7 @@ import { nodeEnvironment } from "../../src/node.ts";
 import { int64 } from "../../src/tensor/index.ts";
 import { describeWithPython, runPython } from "../support/python.ts";
 import { writeFiles, writeTinyModel } from "../support/tiny-model.ts";
-import { conllText, jsonLines, tinyLabelled, tinyTagged } from "../support/tiny-words.ts";
+import { conllText, jsonLines, LEARNS, tinyLabelled, tinyTagged } from "../support/tiny-words.ts";
 import { succeed } from "./interchange.ts";
 
 vi.setConfig({ testTimeout: 600_000, hookTimeout: 600_000 });
@@ -41,20 +41,6 @@ interface Entity {
   readonly end: number;
 }
 
-const LEARNS = [
-  "--method",
-  "full",
-  "--learning-rate",
-  "0.01",
-  "--density-weight",
-  "0.01",
-  "--batch-size",
-  "8",
-  "--threads",
-  "1",
-  "-q",
-];
-
 beforeAll(async () => {
   await writeFiles(folder, {
     "ner/train.txt": conllText(tinyTagged(96, 1)),
@@ -65,7 +51,7 @@ beforeAll(async () => {
   });
   for (const modelType of TYPES) {
     await writeTinyModel(at(modelType), { modelType });
-    const base = ["--model", at(modelType), ...LEARNS];
+    const base = ["--model", at(modelType), ...LEARNS, "-q"];
     await succeed(
       "train",
       ...base,

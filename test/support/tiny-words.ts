@@ -51,3 +51,17 @@ export function tinyLabelled(count: number, seed: number): { readonly text: stri
     return { text: words.join(" "), labels };
   });
 }
+
+/** Flags with which a tiny model learns such data in a few seconds. */
+export const LEARNS = [
+  "--method",
+  "full",
+  "--learning-rate",
+  "0.01",
+  "--density-weight",
+  "0.01",
+  "--batch-size",
+  "8",
+  "--threads",
+  "1",
+] as const;
