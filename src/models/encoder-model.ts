@@ -31,20 +31,30 @@ export interface EncoderStages {
 
 /** An encoder of BERT's shape in stages. */
 export function encoderOfStages(config: EncoderConfig, facts: ModelFacts, stages: EncoderStages): EncoderModel {
+  const mlps = encoderMlps(config);
   return {
     architecture: "encoder",
     writes: false,
     facts,
     config,
-    mlps: encoderMlps(config),
+    mlps,
     embeddings: (root, inputs) => stages.embeddings(config, root.child(config.modelType), inputs),
     block: (root, hidden, layer, options) =>
       encoderBlock(config, root.block(`${config.modelType}.encoder.layer.${layer}`, "encoder", layer), hidden, {
         ...options,
-        neurons: config.mlpSizes?.[layer] ?? config.intermediateSize,
+        neurons: mlps[layer]!.neurons,
       }),
     head: (root, hidden, numLabels, firstToken = 0) => stages.head(config, root, hidden, numLabels, firstToken),
   };
+}
+
+/** Embeddings and blocks in a row; with `firstOnly` the last block computes the first position alone. */
+export function encoderStates(model: EncoderModel, root: Scope, inputs: EncoderInputs, firstOnly = false): Hidden {
+  const { numLayers } = model.config;
+  let hidden = model.embeddings(root, inputs);
+  for (let layer = 0; layer < numLayers; layer++)
+    hidden = model.block(root, hidden, layer, { firstOnly: firstOnly && layer === numLayers - 1 });
+  return hidden;
 }
 
 /**
@@ -58,11 +68,7 @@ export function encoderLogits(
   numLabels: number,
   { firstOnly = false }: { readonly firstOnly?: boolean } = {},
 ): Value {
-  const { numLayers } = model.config;
-  let hidden = model.embeddings(root, inputs);
-  for (let layer = 0; layer < numLayers; layer++)
-    hidden = model.block(root, hidden, layer, { firstOnly: firstOnly && layer === numLayers - 1 });
-  return model.head(root, hidden, numLabels);
+  return model.head(root, encoderStates(model, root, inputs, firstOnly), numLabels);
 }
 
 /** A linear layer over the states of every position. */
@@ -85,9 +91,7 @@ export function encoderTokenLogits(
   inputs: EncoderInputs,
   { name, width, dropoutRate }: TokenHead,
 ): Value {
-  let hidden = model.embeddings(root, inputs);
-  for (let layer = 0; layer < model.config.numLayers; layer++) hidden = model.block(root, hidden, layer);
-  const { states } = hidden;
+  const { states } = encoderStates(model, root, inputs);
   const scope = root.head(name);
   const read = dropoutRate === 0 ? states : dropout(scope, states, dropoutRate);
   const all = linear(scope, read, width, { init: { kind: "normal", std: 0.02 } });

@@ -39,15 +39,16 @@ const FACTS: ModelFacts = {
  */
 export function t5Model(json: unknown, file?: string, stored?: Pick<Weights, "has">): EncoderDecoderModel {
   const config = parseT5Config(json, file, stored);
+  const mlps = t5Mlps(config);
   return {
     architecture: "encoder-decoder",
     writes: true,
     facts: FACTS,
     config,
-    mlps: t5Mlps(config),
+    mlps,
     encoderEmbeddings: (root, inputs) => encoderEmbeddings(config, root, inputs),
     encoderBlock: (root, hidden, layer) =>
-      encoderBlock(config, root.block(`encoder.block.${layer}`, "encoder", layer), hidden, neuronsOf(config, layer)),
+      encoderBlock(config, root.block(`encoder.block.${layer}`, "encoder", layer), hidden, mlps[layer]!.neurons),
     encoderEnd: (root, { states, mask }) => ({ states: stackEnd(config, root.child("encoder"), states), mask }),
     decoderEmbeddings: (root, tokenIds, past) => decoderEmbeddings(config, root, tokenIds, past),
     crossKeys: (root, encoded, layer, past = null) =>
@@ -55,7 +56,7 @@ export function t5Model(json: unknown, file?: string, stored?: Pick<Weights, "ha
     decoderBlock: (root, hidden, cross, layer, options) =>
       decoderBlock(config, root.block(`decoder.block.${layer}`, "decoder", layer), hidden, cross, {
         ...options,
-        neurons: neuronsOf(config, config.numLayers + layer),
+        neurons: mlps[config.numLayers + layer]!.neurons,
       }),
     head: (root, { states }) => vocabularyLogits(config, root, stackEnd(config, root.child("decoder"), states)),
   };
@@ -104,9 +105,6 @@ function words({ vocabSize, hiddenSize }: T5Config, root: Scope, stack: Scope, t
 }
 
 const selfAttention = (block: Scope): Scope => block.child("layer.0.SelfAttention");
-
-/** Neurons of the MLP at `index`, the encoder's first. */
-const neuronsOf = ({ mlpSizes, intermediateSize }: T5Config, index: number) => mlpSizes?.[index] ?? intermediateSize;
 
 function encoderBlock(
   config: T5Config,

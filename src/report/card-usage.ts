@@ -1,5 +1,6 @@
 // How a trained model is used: what it is to the Hugging Face hub, in which format it lies, and an example that runs.
 
+import { draftTask } from "../data/index.ts";
 import type { RunRecord } from "../runs/index.ts";
 import { methodName, type Settings } from "../settings/index.ts";
 import { headRecord, taskNamed } from "../tasks/index.ts";
@@ -25,10 +26,6 @@ const KINDS: Readonly<Record<CardKind, Kind>> = {
   span: { title: "Question answering", head: "span" },
   text: { title: "Text generation", head: "language-model" },
 };
-
-const PAIR_TASKS: ReadonlySet<string> = new Set(
-  "mnli mrpc qnli qqp rte stsb wnli text-pair text-pair-regression".split(" "),
-);
 
 /** Whether the model writes text; records of version 0.1.0 tell it by the stacks that were measured. */
 function writes({ settings, architecture, result }: RunRecord): boolean {
@@ -102,7 +99,7 @@ const QUESTION = "Who built it?";
 const CONTEXT = "It was built by Ada in 1843.";
 const WORDS = "It was built by Ada in 1843 .";
 
-const isPair = ({ task, data }: Settings): boolean => PAIR_TASKS.has(task) || data.pairColumn !== null;
+const isPair = ({ task, data }: Settings): boolean => draftTask(task).isPair || data.pairColumn !== null;
 const runFolder = ({ output }: Settings): string => output ?? ".";
 
 function predictLine(record: RunRecord): string {

@@ -1,5 +1,6 @@
 // What data are for: the task, its columns and classes, guessed by rules that the documentation states.
 import { USUAL_WORDS, usualLists } from "../tables/columns.ts";
+import { isTableTask, TABLE_TASKS } from "../task.ts";
 import { isGlueTask } from "../tasks/glue.ts";
 import type { ClassCount, ColumnLook } from "./column-look.ts";
 import { CLASS_NAMES, plainName, SOURCE_NAMES, TARGET_NAMES } from "./column-names.ts";
@@ -26,8 +27,8 @@ export interface Guess {
   readonly why: string;
 }
 
-const SCORE_TASKS = ["text-regression", "text-pair-regression"];
-const PAIR_TASKS = ["text-pair", "text-pair-regression"];
+const isScoreTask = (task: string): boolean => isTableTask(task) && TABLE_TASKS[task].kind === "regression";
+const isPairTask = (task: string): boolean => isTableTask(task) && TABLE_TASKS[task].isPair;
 
 /**
  * The task and the columns; what was given holds.
@@ -148,9 +149,8 @@ function labelled(look: Look, given: GivenRoles): Guess {
   }
   const label = oneLabel(look, given, found);
   const isList = label.isList || label.separator !== null;
-  const isScale =
-    task === undefined ? label.isScale(CLASS_NAMES.includes(plainName(label.name))) : SCORE_TASKS.includes(task);
-  const asks = task === undefined ? (given.pairColumn !== undefined ? true : null) : PAIR_TASKS.includes(task);
+  const isScale = task === undefined ? label.isScale(CLASS_NAMES.includes(plainName(label.name))) : isScoreTask(task);
+  const asks = task === undefined ? (given.pairColumn !== undefined ? true : null) : isPairTask(task);
   const isMulti = task === "multi-label" || (task === undefined && isList);
   const { text, pair } = textColumns(look, given, [label], isMulti ? false : asks);
   const kind = isScale ? "regression" : "classification";
@@ -190,7 +190,7 @@ function oneLabel(look: Look, { task }: GivenRoles, found: ReturnType<typeof lab
 
 /** For a task of numbers, the one column of them. */
 function scale(look: Look, task: string | undefined): ColumnLook | null {
-  if (task === undefined || !SCORE_TASKS.includes(task)) return null;
+  if (task === undefined || !isScoreTask(task)) return null;
   const numbers = usableColumns(look).filter((column) => column.isNumeric);
   return numbers.length === 1 ? numbers[0]! : null;
 }

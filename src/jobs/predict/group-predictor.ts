@@ -91,12 +91,12 @@ async function openWriting(
   opened: OpenedTarget,
   { record, encoding, generation }: Answering & { readonly generation: ReturnType<typeof generationOptions> },
 ): Promise<GroupPredictor> {
-  const { base, method, head, alsoTrains, trained, options } = opened;
-  const { model, weights, tokenizer } = base;
+  const { model, head, trained, options } = opened;
+  const { tokenizer } = opened.base;
   if (!model.writes) throw new InternalError("an encoder that is to write");
   const backend = backendOf(environment, opened);
   const generator = await openTextGenerator(
-    { model, method, alsoTrains, weights, backend },
+    { ...opened, model, backend },
     { decoding: opened.decoding, isSparse: options.sparseDecoding },
   );
   // answers are compared by their probability; other texts are not

@@ -1,7 +1,7 @@
 // The warning for a model that answers no better than by naming one class always.
 
 import type { Settings } from "../../settings/index.ts";
-import { majorityAnswer, type Outcome, outcomeConfusion } from "../../tasks/index.ts";
+import { classificationReport, majorityAnswer, type Outcome, outcomeConfusion } from "../../tasks/index.ts";
 
 /**
  * What the warning `majority-class` says of an evaluation's answers; null where they are better, or not classes. `canBalance`: classes weigh
@@ -23,7 +23,7 @@ export function majorityMessage(
       ? `the model answers ${name} for ${percent(predictedShare)} of the evaluation examples, of which ${percent(labelShare)} have this label`
       : `the accuracy equals the share of ${name} among the evaluation labels (${percent(labelShare)}): always answering ${name} would score the same`;
   // weights change nothing where the classes are alike
-  const ofLabels = counts!.map((row) => row.reduce((sum, count) => sum + count, 0));
+  const ofLabels = classificationReport(counts!).classes.map(({ support }) => support);
   const all = ofLabels.reduce((sum, count) => sum + count, 0);
   const othersAreRare = Math.max(...ofLabels) > (UNBALANCED * all) / labels.length;
   const remedies = [
