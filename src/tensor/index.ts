@@ -3,6 +3,7 @@
 export { allocate, type DType, elementBytes, type TypedArray, wrap } from "./dtype.ts";
 export { type FileStat, type Files, joinPath, nearestPath, parentFolder } from "./files.ts";
 export { bfloat16ToFloat32, float16ToFloat32, float32ToFloat16 } from "./float16.ts";
+export { createPause, inTurn } from "./pause.ts";
 export { type Random, randomStream, streamSeed } from "./random.ts";
 export { elementCount, float32, int64, scalarOf, type Tensor, tensor, zeros } from "./tensor.ts";
 export {

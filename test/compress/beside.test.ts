@@ -17,6 +17,7 @@ import { applyPlan, hasAdapter, keepNeurons, type PlainModel } from "../../src/p
 import type { Compression } from "../../src/runs/index.ts";
 import { nodeBackend } from "../../src/runtime/node.ts";
 import { buildTaskGraph } from "../../src/tasks/index.ts";
+import { inTurn } from "../../src/tensor/index.ts";
 import { deft } from "../support/command.ts";
 import { writeTinyModel, writeTinySst2 } from "../support/tiny-model.ts";
 import { argv, done, type TinyTexts, tinyTexts } from "./t5-support.ts";
@@ -175,7 +176,9 @@ describe.each(CASES)("%s with %s and gates", (name, method) => {
       expect(Array.from(statistics!.added!, (value, d) => Math.abs(value - mean[d]!) < 1e-5)).not.toContain(false);
     }
     const kept = facts.map((_, i) => (i === 0 ? [1, 5, 8] : i === 1 ? [] : null));
-    const layers = facts.map((of, i) => keepNeurons(of, kept[i] ?? [...Array(of.site.neurons).keys()], "refit"));
+    const layers = await inTurn(facts, (of, i) =>
+      keepNeurons(of, kept[i] ?? [...Array(of.site.neurons).keys()], "refit"),
+    );
     const smaller = applyPlan(frozen, sites, layers);
     const masked = await openMasked(backend, frozen, facts, all);
     const [said, really] = [await masked.said(all.heldOut, kept), await statedScores(backend, frozen, smaller, all)];

@@ -11,6 +11,7 @@ import { nodeEnvironment } from "../../src/node.ts";
 import { applyPlan, keepNeurons } from "../../src/prune/index.ts";
 import { type Compression, readOutcomes } from "../../src/runs/index.ts";
 import { nodeBackend } from "../../src/runtime/node.ts";
+import { inTurn } from "../../src/tensor/index.ts";
 import { deft } from "../support/command.ts";
 import { tinySquad } from "../support/tiny-answers.ts";
 import { writeFiles, writeTinyModel } from "../support/tiny-model.ts";
@@ -94,7 +95,9 @@ describe.each(CASES)("%s", (_, data) => {
     const statistics = await calibrate(backend, frozen, all.calibration, { moments: true });
     const facts = await layerFacts(frozen, sites, statistics);
     const kept = facts.map((_of, i) => (i === 0 ? [1, 5, 8, 20] : i === 1 ? [] : null));
-    const layers = facts.map((of, i) => keepNeurons(of, kept[i] ?? [...Array(of.site.neurons).keys()], "refit"));
+    const layers = await inTurn(facts, (of, i) =>
+      keepNeurons(of, kept[i] ?? [...Array(of.site.neurons).keys()], "refit"),
+    );
     const smaller = applyPlan(frozen, sites, layers);
     const masked = await openMasked(backend, frozen, facts, all);
     const [said, really] = [await masked.said(all.heldOut, kept), await statedScores(backend, frozen, smaller, all)];

@@ -15,7 +15,7 @@ import { untrained } from "../../src/peft/index.ts";
 import { applyPlan, keepNeurons, type LayerFacts, outputReadTap } from "../../src/prune/index.ts";
 import { nodeBackend } from "../../src/runtime/node.ts";
 import { buildTaskGraph } from "../../src/tasks/index.ts";
-import { randomStream, type Tensor } from "../../src/tensor/index.ts";
+import { inTurn, randomStream, type Tensor } from "../../src/tensor/index.ts";
 import { tinySeq2seq, writeTinyT5 } from "../support/tiny-answers.ts";
 import { writeFiles } from "../support/tiny-model.ts";
 import { saidOf, VARIANTS, type Variant } from "./t5-support.ts";
@@ -91,7 +91,7 @@ describe.each(Object.keys(VARIANTS) as Variant[])("%s", (variant) => {
     const some = Array.from({ length: 32 }, (_, f) => f).filter(() => random.uniform() < 0.4);
     const kept = [some, null, [], [3, 9]];
     const masked = await openMasked(backend, frozen, facts, data);
-    const layers = facts.map((of, i) => keepNeurons(of, kept[i] ?? [...Array(32).keys()], "refit"));
+    const layers = await inTurn(facts, (of, i) => keepNeurons(of, kept[i] ?? [...Array(32).keys()], "refit"));
     const smaller = applyPlan(
       frozen,
       facts.map(({ site }) => site),

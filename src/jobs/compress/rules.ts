@@ -13,6 +13,7 @@ import {
   sizeOfShare,
 } from "../../prune/index.ts";
 import type { Candidate } from "../../runs/index.ts";
+import { inTurn } from "../../tensor/index.ts";
 import type { CompressOptions, CompressRule, LayerName } from "./options.ts";
 import type { Choice, RuleContext } from "./rule-context.ts";
 import { openMasked } from "./scoring.ts";
@@ -75,7 +76,7 @@ async function byProvenInactive({ frozen, facts, mayKeepAll }: RuleContext): Pro
     );
   }
   return {
-    layers: facts.map((of, layer) => keepNeurons(of, indicesWhere(silent[layer]!, 0), "none")),
+    layers: await inTurn(facts, (of, layer) => keepNeurons(of, indicesWhere(silent[layer]!, 0), "none")),
     exactness: "exact",
     chosen: { rule: "silent", masked: frozen.masks.size > 0 },
     candidates: [],
@@ -95,15 +96,15 @@ async function byExplicit(context: RuleContext, rule: Extract<CompressRule, { ki
   for (const layer of leastMissed(missed, rule.count, skipped)) skipped.add(layer);
   if (skipped.size >= facts.length) throw nothingLeft(rule.count > 0 ? "--count" : "--gate-threshold", facts.length);
   const silent = await silentNeurons(frozen, facts);
-  const layers = facts.map((of, layer) => {
-    const kept = skipped.has(layer) ? [] : keptBy(of, rule);
+  const layers = await inTurn(facts, async (of, layer) => {
+    const kept = skipped.has(layer) ? [] : await keptBy(of, rule);
     return keepNeurons(of, kept, "refit");
   });
   const isExact = layers.every(({ kept }, layer) => kept === null || isSilentOutside(kept, silent[layer]!));
   const { kind: _, ...numbers } = rule;
   return {
     layers: isExact
-      ? layers.map(({ kept, neurons }, i) => keepNeurons(facts[i]!, kept ?? all(neurons), "none"))
+      ? await inTurn(layers, ({ kept, neurons }, i) => keepNeurons(facts[i]!, kept ?? all(neurons), "none"))
       : layers,
     exactness: isExact ? "exact" : "calibrated",
     chosen: {
@@ -157,17 +158,17 @@ function closedGates(
   return [...facts.keys()].filter((layer) => (frozen.gates.get(facts[layer]!.site.sublayer) ?? 1) < gateThreshold);
 }
 
-function keptBy(
+async function keptBy(
   of: LayerFacts,
   { threshold, keepNeurons: share }: Extract<CompressRule, { kind: "explicit" }>,
-): number[] {
+): Promise<number[]> {
   const { neurons } = of.site;
   const { statistics } = of;
   const above = all(neurons).filter(
     (f) => threshold === null || statistics === null || statistics.peak[f]! > threshold,
   );
   if (share === null) return above;
-  const best = new Set(neuronsToKeep(of, sizeOfShare(neurons, share)));
+  const best = new Set(await neuronsToKeep(of, sizeOfShare(neurons, share)));
   return above.filter((f) => best.has(f));
 }
 

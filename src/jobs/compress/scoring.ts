@@ -91,7 +91,7 @@ async function maskedEncoder(
   const scorer = await openScorer({ model, method, head, weights, backend, density: false, compile });
   const logits = async (examples: EncodedExamples, kept: KeptNeurons) => {
     const scored = scoringBatches(examples, head, "longest", SCORING_BATCH);
-    const fed = new Map([...(beside?.tensors ?? []), ...switchFeeds(facts, kept)]);
+    const fed = new Map([...(beside?.tensors ?? []), ...(await switchFeeds(facts, kept))]);
     const rows = logitRows(head, examples);
     for (const batch of scored) rows.add(await scorer.run(fed, batch), batch.indices);
     return rows.logits.all;
@@ -118,10 +118,10 @@ async function maskedGenerator(
   const written = plainWriting(frozen, hooks);
   const writing = await openWriting(backend, written, frozen, data);
   const teacher = await openDivergence(backend, written);
-  const dense = switchFeeds(facts, noneSwitched(facts));
+  const dense = await switchFeeds(facts, noneSwitched(facts));
   return {
-    said: (examples, kept) => writing.said(examples, switchFeeds(facts, kept)),
-    divergence: (examples, kept) => teacher.divergence(examples, switchFeeds(facts, kept), dense),
+    said: async (examples, kept) => writing.said(examples, await switchFeeds(facts, kept)),
+    divergence: async (examples, kept) => teacher.divergence(examples, await switchFeeds(facts, kept), dense),
     async dispose() {
       await writing.dispose();
       await teacher.dispose();

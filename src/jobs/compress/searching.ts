@@ -14,6 +14,7 @@ import {
   search,
 } from "../../prune/index.ts";
 import { readingHead } from "../../tasks/index.ts";
+import { inTurn } from "../../tensor/index.ts";
 import { exampleCount, examplesFrom, sampleCount } from "./examples.ts";
 import { meanTargetTokens, openLatency } from "./latency-budget.ts";
 import type { CompressRule } from "./options.ts";
@@ -35,7 +36,7 @@ export async function* bySearch(context: RuleContext, rule: SearchRule): AsyncGe
     const { diverge, measure } = measures;
     const steps = search({ neurons, diverge, measure, budget, alike: alikeLayers(frozen) });
     for (let next = await steps.next(); ; next = await steps.next()) {
-      if (next.done) return chosenBy(context, rule, log, measures.layersOf(next.value.sizes), next.value);
+      if (next.done) return chosenBy(context, rule, log, await measures.layersOf(next.value.sizes), next.value);
       yield next.value;
       context.signal?.throwIfAborted();
     }
@@ -56,13 +57,13 @@ function budgetOf(
 
 /** What a search measures, kept in its log: by a model whose neurons are masked, and latencies of models really made smaller. */
 async function openMeasures({ facts, frozen, backend, data }: RuleContext, rule: SearchRule, log: SearchLog) {
-  const rankings = facts.map((of) => neuronsToKeep(of, of.site.neurons));
+  const rankings = await inTurn(facts, (of) => neuronsToKeep(of, of.site.neurons));
   const keptOf = (sizes: Sizes) =>
     sizes.map((size, i) =>
       size === facts[i]!.site.neurons ? null : rankings[i]!.slice(0, size).sort((a, b) => a - b),
     );
   const layersOf = (sizes: Sizes) =>
-    keptOf(sizes).map((kept, i) => keepNeurons(facts[i]!, kept ?? all(facts[i]!.site.neurons), "refit"));
+    inTurn(keptOf(sizes), (kept, i) => keepNeurons(facts[i]!, kept ?? all(facts[i]!.site.neurons), "refit"));
   const sites = facts.map(({ site }) => site);
   const masked = await openMasked(backend, frozen, facts, data);
   const dense = await masked.said(data.search, noneSwitched(facts));
@@ -78,7 +79,8 @@ async function openMeasures({ facts, frozen, backend, data }: RuleContext, rule:
         return { score: said.score, lost: lost + standardError };
       }),
     diverge: (sizes: Sizes) => log.divergence(sizes, () => masked.divergence(sample, keptOf(sizes))),
-    latency: (sizes: Sizes) => log.latency(sizes, () => timing!.share(applyPlan(frozen, sites, layersOf(sizes)))),
+    latency: (sizes: Sizes) =>
+      log.latency(sizes, async () => timing!.share(applyPlan(frozen, sites, await layersOf(sizes)))),
     async dispose() {
       await masked.dispose();
       await timing?.dispose();

@@ -1,5 +1,6 @@
 // Symmetric positive definite systems on the host, as large as a layer's neurons.
 import { InternalError } from "../../errors.ts";
+import { createPause } from "../../tensor/index.ts";
 
 /** A factor `L` with `L Lᵀ = A`, by rows, and `Lᵀ`, so that both substitutions read in order. */
 export interface CholeskyFactor {
@@ -8,10 +9,12 @@ export interface CholeskyFactor {
 }
 
 /** Factors `A` `[n, n]`, row-major, of which the lower half is read. @throws {InternalError} when it is not positive definite. */
-export function choleskyFactor(matrix: Float64Array, n: number): CholeskyFactor {
+export async function choleskyFactor(matrix: Float64Array, n: number): Promise<CholeskyFactor> {
   const lower = new Float64Array(n * n);
   const upper = new Float64Array(n * n);
+  const pause = createPause();
   for (let i = 0; i < n; i++) {
+    await pause();
     const row = i * n;
     for (let j = 0; j <= i; j++) {
       const other = j * n;
@@ -27,8 +30,10 @@ export function choleskyFactor(matrix: Float64Array, n: number): CholeskyFactor 
 }
 
 /** Solves `x A = b` for each row of `rows` `[m, n]`, in place. */
-export function choleskySolve({ lower, upper }: CholeskyFactor, n: number, rows: Float64Array): void {
+export async function choleskySolve({ lower, upper }: CholeskyFactor, n: number, rows: Float64Array): Promise<void> {
+  const pause = createPause();
   for (let at = 0; at < rows.length; at += n) {
+    await pause();
     for (let i = 0; i < n; i++) {
       let sum = rows[at + i]!;
       for (let k = 0; k < i; k++) sum -= lower[i * n + k]! * rows[at + k]!;

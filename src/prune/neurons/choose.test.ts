@@ -24,16 +24,16 @@ describe("choosing", () => {
   };
   const facts = { site, outWeight: Float32Array.of(1, 2, 3, 4, 5, 6), outBias: Float32Array.of(10, 20), statistics };
 
-  test("importance is the variance of what a neuron gives: a constant one is worth nothing", () => {
+  test("importance is the variance of what a neuron gives: a constant one is worth nothing", async () => {
     expect(Array.from(neuronImportance(facts))).toEqual([0, 29, 90]);
-    expect(neuronsToKeep(facts, 2)).toEqual([2, 1]);
+    expect(await neuronsToKeep(facts, 2)).toEqual([2, 1]);
   });
 
-  test("the constant is the mean of what was removed; without neurons the bias joins it", () => {
-    expect(keepNeurons(facts, [1, 2], "mean")).toMatchObject({ kept: [1, 2], constant: [2, 8], threshold: 2 });
-    expect(keepNeurons(facts, [], "mean")).toMatchObject({ kept: [], constant: [10 + 2 + 3, 20 + 8 + 6] });
-    expect(keepNeurons(facts, [], "none")).toMatchObject({ kept: [], constant: [10, 20] });
-    expect(keepNeurons(facts, [0, 1, 2], "mean")).toMatchObject({ kept: null, constant: null });
+  test("the constant is the mean of what was removed; without neurons the bias joins it", async () => {
+    expect(await keepNeurons(facts, [1, 2], "mean")).toMatchObject({ kept: [1, 2], constant: [2, 8], threshold: 2 });
+    expect(await keepNeurons(facts, [], "mean")).toMatchObject({ kept: [], constant: [10 + 2 + 3, 20 + 8 + 6] });
+    expect(await keepNeurons(facts, [], "none")).toMatchObject({ kept: [], constant: [10, 20] });
+    expect(await keepNeurons(facts, [0, 1, 2], "mean")).toMatchObject({ kept: null, constant: null });
   });
 
   test("rows and columns", () => {

@@ -34,7 +34,7 @@ function ranked(scores: ArrayLike<number>): number[] {
 }
 
 /** The first `count` neurons to keep: as the output fitted again asks for them, without second moments by `neuronImportance`. */
-export function neuronsToKeep(facts: LayerFacts, count: number): number[] {
+export async function neuronsToKeep(facts: LayerFacts, count: number): Promise<number[]> {
   const fit = fitFacts(facts);
   return fit === null ? ranked(neuronImportance(facts)).slice(0, count) : keepingOrder(fit, count);
 }
@@ -46,7 +46,11 @@ export function neuronsToKeep(facts: LayerFacts, count: number): number[] {
 export type Compensation = "refit" | "mean" | "none";
 
 /** The plan of one layer that keeps these neurons; without second moments a refit is a mean. */
-export function keepNeurons(facts: LayerFacts, kept: readonly number[], compensation: Compensation): LayerPlan {
+export async function keepNeurons(
+  facts: LayerFacts,
+  kept: readonly number[],
+  compensation: Compensation,
+): Promise<LayerPlan> {
   const { site, statistics } = facts;
   const removed = complement(kept, site.neurons);
   const plan = { site: site.activation, neurons: site.neurons, gate: 1 };
@@ -54,24 +58,13 @@ export function keepNeurons(facts: LayerFacts, kept: readonly number[], compensa
   const threshold = statistics && removed.reduce((peak, f) => Math.max(peak, statistics.peak[f]!), 0);
   const fit = compensation === "refit" && kept.length > 0 ? fitFacts(facts) : null;
   if (fit === null) return { ...plan, kept: [...kept], constant: constantFor(facts, kept, compensation), threshold };
-  const { out, constant } = refit(fit, kept);
+  const { out, constant } = await refit(fit, kept);
   return { ...plan, kept: [...kept], constant: Array.from(constant, Math.fround), threshold, out };
 }
 
 function fitFacts({ outWeight, statistics }: LayerFacts): FitFacts | null {
   const moments = statistics?.moments;
   return moments === undefined ? null : { outWeight, mean: statistics!.mean, moments };
-}
-
-/** The plan of one layer whose MLP is removed: what it gave on average, or with `none` its bias alone, stays. */
-export function dropMlp(facts: LayerFacts, compensation: Compensation): LayerPlan {
-  return keepNeurons(facts, [], compensation);
-}
-
-/** The plan of one layer whose gate is `gate`: folded, or at 0 the MLP removed with its bias. */
-export function gated({ site }: LayerFacts, gate: number): LayerPlan {
-  const kept = gate === 0 ? [] : null;
-  return { site: site.activation, neurons: site.neurons, gate, kept, constant: null, threshold: null };
 }
 
 function constantFor(facts: LayerFacts, kept: readonly number[], compensation: Compensation): number[] | null {

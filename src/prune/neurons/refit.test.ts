@@ -1,6 +1,6 @@
 // The output fitted again, held to least squares worked out otherwise: residuals, conditions, exhaustive search.
 import { describe, expect, test } from "vitest";
-import { randomStream } from "../../tensor/index.ts";
+import { inTurn, randomStream } from "../../tensor/index.ts";
 import { choleskyFactor, choleskySolve } from "./cholesky.ts";
 import { keepNeurons, neuronsToKeep } from "./choose.ts";
 import { keepingOrder, refit } from "./refit.ts";
@@ -34,9 +34,9 @@ function factsOf(a: Float64Array) {
 }
 
 /** What is missing of the output at each token, `[TOKENS][D]`. */
-function residuals(a: Float64Array, { outWeight }: ReturnType<typeof factsOf>, kept: readonly number[]) {
+async function residuals(a: Float64Array, { outWeight }: ReturnType<typeof factsOf>, kept: readonly number[]) {
   const facts = factsOf(a);
-  const { out, constant } = refit(facts, kept);
+  const { out, constant } = await refit(facts, kept);
   return Array.from({ length: TOKENS }, (_, t) =>
     Array.from({ length: D }, (_d, d) => {
       let missing = -constant[d]!;
@@ -50,18 +50,18 @@ function residuals(a: Float64Array, { outWeight }: ReturnType<typeof factsOf>, k
 const squares = (rows: readonly (readonly number[])[]) => rows.flat().reduce((sum, value) => sum + value ** 2, 0);
 
 describe("an output fitted again", () => {
-  test("gives all that was given where the neurons that stay determine the others", () => {
+  test("gives all that was given where the neurons that stay determine the others", async () => {
     const a = activations(3);
     const facts = factsOf(a);
-    const total = squares(residuals(activations(3), facts, [0]));
-    expect(squares(residuals(a, facts, [1, 2, 4, 5])) / total).toBeLessThan(1e-5);
+    const total = squares(await residuals(activations(3), facts, [0]));
+    expect(squares(await residuals(a, facts, [1, 2, 4, 5])) / total).toBeLessThan(1e-5);
   });
 
-  test("leaves what no neuron that stays can explain, and nothing on average", () => {
+  test("leaves what no neuron that stays can explain, and nothing on average", async () => {
     const a = activations(F);
     const facts = factsOf(a);
     const kept = [0, 3, 4, 6];
-    const missing = residuals(a, facts, kept);
+    const missing = await residuals(a, facts, kept);
     for (let d = 0; d < D; d++) {
       expect(missing.reduce((sum, row) => sum + row[d]!, 0) / TOKENS).toBeCloseTo(0, 4);
       for (const f of kept) {
@@ -72,28 +72,28 @@ describe("an output fitted again", () => {
     }
   });
 
-  test("is the old one where all neurons stay, and a mean where none does", () => {
+  test("is the old one where all neurons stay, and a mean where none does", async () => {
     const facts = factsOf(activations(F));
-    const { out, constant } = refit(facts, [0, 1, 2, 3, 4, 5, 6]);
+    const { out, constant } = await refit(facts, [0, 1, 2, 3, 4, 5, 6]);
     for (const [at, value] of out.entries()) expect(value).toBeCloseTo(facts.outWeight[at]!, 4);
     for (const value of constant) expect(value).toBeCloseTo(0, 4);
   });
 
-  test("does not mind neurons that never vary", () => {
+  test("does not mind neurons that never vary", async () => {
     const a = activations(3);
     for (let t = 0; t < TOKENS; t++) {
       a[t * F + 2] = 5;
       a[t * F + 6] = 0;
     }
     const facts = factsOf(a);
-    const total = squares(residuals(activations(3), facts, [0]));
-    expect(squares(residuals(a, facts, [0, 1, 4])) / total).toBeLessThan(1e-3);
-    const order = keepingOrder(facts, F);
+    const total = squares(await residuals(activations(3), facts, [0]));
+    expect(squares(await residuals(a, facts, [0, 1, 4])) / total).toBeLessThan(1e-3);
+    const order = await keepingOrder(facts, F);
     expect([...order].sort((a, b) => a - b)).toEqual([0, 1, 2, 3, 4, 5, 6]);
     expect(new Set(order.slice(-2))).toEqual(new Set([2, 6]));
   });
 
-  test("goes into a plan, with its constant", () => {
+  test("goes into a plan, with its constant", async () => {
     const { outWeight, mean, moments } = factsOf(activations(F));
     const site = { activation: "l.intermediate", out: "l.out", neurons: F } as Parameters<
       typeof keepNeurons
@@ -107,39 +107,35 @@ describe("an output fitted again", () => {
       moments,
     };
     const facts = { site, outWeight, outBias: new Float32Array(D), statistics };
-    const plan = keepNeurons(facts, [1, 3], "refit");
-    const expected = refit({ outWeight, mean, moments }, [1, 3]);
+    const plan = await keepNeurons(facts, [1, 3], "refit");
+    const expected = await refit({ outWeight, mean, moments }, [1, 3]);
     expect(plan.out).toEqual(expected.out);
     expect(plan.constant).toEqual(Array.from(expected.constant, Math.fround));
-    expect(keepNeurons(facts, [1, 3], "mean").out).toBeUndefined();
-    expect(neuronsToKeep(facts, 2)).toEqual(keepingOrder({ outWeight, mean, moments }, 2));
+    expect((await keepNeurons(facts, [1, 3], "mean")).out).toBeUndefined();
+    expect(await neuronsToKeep(facts, 2)).toEqual(await keepingOrder({ outWeight, mean, moments }, 2));
   });
 });
 
 describe("the order in which neurons are kept", () => {
-  test("takes the neuron that leaves least, again and again", () => {
+  test("takes the neuron that leaves least, again and again", async () => {
     const a = activations(F);
     const facts = factsOf(a);
-    const order = keepingOrder(facts, F);
+    const order = await keepingOrder(facts, F);
     for (let count = 1; count < F; count++) {
       const before = order.slice(0, count - 1);
-      const left = (f: number) =>
-        squares(
-          residuals(
-            a,
-            facts,
-            [...before, f].sort((x, y) => x - y),
-          ),
-        );
+      const left = async (f: number) => {
+        const kept = [...before, f].sort((x, y) => x - y);
+        return squares(await residuals(a, facts, kept));
+      };
       const others = [...Array(F).keys()].filter((f) => !before.includes(f));
-      const least = Math.min(...others.map(left));
-      expect(left(order[count - 1]!)).toBeLessThan(1.001 * least);
+      const least = Math.min(...(await inTurn(others, left)));
+      expect(await left(order[count - 1]!)).toBeLessThan(1.001 * least);
     }
   });
 });
 
 describe("Cholesky's factor", () => {
-  test("solves a system", () => {
+  test("solves a system", async () => {
     const n = 5;
     const random = randomStream(9, "system");
     const half = Float64Array.from({ length: n * n }, () => random.normal());
@@ -151,11 +147,11 @@ describe("Cholesky's factor", () => {
     for (let r = 0; r < 2; r++)
       for (let i = 0; i < n; i++)
         for (let j = 0; j < n; j++) rows[r * n + i]! += wanted[r * n + j]! * matrix[i * n + j]!;
-    choleskySolve(choleskyFactor(matrix, n), n, rows);
+    await choleskySolve(await choleskyFactor(matrix, n), n, rows);
     for (const [i, value] of rows.entries()) expect(value).toBeCloseTo(wanted[i]!, 8);
   });
 
-  test("refuses what is not positive definite", () => {
-    expect(() => choleskyFactor(Float64Array.of(1, 2, 2, 1), 2)).toThrow("not positive definite");
+  test("refuses what is not positive definite", async () => {
+    await expect(choleskyFactor(Float64Array.of(1, 2, 2, 1), 2)).rejects.toThrow("not positive definite");
   });
 });

@@ -1,4 +1,6 @@
 // The output matrix fitted again to the neurons that stay, and the order in which neurons are worth keeping for that.
+// Both take seconds at a width of thousands, so both let other work in on the way.
+import { createPause } from "../../tensor/index.ts";
 import { choleskyFactor, choleskySolve } from "./cholesky.ts";
 
 /** What the fit needs of one layer. */
@@ -26,10 +28,10 @@ export interface Refitted {
  * The matrix and constant for which the kept neurons give the least squared error of what all of them gave:
  * `out = (W C_k + λ W_k)(C_kk + λI)⁻¹`, `constant = W μ − out μ_k`, with `C` the covariance of what the matrix reads.
  */
-export function refit(facts: FitFacts, kept: readonly number[]): Refitted {
-  const { fits } = knownOf(facts);
+export async function refit(facts: FitFacts, kept: readonly number[]): Promise<Refitted> {
+  const { fits } = await knownOf(facts);
   const key = kept.join();
-  const fitted = fits.get(key) ?? leastSquares(facts, kept);
+  const fitted = fits.get(key) ?? (await leastSquares(facts, kept));
   // the one asked for last is kept longest
   fits.delete(key);
   fits.set(key, fitted);
@@ -37,13 +39,13 @@ export function refit(facts: FitFacts, kept: readonly number[]): Refitted {
   return fitted;
 }
 
-function leastSquares(facts: FitFacts, kept: readonly number[]): Refitted {
+async function leastSquares(facts: FitFacts, kept: readonly number[]): Promise<Refitted> {
   const { outWeight, mean, moments } = facts;
   const neurons = mean.length;
   const rows = outWeight.length / neurons;
   const size = kept.length;
   const pull = damping(facts);
-  const { shared } = knownOf(facts);
+  const { shared } = await knownOf(facts);
   const system = new Float64Array(size * size);
   kept.forEach((f, i) => {
     for (let j = 0; j < size; j++) {
@@ -58,7 +60,7 @@ function leastSquares(facts: FitFacts, kept: readonly number[]): Refitted {
       const at = d * neurons + kept[i]!;
       fitted[d * size + i] = shared[at]! + pull * outWeight[at]!;
     }
-  choleskySolve(choleskyFactor(system, size), size, fitted);
+  await choleskySolve(await choleskyFactor(system, size), size, fitted);
   const out = Float32Array.from(fitted);
   const constant = new Float64Array(rows);
   for (let d = 0; d < rows; d++) {
@@ -73,12 +75,12 @@ function leastSquares(facts: FitFacts, kept: readonly number[]): Refitted {
  * `E‖W(a − μ)‖²` when the output is fitted to it and those before it.
  * @see Pati et al. 1993, orthogonal matching pursuit; here with all outputs as one target, by a Cholesky factor with pivots.
  */
-export function keepingOrder(facts: FitFacts, count: number): number[] {
+export async function keepingOrder(facts: FitFacts, count: number): Promise<number[]> {
   const { outWeight, mean, moments } = facts;
   const neurons = mean.length;
   const rows = outWeight.length / neurons;
   const pull = damping(facts);
-  const { shared: products } = knownOf(facts);
+  const { shared: products } = await knownOf(facts);
   // what no chosen neuron explains: of each neuron's variance, and of what it shares with the outputs
   const variance = mean.map((of, f) => moments[f * neurons + f]! - of ** 2 + pull);
   const shared = new Float64Array(neurons * rows);
@@ -88,7 +90,9 @@ export function keepingOrder(facts: FitFacts, count: number): number[] {
   const open = new Uint8Array(neurons).fill(1);
   const factor: Float64Array[] = [];
   const order: number[] = [];
+  const pause = createPause();
   while (order.length < Math.min(count, neurons)) {
+    await pause();
     const best = mostExplained({ variance, shared, open, rows });
     order.push(best);
     open[best] = 0;
@@ -159,19 +163,21 @@ const KNOWN = new WeakMap<Float32Array, KnownLayer>();
 /** As many as a layer has levels in a search. */
 const KNOWN_FITS = 8;
 
-function knownOf(facts: FitFacts): KnownLayer {
+async function knownOf(facts: FitFacts): Promise<KnownLayer> {
   const { outWeight, moments } = facts;
   const found = KNOWN.get(moments);
   if (found?.outWeight === outWeight) return found;
-  const known = { outWeight, shared: sharedWithOutputs(facts), fits: new Map<string, Refitted>() };
+  const known = { outWeight, shared: await sharedWithOutputs(facts), fits: new Map<string, Refitted>() };
   KNOWN.set(moments, known);
   return known;
 }
 
-function sharedWithOutputs({ outWeight, mean, moments }: FitFacts): Float64Array {
+async function sharedWithOutputs({ outWeight, mean, moments }: FitFacts): Promise<Float64Array> {
   const neurons = mean.length;
   const shared = new Float64Array(outWeight.length);
+  const pause = createPause();
   for (let row = 0; row < shared.length; row += neurons) {
+    await pause();
     const products = shared.subarray(row, row + neurons);
     let total = 0;
     for (let f = 0; f < neurons; f++) {

@@ -41,21 +41,22 @@ export function neuronSwitches(facts: readonly LayerFacts[]): Hooks {
 }
 
 /** What `neuronSwitches` is fed: what stands for neurons left out is as a plan with `refit` has it; null keeps all of a layer. */
-export function switchFeeds(
+export async function switchFeeds(
   facts: readonly LayerFacts[],
   kept: readonly (readonly number[] | null)[],
-): Map<string, Tensor> {
+): Promise<Map<string, Tensor>> {
   const feeds = new Map<string, Tensor>();
-  facts.forEach((of, i) => {
+  for (const [i, of] of facts.entries()) {
     const { site, outWeight } = of;
-    if (site.neurons === 0) return;
+    if (site.neurons === 0) continue;
     const left = kept[i] ?? null;
     const mask = new Float32Array(site.neurons).fill(left === null ? 1 : 0);
     for (const f of left ?? []) mask[f] = 1;
     const width = outWeight.length / site.neurons;
     const none = new Float32Array(width);
     // the output's bias is still there
-    const { constant, out } = left === null ? { constant: null } : keepNeurons({ ...of, outBias: null }, left, "refit");
+    const standIn = left === null ? null : await keepNeurons({ ...of, outBias: null }, left, "refit");
+    const constant = standIn?.constant ?? null;
     const added = constant === null ? none : Float32Array.from(constant);
     const isClosed = isWhole(of) && left?.length === 0;
     const feed = (name: string, values: Float32Array, shape = [values.length]) => {
@@ -64,11 +65,14 @@ export function switchFeeds(
     feed(`${site.activation}.${KEPT}`, mask);
     feed(`${site.out}.${STAND_IN}`, isClosed ? none : added);
     if (isRefitted(of))
-      feed(`${site.out}.${REFIT}`, refitDifference(outWeight, left ?? [], out, site.neurons), [site.neurons, width]);
-    if (!isWhole(of)) return;
+      feed(`${site.out}.${REFIT}`, refitDifference(outWeight, left ?? [], standIn?.out, site.neurons), [
+        site.neurons,
+        width,
+      ]);
+    if (!isWhole(of)) continue;
     feed(`${site.sublayer}.${STAND_IN}`, isClosed ? added : none);
     feed(`${site.sublayer}.${OPEN}`, Float32Array.of(isClosed ? 0 : 1));
-  });
+  }
   return feeds;
 }
 
