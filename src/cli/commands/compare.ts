@@ -23,8 +23,7 @@ export const run: Body = async ({ args, flags, terminal, json }) => {
   const cells = resolveComparison(await settingsSources(files, args[0], flags));
   if (flags.resume !== true) for (const folder of foldersOf(cells)) await checkFree(files, folder);
   const workflow = await openWorkflow(terminal);
-  const stopped = "Stopped. Finished runs are kept: the same command with --resume goes on.";
-  const interrupt = interruptible(terminal, { stopped });
+  const interrupt = interruptible(terminal);
   try {
     const running = workflow.compare(cells, { signal: interrupt.signal });
     const show = comparisonDisplay(terminal);
@@ -45,7 +44,7 @@ export const run: Body = async ({ args, flags, terminal, json }) => {
     if (typeof output === "string") terminal.warn("Saved. To go on, give the same command with --resume.");
     return INTERRUPTED;
   } finally {
-    interrupt.release();
+    interrupt.saves(false);
   }
 };
 

@@ -18,8 +18,7 @@ export const run: Body = async (call) => {
   const rest = Object.fromEntries(Object.entries(flags).filter(([name]) => !isOwn(name)));
   const options = compressOptions(own);
   const { target, overrides } = readTarget({ args, flags: rest });
-  const stopped = "Stopped. The same command goes on where it was.";
-  const interrupt = interruptible(terminal, { stopped });
+  const interrupt = interruptible(terminal);
   try {
     const running = (await openWorkflow(terminal)).compress(target, options, overrides, { signal: interrupt.signal });
     const show = compressionDisplay(terminal);
@@ -49,9 +48,9 @@ export const run: Body = async (call) => {
     return 0;
   } catch (error) {
     if (!interrupt.signal.aborted) throw error;
-    terminal.warn(stopped);
+    terminal.warn("Stopped. The same command goes on where it was.");
     return INTERRUPTED;
   } finally {
-    interrupt.release();
+    interrupt.saves(false);
   }
 };

@@ -17,7 +17,6 @@ import { type Files, joinPath } from "../../tensor/index.ts";
 import type { Body } from "../command.ts";
 import { comparisonDisplay } from "../comparison-display.ts";
 import { compressionDisplay } from "../compression-display.ts";
-import { INTERRUPTED, interruptible } from "../interrupt.ts";
 import type { Terminal } from "../terminal.ts";
 import { openFiles, openWorkflow } from "../workflow.ts";
 
@@ -28,43 +27,32 @@ export const run: Body = async ({ flags, terminal, json }) => {
   const { output = "runs/demo", seed, threads } = resolvePartial({ flags });
   const files = await openFiles();
   const workflow = await openWorkflow(terminal);
-  const interrupt = interruptible(terminal, { stopped: "Stopped. The same command begins anew." });
   const started = performance.now();
-  try {
-    const running = workflow.demo({
-      output,
-      signal: interrupt.signal,
-      ...(seed === undefined ? {} : { seed }),
-      ...(threads === undefined ? {} : { threads }),
-    });
-    const show = comparisonDisplay(terminal);
-    for await (const event of running) show(event);
-    const result = await running.result;
-    if (interrupt.signal.aborted) return INTERRUPTED;
-    const page = joinPath(output, "report.html");
-    const small = joinPath(output, "small");
-    await files.remove(small);
-    const squeezing = workflow.compress(
-      { kind: "run", folder: result.runs.at(-1)!.record.settings.output! },
-      compressOptions({ output: small, "score-budget": BUDGET }),
-      threads === undefined ? {} : { threads },
-      { signal: interrupt.signal },
-    );
-    const follow = compressionDisplay(terminal);
-    for await (const event of squeezing) follow(event);
-    const compression = await squeezing.result;
-    await files.write(page, await demoPage(files, result, compression));
-    if (json) {
-      const comparison = comparisonJson(result.comparison) as object;
-      terminal.print(JSON.stringify({ ...comparison, compression: toJson(compression) }));
-    } else printDemo(terminal, result, compression, { page, ms: performance.now() - started });
-    return 0;
-  } catch (error) {
-    if (!interrupt.signal.aborted) throw error;
-    return INTERRUPTED;
-  } finally {
-    interrupt.release();
-  }
+  const running = workflow.demo({
+    output,
+    ...(seed === undefined ? {} : { seed }),
+    ...(threads === undefined ? {} : { threads }),
+  });
+  const show = comparisonDisplay(terminal);
+  for await (const event of running) show(event);
+  const result = await running.result;
+  const page = joinPath(output, "report.html");
+  const small = joinPath(output, "small");
+  await files.remove(small);
+  const squeezing = workflow.compress(
+    { kind: "run", folder: result.runs.at(-1)!.record.settings.output! },
+    compressOptions({ output: small, "score-budget": BUDGET }),
+    threads === undefined ? {} : { threads },
+  );
+  const follow = compressionDisplay(terminal);
+  for await (const event of squeezing) follow(event);
+  const compression = await squeezing.result;
+  await files.write(page, await demoPage(files, result, compression));
+  if (json) {
+    const comparison = comparisonJson(result.comparison) as object;
+    terminal.print(JSON.stringify({ ...comparison, compression: toJson(compression) }));
+  } else printDemo(terminal, result, compression, { page, ms: performance.now() - started });
+  return 0;
 };
 
 async function demoPage(

@@ -33,8 +33,7 @@ export const run: Body = async ({ args, flags: { "dry-run": dryRun, ...flags }, 
     terminal.print(json ? JSON.stringify(toJson(estimate)) : estimateText(estimate));
     return 0;
   }
-  const stopped = "Stopped before the first step: nothing has changed on disk.";
-  const interrupt = interruptible(terminal, { stopped });
+  const interrupt = interruptible(terminal);
   try {
     const running = workflow.train(settings, { signal: interrupt.signal });
     const { output } = settings;
@@ -61,7 +60,7 @@ export const run: Body = async ({ args, flags: { "dry-run": dryRun, ...flags }, 
       terminal.warn(`Once that is mended, go on with:\n  ${resumeLine(output)}\n`);
     throw error;
   } finally {
-    interrupt.release();
+    interrupt.saves(false);
   }
 };
 
