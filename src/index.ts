@@ -4,9 +4,16 @@ export type { Row, RowSplits, Rows } from "./data/index.ts";
 export { type DensityReport, type LayerDensity, THRESHOLDS } from "./density/index.ts";
 export * from "./errors.ts";
 export type {
+  AnyJobEvent,
   CompareEvent,
+  CompareJob,
   Comparison,
+  CompressJob,
+  EvaluateJob,
   Exported,
+  Job,
+  JobResults,
+  JobTarget,
   MetricFunction,
   MetricInput,
   OnnxExport,
@@ -15,7 +22,9 @@ export type {
   Profile,
   TrainEstimate,
   TrainedRun,
+  TrainJob,
 } from "./jobs/index.ts";
+export { jobOf, readJob } from "./jobs/index.ts";
 export {
   type CompressedModel,
   type CompressRequest,

@@ -23,6 +23,7 @@ export const GROUPS: readonly PageGroup[] = [
       "install",
       "own-csv",
       "from-typescript",
+      "jobs-as-data",
       "glue",
       "squad",
       "write-texts",

@@ -30,6 +30,19 @@ export {
 } from "./export/export.ts";
 export { exportOnnx, type OnnxExport, type OnnxExportOptions } from "./export/export-onnx.ts";
 export { ONNX_DTYPES } from "./export/onnx-files.ts";
+export {
+  type AnyJobEvent,
+  type CompareJob,
+  type CompressJob,
+  type EvaluateJob,
+  type Job,
+  type JobResults,
+  type JobTarget,
+  jobOf,
+  readJob,
+  startJob,
+  type TrainJob,
+} from "./job.ts";
 export { openPredictor, type Predictor, predictRun } from "./predict/predict.ts";
 export { predictFile, type WrittenPredictions, writePredictions } from "./predict/predict-file.ts";
 export type { PredictInput, Prediction } from "./predict/prediction.ts";

@@ -4,6 +4,7 @@ export { type BaseModel, headClasses, missingHead, openBaseModel, usableLength }
 export { type GenerationConfig, writingOptions } from "./generation-config.ts";
 export { lengthLimit, maxLengthOf, scoringLengthOf } from "./lengths.ts";
 export {
+  adapterPrint,
   compilePlain,
   frozen,
   inferenceFeeds,

@@ -165,7 +165,8 @@ function withFolded(weights: Weights, sites: readonly MlpSite[], { masks, shifts
   return folded;
 }
 
-function adapterPrint(files: Files, trained: ReadonlyMap<string, Tensor>): Promise<string> {
+/** The fingerprint of what was trained on a base: adapter, head, gates and masks. */
+export function adapterPrint(files: Files, trained: ReadonlyMap<string, Tensor>): Promise<string> {
   return fingerprint(files, memoryWeights(trained));
 }
 

@@ -1,7 +1,7 @@
 // A line of `events.jsonl`: what a job said, which kind of job it was, and when.
 
-/** The kinds of job whose events are kept. */
-export type JobKind = "train" | "compress" | "bench";
+/** The kinds of job whose events are kept or sent on. */
+export type JobKind = "train" | "compare" | "compress" | "evaluate" | "bench";
 
 /** An event as it is kept: its own keys beside `job` and `time`, so that a reader of any kind finds `type` where it was. */
 export type JobEvent<Event extends { readonly type: string }> = Event & {

@@ -2,6 +2,7 @@
 
 import type { Settings } from "../settings/index.ts";
 import type { Evaluation } from "../tasks/index.ts";
+import type { Fingerprints } from "./fingerprints.ts";
 
 /** How the name of a metric function of one's own begins, in records and metrics. */
 export const OWN_METRIC = "custom_";
@@ -15,7 +16,7 @@ export interface RunRecord {
   /** Versions by name: `deft-tune`, `node`, `onnxruntime`. */
   readonly versions: Readonly<Record<string, string>>;
   /** SHA-256 by part, in hex: `base`, `data`, where there is one `teacher`. */
-  readonly fingerprints: Readonly<Record<string, string>>;
+  readonly fingerprints: Fingerprints;
   /** The name of the metric that tells the best evaluation; of a function of one's own it begins with `custom_`. */
   readonly metricName: string;
   /** Class names in the order of logits; empty for regression. */

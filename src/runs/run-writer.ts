@@ -1,8 +1,9 @@
 // The run folder while it is written: run.json at both ends, one JSON line an event, the trained part at the end.
-import { ConfigError, type ConfigIssue } from "../errors.ts";
+import { ConfigError } from "../errors.ts";
 import { jsonText } from "../hub/index.ts";
 import { type Files, joinPath } from "../tensor/index.ts";
 import { checkpointFolder, removeLeftovers, type StartEvent, type TrainEvent, writeFolder } from "../train/index.ts";
+import { checkFingerprints } from "./fingerprints.ts";
 import { effectiveEvents, isUpTo, parseEvents } from "./history.ts";
 import { eventLine } from "./job-event.ts";
 import { checkFree } from "./output.ts";
@@ -107,18 +108,11 @@ function checkSame(stored: RunRecord, record: RunRecord): void {
   const metrics = [stored.metricName, record.metricName];
   if (metrics[0] !== metrics[1] && metrics.some((name) => name.startsWith(OWN_METRIC))) throw otherMetric(metrics);
   const { model, data, distillation } = record.settings;
-  const named = {
-    base: `--model ${model}`,
-    data: `--data ${data.path}`,
-    teacher: `--teacher ${distillation?.teacher}`,
-  };
-  const issues: ConfigIssue[] = Object.entries(named).flatMap(([part, path]) => {
-    const [before, now] = [stored.fingerprints[part], record.fingerprints[part]];
-    if (before === now) return [];
-    return [{ path, expected: `the content the run was started with (${brief(before)})`, got: brief(now) }];
+  checkFingerprints(stored.fingerprints, record.fingerprints, {
+    paths: { base: `--model ${model}`, data: `--data ${data.path}`, teacher: `--teacher ${distillation?.teacher}` },
+    expected: "the content the run was started with",
+    hint: "Files were changed since. Bring the old ones back, or start a new run.",
   });
-  if (issues.length > 0)
-    throw new ConfigError(issues, { hint: "Files were changed since. Bring the old ones back, or start a new run." });
 }
 
 /** Functions are not stored: who goes on with a run by one gives it again. */
@@ -129,5 +123,3 @@ function otherMetric([before, now]: readonly string[]): ConfigError {
     hint: "A run holds no functions: resume it from TypeScript by fineTune with the same metric and metricName.",
   });
 }
-
-const brief = (fingerprint = "nothing") => `${fingerprint.slice(0, 19)}…`;

@@ -6,6 +6,7 @@ import { type ComparisonCell, resolveComparison, type Settings, settingsInput } 
 import type { Evaluation } from "../../tasks/index.ts";
 import { type Files, joinPath } from "../../tensor/index.ts";
 import type { TrainEvent } from "../../train/index.ts";
+import type { TrainOptions } from "../train/run-job.ts";
 import { trainRun } from "../train/train.ts";
 import {
   type Comparison,
@@ -43,11 +44,14 @@ export interface DemoResult {
   }[];
 }
 
+/** What every run of a comparison is given. */
+type CompareOptions = Stoppable & Pick<TrainOptions, "fingerprints">;
+
 /** Runs every cell; finished runs are read back instead of run again when the settings say resume. */
 export function compareRuns(
   environment: Environment,
   cells: readonly ComparisonCell[],
-  options: Stoppable = {},
+  options: CompareOptions = {},
 ): Running<CompareEvent, Comparison> {
   return running(compareEvents(environment, cells, options, () => {}));
 }
@@ -57,7 +61,7 @@ type Note = (name: string, record: RunRecord, events: readonly TrainEvent[]) => 
 async function* compareEvents(
   environment: Environment,
   cells: readonly ComparisonCell[],
-  options: Stoppable,
+  options: CompareOptions,
   note: Note,
 ): AsyncGenerator<CompareEvent, Comparison> {
   const rows: ComparisonRow[] = [];

@@ -29,6 +29,7 @@ import {
   DECODING_FILE,
   type Environment,
   eventLine,
+  type Fingerprints,
   PRUNING_FILE,
   type Pruning,
   pruningText,
@@ -41,6 +42,7 @@ import {
 } from "../../runs/index.ts";
 import { joinPath } from "../../tensor/index.ts";
 import type { TeacherEvent } from "../../train/index.ts";
+import { checkTargetContent } from "../job-content.ts";
 import { zerosKept } from "../prune/pruned-model.ts";
 import { type CompressData, openCompressData } from "./data.ts";
 import { chooseDecoding } from "./decoding.ts";
@@ -75,9 +77,14 @@ export function compressRun(
   target: RunTarget,
   options: CompressOptions,
   overrides: RunOverrides = {},
-  { signal }: Stoppable = {},
+  { signal, fingerprints }: CompressExtras = {},
 ): Running<CompressEvent, Compression> {
-  return running(compressEvents({ environment, target, options, overrides, signal }));
+  return running(compressEvents({ environment, target, options, overrides, signal, fingerprints }));
+}
+
+export interface CompressExtras extends Stoppable {
+  /** What base, adapter and data must hold; a part that is not here may hold anything. */
+  readonly fingerprints?: Fingerprints | undefined;
 }
 
 /** What a compression was asked for. */
@@ -87,6 +94,7 @@ interface CompressRequest {
   readonly options: CompressOptions;
   readonly overrides: RunOverrides;
   readonly signal: AbortSignal | undefined;
+  readonly fingerprints: Fingerprints | undefined;
 }
 
 async function* compressEvents(request: CompressRequest): AsyncGenerator<CompressEvent, Compression> {
@@ -144,8 +152,9 @@ async function* compressSteps(request: CompressRequest): AsyncGenerator<Compress
 }
 
 /** What a compression works on. @throws {ConfigError} for options that do not fit the target. */
-async function openJob({ environment, target, options, overrides }: CompressRequest) {
+async function openJob({ environment, target, options, overrides, fingerprints }: CompressRequest) {
   const frozen = await openMergedModel(environment, target, overrides, { keepsMethod: true });
+  await checkTargetContent(environment, target, frozen.opened, fingerprints);
   checkOptions(frozen, options);
   const recovery = recoveryFor(frozen, options.recovery);
   const sites = frozen.model.mlps;
@@ -153,21 +162,23 @@ async function openJob({ environment, target, options, overrides }: CompressRequ
   const compensation = compensationFor(frozen, options);
   const data = await openCompressData(environment, frozen, options.calibrationExamples);
   const backend = backendOf(environment, frozen.opened);
+  const { base } = frozen.opened;
+  const adapter = frozen.adapterFingerprint === null ? null : { fingerprint: frozen.adapterFingerprint };
   const planTarget = {
-    base: { model: frozen.opened.base.name, fingerprint: frozen.opened.base.fingerprint },
-    adapter: frozen.adapterFingerprint === null ? null : { fingerprint: frozen.adapterFingerprint },
+    base: { model: base.name, fingerprint: base.fingerprint },
+    adapter,
     sites,
     hiddenSize: frozen.model.config.hiddenSize,
   };
   return { frozen, recovery, sites, compensation, data, backend, planTarget };
 }
 
-type CompressJob = Awaited<ReturnType<typeof openJob>>;
+type OpenedCompression = Awaited<ReturnType<typeof openJob>>;
 
 /** The layers that a rule chooses, or that a plan made before names; with what was counted for it. */
 async function* chosen(
   { environment: { files }, options, signal }: CompressRequest,
-  { frozen, sites, compensation, data, backend, planTarget }: CompressJob,
+  { frozen, sites, compensation, data, backend, planTarget }: OpenedCompression,
 ): AsyncGenerator<CompressEvent, { readonly choice: Choice; readonly statistics: readonly NeuronStatistics[] }> {
   if (options.rule.kind === "plan") {
     const { layers, exactness, chosen: by } = await readPlan(files, options.rule.file, planTarget);
@@ -209,7 +220,7 @@ interface Made {
 /** The record of a compression, with scores and latency on examples that no choice has seen. */
 async function measured(
   { environment, target, options }: CompressRequest,
-  { frozen, sites, data, backend }: CompressJob,
+  { frozen, sites, data, backend }: OpenedCompression,
   { plan, smaller, decoding, candidates, statistics }: Made,
 ): Promise<Compression> {
   const { before, after, logitsDifference } = await statedScores(
@@ -256,7 +267,7 @@ async function measured(
 /** Writes the smaller model with its plan and its record, the record last. */
 async function writeCompressed(
   environment: Environment,
-  { frozen }: CompressJob,
+  { frozen }: OpenedCompression,
   { plan, smaller, decoding }: Made,
   compression: Compression,
 ): Promise<void> {

@@ -27,9 +27,10 @@ import {
   targetData,
   targetName,
 } from "../../load/index.ts";
-import { cutTexts, type Environment, type Watched } from "../../runs/index.ts";
+import { cutTexts, type Environment, type Fingerprints, type Watched } from "../../runs/index.ts";
 import type { TaskName } from "../../settings/index.ts";
 import { type Evaluation, headRecord, taskNamed } from "../../tasks/index.ts";
+import { checkTargetContent } from "../job-content.ts";
 
 /** A density measurement without labels. */
 export interface Profile {
@@ -46,9 +47,10 @@ export async function evaluateRun(
   environment: Environment,
   target: RunTarget,
   overrides: RunOverrides = {},
-  watched: Watched = {},
+  { fingerprints, ...watched }: Watched & { readonly fingerprints?: Fingerprints | undefined } = {},
 ): Promise<Evaluation> {
   const opened = await openTarget(environment, target, overrides);
+  await checkTargetContent(environment, target, opened, fingerprints);
   checkLabels(targetData(opened).task, opened);
   const { dataset, split } = await openSplit(environment, opened, classesOf(opened, targetName(target)));
   checkHead(dataset.task, opened);

@@ -19,11 +19,19 @@ import {
   withExtras,
 } from "../../load/index.ts";
 import { isHeadName, linearSites } from "../../models/index.ts";
-import { type Environment, type RunRecord, readRun, type Stoppable, withExcerpts } from "../../runs/index.ts";
+import {
+  type Environment,
+  type Fingerprints,
+  type RunRecord,
+  readRun,
+  type Stoppable,
+  withExcerpts,
+} from "../../runs/index.ts";
 import { keySettings, methodName, type Settings } from "../../settings/index.ts";
 import { type TrainingBundle, taskRecord } from "../../tasks/index.ts";
 import { elementCount, type Files, joinPath } from "../../tensor/index.ts";
 import { openOptimizer, type TrainEvent, type TrainStep, type WarningEvent } from "../../train/index.ts";
+import { checkContent } from "../job-content.ts";
 import { isBalanceable, weightsByName, weightsOfClasses } from "./class-weights.ts";
 import type { OwnMetric } from "./own-metric.ts";
 import { referenceLosses } from "./reference.ts";
@@ -38,19 +46,26 @@ export interface TrainOptions extends Stoppable {
   readonly teacher?: OpenedTarget;
   /** Tells the best evaluation, in place of the task's metric. */
   readonly metric?: OwnMetric;
+  /** What base, data and teacher must hold; a part that is not here may hold anything. */
+  readonly fingerprints?: Fingerprints;
+}
+
+/** What is given beside the settings. */
+interface Prepared extends Pick<TrainOptions, "teacher" | "fingerprints"> {
+  readonly metric?: OwnMetric | null;
 }
 
 /** A run as it was prepared. */
-export type Job = Omit<Awaited<ReturnType<typeof prepare>>, "teacher">;
+export type TrainingJob = Omit<Awaited<ReturnType<typeof prepare>>, "teacher">;
 
 /** All that can be known and refused before a step; the teacher is asked last, and not kept. */
 export async function* prepareTraining(
   environment: Environment,
   settings: Settings,
-  { reference, teacher: open, signal, metric }: TrainOptions,
+  { reference, signal, ...given }: TrainOptions,
   steps = Number.POSITIVE_INFINITY,
 ) {
-  const { teacher, ...job } = await prepare(environment, settings, metric ?? null, open);
+  const { teacher, ...job } = await prepare(environment, settings, given);
   const plain = await referenceLosses(environment.files, settings, job.totalSteps, reference);
   const lesson = yield* withTeacherLogits(teacher, {
     ...job,
@@ -64,8 +79,7 @@ export async function* prepareTraining(
 async function prepare(
   environment: Environment,
   given: Settings,
-  metric: OwnMetric | null,
-  openedTeacher?: OpenedTarget,
+  { metric = null, teacher: openedTeacher, fingerprints }: Prepared,
 ) {
   const { files } = environment;
   const base = await openBaseModel(environment, given.model, undefined, given.quantize ?? null);
@@ -94,6 +108,12 @@ async function prepare(
   const stepsPerEpoch = Math.ceil(batches.batchesPerEpoch / settings.optim.accumulate);
   const totalSteps = settings.optim.maxSteps ?? Math.max(1, Math.ceil(settings.optim.epochs * stepsPerEpoch));
   const opened = { environment, settings, base, bundle, dataset, task, teacher, classWeights, metric };
+  const record = recordOf(opened);
+  checkContent(fingerprints, record.fingerprints, {
+    base: `--model ${settings.model}`,
+    data: `--data ${settings.data.path}`,
+    teacher: `--teacher ${settings.distillation?.teacher}`,
+  });
   return {
     ...opened,
     evalSplit,
@@ -102,7 +122,7 @@ async function prepare(
     evalExcerpts: excerpts(),
     batches,
     totalSteps,
-    record: recordOf(opened),
+    record,
     canBalance: classWeights === null && isBalanceable(task, head, trainExamples),
     backend: environment.backend(settings.backend, settings.threads),
     stateKey: stateKeyOf(opened, totalSteps),
@@ -184,7 +204,7 @@ async function begunLabels(files: Files, { resume, output }: Settings): Promise<
 }
 
 /** The optimiser of a job. Errors as `openOptimizer`. */
-export function openTrainStep(job: Job): Promise<TrainStep> {
+export function openTrainStep(job: TrainingJob): Promise<TrainStep> {
   const { settings, bundle, backend, classWeights } = job;
   const { density, optim, seed, distillation = null } = settings;
   return openOptimizer({
@@ -208,7 +228,7 @@ export function openTrainStep(job: Job): Promise<TrainStep> {
 
 /** What the trainer is told of a job. */
 export function trainerFacts(
-  job: Job,
+  job: TrainingJob,
   { batches, chanceLoss }: TrainingBatches,
   optimizer: TrainStep,
   plain: readonly number[] | null,

@@ -11,9 +11,9 @@ import { type EvalEvent, type TrainEvent, type TrainResult, train } from "../../
 import { majorityMessage } from "./majority.ts";
 import { ownScore } from "./own-metric.ts";
 import {
-  type Job,
   openTrainStep,
   prepareTraining,
+  type TrainingJob,
   type TrainOptions,
   totalCount,
   trainableCount,
@@ -121,7 +121,7 @@ interface Kept {
 }
 
 /** The programs of a run: the training step and the evaluation. */
-async function openPrograms(job: Job, signal: AbortSignal | undefined) {
+async function openPrograms(job: TrainingJob, signal: AbortSignal | undefined) {
   const { environment, settings } = job;
   const optimizer = await openTrainStep(job);
   const evaluator = await openEvaluator({
@@ -173,7 +173,7 @@ async function openPrograms(job: Job, signal: AbortSignal | undefined) {
 
 /** The run's result with its files written; of an interrupted run nothing but what is there already. */
 async function finished(
-  job: Job,
+  job: TrainingJob,
   record: RunRecord,
   { evaluate }: Awaited<ReturnType<typeof openPrograms>>,
   writer: RunWriter | null,
@@ -218,7 +218,7 @@ export async function estimateRun(environment: Environment, settings: Settings):
 
 /** The evaluation of the best parameters: as it was noted when they were found, in this process or before a resume. */
 async function bestEvaluation(
-  job: Job,
+  job: TrainingJob,
   writer: RunWriter | null,
   last: EvalEvent | null,
   measure: () => Promise<Evaluation>,
@@ -239,7 +239,7 @@ async function bestEvaluation(
 }
 
 async function saveTrained(
-  job: Job,
+  job: TrainingJob,
   writer: RunWriter,
   trained: ReadonlyMap<string, Tensor>,
   result: Evaluation | null,
