@@ -131,7 +131,7 @@ async function worker(way: string): Promise<void> {
     const started = performance.now();
     if (ask === "memory") return { peak: proc("VmHWM"), ...seen, pss: proc("Pss", "smaps_rollup") };
     if (ask === "generate") {
-      const trained = new Map<string, Tensor>(optimizer.state.parameters);
+      const trained = new Map<string, Tensor>(await optimizer.readParameters());
       await optimizer.dispose();
       const tokens = await generate(base, trained);
       return { ms: performance.now() - started, tokens };

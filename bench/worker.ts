@@ -91,7 +91,7 @@ async function evaluate(batch: ModelBatch): Promise<number> {
   });
   const open = scorer;
   const trained =
-    optimizer?.state.parameters ??
+    (await optimizer?.readParameters()) ??
     (await initialParameters(
       open.parameters.filter((p) => p.trainable),
       base,

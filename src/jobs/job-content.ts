@@ -31,7 +31,7 @@ export async function checkTargetContent(
 ): Promise<void> {
   if (expected === undefined) return;
   const { base, trained } = opened;
-  const { data = undefined } = "data" in expected ? targetData(opened) : {};
+  const { data } = "data" in expected ? targetData(opened) : {};
   const found: Fingerprints = {
     base: base.fingerprint,
     ...(data === undefined ? {} : { data: (await openDataset(files, targetData(opened))).fingerprint }),

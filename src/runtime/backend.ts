@@ -1,11 +1,28 @@
 // The interface every runtime fills: a graph and its weights in, something that runs out.
 import type { Value } from "../graph/index.ts";
 import type { EmittedModel } from "../onnx/index.ts";
-import type { Tensor, Weights } from "../tensor/index.ts";
+import type { DType, Tensor, Weights } from "../tensor/index.ts";
 
-/** Tensors by input or output name. */
-export type Feeds = Readonly<Record<string, Tensor>>;
+/**
+ * A tensor where its backend keeps it, from run to run: parameters, an optimiser's moments, keys and values of texts so far. Opaque:
+ * its numbers reach the host by `read` alone. Only programs of the backend that placed it take it.
+ */
+export interface DeviceTensor {
+  readonly dtype: DType;
+  readonly shape: readonly number[];
+  /** Its numbers on the host: where the device's memory is the host's, the memory itself, which later runs may write. */
+  read(): Promise<Tensor>;
+  /** Writes the numbers of a host tensor of its dtype and shape over its own. */
+  write(tensor: Tensor): Promise<void>;
+  dispose(): Promise<void>;
+}
+
+/** Tensors by input name. */
+export type Feeds = Readonly<Record<string, Tensor | DeviceTensor>>;
+/** Tensors by output name, on the host. */
 export type Outputs = Readonly<Record<string, Tensor>>;
+/** Where outputs are written, by name. */
+export type Targets = Readonly<Record<string, Tensor | DeviceTensor>>;
 
 export interface CompileOptions {
   /** Frozen parameters by name; a program reads only those its graph needs. */
@@ -32,9 +49,10 @@ export interface Program {
   readonly sites: ReadonlyMap<string, string>;
   /**
    * One run. A name in `into` is written to that tensor, which must have the output's dtype and shape; without it a new one is made.
+   * What is written to a device tensor is not among the outputs that are returned.
    * @throws {BackendError} when the runtime refuses the feeds or fails.
    */
-  run(feeds: Feeds, into?: Outputs): Promise<Outputs>;
+  run(feeds: Feeds, into?: Targets): Promise<Outputs>;
   /** Ends profiling, if it was asked for. */
   endProfiling(): void;
   dispose(): Promise<void>;
@@ -43,6 +61,8 @@ export interface Program {
 export interface Backend {
   readonly name: "cpu" | "webgpu" | "cuda" | "wasm";
   readonly threads: number;
+  /** Puts a tensor where programs of this backend read and write it; on the host's own memory it stays where it is. */
+  place(tensor: Tensor): Promise<DeviceTensor>;
   /**
    * A program that computes `outputs` by name.
    * @throws {GraphError} when the graph is not legal.

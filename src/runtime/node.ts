@@ -4,6 +4,7 @@ import type { InferenceSession as OrtSession } from "onnxruntime-common";
 import { UnsupportedError } from "../errors.ts";
 import type { Backend, CompileOptions } from "./backend.ts";
 import { type EngineOptions, loadEngine } from "./engine-node.ts";
+import { HostTensor } from "./host-tensor.ts";
 import { openProgram, prepare } from "./program.ts";
 
 export interface NodeBackendOptions {
@@ -32,6 +33,8 @@ export function nodeBackend({
   return {
     name: device,
     threads,
+    // onnxruntime-node takes and gives host memory on every device
+    place: async (tensor) => new HostTensor(tensor),
     async compile(outputs, options = {}) {
       const prepared = await prepare(outputs, options.weights ?? new Map(), true);
       return openProgram(

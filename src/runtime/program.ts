@@ -12,7 +12,8 @@ import {
   type TypedArray,
   type Weights,
 } from "../tensor/index.ts";
-import type { Backend, Feeds, Outputs, Program } from "./backend.ts";
+import type { Backend, DeviceTensor, Feeds, Outputs, Program, Targets } from "./backend.ts";
+import { HostTensor } from "./host-tensor.ts";
 
 /** The part of ONNX Runtime's API that its node and web packages share. */
 export interface Ort {
@@ -101,7 +102,7 @@ async function run(
   session: OrtSession,
   model: EmittedModel,
   feeds: Feeds,
-  into?: Outputs,
+  into: Targets = {},
 ): Promise<Outputs> {
   const ortFeeds: Record<string, OrtTensor> = {};
   for (const { name, dtype } of model.inputs) {
@@ -109,13 +110,13 @@ async function run(
     if (!feed || feed.dtype !== dtype) {
       throw new BackendError(backend, "run", `input ${name}: expected ${dtype}, got ${feed ? feed.dtype : "nothing"}`);
     }
-    ortFeeds[name] = toOrt(ort, feed);
+    ortFeeds[name] = toOrt(ort, memoryOf(backend, `input ${name}`, feed));
   }
   checkNonEmpty(backend, model, feeds);
   const fetches: Record<string, OrtTensor | null> = {};
   for (const { name } of model.outputs) {
-    const target = into?.[name];
-    fetches[name] = target ? toOrt(ort, target) : null;
+    const target = into[name];
+    fetches[name] = target ? toOrt(ort, memoryOf(backend, `output ${name}`, target)) : null;
   }
   let results: Readonly<Record<string, OrtTensor>>;
   try {
@@ -124,8 +125,20 @@ async function run(
     throw new BackendError(backend, "run", messageOf(cause), { cause, site: siteIn(messageOf(cause), model.sites) });
   }
   const outputs: Record<string, Tensor> = {};
-  for (const { name, dtype } of model.outputs) outputs[name] = into?.[name] ?? fromOrt(results[name]!, dtype);
+  for (const { name, dtype } of model.outputs) {
+    const target = into[name];
+    if (!target) outputs[name] = fromOrt(results[name]!, dtype);
+    else if (isHost(target)) outputs[name] = target;
+  }
   return outputs;
+}
+
+const isHost = (tensor: Tensor | DeviceTensor): tensor is Tensor => "data" in tensor;
+
+function memoryOf(backend: Backend["name"], what: string, tensor: Tensor | DeviceTensor): Tensor {
+  const memory = HostTensor.memoryOf(tensor);
+  if (memory !== undefined) return memory;
+  throw new BackendError(backend, "run", `${what}: expected a tensor that this backend placed, got another backend's`);
 }
 
 function checkNonEmpty(backend: Backend["name"], { inputs, nonEmpty }: EmittedModel, feeds: Feeds): void {
@@ -138,17 +151,18 @@ function checkNonEmpty(backend: Backend["name"], { inputs, nonEmpty }: EmittedMo
   if (empty.length > 0) throw new BackendError(backend, "run", `expected ${empty.join(", ")} of 1 or more, got 0`);
 }
 
-function copyInto(backend: Backend["name"], outputs: Outputs, into: Outputs = {}): Outputs {
-  const placed = Object.entries(outputs).map(([name, made]) => {
-    const target = into[name];
-    if (!target) return [name, made] as const;
+function copyInto(backend: Backend["name"], outputs: Outputs, into: Targets = {}): Outputs {
+  const placed = Object.entries(outputs).flatMap(([name, made]) => {
+    const given = into[name];
+    if (!given) return [[name, made] as const];
+    const target = memoryOf(backend, `output ${name}`, given);
     if (target.dtype !== made.dtype || target.shape.join() !== made.shape.join()) {
       const [expected, got] = [made, target].map(({ dtype, shape }) => `${dtype}${printShape(shape)}`);
       throw new BackendError(backend, "run", `output ${name}: expected a tensor ${expected} to write into, got ${got}`);
     }
     // both arrays have the dtype's type, which the union of typed arrays cannot express
     (target.data as Float32Array).set(made.data as Float32Array);
-    return [name, target] as const;
+    return isHost(given) ? [[name, target] as const] : [];
   });
   return Object.fromEntries(placed);
 }

@@ -2,6 +2,7 @@
 import type { InferenceSession as OrtSession } from "onnxruntime-common";
 import { BackendError } from "../errors.ts";
 import type { Backend } from "./backend.ts";
+import { HostTensor } from "./host-tensor.ts";
 import { type Ort, openProgram, type Prepared, prepare } from "./program.ts";
 
 export interface WebBackendOptions {
@@ -47,6 +48,7 @@ export function webBackend({ device = "wasm", threads = 1 }: WebBackendOptions =
   return {
     name: device,
     threads,
+    place: async (tensor) => new HostTensor(tensor),
     compile: async (outputs, { weights = new Map() } = {}) => open(await prepare(outputs, weights, false)),
     open: (model) => open({ model, folder: undefined }),
   };

@@ -6,7 +6,10 @@ import { Optimizer, type OptimizerOptions } from "./optimizer.ts";
 import { StagedOptimizer } from "./staged/staged.ts";
 
 /** What the trainer asks of an optimiser; which of them it drives it cannot tell. */
-export type TrainStep = Pick<Optimizer, "graph" | "state" | "energies" | "restore" | "step" | "dispose">;
+export type TrainStep = Pick<
+  Optimizer,
+  "graph" | "readState" | "readParameters" | "energies" | "restore" | "step" | "dispose"
+>;
 
 export interface OpenOptions extends OptimizerOptions {
   /** Stage by stage; absent: where one program would take too much memory. */

@@ -2,9 +2,9 @@
 
 import { biasCorrections } from "../optim/index.ts";
 import type { Energies } from "../prune/index.ts";
-import type { Backend, CompileOptions, Feeds, Program } from "../runtime/index.ts";
+import type { Backend, CompileOptions, DeviceTensor, Feeds, Program } from "../runtime/index.ts";
 import type { ModelBatch, ModelBundle } from "../tasks/index.ts";
-import { scalarOf, streamSeed, type Tensor, zeros } from "../tensor/index.ts";
+import { inTurn, scalarOf, streamSeed, type Tensor, zeros } from "../tensor/index.ts";
 import { initialParameters } from "./parameters.ts";
 import { stepScales } from "./scales.ts";
 import { buildStep, type StepGraph, type StepOptions } from "./step.ts";
@@ -42,6 +42,16 @@ export interface OptimizerOptions extends StepOptions, Pick<ModelBundle, "weight
   readonly compile?: Omit<CompileOptions, "weights">;
 }
 
+/** `P`, `m.P` and `v.P` of every trained parameter P, where the backend keeps them. */
+type StateTensors = Readonly<Record<string, DeviceTensor>>;
+
+/** Two sets of state, and the buffers, which are changed on the host. */
+interface StateMemory {
+  readonly now: StateTensors;
+  readonly next: StateTensors;
+  readonly buffers: Readonly<Record<string, Tensor>>;
+}
+
 interface Programs {
   readonly step?: Program;
   readonly gradient?: Program;
@@ -54,23 +64,23 @@ export class Optimizer {
   readonly #options: OptimizerOptions;
   readonly #programs: Programs;
   /** `now` holds the state, the next step is written into `next`, then they change places. */
-  #now: Record<string, Tensor>;
-  #next: Record<string, Tensor>;
-  readonly #buffers: Record<string, Tensor>;
+  #now: StateTensors;
+  #next: StateTensors;
+  readonly #buffers: Readonly<Record<string, Tensor>>;
   #energies: Energies = new Map();
 
   private constructor(
     graph: StepGraph,
     options: OptimizerOptions,
     programs: Programs,
-    first: ReadonlyMap<string, Tensor>,
+    { now, next, buffers }: StateMemory,
   ) {
     this.graph = graph;
     this.#options = options;
     this.#programs = programs;
-    this.#now = stateBuffers(graph, first);
-    this.#next = stateBuffers(graph, first);
-    this.#buffers = Object.fromEntries(graph.buffers.map(({ name }) => [name, first.get(name)!]));
+    this.#now = now;
+    this.#next = next;
+    this.#buffers = buffers;
   }
 
   /** Builds, compiles and draws first values. Errors as `Backend.compile` and `initialParameters`. */
@@ -83,15 +93,25 @@ export class Optimizer {
       options.accumulate === 1
         ? { step: await compile(graph.step) }
         : { gradient: await compile(graph.gradient), update: await compile(graph.update) };
-    return new Optimizer(graph, options, programs, first);
+    const [now, next] = [await placedState(backend, graph, first), await placedState(backend, graph, first)];
+    const buffers = Object.fromEntries(graph.buffers.map(({ name }) => [name, first.get(name)!]));
+    return new Optimizer(graph, options, programs, { now, next, buffers });
   }
 
-  /** The current state; the tensors change with the next step but one: copy what must last. */
-  get state(): OptimizerState {
-    const pick = (prefix: string) =>
-      new Map(this.graph.trainable.map(({ name }) => [name, this.#now[`${prefix}${name}`]!]));
-    const parameters = new Map([...pick(""), ...Object.entries(this.#buffers)]);
-    return { parameters, m: pick("m."), v: pick("v.") };
+  /** The current state, read from the device; the tensors may change with the next step but one: copy what must last. */
+  async readState(): Promise<OptimizerState> {
+    return { parameters: await this.readParameters(), m: await this.#read("m."), v: await this.#read("v.") };
+  }
+
+  /** The current parameters and buffers that are wanted, as `readState` gives them; buffers are the optimiser's own memory. */
+  async readParameters(isWanted: (name: string) => boolean = () => true): Promise<ReadonlyMap<string, Tensor>> {
+    const buffers = Object.entries(this.#buffers).filter(([name]) => isWanted(name));
+    return new Map([...(await this.#read("", isWanted)), ...buffers]);
+  }
+
+  async #read(prefix: string, isWanted: (name: string) => boolean = () => true): Promise<Map<string, Tensor>> {
+    const names = this.graph.trainable.map(({ name }) => name).filter(isWanted);
+    return new Map(await inTurn(names, async (name) => [name, await this.#now[`${prefix}${name}`]!.read()] as const));
   }
 
   /** Of the last step. */
@@ -100,11 +120,11 @@ export class Optimizer {
   }
 
   /** Takes over a stored state. */
-  restore({ parameters, m, v }: OptimizerState): void {
+  async restore({ parameters, m, v }: OptimizerState): Promise<void> {
     for (const { name } of this.graph.trainable) {
-      (this.#now[name]!.data as Float32Array).set(parameters.get(name)!.data as Float32Array);
-      (this.#now[`m.${name}`]!.data as Float32Array).set(m.get(name)!.data as Float32Array);
-      (this.#now[`v.${name}`]!.data as Float32Array).set(v.get(name)!.data as Float32Array);
+      await this.#now[name]!.write(parameters.get(name)!);
+      await this.#now[`m.${name}`]!.write(m.get(name)!);
+      await this.#now[`v.${name}`]!.write(v.get(name)!);
     }
     for (const [name, { data }] of Object.entries(this.#buffers))
       (data as Float32Array).set(parameters.get(name)!.data as Float32Array);
@@ -121,6 +141,7 @@ export class Optimizer {
 
   async dispose(): Promise<void> {
     for (const program of Object.values(this.#programs)) await program?.dispose();
+    for (const tensor of [...Object.values(this.#now), ...Object.values(this.#next)]) await tensor.dispose();
   }
 
   async #single(
@@ -178,7 +199,7 @@ export class Optimizer {
     };
   }
 
-  #targets(program: Program): Record<string, Tensor> {
+  #targets(program: Program): StateTensors {
     return Object.fromEntries(
       program.outputs
         .filter(({ name }) => name.startsWith("next."))
@@ -191,14 +212,18 @@ export class Optimizer {
   }
 }
 
-function stateBuffers(graph: StepGraph, first: ReadonlyMap<string, Tensor>): Record<string, Tensor> {
-  const buffers: Record<string, Tensor> = {};
+async function placedState(
+  backend: Backend,
+  graph: StepGraph,
+  first: ReadonlyMap<string, Tensor>,
+): Promise<StateTensors> {
+  const placed: Record<string, DeviceTensor> = {};
   for (const { name, shape } of graph.trainable) {
-    buffers[name] = { dtype: "float32", shape, data: first.get(name)!.data.slice() };
-    buffers[`m.${name}`] = zeros("float32", shape);
-    buffers[`v.${name}`] = zeros("float32", shape);
+    placed[name] = await backend.place({ dtype: "float32", shape, data: first.get(name)!.data.slice() });
+    placed[`m.${name}`] = await backend.place(zeros("float32", shape));
+    placed[`v.${name}`] = await backend.place(zeros("float32", shape));
   }
-  return buffers;
+  return placed;
 }
 
 function scalarFeeds(program: Program, scalars: Readonly<Record<string, number>>): Record<string, Tensor> {

@@ -57,7 +57,13 @@ export async function* train(options: TrainerOptions): AsyncGenerator<TrainEvent
     durationMs: performance.now() - started,
   };
   const interrupted = reason === "interrupted";
-  return { trained: interrupted ? run.trained() : await run.best(), step: run.step, bestStep, bestMetric, interrupted };
+  return {
+    trained: await (interrupted ? run.trained() : run.best()),
+    step: run.step,
+    bestStep,
+    bestMetric,
+    interrupted,
+  };
 }
 
 /** An evaluation; null when it was given up because the signal was aborted, so that it is still owed. */

@@ -2,7 +2,7 @@
 import { gateOf, headlineDensity, isGate } from "../density/index.ts";
 import { ConfigError, DeftError, FileError, TrainingError } from "../errors.ts";
 import { annealedAt, learningRateAt, rampAt } from "../optim/index.ts";
-import { NeuronRemoval } from "../prune/index.ts";
+import { isNeuronMask, NeuronRemoval } from "../prune/index.ts";
 import type { ModelBatch } from "../tasks/index.ts";
 import type { Tensor } from "../tensor/index.ts";
 import {
@@ -81,7 +81,7 @@ export class TrainingState {
         },
       );
     }
-    optimizer.restore(loaded.optimizer);
+    await optimizer.restore(loaded.optimizer);
     this.#removal?.restore(loaded.energies);
     if (state.control) this.#control?.restore(state.control);
     this.progress.restore(state);
@@ -107,8 +107,8 @@ export class TrainingState {
     if (!Number.isFinite(loss) || !Number.isFinite(gradNorm))
       throw this.#notFinite(`loss, got ${loss} (task ${taskLoss}, density ${densityLoss}, gradient norm ${gradNorm})`);
     this.#control?.note(this.step, taskLoss, result.density);
-    const { parameters } = optimizer.state;
-    await this.#removal?.note(this.step, optimizer.energies, parameters);
+    await this.#removal?.note(this.step, optimizer.energies, () => optimizer.readParameters());
+    const gatesAndMasks = await optimizer.readParameters((name) => isGate(name) || isNeuronMask(name));
     const tokens = batches.reduce((sum, batch) => sum + batch.attendedTokens, 0);
     return {
       type: "step",
@@ -118,8 +118,8 @@ export class TrainingState {
       ...result,
       ...rates,
       ...(this.#control ? { lossExcess: this.#control.state.excess } : {}),
-      ...gatesOf(parameters),
-      ...(this.#removal ? { keptShare: this.#removal.keptShare(parameters) } : {}),
+      ...gatesOf(gatesAndMasks),
+      ...(this.#removal ? { keptShare: this.#removal.keptShare(gatesAndMasks) } : {}),
       tokensPerSecond: (tokens / stepMs) * 1000,
       stepMs,
       rssBytes: rssBytes(),
@@ -140,12 +140,12 @@ export class TrainingState {
   async evaluate(): Promise<{ readonly event: EvalEvent; readonly warning: WarningEvent | null }> {
     const { evaluate, metricName } = this.#options;
     const started = performance.now();
-    const { majority = null, ...result } = await evaluate(this.#options.optimizer.state.parameters);
+    const { majority = null, ...result } = await evaluate(await this.#options.optimizer.readParameters());
     if (!Number.isFinite(result.loss)) throw this.#notFinite(`loss of the evaluation, got ${result.loss}`);
     this.#isSaved = false;
     const best = this.#isCandidate && this.#note(result, result.metrics[metricName] ?? Number.NaN);
     this.progress.evaluatedStep = this.step;
-    if (best) this.#bestParameters = this.trained();
+    if (best) this.#bestParameters = await this.trained();
     const event: EvalEvent = {
       type: "eval",
       time: Date.now(),
@@ -196,7 +196,8 @@ export class TrainingState {
     const { checkpoints, optimizer, totalSteps } = this.#options;
     if (!checkpoints || this.#isSaved) return null;
     const { files, folder: root } = checkpoints;
-    for (const [name, { data }] of optimizer.state.parameters)
+    const saved = await optimizer.readState();
+    for (const [name, { data }] of saved.parameters)
       if (!(data as Float32Array).every(Number.isFinite)) throw this.#notFinite(`parameters, got others in ${name}`);
     const state: TrainerState = {
       globalStep: this.step,
@@ -206,7 +207,7 @@ export class TrainingState {
       control: this.#control?.state ?? null,
     };
     await checkpoints.beforeSave?.();
-    const folder = await saveCheckpoint(files, root, state, optimizer.state, this.#removal?.state);
+    const folder = await saveCheckpoint(files, root, state, saved, this.#removal?.state);
     this.#savedStep = this.step;
     this.#isSaved = true;
     await this.#prune();
@@ -220,10 +221,9 @@ export class TrainingState {
   }
 
   /** A copy of the current parameters. */
-  trained(): ReadonlyMap<string, Tensor> {
-    return new Map(
-      Array.from(this.#options.optimizer.state.parameters, ([name, t]) => [name, { ...t, data: t.data.slice() }]),
-    );
+  async trained(): Promise<ReadonlyMap<string, Tensor>> {
+    const parameters = await this.#options.optimizer.readParameters();
+    return new Map(Array.from(parameters, ([name, t]) => [name, { ...t, data: t.data.slice() }]));
   }
 
   /** The parameters at the best evaluation, from memory or, after a resume, from their checkpoint. */
@@ -236,7 +236,8 @@ export class TrainingState {
   }
 
   #names(): string[] {
-    return [...this.#options.optimizer.state.parameters.keys()];
+    const { trainable, buffers } = this.#options.optimizer.graph;
+    return [...trainable, ...buffers].map(({ name }) => name);
   }
 
   #rates(): StepRates {

@@ -84,7 +84,7 @@ async function run(
     steps.push(await optimizer.step(step, batches, { learningRate: 1e-3, densityWeight: 1, epsilon }));
   }
   const parameters = new Map(
-    [...optimizer.state.parameters].map(([name, { shape, data }]) => [
+    [...(await optimizer.readParameters())].map(([name, { shape, data }]) => [
       name,
       float32(shape, data.slice() as Float32Array),
     ]),

@@ -226,7 +226,7 @@ async function compareTraining(context: Context, positions: Positions): Promise<
       compareStep(comparison, `${place} step ${step}`, log, step, { ...got, learningRate });
     }
     const wanted = named(one.tensors, `final/${name}/`);
-    const final = optimizer.state.parameters;
+    const final = await optimizer.readParameters();
     comparison.sameNames(
       `${place} final`,
       final.keys(),

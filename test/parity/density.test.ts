@@ -170,7 +170,7 @@ async function compareTraining(
     comparison.number("trainingLoss", `${place} density loss`, got.densityLoss, log.densityLosses[step]!);
     comparison.number("trainingLoss", `${place} total`, got.loss, log.totals[step]!);
     comparison.number("gradNorm", `${place} norm`, got.gradNorm, log.gradNorms[step]!);
-    const gates = [...optimizer.state.parameters].filter(([name]) => isGate(name));
+    const gates = [...(await optimizer.readParameters(isGate))];
     gates.forEach(([name, { data }], i) => {
       comparison.number("trainingLoss", `${place} ${name}`, 1 / (1 + Math.exp(-Number(data[0]))), log.gates[step]![i]!);
     });
@@ -178,14 +178,14 @@ async function compareTraining(
   const wanted = named(tensors, "final/");
   comparison.sameNames(
     `${one.record.case} gates final`,
-    optimizer.state.parameters.keys(),
+    (await optimizer.readParameters()).keys(),
     wanted.map(([name]) => name),
   );
   for (const [name, expected] of wanted)
     comparison.tensor(
       "final",
       `${one.record.case} gates final ${name}`,
-      optimizer.state.parameters.get(name),
+      (await optimizer.readParameters()).get(name),
       expected,
     );
   await optimizer.dispose();

@@ -8,6 +8,7 @@ export function fewBits(backend: Backend, precision: "int8" | "q4"): Backend {
   return {
     name: backend.name,
     threads: backend.threads,
+    place: (tensor) => backend.place(tensor),
     compile: async (outputs, { weights = new Map(), ...options } = {}) =>
       backend.open(openable(outputs, await readStored(deployGraph(outputs, weights, precision))), options),
     open: (model, options) => backend.open(model, options),

@@ -46,17 +46,17 @@ const values = (parameters: Map<string, Tensor>, name: string) =>
 test("what neurons gave on average when they went stays, each once", async () => {
   const { removal, parameters } = started(1 / 3);
   // scores 1 · 1, 2 · 4, 9 · 10: the first goes at once, the second at the end
-  await removal.note(1, noted([1, 2, 9], [-0.5, 0.25, 1]), parameters);
+  await removal.note(1, noted([1, 2, 9], [-0.5, 0.25, 1]), async () => parameters);
   expect(values(parameters, maskName("intermediate"))).toEqual([0, 0, 1]);
   expect(values(parameters, compensationBiasName("output"))).toEqual([-0.5, 0.5]);
-  await removal.note(2, noted([0, 0, 9], [0, 0, 1]), parameters);
+  await removal.note(2, noted([0, 0, 9], [0, 0, 1]), async () => parameters);
   expect(values(parameters, compensationBiasName("output"))).toEqual([-0.5, 0.5]);
 });
 
 test("the mean is that of the running memory, not of one step", async () => {
   const { removal, parameters } = started(2 / 3);
-  await removal.note(0, noted([1, 2, 9], [1, 0, 0]), parameters);
-  await removal.note(2, noted([1, 2, 9], [0, 0, 0]), parameters);
+  await removal.note(0, noted([1, 2, 9], [1, 0, 0]), async () => parameters);
+  await removal.note(2, noted([1, 2, 9], [0, 0, 0]), async () => parameters);
   expect(values(parameters, maskName("intermediate"))).toEqual([0, 1, 1]);
   expect(values(parameters, compensationBiasName("output"))[0]).toBeCloseTo(0.98, 6);
 });
@@ -64,6 +64,6 @@ test("the mean is that of the running memory, not of one step", async () => {
 test("a model without a shift loses neurons all the same", async () => {
   const { removal, parameters } = started(2 / 3);
   parameters.delete(compensationBiasName("output"));
-  await removal.note(2, noted([1, 2, 9], [1, 1, 1]), parameters);
+  await removal.note(2, noted([1, 2, 9], [1, 1, 1]), async () => parameters);
   expect(values(parameters, maskName("intermediate"))).toEqual([0, 1, 1]);
 });

@@ -71,12 +71,17 @@ export class NeuronRemoval {
     for (const [site, { dtype, shape, data }] of state) this.#energies.set(site, { dtype, shape, data: data.slice() });
   }
 
-  /** Takes in the energies of the step that made `step` steps, and changes the masks where they are due. */
-  async note(step: number, energies: Energies, parameters: ReadonlyMap<string, Tensor>): Promise<void> {
+  /** Takes in the energies of the step that made `step` steps, and changes the masks, among the parameters that are read, where they are due. */
+  async note(
+    step: number,
+    energies: Energies,
+    readParameters: () => Promise<ReadonlyMap<string, Tensor>>,
+  ): Promise<void> {
     for (const [site, latest] of energies) this.#smooth(site, latest);
     const { keep, startStep, endStep, interval, scope } = this.#options;
     if (step <= startStep || step > endStep) return;
     if ((step - startStep) % interval !== 0 && step !== endStep) return;
+    const parameters = await readParameters();
     const layers = [];
     for (const site of this.#sites()) {
       const mask = parameters.get(maskName(site.activation))!.data as Float32Array;

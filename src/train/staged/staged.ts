@@ -42,7 +42,7 @@ const RESTING = { memoryArena: false, sleepThreads: true } as const;
 
 /**
  * AdamW as `Optimizer` does it, in less memory and more time: each block's forward pass is made twice, and state and
- * gradients exist once. Same gradients but for rounding; checkpoints of either are the other's too.
+ * gradients exist once, on the host, where what blocks hand on is added up. Same gradients but for rounding; checkpoints of either are the other's too.
  */
 export class StagedOptimizer {
   readonly graph: StepGraph;
@@ -106,10 +106,17 @@ export class StagedOptimizer {
   }
 
   /** The current state; the tensors change with the next step: copy what must last. */
-  get state(): OptimizerState {
-    const pick = (prefix: string) =>
-      new Map(this.graph.trainable.map(({ name }) => [name, this.#state[`${prefix}${name}`]!]));
-    return { parameters: new Map([...pick(""), ...Object.entries(this.#buffers)]), m: pick("m."), v: pick("v.") };
+  async readState(): Promise<OptimizerState> {
+    return { parameters: await this.readParameters(), m: this.#pick("m."), v: this.#pick("v.") };
+  }
+
+  /** The current parameters and buffers that are wanted, as `readState` gives them. */
+  async readParameters(isWanted: (name: string) => boolean = () => true): Promise<ReadonlyMap<string, Tensor>> {
+    return new Map([...this.#pick(""), ...Object.entries(this.#buffers)].filter(([name]) => isWanted(name)));
+  }
+
+  #pick(prefix: string): Map<string, Tensor> {
+    return new Map(this.graph.trainable.map(({ name }) => [name, this.#state[`${prefix}${name}`]!]));
   }
 
   /** Of the last step. */
@@ -123,7 +130,7 @@ export class StagedOptimizer {
   }
 
   /** Takes over a stored state. */
-  restore({ parameters, m, v }: OptimizerState): void {
+  async restore({ parameters, m, v }: OptimizerState): Promise<void> {
     const set = (target: Tensor, from: Tensor) => (target.data as Float32Array).set(from.data as Float32Array);
     for (const { name } of this.graph.trainable) {
       set(this.#state[name]!, parameters.get(name)!);
