@@ -66,7 +66,7 @@ const JOBS = {
 /** The workflow as the faces see it, already bound to files, backend and hub. */
 export interface Workflow extends Bound<Omit<typeof JOBS, "start">> {
   /** Does a job that was described as plain data; what it gives follows from the job's kind, which a bound type would lose. */
-  start<J extends Job>(job: J, stoppable?: Stoppable): Running<AnyJobEvent, JobResults[J["job"]]>;
+  readonly start: <J extends Job>(job: J, stoppable?: Stoppable) => Running<AnyJobEvent, JobResults[J["job"]]>;
 }
 
 /** Every job, on the files, hub and runtime of `environment`. */
