@@ -1,5 +1,4 @@
 // Bottleneck adapters behind sublayers: Pfeiffer (`seq_bn`) and Houlsby (`double_seq_bn`), as AdapterHub defines them.
-import * as z from "zod";
 import { ConfigError, type ConfigIssue } from "../errors.ts";
 import { add } from "../graph/index.ts";
 import { activation, linear } from "../nn/index.ts";
@@ -7,7 +6,7 @@ import type { Tensor } from "../tensor/index.ts";
 import type { BottleneckAdapter, BottleneckAdapterConfig } from "./formats/adapter.ts";
 import { fromAdapterHub, toAdapterHub } from "./formats/adapterhub-format.ts";
 import { isHead, type Method } from "./method.ts";
-import type { AdapterFormat, MethodRecord, OptionRows } from "./record.ts";
+import { type AdapterFormat, type MethodRecord, type OptionRows, option } from "./record.ts";
 
 export interface AdapterOptions {
   /** Behind the MLP only (Pfeiffer et al. 2020), or behind attention and MLP (Houlsby et al. 2019). */
@@ -27,18 +26,8 @@ export interface AdapterSettings {
 }
 
 const OPTIONS = {
-  "adapter-kind": {
-    schema: z.enum(["pfeiffer", "houlsby"]),
-    default: "pfeiffer",
-    value: "pfeiffer|houlsby",
-    help: "after the MLP, or after attention too",
-  },
-  "reduction-factor": {
-    schema: z.number().min(1),
-    default: 16,
-    value: "X",
-    help: "hidden size / bottleneck size",
-  },
+  "adapter-kind": option<AdapterSettings["style"]>("pfeiffer"),
+  "reduction-factor": option<number>(16),
 } as const satisfies OptionRows;
 
 /**

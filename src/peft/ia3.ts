@@ -8,7 +8,7 @@ import { fromPeftIa3, type Ia3Adapter, scaledSites, toPeftIa3, VECTOR } from "./
 import { renamedTargets, selectedSites } from "./formats/peft-targets.ts";
 import { laidOver } from "./merge.ts";
 import { checkTargets, isHead, type Method, matchesTarget } from "./method.ts";
-import { type AdapterFormat, type MethodRecord, type OptionRows, wordList } from "./record.ts";
+import { type AdapterFormat, type MethodRecord, type OptionRows, optional } from "./record.ts";
 
 export interface Ia3Options {
   /** Last parts of the sites to scale, or every linear layer but the head; null: keys, values and the MLP's last layer, as the model calls them. */
@@ -25,16 +25,8 @@ export interface Ia3Settings {
 }
 
 const OPTIONS = {
-  targets: {
-    schema: wordList,
-    value: "A,B",
-    help: "layers to scale, or all-linear; keys, values and MLP outputs where none are named",
-  },
-  "feedforward-targets": {
-    schema: wordList,
-    value: "A,B",
-    help: "those of the targets that are scaled at their input; MLP outputs where none are named",
-  },
+  targets: optional<readonly string[]>(),
+  "feedforward-targets": optional<readonly string[]>(),
 } as const satisfies OptionRows;
 
 /** The usual layers by model type. @see HF PEFT `TRANSFORMERS_MODELS_TO_IA3_{TARGET,FEEDFORWARD}_MODULES_MAPPING`. */

@@ -23,18 +23,9 @@ export {
   methodOf,
   numVirtualTokens,
 } from "./method-of.ts";
-export {
-  defaultsOf,
-  METHOD_OPTIONS,
-  type MethodOption,
-  type MethodOptionDefaults,
-  type MethodOptionSchemas,
-  methodOptionDefaults,
-  methodOptionSchemas,
-} from "./method-options.ts";
 export { foldProjection, prefix } from "./prefix.ts";
 export { prompt } from "./prompt.ts";
-export { type AdapterFacts, type AdapterLibrary, type OptionRow, wordList } from "./record.ts";
+export type { AdapterFacts, AdapterLibrary } from "./record.ts";
 export {
   type Adapter,
   type AnyMethod as Method,
@@ -42,6 +33,7 @@ export {
   kindsOf,
   MERGEABLE,
   METHOD_NAMES,
+  METHOD_OPTIONS,
   METHOD_RECORDS,
   type MethodName,
   type MethodSettings,

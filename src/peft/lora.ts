@@ -1,5 +1,4 @@
 // LoRA: a low-rank update beside frozen linear layers (Hu et al. 2021), named and scaled as in HF PEFT.
-import * as z from "zod";
 import { ConfigError } from "../errors.ts";
 import { add, gather, matmul, reshape, transpose } from "../graph/index.ts";
 import { dropoutMask, flattenRows, type Hooks, type Site } from "../nn/index.ts";
@@ -10,7 +9,7 @@ import { renamedTargets, selectedSites } from "./formats/peft-targets.ts";
 import { maskSafeHooks } from "./mask-safe.ts";
 import { type LoraUpdate, mergedUpdates } from "./merge.ts";
 import { checkTargets, type Method, matchesTarget } from "./method.ts";
-import { type AdapterFormat, type MethodRecord, type OptionRows, wordList } from "./record.ts";
+import { type AdapterFormat, type MethodRecord, type OptionRows, option } from "./record.ts";
 
 export interface LoraOptions {
   readonly rank?: number;
@@ -47,17 +46,12 @@ export interface LoraSettings {
 }
 
 const OPTIONS = {
-  rank: { schema: z.int().min(1), default: 8, value: "N", help: "rank" },
-  alpha: { schema: z.number().positive(), default: 16, value: "X", help: "scale, as alpha / rank" },
-  dropout: { schema: z.number().min(0).lt(1), default: 0.1, value: "X", help: "dropout on its input" },
-  targets: { schema: wordList, default: ["query", "value"], value: "A,B", help: "linear layers, or all-linear" },
-  bias: {
-    schema: z.enum(["none", "all", "lora_only"]),
-    default: "none",
-    value: "none|all|lora_only",
-    help: "biases trained too",
-  },
-  rslora: { schema: z.boolean(), default: false, value: null, help: "scale by alpha / √rank" },
+  rank: option<number>(8),
+  alpha: option<number>(16),
+  dropout: option<number>(0.1),
+  targets: option<readonly string[]>(["query", "value"]),
+  bias: option<LoraSettings["bias"]>("none"),
+  rslora: option<boolean>(false),
 } as const satisfies OptionRows;
 
 /**

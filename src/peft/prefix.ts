@@ -1,5 +1,4 @@
 // Prefix tuning: trained keys and values in front of every attention's own (Li & Liang 2021), as in HF PEFT.
-import * as z from "zod";
 import { CheckpointError, ConfigError, UnsupportedError } from "../errors.ts";
 import { add, concat, expand, matmul, reshape, tanh, transpose, type Value } from "../graph/index.ts";
 import type { Site } from "../nn/index.ts";
@@ -8,7 +7,15 @@ import type { PrefixAdapter } from "./formats/adapter.ts";
 import { fromPeftPrompt, prefixTable, prefixTensors, toPeftPrompt } from "./formats/peft-prompt-format.ts";
 import { isHead, type Method } from "./method.ts";
 import { PROMPT_EMBEDDINGS, VIRTUAL_TOKENS, virtualTokenConfig, virtualTokenIssues } from "./prompt.ts";
-import type { AdapterFacts, AdapterFormat, AdapterPlace, MethodRecord, OptionRows } from "./record.ts";
+import {
+  type AdapterFacts,
+  type AdapterFormat,
+  type AdapterPlace,
+  type MethodRecord,
+  type OptionRows,
+  option,
+  optional,
+} from "./record.ts";
 
 export interface PrefixOptions {
   /** Trained keys and values in every attention; 60 by default, as in the paper's code. */
@@ -29,21 +36,8 @@ export interface PrefixSettings {
 
 const OPTIONS = {
   "virtual-tokens": VIRTUAL_TOKENS,
-  "prefix-projection": {
-    schema: z.boolean(),
-    default: false,
-    value: null,
-    help: "train an MLP that makes it; folded away on save",
-  },
-  "prefix-projection-size": {
-    schema: z.int().min(1),
-    value: "N",
-    help: "width of that MLP, instead of the hidden size",
-    conflict: (given) =>
-      given["prefix-projection"] === true
-        ? null
-        : { expected: "--prefix-projection, without which it means nothing", got: "none" },
-  },
+  "prefix-projection": option<boolean>(false),
+  "prefix-projection-size": optional<number>(),
 } as const satisfies OptionRows;
 
 /**

@@ -1,12 +1,18 @@
 // Prompt tuning: trained word embeddings in front of the text (Lester et al. 2021), placed and named as in HF PEFT.
-import * as z from "zod";
 import { ConfigError } from "../errors.ts";
 import { concat, expand, reshape, type Value } from "../graph/index.ts";
 import type { Init } from "../nn/index.ts";
 import type { PromptAdapter, VirtualTokenConfig } from "./formats/adapter.ts";
 import { fromPeftPrompt, toPeftPrompt } from "./formats/peft-prompt-format.ts";
 import { isHead, type Method } from "./method.ts";
-import type { AdapterFacts, AdapterFormat, MethodRecord, OptionRows } from "./record.ts";
+import {
+  type AdapterFacts,
+  type AdapterFormat,
+  type MethodRecord,
+  type OptionRows,
+  option,
+  optional,
+} from "./record.ts";
 
 export interface PromptOptions {
   /** Trained tokens in front of every text; 60 by default, as in the paper's code. */
@@ -26,32 +32,12 @@ export interface PromptSettings {
 }
 
 /** The setting that prompt and prefix share. */
-export const VIRTUAL_TOKENS = {
-  schema: z.int().min(1),
-  default: 60,
-  value: "N",
-  help: "trained tokens before the text",
-} as const;
+export const VIRTUAL_TOKENS = option<number>(60);
 
 const OPTIONS = {
   "virtual-tokens": VIRTUAL_TOKENS,
-  "prompt-init": {
-    schema: z.enum(["random", "text"]),
-    default: "random",
-    value: "random|text",
-    help: "what they begin as",
-    conflict: (given) =>
-      given["prompt-init"] === "text" && given["prompt-init-text"] === undefined
-        ? { expected: "--prompt-init-text TEXT, the words to begin as", got: "none" }
-        : null,
-  },
-  "prompt-init-text": {
-    schema: z.string().regex(/\S/, "some words"),
-    value: "TEXT",
-    help: "words to begin as, repeated or cut to fit",
-    conflict: (given) =>
-      given["prompt-init"] === "random" ? { expected: "--prompt-init text", got: "--prompt-init random" } : null,
-  },
+  "prompt-init": option<PromptSettings["init"]>("random"),
+  "prompt-init-text": optional<string>(),
 } as const satisfies OptionRows;
 
 /** The trained table `[P, D]`, under peft's name. */

@@ -1,6 +1,5 @@
 // What is known of a PEFT method, as one record: its settings, how it is built, folded into weights, stored and named.
 
-import * as z from "zod";
 import type { CheckpointIssue } from "../errors.ts";
 import type { StoredFormat } from "../graph/index.ts";
 import type { JsonObject } from "../hub/index.ts";
@@ -9,43 +8,32 @@ import type { Tensor, Weights } from "../tensor/index.ts";
 import type { StoredAdapter } from "./formats/adapter.ts";
 import type { Method, StoredMethod } from "./method.ts";
 
-/** One setting of a method: how it is checked, what it is where nobody says, and its flag. */
-export interface OptionRow {
-  readonly schema: z.ZodType;
+/** A value of a setting. */
+type OptionValue = string | number | boolean | readonly string[];
+
+/** A setting of a method by its key: the flag without `--`. Its check, flag and help are its row in `settings/table/method`. */
+export interface OptionRow<T extends OptionValue = OptionValue> {
   /** Absent: nothing, or what suits the model. */
-  readonly default?: string | number | boolean | readonly string[];
-  /** The value's name in help, `N` for whole numbers and `X` for others; null for a switch. */
-  readonly value: string | null;
-  /** Behind the method's name in help. */
-  readonly help: string;
-  /** What the setting needs beside the others that were given, and what it met; null when nothing speaks against it. */
-  readonly conflict?: (given: Readonly<Record<string, unknown>>) => Conflict | null;
+  readonly default?: T;
 }
 
-/** Why a setting has no place beside the others. */
-export interface Conflict {
-  readonly expected: string;
-  readonly got: string;
-}
+/** A setting that is `usual` where nobody says. */
+export const option = <T extends OptionValue>(usual: T): OptionRow<T> & { readonly default: T } => ({ default: usual });
 
-/** Settings by key: the flag without `--`. */
+/** A setting that is absent where nobody says. */
+export const optional = <T extends OptionValue>(): OptionRow<T> => ({});
+
+/** Settings by key. */
 export type OptionRows = Readonly<Record<string, OptionRow>>;
+
+type ValueOf<R> = R extends OptionRow<infer T> ? T : never;
 
 /** The values of a method's settings: those with a default are there, the others where they were given. */
 export type OptionValues<R extends OptionRows> = {
-  readonly [K in keyof R as R[K] extends { readonly default: unknown } ? K : never]: z.output<R[K]["schema"]>;
+  readonly [K in keyof R as R[K] extends { readonly default: unknown } ? K : never]: ValueOf<R[K]>;
 } & {
-  readonly [K in keyof R as R[K] extends { readonly default: unknown } ? never : K]?: z.output<R[K]["schema"]>;
+  readonly [K in keyof R as R[K] extends { readonly default: unknown } ? never : K]?: ValueOf<R[K]>;
 };
-
-/** A list, or words joined by commas. */
-export const wordList = z.union([
-  z.array(z.string().min(1)).min(1),
-  z
-    .string()
-    .min(1)
-    .transform((words) => words.split(",").map((word) => word.trim())),
-]);
 
 /** What a file format asks of the base model and of what was trained on it. */
 export interface AdapterFacts {

@@ -5,8 +5,7 @@ import { anyModel } from "../models/index.ts";
 import { buildTaskGraph } from "../tasks/index.ts";
 import { isHead } from "./method.ts";
 import { isAdded, methodOf } from "./method-of.ts";
-import { defaultsOf, METHOD_OPTIONS } from "./method-options.ts";
-import { METHOD_NAMES, METHOD_RECORDS, recordNamed, recordOf } from "./table.ts";
+import { type AnyRecord, METHOD_NAMES, METHOD_OPTIONS, METHOD_RECORDS, recordNamed, recordOf } from "./table.ts";
 
 const MODEL = anyModel({
   model_type: "bert",
@@ -32,22 +31,25 @@ test("settings of no method that is known are refused with those that are", () =
   expect(() => methodOf({ kind: "lora-2031" })).toThrow(/the method "lora-2031".*lora.*full/s);
 });
 
-test.each(RECORDS)("%s: defaults pass their own checks, and settings come back from values", (_, record) => {
-  const values = defaultsOf(record.options);
-  for (const [key, value] of Object.entries(values)) {
-    expect(record.options[key]!.schema.parse(value)).toEqual(value);
-    expect(METHOD_OPTIONS.get(key as never)!.methods).toContain(record);
-  }
+/** The values of settings that have a default. */
+const defaultsOf = ({ options }: AnyRecord) =>
+  Object.fromEntries(
+    Object.entries(options).flatMap(([key, row]) => (row.default === undefined ? [] : [[key, row.default]])),
+  ) as Parameters<AnyRecord["settingsFrom"]>[0];
+
+test.each(RECORDS)("%s: its settings are known, and come back from values", (_, record) => {
+  for (const key of Object.keys(record.options)) expect(METHOD_OPTIONS).toHaveProperty([key]);
+  const values = defaultsOf(record);
   const settings = record.settingsFrom(values);
   expect(settings.kind).toBe(record.kind);
-  expect(record.settingsFrom({ ...values, ...record.valuesOf(settings) })).toEqual(settings);
+  expect(record.settingsFrom({ ...values, ...record.valuesOf(settings) } as typeof values)).toEqual(settings);
   expect(record.valuesOf(settings)).toEqual(expect.objectContaining(values));
   expect(record.build(settings).settings).toEqual(settings);
   expect(methodOf(JSON.parse(JSON.stringify(settings)) as typeof settings).settings).toEqual(settings);
 });
 
 test.each(RECORDS)("%s: what it adds to a model is known as added, and nothing of the model is", (_, record) => {
-  const settings = record.settingsFrom(defaultsOf(record.options));
+  const settings = record.settingsFrom(defaultsOf(record));
   const method = record.build(record.onModel?.(settings, MODEL.facts) ?? settings);
   const head = { kind: "classification", numLabels: 2 } as const;
   const names = (of: typeof method) => buildTaskGraph({ model: MODEL, method: of, head }).parameters;

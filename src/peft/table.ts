@@ -16,8 +16,14 @@ const RECORDS = [LORA, IA3, ADAPTER, PROMPT, PREFIX, HEAD, FULL] as const;
 
 type KnownRecord = (typeof RECORDS)[number];
 
-/** The rows of each method's settings. */
-export type KnownOptions = KnownRecord["options"];
+/** Every setting that some method reads, by key. LoRA's defaults stand for keys that IA3 reads too, which has none. */
+export const METHOD_OPTIONS = {
+  ...IA3.options,
+  ...LORA.options,
+  ...ADAPTER.options,
+  ...PROMPT.options,
+  ...PREFIX.options,
+} as const;
 
 /** Settings of a method, as stored beside an adapter. */
 export type MethodSettings = ReturnType<KnownRecord["build"]>["settings"];

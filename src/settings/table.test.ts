@@ -3,6 +3,7 @@ import * as fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { glueTask } from "../data/index.ts";
 import { ConfigError } from "../errors.ts";
+import { METHOD_RECORDS } from "../peft/index.ts";
 import { checkInput } from "./schema.ts";
 import { resolvePartial, resolveSettings } from "./settings.ts";
 import {
@@ -92,6 +93,21 @@ function valuesOf(kind: Kind): fc.Arbitrary<unknown> {
       return fc.constantFrom("a", "runs/b", "a b");
   }
 }
+
+test("every option of every method has a row, which its methods read, and no row of another has a method's default", () => {
+  const options = new Set(METHOD_RECORDS.flatMap(({ options: rows }) => Object.keys(rows)));
+  const rows = ROWS.filter(([, { option }]) => option === "method");
+  expect(new Set(rows.map(([key]) => key))).toEqual(options);
+  for (const [key, { methods, default: usual }] of rows) {
+    const readers = METHOD_RECORDS.filter((record) => key in record.options).map(({ kind }) => kind);
+    expect(new Set(methods?.filter((name) => name !== "qlora")), key).toEqual(new Set(readers));
+    const own = METHOD_RECORDS.map((record) => record.options[key]?.default).filter((value) => value !== undefined);
+    expect(
+      own.every((value) => value === usual),
+      key,
+    ).toBe(true);
+  }
+});
 
 test("what settings are written as resolves to the same settings", () => {
   const keys = SETTINGS_KEYS.filter((key) => SETTINGS[key].affects !== "call");

@@ -1,4 +1,5 @@
 // Settings of the method: what is trained, and the options of each method.
+import { METHOD_OPTIONS } from "../../peft/index.ts";
 import { count, number, oneOf, parsed, someOf, words, yesNo } from "./kinds.ts";
 import { METHODS, methodsWith, STORED_FORMATS } from "./names.ts";
 import { type Setting, TRAINING } from "./setting.ts";
@@ -63,25 +64,31 @@ export const METHOD_SETTINGS = {
     ],
     commands: TRAINING,
   },
-  rank: { ...COMMON, kind: count(), default: 8, help: "Give LoRA updates this rank.", methods: methodsWith("rank") },
+  rank: {
+    ...COMMON,
+    kind: count(),
+    default: METHOD_OPTIONS.rank.default,
+    help: "Give LoRA updates this rank.",
+    methods: methodsWith("rank"),
+  },
   alpha: {
     ...COMMON,
     kind: number({ above: 0 }),
-    default: 16,
+    default: METHOD_OPTIONS.alpha.default,
     help: "Scale LoRA updates by alpha / rank.",
     methods: methodsWith("alpha"),
   },
   dropout: {
     ...COMMON,
     kind: number({ min: 0, below: 1 }),
-    default: 0.1,
+    default: METHOD_OPTIONS.dropout.default,
     help: "Drop inputs of LoRA updates with this probability.",
     methods: methodsWith("dropout"),
   },
   targets: {
     ...COMMON,
     kind: words(),
-    default: ["query", "value"],
+    default: METHOD_OPTIONS.targets.default,
     help: "Adapt these linear layers with LoRA or IA3; all-linear names every one. IA3's own are keys, values and the MLP's output.",
     methods: methodsWith("targets"),
   },
@@ -94,14 +101,14 @@ export const METHOD_SETTINGS = {
   bias: {
     ...COMMON,
     kind: oneOf(["none", "all", "lora_only"]),
-    default: "none",
+    default: METHOD_OPTIONS.bias.default,
     help: "Train these biases beside the LoRA updates.",
     methods: methodsWith("bias"),
   },
   rslora: {
     ...COMMON,
     kind: yesNo(),
-    default: false,
+    default: METHOD_OPTIONS.rslora.default,
     help: "Scale LoRA updates by alpha / √rank, in place of alpha / rank.",
     methods: methodsWith("rslora"),
   },
@@ -119,28 +126,28 @@ export const METHOD_SETTINGS = {
   "adapter-kind": {
     ...COMMON,
     kind: oneOf(["pfeiffer", "houlsby"]),
-    default: "pfeiffer",
+    default: METHOD_OPTIONS["adapter-kind"].default,
     help: "Place adapters behind the MLP, or with houlsby behind attention too.",
     methods: methodsWith("adapter-kind"),
   },
   "reduction-factor": {
     ...COMMON,
     kind: number({ min: 1 }),
-    default: 16,
+    default: METHOD_OPTIONS["reduction-factor"].default,
     help: "Divide the hidden size by this for the size of an adapter's bottleneck.",
     methods: methodsWith("reduction-factor"),
   },
   "virtual-tokens": {
     ...COMMON,
     kind: count(),
-    default: 60,
+    default: METHOD_OPTIONS["virtual-tokens"].default,
     help: "Put this many trained tokens before the text.",
     methods: methodsWith("virtual-tokens"),
   },
   "prompt-init": {
     ...COMMON,
     kind: oneOf(["random", "text"]),
-    default: "random",
+    default: METHOD_OPTIONS["prompt-init"].default,
     help: "Start the prompt from random values, or from the words of --prompt-init-text.",
     methods: methodsWith("prompt-init"),
     needs: [
@@ -164,7 +171,7 @@ export const METHOD_SETTINGS = {
   "prefix-projection": {
     ...COMMON,
     kind: yesNo(),
-    default: false,
+    default: METHOD_OPTIONS["prefix-projection"].default,
     help: "Train an MLP that computes the prefix; it is folded into the prefix when the run is saved.",
     methods: methodsWith("prefix-projection"),
   },
