@@ -3,7 +3,8 @@
     compare.py OLD NEW       exits 1 and names what differs; every record of OLD must be in NEW
 
 Tensors and numbers may differ by rounding: 1e-5 of the largest entry, and eight times the recorded noise of gradients and trained values, which
-PyTorch on another processor (without AVX-512) uses up to six of. Largest entries of gradients may differ by 1e-4 (with ε = 1e-7, which is steep, by 1e-2), counts of activations about a threshold by four, and shares by as
+PyTorch on another processor (without AVX-512, or of another maker) uses up to six of; with ε = 1e-7, which is steep, 32 times the noise, of
+which up to fourteen were used. Largest entries of gradients may differ by 1e-4 (with ε = 1e-7, which is steep, by 1e-2), counts of activations about a threshold by four, and shares by as
 many. Versions and noise itself are not compared.
 """
 
@@ -33,7 +34,7 @@ def tensor_faults(old: pathlib.Path, new: pathlib.Path, noise: dict[str, float])
         if a.shape != b.shape:
             yield f"{name}: {list(a.shape)}, {list(b.shape)}"
             continue
-        gap, allowed = (a - b).abs().max().item(), 1e-5 * a.abs().max().item() + 8 * noise.get(name, 0.0)
+        gap, allowed = (a - b).abs().max().item(), 1e-5 * a.abs().max().item() + (32 if "1e-7/" in name else 8) * noise.get(name, 0.0)
         if gap > allowed:
             yield f"{name}: differs by {gap:.1e}, allowed {allowed:.1e}"
 
@@ -70,8 +71,9 @@ def main():
         tensors = file.with_suffix(".safetensors").name
         found = [*scalar_faults(a, b, ""), *tensor_faults(old / tensors, new / tensors, noises(a))]
         faults += [f"{file.stem} {fault}" for fault in found]
-    print("\n".join(faults) or f"{len(records)} records agree")
-    sys.exit(1 if faults else 0)
+    if faults:
+        sys.exit("\n".join(faults))
+    print(f"{len(records)} records agree")
 
 
 if __name__ == "__main__":
