@@ -9,6 +9,7 @@ import { wordsOf } from "./tables/list-cells.ts";
 import { looksPrinted } from "./tables/python-literal.ts";
 import { type Cell, type CellFault, placeOf, type Table, type TableRow } from "./tables/row.ts";
 import { openTable } from "./tables/table.ts";
+import { readSquad } from "./tasks/squad.ts";
 import { wishes } from "./wishes.ts";
 
 /** The text of a row, or its words; for a question the question, with its context as the pair. */
@@ -30,12 +31,14 @@ export interface TextTable {
 export type TextOptions = Pick<DatasetOptions, "task" | "textColumn" | "pairColumn" | "sourceColumn">;
 
 /**
- * Opens a table for its texts. A row of JSON may have a `pair` where the task is not one of pairs.
+ * Opens a table for its texts. A row of JSON may have a `pair` where the task is not one of pairs; for questions it may be SQuAD's
+ * document, whose rows have the columns id, question and context.
  * @throws {DataError} naming the columns that are missing, those there are and the flag. Errors as `openTable`.
  */
 export async function openTexts(files: Files, path: string, options: TextOptions): Promise<TextTable> {
   const table = await openTable(files, path);
   const task = draftTask(options.task);
+  if (task.kind === "question-answering" && table.columns.includes("paragraphs")) return documentTexts(files, path);
   const isWords = task.lists === "tags";
   const { text, pair } =
     task.kind === "question-answering"
@@ -51,6 +54,18 @@ export async function openTexts(files: Files, path: string, options: TextOptions
         const first = isWords && isListed(cell) ? wordsIn(table, row, text) : { text: textIn(table, row, text) };
         yield { ...first, ...(pair === null ? {} : { pair: textIn(table, row, pair) }), cells: row.cells };
       }
+    },
+  };
+}
+
+async function documentTexts(files: Files, file: string): Promise<TextTable> {
+  const { examples } = await readSquad(files, file, false);
+  return {
+    file,
+    columns: ["id", "question", "context"],
+    async *rows() {
+      for (const { text, pair = "", question } of examples)
+        yield { text, pair, cells: [question?.id ?? null, text, pair] };
     },
   };
 }

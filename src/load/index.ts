@@ -30,6 +30,6 @@ export { methodOver } from "./quantized-base.ts";
 export { isExtra, methodOnBase, methodOnModel, runExtras, withExtras } from "./run-method.ts";
 export type { RunOverrides, RunTarget } from "./target.ts";
 export { targetData } from "./target-data.ts";
-export { headOf, knownTask, tableTasks, tasksOfHead } from "./target-head.ts";
+export { headOf, knownTask, requireTask, tableTasks, tasksOfHead } from "./target-head.ts";
 export { writeTrainedPart } from "./trained-part.ts";
 export { checkPositions, initTokenIds } from "./virtual-tokens.ts";

@@ -53,6 +53,11 @@ export function headOf(task: Pick<Task, "name" | "kind" | "labels">, base: Named
   return { kind: head.kind, ...(record.hasClasses ? { numLabels: task.labels.length } : {}) };
 }
 
+/** @throws {ConfigError} when such a model cannot do the task. */
+export function requireTask(task: TaskName, base: NamedModel): void {
+  if (headRecordFor(taskNamed(task), base) === null) throw cannotDo(task, base);
+}
+
 function cannotDo(task: string, { name, model }: NamedModel): ConfigError {
   const { modelType } = model.config;
   const [expected, others] = model.writes

@@ -1,11 +1,13 @@
 // A table of one's own, from deft init to a table with the answers: what is guessed trains and predicts, and what is refused leaves nothing.
-import { mkdtemp, readFile, rm } from "node:fs/promises";
+import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { gzipSync } from "node:zlib";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { openTable } from "../../src/data/index.ts";
 import { nodeFiles } from "../../src/hub/files-node.ts";
 import { deft, filesBelow } from "../support/command.ts";
+import { tinySeq2seq, tinySquad, writeTinyT5 } from "../support/tiny-answers.ts";
 import { tinyExamples, writeFiles, writeTinyModel } from "../support/tiny-model.ts";
 import { jsonLines, tinyLabelled, tinyTagged } from "../support/tiny-words.ts";
 
@@ -20,6 +22,7 @@ const newRows = NEW.map(({ text }, i) => `${i},"${text}, ""said""",${i}.5`);
 beforeAll(async () => {
   folder = await mkdtemp(join(tmpdir(), "deft-own-"));
   await writeTinyModel(at("model"));
+  await writeTinyT5(at("t5"));
   const rows = tinyExamples(60, 1).map(({ text, label }, i) => `${i},"${text}",${label === 1 ? "good" : "bad"}`);
   await writeFiles(folder, {
     "reviews.csv": ["id,opinion,verdict", ...rows, ""].join("\n"),
@@ -89,25 +92,53 @@ describe("deft init of data", () => {
     });
   });
 
-  test.each(["words", "labels", "scores", "squad"])(
-    "%s: what is proposed trains and answers the same file",
-    async (name) => {
-      const data = at(`${name}.${name === "scores" ? "csv" : "jsonl"}`);
-      const run = at(`run-${name}`);
-      const made = await deft("init", data, at(`${name}.yaml`), "--model", at("model"), "--output", run, "-q");
-      expect({ code: made.code, err: made.err }).toEqual({ code: 0, err: "" });
-      const trained = await deft("train", at(`${name}.yaml`), ...STEPS, "--max-length", "48");
-      expect({ code: trained.code, err: trained.err }).toEqual({ code: 0, err: "" });
-      const to = at(`${name}-answers.jsonl`);
-      const { code } = await deft("predict", run, "--input", data, "--output", to, ...ONE, "-q");
-      expect(code).toBe(0);
-      const before = await rowsOf(data.slice(folder.length + 1));
-      const after = await rowsOf(`${name}-answers.jsonl`);
-      expect(after.rows).toHaveLength(before.rows.length);
-      expect(after.columns).toContain("prediction");
-      expect(after.rows.map((cells) => cells.slice(0, before.columns.length))).toEqual(before.rows);
-    },
-  );
+  test.each([
+    ["words.jsonl", "model"],
+    ["labels.jsonl", "model"],
+    ["scores.csv", "model"],
+    ["squad.jsonl", "model"],
+    ["squad.jsonl", "t5"],
+    ["reviews.csv", "t5"],
+  ])("%s on %s: what is proposed trains and answers the same file", async (file, model) => {
+    const data = at(file);
+    const name = `${file.split(".")[0]}-${model}`;
+    const run = at(`run-${name}`);
+    const made = await deft("init", data, at(`${name}.yaml`), "--model", at(model), "--output", run, "-q");
+    expect({ code: made.code, err: made.err }).toEqual({ code: 0, err: "" });
+    const trained = await deft("train", at(`${name}.yaml`), ...STEPS, "--max-length", "48");
+    expect({ code: trained.code, err: trained.err }).toEqual({ code: 0, err: "" });
+    const to = at(`${name}-answers.jsonl`);
+    const { code } = await deft("predict", run, "--input", data, "--output", to, ...ONE, "-q");
+    expect(code).toBe(0);
+    const before = await rowsOf(file);
+    const after = await rowsOf(`${name}-answers.jsonl`);
+    expect(after.rows).toHaveLength(before.rows.length);
+    expect(after.columns).toContain("prediction");
+    expect(after.rows.map((cells) => cells.slice(0, before.columns.length))).toEqual(before.rows);
+  });
+
+  test("refuses a task that the model cannot do, given or guessed", async () => {
+    await writeFiles(folder, { "texts.jsonl": tinySeq2seq(80, 1) });
+    const rows = tinyExamples(60, 1).map(({ text }, i) => ({
+      article: `${text} ${text} ${text} ${text}`,
+      summary: `${text} ${i}`,
+    }));
+    await writeFiles(folder, { "sums.jsonl": jsonLines(rows) });
+    const before = await filesBelow(folder);
+    for (const [args, message] of [
+      [
+        ["reviews.csv", "--model", at("t5"), "--task", "text-classification"],
+        "expected an encoder (bert, roberta), got",
+      ],
+      [["texts.jsonl", "--model", at("model"), "--task", "seq2seq"], "expected an encoder–decoder (t5), got"],
+      [["sums.jsonl", "--model", at("model")], "--model: expected an encoder–decoder (t5), because summary is a text"],
+    ] as const) {
+      const { code, out, err } = await deft("init", at(args[0]), at("never.yaml"), ...args.slice(1));
+      expect({ code, out }).toEqual({ code: 2, out: "" });
+      expect(err).toContain(message);
+    }
+    expect(await filesBelow(folder)).toEqual(before);
+  });
 
   test("refuses a file that is there, data that are not, and data twice; nothing is written", async () => {
     const before = await filesBelow(folder);
@@ -184,6 +215,32 @@ describe("deft predict of a table", () => {
     expect(tsv.columns).toEqual(["said", "list", "prediction", "score"]);
     expect(tsv.rows[0]!.slice(0, 2)).toEqual([`${NEW[0]!.text} so`, "[1]"]);
     expect((await rowsOf("b.jsonl")).rows[0]!.slice(0, 2)).toEqual([`${NEW[0]!.text}\tso`, [1]]);
+  });
+
+  test("reads Parquet, whose nested cells are JSON in a CSV", async () => {
+    const input = "test/golden/data/features.parquet";
+    const asked = ["--input", input, "--text-column", "text", ...ONE, "-q"];
+    expect(await deft("predict", at("run"), ...asked, "--output", at("p.csv"))).toMatchObject({ code: 0 });
+    const { columns, rows } = await rowsOf("p.csv");
+    expect(columns.slice(0, 4)).toEqual(["text", "label", "tags", "answers"]);
+    expect(rows).toHaveLength(4);
+    expect(rows[0]!.slice(0, 4)).toEqual(["one", "1", "[0,1]", '{"text":["o"],"answer_start":[0]}']);
+  });
+
+  test("reads gzipped files, and SQuAD's document for a run that answers questions", async () => {
+    await writeFile(at("new.csv.gz"), gzipSync(await readFile(at("new.csv"))));
+    const packed = await deft("predict", at("run"), "--input", at("new.csv.gz"), "--output", at("g.csv"), ...ONE, "-q");
+    expect(packed).toMatchObject({ code: 0 });
+    expect((await rowsOf("g.csv")).rows).toHaveLength(NEW.length);
+    await writeFiles(folder, { "dev.json": tinySquad(5, 2) });
+    const base = ["predict", at("run-squad-model"), "--input", at("dev.json"), ...ONE];
+    expect(await deft(...base, "--output", at("s.jsonl"), "-q")).toMatchObject({ code: 0, err: "" });
+    const { columns, rows } = await rowsOf("s.jsonl");
+    expect(columns.slice(0, 4)).toEqual(["id", "question", "context", "prediction"]);
+    expect(rows.map(([id, question]) => [id, question])).toEqual(
+      Array.from({ length: 5 }, (_, i) => [`2-${i}`, "what is it"]),
+    );
+    expect((await deft(...base)).out.trim().split("\n")).toHaveLength(5);
   });
 
   test("JSON lines with the key text are read as before, and have the run's column where they have both", async () => {

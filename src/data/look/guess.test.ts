@@ -112,6 +112,29 @@ describe("guessData", () => {
     expect(await guessed(jsonl(row))).toMatchObject({ task: "seq2seq", columns: { sourceColumn, targetColumn } });
   });
 
+  test.each<readonly [string, string, GivenRoles, (i: number) => Row]>([
+    ["labels", "text label", {}, (i) => ({ text: short(i), label: i % 2 ? "good" : "bad" })],
+    ["few answers", "source target", {}, (i) => ({ source: short(i), target: i % 2 ? "yes" : "no" })],
+    ["texts", "article highlights", {}, (i) => ({ article: long(i), highlights: short(i) })],
+    ["a column that was named", "text mood", { labelColumn: "mood" }, (i) => ({ text: short(i), mood: `m${i % 3}` })],
+    ["the task", "source target", { task: "seq2seq", writes: false }, (i) => ({ source: short(i), target: i % 2 })],
+  ])("for a model that writes, %s are written", async (_, columns, given, row) => {
+    const [sourceColumn, targetColumn] = columns.split(" ");
+    expect(await guessed(jsonl(row), { writes: true, ...given })).toMatchObject({
+      task: "seq2seq",
+      columns: { sourceColumn, targetColumn },
+      classes: null,
+    });
+  });
+
+  test("a model that writes answers questions over contexts, and needs one column to read", async () => {
+    const answers = { text: ["a"], answer_start: [0] };
+    const questions = jsonl((i) => ({ question: short(i), context: long(i), answers }));
+    expect(await guessed(questions, { writes: true })).toMatchObject({ task: "squad" });
+    const pairs = jsonl((i) => ({ sentence1: short(i), sentence2: short(i + 99), label: i % 2 }));
+    await expect(guessed(pairs, { writes: true })).rejects.toThrow(/--source-column NAME --target-column NAME/);
+  });
+
   test("squad: rows and documents", async () => {
     const answers = { text: ["a"], answer_start: [0] };
     expect(await guessed(jsonl((i) => ({ question: short(i), context: long(i), answers })))).toMatchObject({

@@ -20,7 +20,7 @@ import {
 /** What data seem to be for. */
 export interface Guess {
   readonly task: string;
-  readonly columns: Omit<GivenRoles, "task">;
+  readonly columns: Omit<GivenRoles, "task" | "writes">;
   /** With the rows that have them, in their order; null where the task has none, or where they are GLUE's. */
   readonly classes: readonly ClassCount[] | null;
   /** Why it is that task, in words. */
@@ -43,6 +43,7 @@ export function guessData(look: Look, given: GivenRoles): Guess {
     if (task === "squad")
       throw undecided(look, "a task for these columns; squad needs question, context and answers", ["--task"]);
   }
+  if (task === undefined && given.writes === true) return textToText(look, given, false) ?? labelsToWrite(look, given);
   if (task === "token-classification" || (task === undefined && given.pairColumn === undefined)) {
     const found = taggedWords(look, given);
     if (found !== null) return found;
@@ -105,7 +106,8 @@ function textToText(look: Look, given: GivenRoles, must: boolean): Guess | null 
   const target =
     given.targetColumn === undefined
       ? namedColumn(
-          texts.filter(({ name }) => name !== given.sourceColumn),
+          // where texts are to be written, a name says it of a column of few different words too
+          (must ? usableColumns(look) : texts).filter(({ name }) => name !== given.sourceColumn),
           TARGET_NAMES,
         )
       : givenColumn(look, "--target-column", given.targetColumn);
@@ -134,6 +136,17 @@ function textToText(look: Look, given: GivenRoles, must: boolean): Guess | null 
   }
   const columns = { sourceColumn: source.name, targetColumn: left.name };
   return { task: "seq2seq", columns, classes: null, why: `${left.name} is a text to write for ${source.name}` };
+}
+
+/** For a model that writes: labels are texts to write. */
+function labelsToWrite(look: Look, given: GivenRoles): Guess {
+  const { textColumn, pairColumn, labelColumn } = labelled(look, { ...given, writes: undefined }).columns;
+  const flags = ["--source-column", "--target-column"];
+  if (pairColumn !== undefined || textColumn === undefined || labelColumn === undefined || labelColumn.includes(","))
+    throw undecided(look, "one column of texts to read and one of texts to write, for a model that writes", flags);
+  const columns = { sourceColumn: textColumn, targetColumn: labelColumn };
+  const why = `the model writes, and ${labelColumn} is what to write for ${textColumn}`;
+  return { task: "seq2seq", columns, classes: null, why };
 }
 
 /** Texts with a label each, or several. */

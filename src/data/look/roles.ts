@@ -12,6 +12,8 @@ export interface GivenRoles {
   readonly labelColumn?: string | undefined;
   readonly sourceColumn?: string | undefined;
   readonly targetColumn?: string | undefined;
+  /** Whether the model writes texts; undefined where it is not known. */
+  readonly writes?: boolean | undefined;
 }
 
 /** The error where the columns leave something open: `flags` settle it, `such` are the columns that may be meant. */

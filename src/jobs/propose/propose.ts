@@ -1,7 +1,11 @@
 // Settings proposed for data: the task and its columns, a model, and what the classes and the lengths of the texts ask for.
 import { type ClassCount, type Guess, guessData, type Look, lookAt } from "../../data/index.ts";
+import { ConfigError } from "../../errors.ts";
+import { requireTask } from "../../load/index.ts";
+import { anyModel, type Model } from "../../models/index.ts";
 import type { Environment } from "../../runs/index.ts";
-import type { SettingsInput } from "../../settings/index.ts";
+import type { SettingsInput, TaskName } from "../../settings/index.ts";
+import { type Files, joinPath } from "../../tensor/index.ts";
 import { fittingLength } from "./lengths.ts";
 
 /** Settings for data that were looked at. */
@@ -10,6 +14,11 @@ export interface Proposal {
   readonly settings: SettingsInput;
   /** What was found, a line each. */
   readonly found: readonly string[];
+}
+
+interface LocalModel {
+  readonly name: string;
+  readonly model: Model;
 }
 
 /** A model that reads, and one that writes, where none is given. */
@@ -31,14 +40,17 @@ export async function proposeSettings(
 ): Promise<Proposal> {
   const { files } = environment;
   const look = await lookAt(files, data, given.task);
+  const model = await localModel(files, given.model);
   const guess = guessData(look, {
     task: given.task,
+    writes: model?.model.writes,
     textColumn: given["text-column"],
     pairColumn: given["pair-column"],
     labelColumn: given["label-column"],
     sourceColumn: given["source-column"],
     targetColumn: given["target-column"],
   });
+  if (model !== null) checkModel(model, guess, given.task);
   const settings: Record<string, unknown> = { data, task: guess.task, ...columnSettings(guess), ...given };
   const found = [lookLine(look), ...guessLines(look, guess)];
   const weights = given["class-weights"] === undefined ? unbalanced(guess) : null;
@@ -59,6 +71,25 @@ export async function proposeSettings(
   if (given.output === undefined) settings["output"] = await freeFolder(environment, data);
   const guessed = Object.entries(settings).filter(([key]) => given[key as keyof SettingsInput] === undefined);
   return { settings: Object.fromEntries(guessed), found };
+}
+
+/** The model where it is a folder here: nothing is fetched for a guess. Errors as `anyModel`. */
+async function localModel(files: Files, name: string | undefined): Promise<LocalModel | null> {
+  const file = name === undefined ? null : joinPath(name, "config.json");
+  if (file === null || (await files.stat(file)) === null) return null;
+  return { name: name!, model: anyModel(JSON.parse(await files.readText(file)), file) };
+}
+
+/** @throws {ConfigError} where such a model cannot do the task that was given or guessed. */
+function checkModel(model: LocalModel, { task, why }: Guess, asked: TaskName | undefined): void {
+  if (asked !== undefined || task !== "seq2seq" || model.model.writes) {
+    requireTask(task as TaskName, model);
+    return;
+  }
+  const got = `${model.name} (${model.model.facts.modelType}), which writes nothing`;
+  throw new ConfigError([{ path: "--model", expected: `an encoder–decoder (t5), because ${why}`, got }], {
+    hint: "Give another model, or say what the columns are for with --task.",
+  });
 }
 
 function columnSettings({ columns }: Guess): SettingsInput {
