@@ -1,6 +1,9 @@
 // The reference side of the parity tests: the Python with PyTorch, and the real MiniLM checkpoint.
 import { spawn } from "node:child_process";
 import { existsSync } from "node:fs";
+import { connect, type Socket } from "node:net";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { describe, test } from "vitest";
 
@@ -72,34 +75,105 @@ export async function hasBitsandbytes(): Promise<boolean> {
 }
 
 /**
- * What a script, by its path in the repository, writes to stdout.
+ * What a script, by its path in the repository, writes to stdout. It runs in a process forked from one that has imported PyTorch and
+ * transformers already; code (`-c`), and scripts with an environment of their own, in a new one.
  *
  * @param options.interpreter - `python()` by default.
  * @throws {Error} with the end of stderr when the script fails.
  */
-export function runPython(
+export async function runPython(
   script: string,
   args: readonly string[] = [],
   options: { readonly interpreter?: string; readonly env?: Readonly<Record<string, string>> } = {},
 ): Promise<string> {
   const interpreter = options.interpreter ?? python();
-  if (interpreter === null) return Promise.reject(new Error(absent(PYTHON)));
-  const env = { ...process.env, PYTHONWARNINGS: "ignore", PYTHONHASHSEED: "0", HF_HUB_OFFLINE: "1", ...options.env };
+  if (interpreter === null) throw new Error(absent(PYTHON));
+  const isForked = script !== "-c" && options.env === undefined && process.platform !== "win32";
+  const { code, stdout, stderr } = isForked
+    ? await runForked(interpreter, script, args)
+    : await runAlone(interpreter, [script, ...args], options.env);
+  if (code === 0) return stdout;
+  throw new Error(`${script} ${args.join(" ")}: expected exit code 0, got ${code}\n${stderr.slice(-4000)}`);
+}
+
+interface Ended {
+  readonly code: number | null;
+  readonly stdout: string;
+  readonly stderr: string;
+}
+
+const environmentWith = (env: Readonly<Record<string, string>> = {}) => ({
+  ...process.env,
+  PYTHONWARNINGS: "ignore",
+  PYTHONHASHSEED: "0",
+  HF_HUB_OFFLINE: "1",
+  ...env,
+});
+
+function runAlone(
+  interpreter: string,
+  argv: readonly string[],
+  env?: Readonly<Record<string, string>>,
+): Promise<Ended> {
   return new Promise((resolve, reject) => {
-    const child = spawn(interpreter, [script, ...args], { cwd: ROOT, env, stdio: ["ignore", "pipe", "pipe"] });
-    let stdout = "";
-    let stderr = "";
-    child.stdout.setEncoding("utf8").on("data", (text: string) => {
-      stdout += text;
-    });
-    child.stderr.setEncoding("utf8").on("data", (text: string) => {
-      stderr = (stderr + text).slice(-4000);
-    });
+    const child = spawn(interpreter, argv, { cwd: ROOT, env: environmentWith(env), stdio: ["ignore", "pipe", "pipe"] });
+    const text = { stdout: "", stderr: "" };
+    for (const name of ["stdout", "stderr"] as const)
+      child[name].setEncoding("utf8").on("data", (piece: string) => {
+        text[name] += piece;
+      });
     child.on("error", reject);
-    child.on("close", (code) => {
-      if (code === 0) resolve(stdout);
-      else reject(new Error(`${script} ${args.join(" ")}: expected exit code 0, got ${code}\n${stderr}`));
+    child.on("close", (code) => resolve({ code, ...text }));
+  });
+}
+
+/** What the scripts import of large libraries. */
+const IMPORTS = ["torch", "transformers", "safetensors.torch"];
+const MODELS = ["bert", "roberta", "t5"].map((name) => `transformers.models.${name}.modeling_${name}`);
+/** A server on a busy machine takes as long to start. */
+const START_MS = 300_000;
+
+/** Runs a script at the server of this test run, which is started where there is none. */
+async function runForked(interpreter: string, script: string, args: readonly string[]): Promise<Ended> {
+  const isAdapters = interpreter === adaptersPython();
+  // workers of one test run have one parent, and so one server
+  const socket = join(tmpdir(), `deft-python-${process.ppid}-${isAdapters ? "adapters" : "reference"}.sock`);
+  const until = Date.now() + START_MS;
+  let wasStarted = false;
+  for (;;) {
+    const connection = await connected(socket);
+    if (connection !== null) return await askedOf(connection, JSON.stringify({ script, args }));
+    if (!wasStarted) {
+      wasStarted = true;
+      const libraries = [...IMPORTS, isAdapters ? "adapters" : "peft", ...MODELS];
+      const argv = ["test/support/python_server.py", socket, String(process.ppid), ...libraries];
+      spawn(interpreter, argv, { cwd: ROOT, env: environmentWith(), stdio: "ignore", detached: true }).unref();
+    }
+    if (Date.now() > until)
+      throw new Error(`${interpreter} test/support/python_server.py: expected to listen at ${socket}`);
+    await new Promise((resolve) => setTimeout(resolve, 100));
+  }
+}
+
+function connected(path: string): Promise<Socket | null> {
+  return new Promise((resolve) => {
+    const connection = connect(path, () => resolve(connection));
+    connection.once("error", () => resolve(null));
+  });
+}
+
+function askedOf(connection: Socket, request: string): Promise<Ended> {
+  return new Promise((resolve, reject) => {
+    let answer = "";
+    connection.setEncoding("utf8").on("data", (piece: string) => {
+      answer += piece;
     });
+    connection.once("error", reject);
+    connection.once("close", () => {
+      if (answer === "") reject(new Error(`${request}: expected an answer of the Python server, got none`));
+      else resolve(JSON.parse(answer) as Ended);
+    });
+    connection.write(`${request}\n`);
   });
 }
 
