@@ -75,8 +75,8 @@ export async function hasBitsandbytes(): Promise<boolean> {
 }
 
 /**
- * What a script, by its path in the repository, writes to stdout. It runs in a process forked from one that has imported PyTorch and
- * transformers already; code (`-c`), and scripts with an environment of their own, in a new one.
+ * What a script, by its path in the repository, or the code behind `-c` writes to stdout. It runs in a process forked from one that has
+ * imported PyTorch and transformers already; with an environment of its own in a new one.
  *
  * @param options.interpreter - `python()` by default.
  * @throws {Error} with the end of stderr when the script fails.
@@ -88,7 +88,7 @@ export async function runPython(
 ): Promise<string> {
   const interpreter = options.interpreter ?? python();
   if (interpreter === null) throw new Error(absent(PYTHON));
-  const isForked = script !== "-c" && options.env === undefined && process.platform !== "win32";
+  const isForked = options.env === undefined && process.platform !== "win32";
   const { code, stdout, stderr } = isForked
     ? await runForked(interpreter, script, args)
     : await runAlone(interpreter, [script, ...args], options.env);

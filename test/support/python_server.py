@@ -3,7 +3,7 @@
     python_server.py SOCKET OWNER LIBRARY...    until the process OWNER ends
 
 A connection sends one line of JSON, {"script", "args"}, and is answered by one: {"code", "stdout", "stderr"}. Each script runs as
-`python SCRIPT ARGS` would: __main__, its own folder first on the path, exit codes as of sys.exit and of errors that nobody catches.
+`python SCRIPT ARGS` or `python -c CODE ARGS` would: __main__, its own folder first on the path, exit codes as of sys.exit and of errors that nobody catches.
 """
 
 import fcntl
@@ -22,10 +22,16 @@ import traceback
 
 def run(script: str, arguments: list[str]) -> int:
     """The script in this process; its exit code."""
-    sys.argv = [script, *arguments]
-    sys.path[0] = str(pathlib.Path(script).resolve().parent)
     try:
-        runpy.run_path(script, run_name="__main__")
+        if script == "-c":
+            sys.argv = ["-c", *arguments[1:]]
+            sys.path[0] = ""
+            code = compile(arguments[0], "<string>", "exec")
+            exec(code, {"__name__": "__main__", "__builtins__": __builtins__})
+        else:
+            sys.argv = [script, *arguments]
+            sys.path[0] = str(pathlib.Path(script).resolve().parent)
+            runpy.run_path(script, run_name="__main__")
         return 0
     except SystemExit as end:
         if end.code is None or isinstance(end.code, int):
