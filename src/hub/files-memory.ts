@@ -1,12 +1,13 @@
 // A `Files` that holds its files in memory: for browsers, where a user hands files over, and for tests.
 import { FileError } from "../errors.ts";
-import type { Files } from "../tensor/index.ts";
+import { type Files, parentFolder } from "../tensor/index.ts";
 import { joinBytes } from "./bytes.ts";
 import { decodeUtf8 } from "./utf8.ts";
 
 /** Files kept in a map from path to bytes; folders exist as far as files lie in them. */
 export function memoryFiles(entries: Iterable<readonly [string, string | Uint8Array]> = []): Files {
   const held = new Map<string, Uint8Array>(Array.from(entries, ([path, content]) => [plain(path), bytesOf(content)]));
+  const locks = new Set<string>();
   const within = (folder: string) => {
     const prefix = plain(folder) === "" ? "" : `${plain(folder)}/`;
     return [...held.keys()].filter((path) => path.startsWith(prefix)).map((path) => path.slice(prefix.length));
@@ -48,6 +49,19 @@ export function memoryFiles(entries: Iterable<readonly [string, string | Uint8Ar
     },
     sync: async () => {},
     realPath: async (path) => plain(path),
+    async checkLock(path) {
+      const name = plain(path);
+      if (!locks.has(name)) return;
+      throw new FileError(parentFolder(name), "expected a folder that nobody else writes, got one held by this page", {
+        hint: "Wait until that has ended, or choose another folder.",
+      });
+    },
+    async lock(path) {
+      await this.checkLock(path);
+      const name = plain(path);
+      locks.add(name);
+      return { takenFrom: null, release: async () => void locks.delete(name) };
+    },
   };
 }
 

@@ -4,6 +4,7 @@ import { type FileHandle, mkdir, open, readdir, realpath, rename, rm, stat } fro
 import { basename, dirname, join, resolve } from "node:path";
 import { DeftError, FileError, nearest } from "../errors.ts";
 import type { FileStat, Files } from "../tensor/index.ts";
+import { checkLock, lockFile } from "./lock-node.ts";
 import { decodeUtf8 } from "./utf8.ts";
 
 /** What `nodeFiles().stat` gives beyond the size: when the file last changed, in milliseconds since 1970. */
@@ -36,8 +37,17 @@ export function nodeFiles(): Files {
     },
     remove: (path) => explained(path, "remove", () => rm(path, { recursive: true, force: true })),
     sync: (path) => explained(path, "write", () => syncEntry(path)),
+    checkLock: async (path) => explained(path, "read", async () => checkLock(await realLockPath(path))),
+    lock: async (path) => explained(path, "write", async () => lockFile(await realLockPath(path))),
     realPath: (path) => explained(path, "read", async () => slashed(await realpath(path))),
   };
+}
+
+/** The lock's path by the folder's real one, so that a link to a folder has its lock. */
+async function realLockPath(path: string): Promise<string> {
+  const folder = dirname(path);
+  const real = await realpath(folder).catch(() => resolve(folder));
+  return join(real, basename(path));
 }
 
 async function statOrNull(path: string): Promise<DatedFileStat | null> {

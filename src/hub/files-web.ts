@@ -48,6 +48,8 @@ export function webFiles(source: WebSource): Files {
     remove: refuse,
     sync: async () => {},
     realPath: async (path) => path,
+    checkLock: refuse,
+    lock: refuse,
   };
 }
 

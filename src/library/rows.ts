@@ -110,5 +110,7 @@ function withRows(files: Files, { path, files: held }: RowFiles, at: (path: stri
     rename: (from, to) => files.rename(from, to),
     remove: (place) => files.remove(place),
     sync: (place) => files.sync(place),
+    checkLock: (place) => files.checkLock(place),
+    lock: (place) => files.lock(place),
   };
 }

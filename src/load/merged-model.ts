@@ -222,19 +222,23 @@ export async function writePlainModel(
   await files.write(joinPath(folder, "config.json"), configText(config));
 }
 
-/** Writes what stays beside a smaller base into `adapter/` of its folder, where `openTarget` finds it. */
+/**
+ * Writes what stays beside a smaller base into `adapter/` of its folder, where `openTarget` finds it; `named` is what the base is called,
+ * where that is not the folder.
+ */
 export async function writeBeside(
   environment: Environment,
   folder: string,
   { method, tensors }: BesideMethod,
   { opened: { head, labels, task, unanswerable } }: Pick<MergedModel, "opened">,
+  named = folder,
 ): Promise<void> {
   const values = [...tensors]
     .filter(([name]) => isGate(name))
     .map(([name, { data }]) => [siteOf(name), gateOf(Number(data[0]))]);
   await writeTrainedPart(environment.files, joinPath(folder, ADAPTER_FOLDER), tensors, {
     method,
-    base: await openBaseModel(environment, folder),
+    base: { ...(await openBaseModel(environment, folder)), name: named },
     head,
     labels,
     toolVersion: environment.versions["deft-tune"] ?? "0",

@@ -11,7 +11,9 @@ export {
 export type { CutTexts, Watched } from "./cut-texts.ts";
 export { cutTexts } from "./cut-texts.ts";
 export type { Environment } from "./environment.ts";
+export { clearUnfinished, fillFolder, isUnfinished } from "./filled-folder.ts";
 export { checkFingerprints, type Fingerprints } from "./fingerprints.ts";
+export { checkUnlocked, LOCK_FILE, lockFolder } from "./folder-lock.ts";
 export { effectiveEvents, parseEvents } from "./history.ts";
 export { eventLine, type JobEvent, type JobKind, jobEvent } from "./job-event.ts";
 export { readOutcomes, withExcerpts, writeOutcomes } from "./outcomes.ts";

@@ -12,6 +12,7 @@ import {
   settingText,
 } from "../settings/index.ts";
 import { type Files, joinPath } from "../tensor/index.ts";
+import { checkUnlocked } from "./folder-lock.ts";
 import { readRun } from "./run-folder.ts";
 
 /**
@@ -30,8 +31,14 @@ export async function openSettings(files: Files, sources: SettingsSources): Prom
   return settings;
 }
 
-/** @throws {ConfigError} when the folder holds a run, or is a file. */
+/** @throws {ConfigError} when the folder holds a run, or is a file. @throws {FileError} where somebody writes it. */
 export async function checkFree(files: Files, output: string): Promise<void> {
+  if ((await files.stat(output))?.isFolder) await checkUnlocked(files, output);
+  await checkHoldsNoRun(files, output);
+}
+
+/** @throws {ConfigError} when the folder holds a run, or is a file. */
+export async function checkHoldsNoRun(files: Files, output: string): Promise<void> {
   const stat = await files.stat(output);
   if (stat === null) return;
   if (!stat.isFolder) throw new ConfigError([{ path: "--output", expected: "a folder", got: `a file, ${output}` }]);
@@ -55,6 +62,7 @@ async function resumeSettings(files: Files, output: string, sources: SettingsSou
       hint: "Leave out --resume to start it.",
     });
   }
+  await checkUnlocked(files, output);
   const { record } = await readRun(files, output);
   const stored = settingsInput(record.settings);
   const asked = resolveSettings({ ...sources, flags: { ...withoutUnused(stored, sources), ...sources.flags } });

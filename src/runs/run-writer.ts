@@ -1,12 +1,14 @@
 // The run folder while it is written: run.json at both ends, one JSON line an event, the trained part at the end.
 import { ConfigError } from "../errors.ts";
 import { jsonText } from "../hub/index.ts";
-import { type Files, joinPath } from "../tensor/index.ts";
+import { type FileLock, type Files, joinPath } from "../tensor/index.ts";
 import { checkpointFolder, removeLeftovers, type StartEvent, type TrainEvent, writeFolder } from "../train/index.ts";
+import type { Environment } from "./environment.ts";
 import { checkFingerprints } from "./fingerprints.ts";
+import { lockFolder } from "./folder-lock.ts";
 import { effectiveEvents, isUpTo, parseEvents } from "./history.ts";
 import { eventLine } from "./job-event.ts";
-import { checkFree } from "./output.ts";
+import { checkHoldsNoRun } from "./output.ts";
 import { readRun } from "./run-folder.ts";
 import { OWN_METRIC, type RunRecord } from "./run-record.ts";
 
@@ -14,22 +16,38 @@ import { OWN_METRIC, type RunRecord } from "./run-record.ts";
 export class RunWriter {
   readonly folder: string;
   readonly #files: Files;
+  readonly #lock: FileLock;
   #pending: string[] = [];
   /** When a resumed run began. */
   #createdAt: string | null = null;
 
-  private constructor(files: Files, folder: string) {
+  private constructor(files: Files, folder: string, lock: FileLock) {
     this.#files = files;
     this.folder = folder;
+    this.#lock = lock;
   }
 
   /**
-   * Starts a run's folder with `record`, or with `record.settings.resume` reopens it as it is.
+   * Starts a run's folder with `record`, or with `record.settings.resume` reopens it as it is; it is locked until `close`.
    * @throws {ConfigError} when it holds a run that is not to be resumed, or one of another model or other data.
-   * @throws {FileError} when it cannot be written.
+   * @throws {FileError} when it cannot be written, or another process writes it.
    */
-  static async open(files: Files, folder: string, record: RunRecord): Promise<RunWriter> {
-    const writer = new RunWriter(files, folder);
+  static async open(
+    environment: Pick<Environment, "files" | "note">,
+    folder: string,
+    record: RunRecord,
+  ): Promise<RunWriter> {
+    const lock = await lockFolder(environment, folder);
+    try {
+      return await RunWriter.#begun(environment.files, folder, record, lock);
+    } catch (error) {
+      await lock.release();
+      throw error;
+    }
+  }
+
+  static async #begun(files: Files, folder: string, record: RunRecord, lock: FileLock): Promise<RunWriter> {
+    const writer = new RunWriter(files, folder, lock);
     const isThere = (await files.stat(joinPath(folder, "run.json"))) !== null;
     if (record.settings.resume && isThere) {
       const { record: stored } = await readRun(files, folder);
@@ -37,11 +55,17 @@ export class RunWriter {
       writer.#createdAt = stored.createdAt;
       for (const part of ["", "figures", "tensorboard"]) await removeLeftovers(files, joinPath(folder, part));
     } else {
-      await checkFree(files, folder);
+      await checkHoldsNoRun(files, folder);
       await files.makeFolder(folder);
       await writer.record(record);
     }
     return writer;
+  }
+
+  /** Writes what still waits, as far as the disk takes it, and gives the folder free. */
+  async close(): Promise<void> {
+    await this.flush().catch(() => {});
+    await this.#lock.release();
   }
 
   get checkpoints(): string {

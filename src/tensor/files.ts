@@ -6,6 +6,21 @@ export interface FileStat {
   readonly isFolder: boolean;
 }
 
+/** Who holds a lock. */
+export interface LockHolder {
+  readonly pid: number;
+  readonly host: string;
+  /** ISO 8601, UTC. */
+  readonly since: string;
+}
+
+/** A lock that is held. */
+export interface FileLock {
+  /** The holder that it was taken over from, whose process is gone; null: nobody held it. */
+  readonly takenFrom: LockHolder | null;
+  release(): Promise<void>;
+}
+
 /** Byte and text access by path; `/` separates folders. Failures are `FileError`s that name the path and the mend. */
 export interface Files {
   /** Null when nothing is there. */
@@ -32,6 +47,13 @@ export interface Files {
   sync(path: string): Promise<void>;
   /** The absolute path, symbolic links resolved. */
   realPath(path: string): Promise<string>;
+  /**
+   * Takes the lock whose file is `path`, against every other process and every other caller in this one; its folder is made.
+   * @throws {FileError} naming the holder, where it is held.
+   */
+  lock(path: string): Promise<FileLock>;
+  /** As `lock`, but takes nothing. @throws {FileError} naming the holder, where it is held. */
+  checkLock(path: string): Promise<void>;
 }
 
 /** Joins path parts with `/`. */

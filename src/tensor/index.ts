@@ -1,7 +1,15 @@
 // Host values: dtypes, tensors, weights and random streams.
 // Takes numbers, gives `Tensor` and `Weight`. Never: operations on tensors (those are the graph's).
 export { allocate, type DType, elementBytes, type TypedArray, wrap } from "./dtype.ts";
-export { type FileStat, type Files, joinPath, nearestPath, parentFolder } from "./files.ts";
+export {
+  type FileLock,
+  type FileStat,
+  type Files,
+  joinPath,
+  type LockHolder,
+  nearestPath,
+  parentFolder,
+} from "./files.ts";
 export { bfloat16ToFloat32, float16ToFloat32, float32ToFloat16 } from "./float16.ts";
 export { createPause, inTurn } from "./pause.ts";
 export { type Random, randomStream, streamSeed } from "./random.ts";

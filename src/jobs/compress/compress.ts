@@ -1,22 +1,12 @@
 // Compression of a run: statistics, a rule or a search, the smaller model written, and what it costs in score, measured.
 import { isTargets } from "../../data/index.ts";
 import { ConfigError, type ConfigIssue } from "../../errors.ts";
-import { jsonText } from "../../hub/index.ts";
-import {
-  backendOf,
-  type MergedModel,
-  openMergedModel,
-  type RunOverrides,
-  type RunTarget,
-  writeBeside,
-  writePlainModel,
-} from "../../load/index.ts";
+import { backendOf, type MergedModel, openMergedModel, type RunOverrides, type RunTarget } from "../../load/index.ts";
 import { kindsOf, MERGEABLE } from "../../peft/index.ts";
 import {
   applyPlan,
   keptCount,
   type LayerFacts,
-  type LayerPlan,
   type NeuronStatistics,
   type PlainModel,
   type Plan,
@@ -24,41 +14,31 @@ import {
   unchanged,
 } from "../../prune/index.ts";
 import {
-  COMPRESSION_FILE,
   type Compression,
-  DECODING_FILE,
   type Environment,
   eventLine,
   type Fingerprints,
-  PRUNING_FILE,
-  type Pruning,
-  pruningText,
+  lockFolder,
   type Running,
   readPlan,
   running,
   type Stoppable,
   type StoredDecoding,
-  writePlan,
 } from "../../runs/index.ts";
 import { joinPath } from "../../tensor/index.ts";
 import type { TeacherEvent } from "../../train/index.ts";
 import { checkTargetContent } from "../job-content.ts";
-import { zerosKept } from "../prune/pruned-model.ts";
 import { type CompressData, openCompressData } from "./data.ts";
 import { chooseDecoding } from "./decoding.ts";
 import { exampleCount } from "./examples.ts";
 import type { CompressOptions, CompressRule } from "./options.ts";
 import { budgetOutcome, decodingFacts, modelSize, quantizedMetrics, runFacts, statedLatency } from "./outcome.ts";
+import { checkOutput, clearOutput, RECOVERY_FOLDER, SEARCH_FILE, writeCompressed } from "./output-folder.ts";
 import { recoveryChosen, recoveryFor } from "./recovery.ts";
 import { type RecoveryEvent, recover } from "./recovery-run.ts";
 import type { Choice } from "./rule-context.ts";
 import { checkRule, chooseLayers, compensationFor, needsMoments } from "./rules.ts";
 import { calibrate, layerFacts, statedScores } from "./scoring.ts";
-
-const SEARCH_FILE = "search.jsonl";
-const RECOVERY_FOLDER = "recovery";
-/** What a compression that was stopped may leave, and goes on with. */
-const UNFINISHED: readonly string[] = [SEARCH_FILE, RECOVERY_FOLDER];
 
 /** Progress of a compression. */
 export type CompressEvent =
@@ -98,24 +78,29 @@ interface CompressRequest {
 }
 
 async function* compressEvents(request: CompressRequest): AsyncGenerator<CompressEvent, Compression> {
+  const { environment, options } = request;
   const lines: string[] = [];
-  const steps = compressSteps(request);
-  for (;;) {
-    const next = await steps.next();
-    if (!next.done) {
+  await checkOutput(environment, options.output);
+  const lock = await lockFolder(environment, options.output);
+  try {
+    await clearOutput(environment, options.output);
+    const steps = compressSteps(request, lines);
+    for (;;) {
+      const next = await steps.next();
+      if (next.done) return next.value;
       lines.push(eventLine("compress", next.value));
       yield next.value;
-      continue;
     }
-    const { files } = request.environment;
-    await files.write(joinPath(request.options.output, "events.jsonl"), lines.join(""));
-    return next.value;
+  } finally {
+    await lock.release();
   }
 }
 
-async function* compressSteps(request: CompressRequest): AsyncGenerator<CompressEvent, Compression> {
+async function* compressSteps(
+  request: CompressRequest,
+  lines: readonly string[],
+): AsyncGenerator<CompressEvent, Compression> {
   const { environment, target, options, signal } = request;
-  await checkOutput(environment, options.output);
   yield stage("open", "opening the model and its data");
   const job = await openJob(request);
   for (const note of job.data.notes) yield stage("open", note);
@@ -147,7 +132,7 @@ async function* compressSteps(request: CompressRequest): AsyncGenerator<Compress
   const made: Made = { plan, smaller, decoding, candidates: choice.candidates, statistics };
   const compression = await measured(request, job, made);
   yield stage("write", options.output);
-  await writeCompressed(environment, job, made, compression);
+  await writeCompressed(environment, job.frozen, made, compression, lines);
   return compression;
 }
 
@@ -264,56 +249,11 @@ async function measured(
   };
 }
 
-/** Writes the smaller model with its plan and its record, the record last. */
-async function writeCompressed(
-  environment: Environment,
-  { frozen }: OpenedCompression,
-  { plan, smaller, decoding }: Made,
-  compression: Compression,
-): Promise<void> {
-  const { files } = environment;
-  const { folder } = compression;
-  await writePlainModel(files, folder, smaller, frozen.opened.base);
-  const pruning = await pruningOf(frozen, smaller, plan.layers);
-  if (pruning !== null) await files.write(joinPath(folder, PRUNING_FILE), pruningText(pruning));
-  if (smaller.beside) await writeBeside(environment, folder, smaller.beside, frozen);
-  await writePlan(files, folder, plan);
-  if (decoding !== null) await files.write(joinPath(folder, DECODING_FILE), jsonText({ ...decoding }));
-  await files.write(joinPath(folder, COMPRESSION_FILE), jsonText({ ...compression }));
-}
-
-/** A pruned base's record for the smaller model; null for other bases, and where zeros were filled. */
-async function pruningOf(
-  { config, opened: { base } }: MergedModel,
-  smaller: PlainModel,
-  layers: readonly LayerPlan[],
-): Promise<Pruning | null> {
-  if (base.pruning === null) return null;
-  const cut = layers.map(({ out: _out, ...layer }) => ({ ...layer, gate: 1, constant: null }));
-  const { weights } = applyPlan({ config, weights: base.weights }, base.model.mlps, cut);
-  return (await zerosKept(base.pruning, weights, smaller.weights)).pruning;
-}
-
 const stage = (name: Extract<CompressEvent, { type: "stage" }>["stage"], text: string): CompressEvent => ({
   type: "stage",
   stage: name,
   text,
 });
-
-/** A folder of a search or recovery that was stopped is gone on with; anything else there is kept from harm. */
-async function checkOutput({ files }: Environment, output: string): Promise<void> {
-  const stat = await files.stat(output);
-  if (stat === null) return;
-  const taken = stat.isFolder ? (await files.list(output)).filter((name) => !UNFINISHED.includes(name)) : ["a file"];
-  if (taken.length === 0) return;
-  throw new ConfigError([
-    {
-      path: "--output",
-      expected: "a new folder",
-      got: `${output}, which ${stat.isFolder ? `holds ${taken[0]}` : "is a file"}`,
-    },
-  ]);
-}
 
 /** What a search's measurements depend on. */
 function searchKey(

@@ -72,7 +72,7 @@ async function* trainEvents(
   let writer: RunWriter | null = null;
   try {
     // last, when all input has proved good: a refused run leaves nothing behind
-    writer = settings.output === null ? null : await RunWriter.open(environment.files, settings.output, record);
+    writer = settings.output === null ? null : await RunWriter.open(environment, settings.output, record);
     const kept: Kept = { event: null, outcomes: [] };
     const events = train({
       ...trainerFacts(prepared.job, prepared.lesson, programs.optimizer, prepared.plain),
@@ -95,8 +95,7 @@ async function* trainEvents(
       }
     }
   } finally {
-    // after a failure, what the disk still takes is kept; the failure itself is what must be told
-    await writer?.flush().catch(() => {});
+    await writer?.close();
     await programs.dispose();
   }
 }
