@@ -20,7 +20,7 @@ const GUARDED: readonly { readonly module: RegExp; readonly files: RegExp }[] = 
   { module: /^onnxruntime-web(\/|$)/, files: /^(runtime\/web\.ts|studio\/)/ },
   {
     module: /^(node:)?(fs|path)(\/|$)/,
-    files: /^(node\.ts|runtime\/([\w-]+-)?node\.ts|hub\/(files|hub)-node\.ts|cli\/)/,
+    files: /^(node\.ts|runtime\/([\w-]+-)?node\.ts|hub\/[\w-]+-node\.ts|cli\/)/,
   },
   {
     module: /^node:|^(child_process|os|http|https|net|worker_threads)$/,

@@ -4,6 +4,7 @@ import { type FileHandle, mkdir, open, readdir, realpath, rename, rm, stat } fro
 import { basename, dirname, join, resolve } from "node:path";
 import { DeftError, FileError, nearest } from "../errors.ts";
 import type { FileStat, Files } from "../tensor/index.ts";
+import { runApart } from "./apart-node.ts";
 import { checkLock, lockFile } from "./lock-node.ts";
 import { decodeUtf8 } from "./utf8.ts";
 
@@ -37,6 +38,7 @@ export function nodeFiles(): Files {
     },
     remove: (path) => explained(path, "remove", () => rm(path, { recursive: true, force: true })),
     sync: (path) => explained(path, "write", () => syncEntry(path)),
+    apart: runApart,
     checkLock: async (path) => explained(path, "read", async () => checkLock(await realLockPath(path))),
     lock: async (path) => explained(path, "write", async () => lockFile(await realLockPath(path))),
     realPath: (path) => explained(path, "read", async () => slashed(await realpath(path))),

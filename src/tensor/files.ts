@@ -21,6 +21,26 @@ export interface FileLock {
   release(): Promise<void>;
 }
 
+/** Bytes of a file, by place. */
+export interface ByteSource {
+  readonly sizeBytes: number;
+  read(offset: number, length: number): Promise<Uint8Array>;
+}
+
+/** What one call of a reader may take. */
+export interface ApartLimits {
+  readonly ms: number;
+  readonly memoryBytes: number;
+}
+
+/** A reader of an untrusted file that runs where it can be stopped; a call beyond the limits fails, and the reader is of no use then. */
+export interface Apart {
+  /** Opens the file; gives what the reader calls its facts. */
+  open(): Promise<unknown>;
+  rows(start: number, end: number): Promise<unknown>;
+  end(): Promise<void>;
+}
+
 /** Byte and text access by path; `/` separates folders. Failures are `FileError`s that name the path and the mend. */
 export interface Files {
   /** Null when nothing is there. */
@@ -52,6 +72,8 @@ export interface Files {
    * @throws {FileError} naming the holder, where it is held.
    */
   lock(path: string): Promise<FileLock>;
+  /** Runs a module's `openEngine` over a file's bytes in a thread of its own; absent where no thread can be stopped. */
+  apart?(module: URL, source: ByteSource, limits: ApartLimits): Apart;
   /** As `lock`, but takes nothing. @throws {FileError} naming the holder, where it is held. */
   checkLock(path: string): Promise<void>;
 }

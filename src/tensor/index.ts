@@ -2,6 +2,9 @@
 // Takes numbers, gives `Tensor` and `Weight`. Never: operations on tensors (those are the graph's).
 export { allocate, type DType, elementBytes, type TypedArray, wrap } from "./dtype.ts";
 export {
+  type Apart,
+  type ApartLimits,
+  type ByteSource,
   type FileLock,
   type FileStat,
   type Files,

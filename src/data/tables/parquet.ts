@@ -1,6 +1,7 @@
 // Parquet rows, one row group at a time.
 import { DataError } from "../../errors.ts";
-import type { Files } from "../../tensor/index.ts";
+import type { ByteSource, Files } from "../../tensor/index.ts";
+import { openEngine, type ParquetEngine } from "./parquet-engine.ts";
 import type { Cell, Table, TableRow } from "./row.ts";
 
 /**
@@ -8,17 +9,8 @@ import type { Cell, Table, TableRow } from "./row.ts";
  * names are those that Hugging Face's datasets writes into the file.
  */
 export async function openParquet(files: Files, path: string): Promise<Table> {
-  const { parquetMetadataAsync, parquetReadObjects, parquetSchema } = await import("hyparquet/src/index.js");
-  const { compressors } = await import("hyparquet-compressors");
-  const stat = await files.stat(path);
-  const file = {
-    byteLength: stat?.sizeBytes ?? 0,
-    async slice(start: number, end = stat?.sizeBytes ?? 0): Promise<ArrayBuffer> {
-      const bytes = await files.readRange(path, start, end - start);
-      // a copy with a buffer of its own
-      return Uint8Array.from(bytes).buffer;
-    },
-  };
+  const sizeBytes = (await files.stat(path))?.sizeBytes ?? 0;
+  const source = { sizeBytes, read: (offset: number, length: number) => files.readRange(path, offset, length) };
   const explained = async <T>(work: () => Promise<T>): Promise<T> => {
     try {
       return await work();
@@ -26,22 +18,62 @@ export async function openParquet(files: Files, path: string): Promise<Table> {
       throw new DataError(path, { expected: "a Parquet file", got: (cause as Error).message, cause });
     }
   };
-  const metadata = await explained(() => parquetMetadataAsync(file));
-  const columns = parquetSchema(metadata).children.map((child) => child.element.name);
+  const first = await explained(() => startReader(files, source));
+  await first.end();
+  const { columns, groups, notes } = first.facts;
   return {
     file: path,
     columns,
-    classNames: classNames(metadata.key_value_metadata ?? []),
+    classNames: classNames(notes),
     async *rows(): AsyncGenerator<TableRow> {
+      const reader = await explained(() => startReader(files, source));
       let row = 0;
-      for (const group of metadata.row_groups) {
-        const range = { rowStart: row, rowEnd: row + Number(group.num_rows) };
-        const objects = await explained(() => parquetReadObjects({ file, metadata, compressors, ...range }));
-        for (const object of objects) yield { line: ++row, cells: columns.map((column) => cellOf(object[column])) };
+      try {
+        for (const count of groups) {
+          const start = row;
+          for (const cells of await explained(() => reader.rows(start, start + count)))
+            yield { line: ++row, cells: cells.map(cellOf) };
+        }
+      } finally {
+        await reader.end();
       }
     },
   };
 }
+
+interface Reader extends ParquetEngine {
+  end(): Promise<void>;
+}
+
+/** A real file takes a small part of it, on a busy machine too. */
+const LIMIT_MS = 20_000;
+const MS_PER_BYTE = 10_000 / 2 ** 20;
+const LEAST_MEMORY = 2 ** 28;
+const MEMORY_PER_BYTE = 64;
+
+/** The engine in a thread that can be stopped, or where the platform has none in this one. */
+async function startReader(files: Files, source: ByteSource): Promise<Reader> {
+  if (files.apart === undefined) return { ...(await openEngine(source)), end: async () => {} };
+  const { sizeBytes } = source;
+  const limits = {
+    ms: LIMIT_MS + MS_PER_BYTE * sizeBytes,
+    memoryBytes: LEAST_MEMORY + MEMORY_PER_BYTE * Math.min(sizeBytes, 2 ** 27),
+  };
+  const apart = files.apart(ENGINE, source, limits);
+  try {
+    const facts = (await apart.open()) as ParquetEngine["facts"];
+    return {
+      facts,
+      rows: async (start, end) => (await apart.rows(start, end)) as unknown[][],
+      end: () => apart.end(),
+    };
+  } catch (error) {
+    await apart.end();
+    throw error;
+  }
+}
+
+const ENGINE = new URL(import.meta.url.replace(/parquet\.(ts|js)$/, "parquet-engine.$1"));
 
 function cellOf(value: unknown): Cell {
   return (plainValue(value) ?? null) as Cell;
@@ -61,10 +93,8 @@ function plainValue(value: unknown): unknown {
 }
 
 /** The names of each column that is a `ClassLabel`, or a list of them, by the file's own description of its features. */
-function classNames(
-  entries: readonly { readonly key: string; readonly value?: string | undefined }[],
-): ReadonlyMap<string, readonly string[]> {
-  const described = entries.find(({ key }) => key === "huggingface")?.value;
+function classNames(notes: ParquetEngine["facts"]["notes"]): ReadonlyMap<string, readonly string[]> {
+  const described = notes.find(([key]) => key === "huggingface")?.[1];
   const features = described === undefined ? undefined : featuresOf(described);
   return new Map(
     Object.entries(features ?? {}).flatMap(([column, feature]) => {

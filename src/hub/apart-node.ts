@@ -1,0 +1,99 @@
+// Readers of untrusted files in a thread of their own, which is stopped when it takes too long or too much memory.
+import { createRequire } from "node:module";
+import { pathToFileURL } from "node:url";
+import { Worker, type WorkerOptions } from "node:worker_threads";
+import type { Apart, ApartLimits, ByteSource } from "../tensor/index.ts";
+
+/** What the thread is asked, and given. */
+export type Question =
+  | { readonly kind: "open" }
+  | { readonly kind: "rows"; readonly start: number; readonly end: number }
+  | { readonly kind: "bytes"; readonly id: number; readonly bytes: Uint8Array | null; readonly message?: string };
+
+/** What it answers, and asks for. */
+export type Answer =
+  | { readonly kind: "answer"; readonly value: unknown }
+  | { readonly kind: "failed"; readonly message: string }
+  | { readonly kind: "read"; readonly id: number; readonly offset: number; readonly length: number };
+
+/** A thread of this package's `thread-node`: where the package is developed that is TypeScript, which tsx reads. */
+function threadOf(options: WorkerOptions): Worker {
+  if (!import.meta.url.endsWith(".ts")) return new Worker(new URL("./thread-node.js", import.meta.url), options);
+  const tsx = new URL(
+    "dist/esm/api/index.mjs",
+    pathToFileURL(createRequire(import.meta.url).resolve("tsx/package.json")),
+  ).href;
+  const entry = new URL("./thread-node.ts", import.meta.url).href;
+  const code = `import(${JSON.stringify(tsx)}).then(({ register }) => (register(), import(${JSON.stringify(entry)})))`;
+  return new Worker(code, { ...options, eval: true });
+}
+
+/**
+ * Starts a thread with the engine of `module`, whose `openEngine` takes a source of bytes. Errors of its calls are `Error`s with the
+ * engine's message, or with what the limit was.
+ */
+export function runApart(module: URL, source: ByteSource, { ms, memoryBytes }: ApartLimits): Apart {
+  const worker = threadOf({
+    workerData: { module: module.href, sizeBytes: source.sizeBytes },
+    execArgv: [],
+    resourceLimits: { maxOldGenerationSizeMb: Math.ceil(memoryBytes / 2 ** 20) },
+    stderr: true,
+  });
+  worker.unref();
+  let call: { resolve(value: unknown): void; reject(reason: Error): void } | null = null;
+  const settle = (how: (one: NonNullable<typeof call>) => void) => {
+    const one = call;
+    call = null;
+    if (one) how(one);
+  };
+  worker.on("message", (answer: Answer) => {
+    if (answer.kind === "answer") settle(({ resolve }) => resolve(answer.value));
+    else if (answer.kind === "failed") settle(({ reject }) => reject(new Error(answer.message)));
+    else void give(worker, source, answer);
+  });
+  worker.on("error", (error: NodeJS.ErrnoException) => {
+    const isMemory = error.code === "ERR_WORKER_OUT_OF_MEMORY";
+    const message = isMemory ? `more than ${Math.round(memoryBytes / 2 ** 20)} MB to hold what it says` : error.message;
+    settle(({ reject }) => reject(new Error(message)));
+  });
+  const ask = (question: Question) =>
+    new Promise<unknown>((resolve, reject) => {
+      const timer = setTimeout(() => {
+        settle((one) => one.reject(new Error(`more than ${ms / 1000} s of work for one part of it`)));
+        void worker.terminate();
+      }, ms);
+      const done = () => {
+        clearTimeout(timer);
+        worker.unref();
+      };
+      worker.ref();
+      call = {
+        resolve: (value) => {
+          done();
+          resolve(value);
+        },
+        reject: (reason) => {
+          done();
+          reject(reason);
+        },
+      };
+      worker.postMessage(question);
+    });
+  return {
+    open: () => ask({ kind: "open" }),
+    rows: (start, end) => ask({ kind: "rows", start, end }),
+    end: async () => void (await worker.terminate()),
+  };
+}
+
+async function give(
+  worker: Worker,
+  source: ByteSource,
+  { id, offset, length }: Extract<Answer, { kind: "read" }>,
+): Promise<void> {
+  try {
+    worker.postMessage({ kind: "bytes", id, bytes: await source.read(offset, length) } satisfies Question);
+  } catch (error) {
+    worker.postMessage({ kind: "bytes", id, bytes: null, message: (error as Error).message } satisfies Question);
+  }
+}
