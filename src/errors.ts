@@ -252,6 +252,18 @@ export class TrainingError extends DeftError {
   }
 }
 
+/** A model gave NaN or an infinite number, with which nothing can be said. */
+export class NotFiniteError extends DeftError {
+  override readonly name = "NotFiniteError";
+  /** What was given: `logits`, `activations at SITE`. */
+  readonly what: string;
+
+  constructor(what: string, got: number, options: DeftErrorOptions = {}) {
+    super("not-finite", `expected finite ${what}, got ${got}`, options);
+    this.what = what;
+  }
+}
+
 /** Our bug. */
 export class InternalError extends DeftError {
   override readonly name = "InternalError";

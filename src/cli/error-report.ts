@@ -6,6 +6,7 @@ import {
   DeftError,
   FileError,
   InternalError,
+  NotFiniteError,
   TrainingError,
   UnsupportedError,
 } from "../errors.ts";
@@ -17,7 +18,15 @@ export interface ErrorReport {
 }
 
 const SCREEN_LINES = 20;
-const INPUT_ERRORS = [ConfigError, DataError, CheckpointError, FileError, UnsupportedError, TrainingError];
+const INPUT_ERRORS = [
+  ConfigError,
+  DataError,
+  CheckpointError,
+  FileError,
+  NotFiniteError,
+  UnsupportedError,
+  TrainingError,
+];
 
 /** 2 and no stack when the input is wrong; 1 for the rest, with a stack when it is a fault of ours. */
 export function errorReport(error: unknown, { verbose = false } = {}): ErrorReport {

@@ -1,5 +1,6 @@
 // What a reading model's head gives for examples, in their order.
 import { batches, type EncodedExamples, evaluationPlan } from "../data/index.ts";
+import { requireFinite } from "../infer/index.ts";
 import { inferenceFeeds } from "../load/index.ts";
 import type { Program } from "../runtime/index.ts";
 import { SCORING_BATCH } from "../settings/index.ts";
@@ -25,6 +26,7 @@ export async function logitsOf(
   const rows = logitRows(head, examples);
   for (const batch of inferenceBatches(examples, batchSize))
     rows.add(await program.run(inferenceFeeds(batch)), batch.indices);
+  requireFinite("logits", rows.logits.all);
   return rows.logits.all;
 }
 

@@ -16,6 +16,11 @@ export type Answer =
   | { readonly kind: "failed"; readonly message: string }
   | { readonly kind: "read"; readonly id: number; readonly offset: number; readonly length: number };
 
+interface Call {
+  readonly resolve: (value: unknown) => void;
+  readonly reject: (reason: Error) => void;
+}
+
 /** A thread of this package's `thread-node`: where the package is developed that is TypeScript, which tsx reads. */
 function threadOf(options: WorkerOptions): Worker {
   if (!import.meta.url.endsWith(".ts")) return new Worker(new URL("./thread-node.js", import.meta.url), options);
@@ -40,8 +45,8 @@ export function runApart(module: URL, source: ByteSource, { ms, memoryBytes }: A
     stderr: true,
   });
   worker.unref();
-  let call: { resolve(value: unknown): void; reject(reason: Error): void } | null = null;
-  const settle = (how: (one: NonNullable<typeof call>) => void) => {
+  let call: Call | null = null;
+  const settle = (how: (one: Call) => void) => {
     const one = call;
     call = null;
     if (one) how(one);

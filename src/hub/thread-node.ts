@@ -35,7 +35,7 @@ port.on("message", (question: Question) => {
 
 async function answer(question: Exclude<Question, { kind: "bytes" }>): Promise<unknown> {
   if (question.kind === "rows") return engine!.rows(question.start, question.end);
-  const { openEngine } = (await import(module)) as { openEngine(source: object): Promise<Engine> };
+  const { openEngine } = (await import(module)) as { readonly openEngine: (source: object) => Promise<Engine> };
   engine = await openEngine({ sizeBytes, read });
   return engine.facts;
 }

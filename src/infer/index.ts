@@ -1,6 +1,7 @@
 // Inference: programs that score batches and generate texts.
 // Takes a model and batches, gives logits, losses, densities and texts. Never: trains.
 
+export { requireFinite } from "./finite.ts";
 export type { Generated, GenerationOptions, SamplingOptions } from "./generation/decoding.ts";
 export { measureGather } from "./generation/gather-times.ts";
 export { buildDecodeStep, buildPrefill, cachedNames } from "./generation/generation-graph.ts";

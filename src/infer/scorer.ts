@@ -12,6 +12,7 @@ import {
   stackPositions,
 } from "../tasks/index.ts";
 import type { Tensor } from "../tensor/index.ts";
+import { requireFinite } from "./finite.ts";
 
 export interface ScorerOptions extends GraphParts, Pick<ModelBundle, "weights"> {
   readonly backend: Backend;
@@ -81,7 +82,11 @@ export async function openScorer(options: ScorerOptions): Promise<Scorer> {
         meter: options.density ? new DensityMeter(shapes) : null,
         onBatch,
       }),
-    run: (trained, batch) => program.run({ ...feedsOf(trained), ...batch.inputs }),
+    async run(trained, batch) {
+      const given = await program.run({ ...feedsOf(trained), ...batch.inputs });
+      requireFiniteOutputs(given);
+      return given;
+    },
     dispose: () => program.dispose(),
   };
 }
@@ -106,6 +111,7 @@ async function score(
   let attendedTokens = 0;
   for await (const batch of batches) {
     const outputs = await program.run({ ...trained, ...batch.inputs });
+    requireFiniteOutputs(outputs);
     if (width > 0) keepRows(logits, width, outputs.logits!, batch.indices);
     for (const term of terms) {
       for (const value of outputs[`losses.${term.scale}`]!.data) term.sum += Number(value);
@@ -124,6 +130,14 @@ async function score(
     attendedTokens,
     durationMs: performance.now() - started,
   };
+}
+
+/** The head's outputs are finite, and the losses where `given` has nothing else; counts are, and a loss without a label need not be. */
+function requireFiniteOutputs(given: Outputs): void {
+  const isLoss = (name: string) => name.startsWith("losses.");
+  const measured = Object.entries(given).filter(([name]) => !name.startsWith("density."));
+  const asked = measured.every(([name]) => isLoss(name)) ? measured : measured.filter(([name]) => !isLoss(name));
+  for (const [name, { data }] of asked) requireFinite(name, data);
 }
 
 function keepRows(logits: Float32Array, width: number, { data }: Tensor, indices: ArrayLike<number>): void {

@@ -17,6 +17,7 @@ export {
   writePlainModel,
 } from "./merged-model.ts";
 export { checkNewFolder, configText, configWithHead, writeModelFolder, writeWhole } from "./model-folder.ts";
+export { explainNotFinite, finiteWeights, requireFiniteTensors } from "./not-finite.ts";
 export {
   backendOf,
   classesOf,

@@ -20,6 +20,7 @@ import { buildTaskGraph, headOfConfig } from "../tasks/index.ts";
 import { type Files, joinPath, memoryWeights, type Tensor, type Weights } from "../tensor/index.ts";
 import { openBaseModel } from "./base-model.ts";
 import { configText, configWithHead, type ModelSource, writeSmallFiles } from "./model-folder.ts";
+import { finiteWeights } from "./not-finite.ts";
 import { ADAPTER_FOLDER, type OpenedTarget, openTarget } from "./opened-target.ts";
 import { isExtra, withExtras } from "./run-method.ts";
 import type { RunOverrides, RunTarget } from "./target.ts";
@@ -218,7 +219,10 @@ export async function writePlainModel(
   source: ModelSource,
 ): Promise<void> {
   await writeSmallFiles(files, folder, source, null);
-  await files.write(joinPath(folder, "model.safetensors"), writeSafetensors(neededWeights(config, weights)));
+  await files.write(
+    joinPath(folder, "model.safetensors"),
+    writeSafetensors(finiteWeights(source.name, neededWeights(config, weights))),
+  );
   await files.write(joinPath(folder, "config.json"), configText(config));
 }
 

@@ -6,6 +6,7 @@ import { factsOf } from "../models/index.ts";
 import { type HeadKind, headRecord } from "../tasks/index.ts";
 import { type Files, joinPath, type Weights } from "../tensor/index.ts";
 import { writeFolder } from "../train/index.ts";
+import { finiteWeights } from "./not-finite.ts";
 
 export interface ModelFolder {
   /** The model that it is made of: its tokenizer, and the folder that says how it writes. */
@@ -21,6 +22,7 @@ export interface ModelFolder {
 
 /** What travels with a model besides config.json and weights. */
 export interface ModelSource {
+  readonly name: string;
   readonly folder: string;
   readonly tokenizer: Tokenizer;
 }
@@ -52,7 +54,7 @@ export async function writeModelFolder(
   await writeWhole(files, output, async (folder) => {
     await writeSmallFiles(files, folder, source, maxLength);
     for (const [name, text] of Object.entries(also)) await files.write(joinPath(folder, name), text);
-    await files.write(joinPath(folder, "model.safetensors"), writeSafetensors(weights));
+    await files.write(joinPath(folder, "model.safetensors"), writeSafetensors(finiteWeights(source.name, weights)));
     await files.write(joinPath(folder, "config.json"), configText(config));
   });
 }

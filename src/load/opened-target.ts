@@ -32,6 +32,7 @@ import {
 } from "../tasks/index.ts";
 import { type Files, joinPath, type Tensor, zeros } from "../tensor/index.ts";
 import { type BaseModel, missingHead, openBaseModel } from "./base-model.ts";
+import { requireFiniteTensors } from "./not-finite.ts";
 import { methodOver } from "./quantized-base.ts";
 import { keptCheckpoint, openCheckpointPart, runPlace } from "./run-checkpoint.ts";
 import type { RunOverrides, RunTarget } from "./target.ts";
@@ -82,6 +83,7 @@ export async function openTarget(
   headOptional = false,
 ): Promise<OpenedTarget> {
   const opened = await openWithoutOptions(environment, target, overrides, headOptional);
+  await requireFiniteTensors(targetName(target), opened.trained);
   const { settings, task, kind } = opened;
   const usualTask = task ?? knownTask(taskRecord(kind).names[0]);
   return { ...opened, options: effectiveOptions(settings, overrides, usualTask) };

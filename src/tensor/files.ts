@@ -24,7 +24,7 @@ export interface FileLock {
 /** Bytes of a file, by place. */
 export interface ByteSource {
   readonly sizeBytes: number;
-  read(offset: number, length: number): Promise<Uint8Array>;
+  readonly read: (offset: number, length: number) => Promise<Uint8Array>;
 }
 
 /** What one call of a reader may take. */

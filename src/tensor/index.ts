@@ -13,6 +13,7 @@ export {
   nearestPath,
   parentFolder,
 } from "./files.ts";
+export { firstNotFinite } from "./finite.ts";
 export { bfloat16ToFloat32, float16ToFloat32, float32ToFloat16 } from "./float16.ts";
 export { createPause, inTurn } from "./pause.ts";
 export { type Random, randomStream, streamSeed } from "./random.ts";

@@ -83,6 +83,7 @@ describeWithPython("the smaller model equals PyTorch's, edited alike", (python) 
     const sites = encoderModel(config).mlps;
     const layers = PLANS[plan]!.map((layer, i) => ({ ...layer, site: sites[i]!.activation }));
     await writePlainModel(nodeFiles(), join(folder, "dense"), dense, {
+      name: "model",
       folder,
       tokenizer: await loadTokenizer(nodeFiles(), folder),
     });

@@ -80,6 +80,7 @@ describeWithPython("the smaller T5 equals PyTorch's, edited alike", (python) => 
       // through its folder, as people get it
       const small = applyPlan(dense, sites, layers);
       await writePlainModel(nodeFiles(), join(folder, "small"), small, {
+        name: "model",
         folder,
         tokenizer: await loadTokenizer(nodeFiles(), folder),
       });

@@ -12,6 +12,7 @@ import type { EncoderDecoderModel } from "../../models/index.ts";
 import type { Backend, CompileOptions, Outputs, Program } from "../../runtime/index.ts";
 import type { ModelBatch, ModelBundle } from "../../tasks/index.ts";
 import { int64, type Tensor, zeros } from "../../tensor/index.ts";
+import { requireFinite } from "../finite.ts";
 import { beamDecoding } from "./beam-search.ts";
 import {
   type Decoding,
@@ -185,6 +186,11 @@ async function write(
     meter()?.add(outputs, { generation: { length: 1, attendedTokens } });
     observe?.step(outputs, tokens.length);
     past = Object.fromEntries(names.map((name) => [name, outputs[`next.${name}`]!]));
-    decoding.advance(outputs["logits"]!.data as Float32Array);
+    const logits = outputs["logits"]!.data as Float32Array;
+    const width = logits.length / tokens.length;
+    // what a text that has ended would go on with means nothing
+    for (const [row, isActive] of active.entries())
+      if (isActive) requireFinite("logits of the next token", logits, row * width, (row + 1) * width);
+    decoding.advance(logits);
   }
 }

@@ -1,7 +1,14 @@
 // Compression of a run: statistics, a rule or a search, the smaller model written, and what it costs in score, measured.
 import { isTargets } from "../../data/index.ts";
 import { ConfigError, type ConfigIssue } from "../../errors.ts";
-import { backendOf, type MergedModel, openMergedModel, type RunOverrides, type RunTarget } from "../../load/index.ts";
+import {
+  backendOf,
+  explainNotFinite,
+  type MergedModel,
+  openMergedModel,
+  type RunOverrides,
+  type RunTarget,
+} from "../../load/index.ts";
 import { kindsOf, MERGEABLE } from "../../peft/index.ts";
 import {
   applyPlan,
@@ -100,9 +107,21 @@ async function* compressSteps(
   request: CompressRequest,
   lines: readonly string[],
 ): AsyncGenerator<CompressEvent, Compression> {
-  const { environment, target, options, signal } = request;
   yield stage("open", "opening the model and its data");
   const job = await openJob(request);
+  try {
+    return yield* compressOpened(request, job, lines);
+  } catch (error) {
+    throw await explainNotFinite(job.frozen.opened.base, error);
+  }
+}
+
+async function* compressOpened(
+  request: CompressRequest,
+  job: OpenedCompression,
+  lines: readonly string[],
+): AsyncGenerator<CompressEvent, Compression> {
+  const { environment, target, options, signal } = request;
   for (const note of job.data.notes) yield stage("open", note);
   const { frozen, sites, data, backend, recovery } = job;
   const { choice, statistics } = yield* chosen(request, job);

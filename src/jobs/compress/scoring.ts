@@ -2,7 +2,7 @@
 
 import type { EncodedExamples } from "../../data/index.ts";
 import { divergenceOf, logitRows, logitsOf, scoreLogits, scoringBatches } from "../../evaluate/index.ts";
-import { openScorer, type SparseMlpPlan } from "../../infer/index.ts";
+import { openScorer, requireFinite, type SparseMlpPlan } from "../../infer/index.ts";
 import { compilePlain, type MergedModel } from "../../load/index.ts";
 import type { MlpSite } from "../../models/index.ts";
 import { compose, none } from "../../nn/index.ts";
@@ -49,7 +49,9 @@ export async function calibrate(
   } finally {
     await program.dispose();
   }
-  return meter.statistics();
+  const statistics = meter.statistics();
+  for (const { site, energy } of statistics) requireFinite(`activations at ${site}`, energy);
+  return statistics;
 }
 
 /** Neurons that each layer keeps; null keeps all. */

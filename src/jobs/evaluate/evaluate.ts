@@ -15,6 +15,7 @@ import { checkSparseDecoding, encodeSplit, judgedAsRun, openEvaluator, scoringBa
 import {
   backendOf,
   classesOf,
+  explainNotFinite,
   headOf,
   lengthLimit,
   type OpenedTarget,
@@ -77,6 +78,8 @@ export async function evaluateRun(
     sayCut(opened, examples, watched);
     const evaluation = await evaluator.evaluate(opened.trained, split.name, examples);
     return dataset.notes.length === 0 ? evaluation : { ...evaluation, notes: dataset.notes };
+  } catch (error) {
+    throw await explainNotFinite(opened.base, error);
   } finally {
     await evaluator.dispose();
   }
@@ -143,6 +146,8 @@ export async function profileRun(
       density: scores.density!,
       timing: { examplesPerSecond: (examples.count / scores.durationMs) * 1000, totalMs: scores.durationMs },
     };
+  } catch (error) {
+    throw await explainNotFinite(opened.base, error);
   } finally {
     await scorer.dispose();
   }

@@ -5,6 +5,7 @@ import { type JsonObject, jsonText } from "../../hub/index.ts";
 import {
   checkNewFolder,
   configText,
+  finiteWeights,
   type MergedModel,
   type OpenedTarget,
   openMergedModel,
@@ -51,7 +52,8 @@ export async function exportOnnx(
 ): Promise<OnnxExport> {
   const { files } = environment;
   await checkNewFolder(files, output);
-  const frozen = await openMergedModel(environment, target, overrides, { keepsMethod: true });
+  const opened = await openMergedModel(environment, target, overrides, { keepsMethod: true });
+  const frozen = { ...opened, weights: finiteWeights(opened.opened.base.name, opened.weights) };
   const compression = target.kind === "run" ? await readCompression(files, target.folder) : null;
   const wanted = precisions ?? defaultPrecisions(compression?.quantization);
   const ranges = wanted.includes("qdq") ? await taskRanges(environment, target, frozen) : undefined;

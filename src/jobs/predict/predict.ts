@@ -2,7 +2,13 @@
 import type { Example } from "../../data/index.ts";
 import { DataError } from "../../errors.ts";
 import { checkSparseDecoding } from "../../evaluate/index.ts";
-import { type OpenedTarget, openTarget, type RunOverrides, type RunTarget } from "../../load/index.ts";
+import {
+  explainNotFinite,
+  type OpenedTarget,
+  openTarget,
+  type RunOverrides,
+  type RunTarget,
+} from "../../load/index.ts";
 import type { Environment, Watched } from "../../runs/index.ts";
 import { type AnyTask, taskRecord } from "../../tasks/index.ts";
 import { openGroupPredictor } from "./group-predictor.ts";
@@ -32,8 +38,13 @@ export async function openPredictorOn(environment: Environment, opened: OpenedTa
   return {
     async *predict(inputs, watched = {}) {
       let line = 0;
-      for await (const some of groups(inputs, opened.options.batchSize))
-        yield* await group.predict(some.map((input) => exampleOf(input, ++line, record)));
+      for await (const some of groups(inputs, opened.options.batchSize)) {
+        const examples = some.map((input) => exampleOf(input, ++line, record));
+        const predictions = group.predict(examples).catch(async (error: unknown) => {
+          throw await explainNotFinite(opened.base, error);
+        });
+        yield* await predictions;
+      }
       group.cut?.say(watched);
     },
     dispose: () => group.dispose(),

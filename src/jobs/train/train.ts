@@ -1,7 +1,7 @@
 // One training run from settings to a finished folder.
 
 import { openEvaluator } from "../../evaluate/index.ts";
-import { writeTrainedPart } from "../../load/index.ts";
+import { explainNotFinite, writeTrainedPart } from "../../load/index.ts";
 import type { Environment, RunRecord } from "../../runs/index.ts";
 import { type Running, RunWriter, running, writeOutcomes } from "../../runs/index.ts";
 import type { Settings } from "../../settings/index.ts";
@@ -94,6 +94,8 @@ async function* trainEvents(
         yield event;
       }
     }
+  } catch (error) {
+    throw await explainNotFinite(prepared.job.base, error);
   } finally {
     await writer?.close();
     await programs.dispose();
