@@ -12,14 +12,14 @@ export interface Interrupt {
   saves(isSavable: boolean): void;
 }
 
-/** Listens for SIGINT and SIGTERM while there is something to save. */
+/** Listens for SIGINT, SIGTERM and SIGHUP (the terminal is closed) while there is something to save. */
 export function interruptible(terminal: Terminal, events: InterruptSource = process as InterruptSource): Interrupt {
   const controller = new AbortController();
   let isListening = false;
   const saves = (isSavable: boolean) => {
     if (isSavable === isListening) return;
     isListening = isSavable;
-    for (const name of ["SIGINT", "SIGTERM"]) events[isSavable ? "on" : "off"](name, onSignal);
+    for (const name of ["SIGINT", "SIGTERM", "SIGHUP"]) events[isSavable ? "on" : "off"](name, onSignal);
   };
   const onSignal = () => {
     saves(false);

@@ -6,6 +6,7 @@ import { CommanderError } from "commander";
 import { COMMANDS } from "./commands.ts";
 import { errorReport } from "./error-report.ts";
 import { buildProgram } from "./program.ts";
+import { guardStreams, visible } from "./streams.ts";
 import type { Screen } from "./terminal.ts";
 
 /** Runs the command line; gives the exit code. `argv` is without node and the script. */
@@ -28,7 +29,7 @@ export async function main(
     // commander has written its own message; help and version are no failures
     if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : 2;
     const { text, code: failed } = errorReport(error, { verbose: argv.includes("-v") || argv.includes("--verbose") });
-    err.write(`${text}\n`);
+    err.write(`${visible(text)}\n`);
     return failed;
   }
 }
@@ -44,10 +45,6 @@ function isEntry(): boolean {
 }
 
 if (isEntry()) {
-  // a reader such as `head` may close the pipe before all is written
-  process.stdout.on("error", (error: NodeJS.ErrnoException) => {
-    if (error.code === "EPIPE") process.exit(0);
-    throw error;
-  });
+  guardStreams(process.stdout, process.stderr, (code) => process.exit(code));
   process.exitCode = await main(process.argv.slice(2));
 }

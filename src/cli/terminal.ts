@@ -1,5 +1,6 @@
 // The terminal: results on standard output, notices and one live region on standard error.
 import { styleText } from "node:util";
+import { visible } from "./streams.ts";
 
 /** The stream a terminal writes to; the two standard streams fit. */
 export interface Screen {
@@ -62,7 +63,7 @@ export function openTerminal({
   };
   const keep = (text: string) => {
     clear();
-    err.write(`${text}\n`);
+    err.write(`${visible(text)}\n`);
   };
   return {
     loudness,
@@ -72,7 +73,8 @@ export function openTerminal({
     },
     print(text) {
       clear();
-      out.write(`${text}\n`);
+      // what is read by a program is as it is
+      out.write(`${out.isTTY === true ? visible(text) : text}\n`);
     },
     note(text) {
       if (loudness !== "silent") keep(text);
@@ -83,7 +85,7 @@ export function openTerminal({
       lastAt = now();
       if (!isLive) return keep(plain());
       // the last column stays free: writing there wraps in some terminals
-      err.write(CLEAR + region((err.columns ?? 80) - 1));
+      err.write(CLEAR + visible(region((err.columns ?? 80) - 1)));
       shown = true;
     },
     done: clear,

@@ -21,8 +21,43 @@ export interface CardOptions {
   readonly figure?: string;
 }
 
-/** The card as Markdown. */
-export function modelCard(record: RunRecord, options: CardOptions = {}): string {
+/** The record with this machine's folders left out of its paths: a card is published. */
+function withoutLocalPaths(record: RunRecord): RunRecord {
+  const { settings } = record;
+  const { density, distillation } = settings;
+  return {
+    ...record,
+    settings: {
+      ...settings,
+      model: publicPath(settings.model),
+      data: { ...settings.data, path: publicPath(settings.data.path) },
+      output: settings.output === null ? null : publicPath(settings.output),
+      density: {
+        ...density,
+        auto: density.auto && {
+          ...density.auto,
+          reference: density.auto.reference && publicPath(density.auto.reference),
+        },
+      },
+      ...(distillation ? { distillation: { ...distillation, teacher: publicPath(distillation.teacher) } } : {}),
+    },
+  };
+}
+
+/** A path as it is, or of one that begins at this machine's root or home its last part. */
+function publicPath(path: string): string {
+  if (!/^(\/|~|[A-Za-z]:[\\/]|\\\\)/.test(path)) return path;
+  return `./${path.split(/[\\/]+/).findLast((part) => part !== "") ?? ""}`;
+}
+
+/** Text in Markdown that is never taken for HTML. */
+function plain(text: string): string {
+  return text.replaceAll("&", "&amp;").replaceAll("<", "&lt;").replaceAll(">", "&gt;");
+}
+
+/** The card as Markdown, without paths of this machine, and without HTML whatever classes and columns are called. */
+export function modelCard(run: RunRecord, options: CardOptions = {}): string {
+  const record = withoutLocalPaths(run);
   return `---\n${stringify(frontMatter(record, options), { lineWidth: 0 })}---\n\n${body(record, options)}`;
 }
 
@@ -109,8 +144,8 @@ function body(record: RunRecord, { baseline, figure }: CardOptions): string {
   const method = METHOD_NAMES[methodName(settings)] ?? methodName(settings);
   const task = GLUE_NAMES[settings.task] ?? settings.task;
   const parts = [
-    `# ${name}, ${task}, ${method}${weight === 0 ? "" : " + density loss"}`,
-    `\`${settings.model}\` fine-tuned with ${method} on ${task}` +
+    `# ${plain(name)}, ${plain(task)}, ${method}${weight === 0 ? "" : " + density loss"}`,
+    `\`${settings.model.replaceAll("`", "'")}\` fine-tuned with ${method} on ${task}` +
       (weight === 0
         ? ", without a density loss."
         : `, with a loss of weight ${weight} on the density of its MLP activations ([arXiv 2402.01911](https://arxiv.org/abs/2402.01911)), so that fewer of them are active.`),
@@ -190,7 +225,10 @@ function densityParts(
 
 /** A table in GitHub's Markdown. */
 export function markdownTable({ head, rows, align = [] }: TextTable): string {
-  const cell = (text: string) => text.replaceAll("|", "\\|").replaceAll("\n", " ");
+  const cell = (text: string) =>
+    plain(text)
+      .replaceAll("|", "\\|")
+      .replaceAll(/[\r\n]+/g, " ");
   const line = (cells: readonly string[]) => `| ${cells.map(cell).join(" | ")} |`;
   const rule = head.map((_, column) =>
     (align[column] ?? (column === 0 ? "left" : "right")) === "right" ? "--:" : ":--",

@@ -44,10 +44,21 @@ export function headerLine(format: Format, names: readonly string[]): string {
   return format === "jsonl" ? "" : rowLine(format, names, names);
 }
 
-/** A row as a line; line breaks and tabs in a cell of TSV, which has no way to write them, become spaces. */
+/** What a spreadsheet takes for the beginning of a formula, which it would run. @see OWASP, CSV Injection */
+const FORMULA = /^[=+\-@\t\r]/;
+
+/** A text that a spreadsheet would run has `'` before it, which it does not show; numbers stay as they are. */
+function harmless(cell: string): string {
+  return FORMULA.test(cell) && !Number.isFinite(Number(cell)) ? `'${cell}` : cell;
+}
+
+/**
+ * A row as a line; line breaks and tabs in a cell of TSV, which has no way to write them, become spaces. In CSV and TSV a text that begins as a
+ * formula has `'` before it.
+ */
 export function rowLine(format: Format, names: readonly string[], cells: readonly unknown[]): string {
   if (format === "jsonl") return `${JSON.stringify(Object.fromEntries(names.map((name, i) => [name, cells[i]])))}\n`;
-  const texts = cells.map(text);
+  const texts = cells.map((cell) => harmless(text(cell)));
   if (format === "tsv") return `${texts.map((cell) => cell.replaceAll(/\r\n|[\t\r\n]/g, " ")).join("\t")}\n`;
   const line = texts.map((cell) => (/[",;\t\r\n]/.test(cell) ? `"${cell.replaceAll('"', '""')}"` : cell)).join(",");
   // a blank line would be no row
