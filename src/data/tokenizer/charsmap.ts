@@ -63,18 +63,26 @@ function bytesOf(base64: string): Uint8Array {
   throw new UnsupportedError("a precompiled_charsmap that is cut off", ["SentencePiece's map"]);
 }
 
-/** Characters that are graphemes by themselves beside one another: letters of common scripts without marks of their own. */
-const PLAIN = /[ -~\u00c0-\u024f\u0391-\u03c9\u0400-\u0481\u3041-\u3096\u30a1-\u30fa\u3400-\u9fff]/;
+/** Units that are segmented at once. */
 const CHUNK = 256;
 
-/** Graphemes, chunk by chunk: over a long text V8's segmenter takes time that grows with its square. */
-function* segmentsOf(graphemes: Intl.Segmenter, text: string): Generator<Intl.SegmentData> {
-  const isBoundary = (at: number) => at === text.length || (PLAIN.test(text[at - 1]!) && PLAIN.test(text[at]!));
-  for (let start = 0; start < text.length; ) {
-    let end = Math.min(start + CHUNK, text.length);
-    while (!isBoundary(end)) end++;
-    yield* graphemes.segment(text.slice(start, end));
-    start = end;
+/**
+ * Graphemes, chunk by chunk: over a long text V8's segmenter takes time that grows with its square. Where one ends is decided by what it holds
+ * and by the next character, so each chunk begins where the last grapheme of the one before began.
+ */
+export function* segmentsOf(graphemes: Pick<Intl.Segmenter, "segment">, text: string): Generator<Intl.SegmentData> {
+  for (let start = 0, size = CHUNK; start < text.length; ) {
+    let end = Math.min(start + size, text.length);
+    // half a character would be another one
+    if (end < text.length && widthAt(text, end - 1) === 2) end++;
+    const segments = [...graphemes.segment(text.slice(start, end))];
+    const isLast = end === text.length;
+    const whole = isLast ? segments.length : segments.length - 1;
+    yield* segments.slice(0, whole);
+    if (isLast) return;
+    start += segments[whole]!.index;
+    // a grapheme longer than a chunk needs a longer one
+    size = whole === 0 ? size * 2 : CHUNK;
   }
 }
 
