@@ -1,6 +1,7 @@
 // The hub's HTTP endpoints: what a repository holds, what a file is, and its bytes from any offset.
 // Endpoints as huggingface_hub 2.4.0 `file_download.py` uses them.
 import { DeftError, FileError } from "../errors.ts";
+import { joinBytes } from "./bytes.ts";
 import { blobName, type HubSettings } from "./hub.ts";
 
 /** The model that is asked for, and the hub that is asked. */
@@ -47,7 +48,8 @@ export async function repository(target: HubTarget, revision: string): Promise<R
       hubUrl: target.endpoint,
       additionalFields: ["filePaths", "sha"],
       // its own check wants tokens to begin with `hf_`, which other endpoints' need not
-      fetch: (input, init) => request(target, input instanceof Request ? input.url : input, init ?? {}),
+      fetch: async (input, init) =>
+        boundedAnswer(target, await request(target, input instanceof Request ? input.url : input, init ?? {})),
     }),
   );
   const { sha, filePaths } = info;
@@ -57,6 +59,34 @@ export async function repository(target: HubTarget, revision: string): Promise<R
     });
   }
   return { commit: sha, files: filePaths };
+}
+
+/** What a list of a repository's files may take, unpacked. */
+const MOST_ANSWER_BYTES = 2 ** 25;
+
+/** An answer whose body has been read, however it was packed, as far as a real one goes. @throws {FileError} beyond that. */
+async function boundedAnswer({ id, endpoint }: HubTarget, response: Response): Promise<Response> {
+  const chunks: Uint8Array[] = [];
+  let size = 0;
+  const reader = response.body?.getReader();
+  for (;;) {
+    const step = reader === undefined ? { done: true as const } : await withinTime(reader.read());
+    if (step.done) break;
+    size += step.value.length;
+    chunks.push(step.value);
+    if (size <= MOST_ANSWER_BYTES) continue;
+    void reader!.cancel().catch(() => {});
+    throw new FileError(
+      id,
+      `expected a list of files from ${endpoint}, got more than ${MOST_ANSWER_BYTES / 2 ** 20} MB`,
+      {
+        hint: "The server is not a Hugging Face hub; check HF_ENDPOINT.",
+      },
+    );
+  }
+  const headers = new Headers(response.headers);
+  for (const name of ["content-encoding", "content-length"]) headers.delete(name);
+  return new Response(joinBytes(chunks), { status: response.status, headers });
 }
 
 /**
@@ -92,7 +122,12 @@ export async function remoteFile(target: HubTarget, commit: string, file: string
 export async function remoteBytes(target: HubTarget, file: RemoteFile, offset: number): Promise<RemoteBytes> {
   const headers: Record<string, string> = { "accept-encoding": "identity" };
   if (offset > 0) headers.range = `bytes=${offset}-`;
-  const response = await explained(target, () => request(target, file.url, { headers }));
+  const response = await explained(target, () => request(target, file.url, { headers }, offset > 0 ? [416] : []));
+  if (response.status === 416) {
+    // nothing lies behind what is there: it may be whole, or another file's; from the beginning, it will be told
+    await response.body?.cancel().catch(() => {});
+    return remoteBytes(target, file, 0);
+  }
   const body = response.body ?? new Blob([]).stream();
   const length = response.headers.get("content-length");
   const [, begin, total] = /^bytes (\d+)-\d+\/(\d+)$/.exec(response.headers.get("content-range") ?? "") ?? [];
@@ -129,12 +164,17 @@ async function withinTime<T>(work: Promise<T>): Promise<T> {
   }
 }
 
-async function request(target: HubTarget, url: string | URL, init: RequestInit): Promise<Response> {
+async function request(
+  target: HubTarget,
+  url: string | URL,
+  init: RequestInit,
+  also: readonly number[] = [],
+): Promise<Response> {
   const headers = new Headers(init.headers);
   // fetch drops this header by itself when it is redirected to another host
   if (target.token !== null) headers.set("authorization", `Bearer ${target.token}`);
   const response = await withinTime(fetch(url, { ...init, headers }));
-  if (response.status < 400) return response;
+  if (response.status < 400 || also.includes(response.status)) return response;
   throw refusal(target, response);
 }
 

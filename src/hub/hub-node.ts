@@ -219,7 +219,8 @@ async function fetchRest(session: Session, name: string, remote: RemoteFile, par
     if (offset !== from) await file.truncate(offset);
     const total = remote.sizeBytes ?? totalBytes;
     await requireSpace(partial, total === null ? 0 : total - offset);
-    const loaded = await appendChunks(file, offset, chunks, (bytes) =>
+    const most = total ?? MOST_UNKNOWN_BYTES;
+    const loaded = await appendChunks(file, { offset, most }, chunks, (bytes) =>
       session.report({ status: "progress", name: session.id, file: name, loaded: bytes, total }),
     );
     if (total !== null && loaded < total) {
@@ -228,23 +229,33 @@ async function fetchRest(session: Session, name: string, remote: RemoteFile, par
         cause: new Error("the body ended early"),
       });
     }
+    if (total === null && loaded >= most)
+      throw new FileError(remote.url, `expected the size of ${name}, got none and more than ${most / 2 ** 30} GB`, {
+        hint: "The server is not a Hugging Face hub; check HF_ENDPOINT.",
+      });
     await file.sync();
   } finally {
     await file.close();
   }
 }
 
+/** What a file may hold whose size the server does not say. */
+const MOST_UNKNOWN_BYTES = 2 ** 30;
+
+/** Appends what comes, up to `most` bytes of the whole file: what a server sends beyond is no part of it. */
 async function appendChunks(
   file: FileHandle,
-  offset: number,
+  { offset, most }: { readonly offset: number; readonly most: number },
   chunks: AsyncIterable<Uint8Array>,
   report: (loaded: number) => void,
 ): Promise<number> {
   let loaded = offset;
   let reported = offset;
   for await (const chunk of chunks) {
-    await file.writeFile(chunk);
-    loaded += chunk.length;
+    const part = chunk.subarray(0, most - loaded);
+    await file.writeFile(part);
+    loaded += part.length;
+    if (part.length < chunk.length) break;
     if (loaded - reported >= REPORT_BYTES) report((reported = loaded));
   }
   if (loaded !== reported) report(loaded);
@@ -259,14 +270,15 @@ async function requireSpace(path: string, neededBytes: number): Promise<void> {
   });
 }
 
-/** Refuses and removes a download whose size or SHA-256 is not what the hub said. */
+/** Refuses and removes a download whose size or digest is not what the hub said: SHA-256 of large files, git's SHA-1 of the others. */
 async function checked({ blob, sizeBytes, url }: RemoteFile, partial: string): Promise<void> {
   const got = (await stat(partial)).size;
-  const digest = isSha256(blob) ? await sha256Of(partial) : null;
+  const kind = isSha256(blob) ? "sha256" : /^[0-9a-f]{40}$/.test(blob) ? "sha1" : null;
+  const digest = kind === null ? null : await digestOf(partial, kind, kind === "sha1" ? `blob ${got}\0` : "");
   const issues = [];
   if (sizeBytes !== null && got !== sizeBytes)
     issues.push({ name: "size", expected: `${sizeBytes} bytes`, got: `${got}` });
-  if (digest !== null && digest !== blob) issues.push({ name: "sha256", expected: blob, got: digest });
+  if (digest !== null && digest !== blob) issues.push({ name: kind!, expected: blob, got: digest });
   if (issues.length === 0) return;
   await rm(partial, { force: true });
   throw new CheckpointError(url, issues, {
@@ -274,8 +286,8 @@ async function checked({ blob, sizeBytes, url }: RemoteFile, partial: string): P
   });
 }
 
-async function sha256Of(path: string): Promise<string> {
-  const hash: Hash = createHash("sha256");
+async function digestOf(path: string, kind: string, before: string): Promise<string> {
+  const hash: Hash = createHash(kind).update(before);
   for await (const chunk of createReadStream(path, { highWaterMark: 1 << 20 })) hash.update(chunk as Uint8Array);
   return hash.digest("hex");
 }

@@ -137,6 +137,45 @@ describe("resolveModel", () => {
     expect(new Uint8Array(await readFile(join(folder, "model.safetensors")))).toEqual(WEIGHTS);
   });
 
+  it.each(["plain", "gzip"] as const)("stops reading a listing that never ends, %s", async (endlessListing) => {
+    server.faults = { endlessListing };
+    const before = process.memoryUsage.rss();
+    const error: unknown = await resolve().catch((thrown: unknown) => thrown);
+    expect(error).toBeInstanceOf(FileError);
+    expect((error as Error).message).toContain("expected a list of files");
+    expect((error as Error).message).toContain("got more than 32 MB");
+    expect(process.memoryUsage.rss() - before).toBeLessThan(4e8);
+  });
+
+  it("takes no more of a file than the hub says it has", async () => {
+    server.faults = { longer: "model.safetensors" };
+    const { folder } = await resolve();
+    expect(new Uint8Array(await readFile(join(folder, "model.safetensors")))).toEqual(WEIGHTS);
+  });
+
+  it("goes on from a part that is whole already, whose size nobody says", async () => {
+    server.faults = { unsized: "config.json" };
+    const { folder } = await resolve();
+    const blob = await readlink(join(folder, "config.json"));
+    const whole = join(folder, blob);
+    const content = await readFile(whole);
+    await rm(join(folder, "config.json"));
+    await rm(whole);
+    await writeFile(`${whole}.deft.incomplete`, content);
+    expect(await readFile(join((await resolve()).folder, "config.json"))).toEqual(content);
+  });
+
+  it("refuses a small file that is not what git's digest says, and fetches it again", async () => {
+    server.faults = { corrupt: "config.json" };
+    const error: unknown = await resolve().catch((thrown: unknown) => thrown);
+    expect(error).toBeInstanceOf(CheckpointError);
+    expect((error as Error).message).toMatch(/sha1: expected [0-9a-f]{40}, got [0-9a-f]{40}/);
+    server.faults = {};
+    expect(JSON.parse(await readFile(join((await resolve()).folder, "config.json"), "utf8"))).toEqual({
+      model_type: "bert",
+    });
+  });
+
   it("refuses and removes content with another checksum", async () => {
     server.faults = { corrupt: "model.safetensors" };
     const error = await failure(CheckpointError, resolve());

@@ -2,6 +2,7 @@
 import { createHash } from "node:crypto";
 import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
+import { createGzip } from "node:zlib";
 
 /** What the server does wrong, or demands. */
 export interface Faults {
@@ -15,6 +16,12 @@ export interface Faults {
   status?: { code: number; errorCode?: string };
   /** Answers ranges with the whole file. */
   noRanges?: boolean;
+  /** Lists the repository's files without end, as it is or packed. */
+  endlessListing?: "plain" | "gzip";
+  /** Sends more than the whole file, and no length. */
+  longer?: string;
+  /** Says the size of this file nowhere. */
+  unsized?: string;
 }
 
 export interface Request {
@@ -84,6 +91,10 @@ function answer(
       return;
     }
     response.setHeader("content-type", "application/json");
+    if (faults.endlessListing) {
+      endlessly(response, faults.endlessListing === "gzip");
+      return;
+    }
     response.end(JSON.stringify({ id, sha: COMMIT, siblings: [...files.keys()].map((rfilename) => ({ rfilename })) }));
     return;
   }
@@ -112,6 +123,22 @@ function answer(
   sendBytes(faults, name, content, request, response);
 }
 
+/** A JSON text that never closes, 128 MB of it at most. */
+function endlessly(response: ServerResponse, isPacked: boolean): void {
+  if (isPacked) response.setHeader("content-encoding", "gzip");
+  const to = isPacked ? createGzip() : response;
+  if (to !== response) to.pipe(response);
+  response.on("error", () => {});
+  const piece = Buffer.alloc(2 ** 20, 0x20);
+  let left = 128;
+  const more = () => {
+    while (left-- > 0) if (!to.write(piece)) return void to.once("drain", more);
+    to.end();
+  };
+  to.write("[");
+  more();
+}
+
 function end(response: ServerResponse, status: number, errorCode = ""): void {
   response.statusCode = status;
   if (errorCode) response.setHeader("x-error-code", errorCode);
@@ -132,7 +159,7 @@ function sendBytes(
   }
   const bytes = content.slice(from);
   if (faults.corrupt === name) bytes[bytes.length >> 1]! ^= 1;
-  response.setHeader("content-length", `${bytes.length}`);
+  if (faults.longer !== name && faults.unsized !== name) response.setHeader("content-length", `${bytes.length}`);
   if (from > 0) {
     response.statusCode = 206;
     response.setHeader("content-range", `bytes ${from}-${content.length - 1}/${content.length}`);
@@ -147,5 +174,5 @@ function sendBytes(
     response.write(bytes.subarray(0, broken.bytes), () => setTimeout(() => response.destroy(), 50));
     return;
   }
-  response.end(bytes);
+  response.end(faults.longer === name ? Buffer.concat([bytes, Buffer.alloc(50_000, 7)]) : bytes);
 }
