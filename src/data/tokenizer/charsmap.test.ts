@@ -9,7 +9,13 @@ const whole = (text: string) => Array.from(graphemes.segment(text), ({ segment }
 
 /** What rules of grapheme boundaries speak of, and what stands beside it. */
 const PIECES = [
-  ..."aé 1\n\r\t",
+  "a",
+  "é",
+  " ",
+  "1",
+  "\n",
+  "\r",
+  "\t",
   "\r\n",
   "e\u0301",
   "\u0301",
