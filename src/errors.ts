@@ -257,10 +257,12 @@ export class NotFiniteError extends DeftError {
   override readonly name = "NotFiniteError";
   /** What was given: `logits`, `activations at SITE`. */
   readonly what: string;
+  readonly got: number;
 
   constructor(what: string, got: number, options: DeftErrorOptions = {}) {
     super("not-finite", `expected finite ${what}, got ${got}`, options);
     this.what = what;
+    this.got = got;
   }
 }
 

@@ -40,7 +40,13 @@ export function nodeFiles(): Files {
     sync: (path) => explained(path, "write", () => syncEntry(path)),
     apart: runApart,
     checkLock: async (path) => explained(path, "read", async () => checkLock(await realLockPath(path))),
-    lock: async (path) => explained(path, "write", async () => lockFile(await realLockPath(path))),
+    lock: (path) =>
+      explained(path, "write", async () => {
+        const folder = dirname(path);
+        const made = (await statOrNull(folder)) === null;
+        await makeFolders(folder);
+        return lockFile(await realLockPath(path), made);
+      }),
     realPath: (path) => explained(path, "read", async () => slashed(await realpath(path))),
   };
 }

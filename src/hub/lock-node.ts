@@ -1,6 +1,6 @@
 // Locks of folders between processes: a file that names its holder, made by the one who finds none there.
 import { readFileSync } from "node:fs";
-import { mkdir, open, readFile, rmdir, stat, unlink } from "node:fs/promises";
+import { open, readFile, rmdir, stat, unlink } from "node:fs/promises";
 import { hostname } from "node:os";
 import { dirname } from "node:path";
 import { FileError } from "../errors.ts";
@@ -21,14 +21,14 @@ const OURSELVES = "this process itself";
 const held = new Set<string>();
 
 /**
- * Takes the lock `path`, in a folder that is made where there is none. A lock whose process is gone is taken over.
+ * Takes the lock `path`, whose folder is there; where it was `made` for the lock, it goes with it if nothing else is in it then. A lock whose
+ * process is gone is taken over.
  * @throws {FileError} naming the holder, where it is held.
  */
-export async function lockFile(path: string): Promise<FileLock> {
+export async function lockFile(path: string, made: boolean): Promise<FileLock> {
   if (held.has(path)) throw heldError(path, null, OURSELVES);
   held.add(path);
   try {
-    const made = await mkdir(dirname(path), { recursive: true });
     const gone = await taken(path);
     return {
       takenFrom: gone,
@@ -36,7 +36,7 @@ export async function lockFile(path: string): Promise<FileLock> {
         held.delete(path);
         await unlink(path).catch(ignored);
         // a folder that was made for the lock and holds nothing else says nothing
-        if (made !== undefined) await rmdir(dirname(path)).catch(ignored);
+        if (made) await rmdir(dirname(path)).catch(ignored);
       },
     };
   } catch (error) {

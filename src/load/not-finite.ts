@@ -61,7 +61,7 @@ export async function explainNotFinite(base: Pick<BaseModel, "name" | "weights">
   );
   if (found !== null) return found;
   if (error instanceof TrainingError) return error;
-  return new NotFiniteError(error.what, Number.NaN, {
+  return new NotFiniteError(error.what, error.got, {
     cause: error,
     hint: `Every weight of ${base.name} is a finite number: its activations grow beyond float32. Look at the texts, or at what was trained.`,
   });

@@ -1,6 +1,6 @@
 // One process's part of a training run: where it stands, and the next thing to do.
 import { gateOf, headlineDensity, isGate } from "../density/index.ts";
-import { ConfigError, DeftError, FileError, TrainingError } from "../errors.ts";
+import { ConfigError, DeftError, FileError, NotFiniteError, TrainingError } from "../errors.ts";
 import { annealedAt, learningRateAt, rampAt } from "../optim/index.ts";
 import { isNeuronMask, NeuronRemoval } from "../prune/index.ts";
 import type { ModelBatch } from "../tasks/index.ts";
@@ -140,7 +140,11 @@ export class TrainingState {
   async evaluate(): Promise<{ readonly event: EvalEvent; readonly warning: WarningEvent | null }> {
     const { evaluate, metricName } = this.#options;
     const started = performance.now();
-    const { majority = null, ...result } = await evaluate(await this.#options.optimizer.readParameters());
+    const parameters = await this.#options.optimizer.readParameters();
+    const { majority = null, ...result } = await evaluate(parameters).catch((error: unknown) => {
+      if (!(error instanceof NotFiniteError)) throw error;
+      throw this.#notFinite(`${error.what} of the evaluation, got ${error.got}`);
+    });
     if (!Number.isFinite(result.loss)) throw this.#notFinite(`loss of the evaluation, got ${result.loss}`);
     this.#isSaved = false;
     const best = this.#isCandidate && this.#note(result, result.metrics[metricName] ?? Number.NaN);
