@@ -183,3 +183,13 @@ test("every row of a table has as many cells as its head", () => {
   expect(ragged).toEqual([]);
   expect(raggedRows("| a | b |\n| --- | --- |\n| `x|y` | z |\n| `x\\|y` | z |\n")).toEqual(["| `x|y` | z |"]);
 });
+
+test("every test that a guarantee is held by is there", () => {
+  const text = readFileSync(join(ROOT, "docs/guarantees.md"), "utf8");
+  const named = Array.from(text.matchAll(/`((?:src|test)\/[\w./-]+\.test\.ts)`/g), ([, file]) => file!);
+  expect(named.length).toBeGreaterThan(15);
+  expect(named.filter((file) => !existsSync(join(ROOT, file)))).toEqual([]);
+  // every row has one, or a page that lists them
+  const rows = text.split("\n").filter((line) => line.startsWith("| ") && !/^\| (promise|---)/.test(line));
+  for (const row of rows) expect(row).toMatch(/\.test\.ts`|\]\([\w./-]+\.md\)/);
+});

@@ -52,6 +52,7 @@ export const GROUPS: readonly PageGroup[] = [
     files: [
       ...under("reference", "commands", "settings", "data-files", "run-folder", "interchange", "tokenizers", "errors"),
       "docs/data.md",
+      "docs/guarantees.md",
       "docs/api.md",
     ],
   },
