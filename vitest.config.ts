@@ -14,7 +14,7 @@ export default defineConfig({
         test: {
           name: "system",
           include: [
-            "test/{conformance,parity,snapshot,data,hub,docs,models,prune,interchange,train,compress,quant,report}/**/*.test.ts",
+            "test/{conformance,fuzz,parity,snapshot,data,hub,docs,models,prune,interchange,train,compress,quant,report}/**/*.test.ts",
             "test/e2e/**/*.test.ts",
           ],
         },

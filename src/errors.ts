@@ -1,5 +1,31 @@
 // Every error class of the system, split by what the reader can do about it.
 
+/** Characters of a value that a message shows. */
+const SHOWN_CHARACTERS = 60;
+/** Deeper, a value is not written out. */
+const SHOWN_DEPTH = 4;
+
+/** A value read from a file, for a message: its JSON, shortened. Whatever the value is, this cannot fail. */
+export function shownValue(value: unknown): string {
+  const text = shownTo(value, SHOWN_DEPTH);
+  return text.length > SHOWN_CHARACTERS ? `${text.slice(0, SHOWN_CHARACTERS)}…` : text;
+}
+
+function shownTo(value: unknown, depth: number): string {
+  if (value === undefined) return "nothing";
+  if (typeof value === "string") return JSON.stringify(value.slice(0, SHOWN_CHARACTERS + 1));
+  if (typeof value !== "object" || value === null) return typeof value === "symbol" ? "a symbol" : `${value as number}`;
+  if (depth === 0) return Array.isArray(value) ? "[…]" : "{…}";
+  // more than these would not be shown
+  if (Array.isArray(value))
+    return `[${value
+      .slice(0, SHOWN_CHARACTERS)
+      .map((one) => shownTo(one, depth - 1))
+      .join(",")}]`;
+  const entries = Object.entries(value).slice(0, SHOWN_CHARACTERS);
+  return `{${entries.map(([key, one]) => `${JSON.stringify(key.slice(0, SHOWN_CHARACTERS))}:${shownTo(one, depth - 1)}`).join(",")}}`;
+}
+
 /** One mistake in a settings file or on the command line. */
 export interface ConfigIssue {
   readonly path: string;

@@ -1,5 +1,5 @@
 // What a folder holds that was given in another's place, and the flag, or the folder inside it, that would do.
-import { type Files, joinPath, parentFolder } from "../tensor/index.ts";
+import { type Files, joinPath, parentFolder, parseBoundedJson } from "../tensor/index.ts";
 import { isJsonObject } from "./json-file.ts";
 import { shellWord } from "./shell.ts";
 
@@ -134,7 +134,7 @@ const BASES = [
 
 function jsonOrNull(text: string): unknown {
   try {
-    return JSON.parse(text);
+    return parseBoundedJson(text);
   } catch {
     return null;
   }

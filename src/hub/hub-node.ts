@@ -6,6 +6,7 @@ import { type FileHandle, mkdir, open, readFile, rename, rm, stat, statfs, symli
 import { homedir, hostname } from "node:os";
 import { dirname, join, relative } from "node:path";
 import { CheckpointError, DeftError, FileError } from "../errors.ts";
+import { parseBoundedJson } from "../tensor/index.ts";
 import { missingHint, nodeFiles } from "./files-node.ts";
 import {
   type EnvironmentVariables,
@@ -131,7 +132,7 @@ async function cachedSnapshot({ root }: Session, revision: string): Promise<Foun
 
 async function shardsIn(index: string): Promise<string[]> {
   try {
-    const json: unknown = JSON.parse(await readFile(index, "utf8"));
+    const json: unknown = parseBoundedJson(await readFile(index, "utf8"));
     const map = isJsonObject(json) && isJsonObject(json.weight_map) ? json.weight_map : {};
     return [...new Set(Object.values(map).map(String))];
   } catch {
@@ -338,7 +339,7 @@ async function isAbandoned(path: string): Promise<boolean> {
   try {
     const [{ mtimeMs }, text] = [await stat(path), await readFile(path, "utf8")];
     if (Date.now() - mtimeMs > STALE_MS) return true;
-    const owner: unknown = JSON.parse(text);
+    const owner: unknown = parseBoundedJson(text);
     if (!isJsonObject(owner) || owner.host !== hostname() || typeof owner.pid !== "number") return false;
     process.kill(owner.pid, 0);
     return false;

@@ -122,7 +122,7 @@ describe("a JSON file that is read and written again", () => {
   it("refuses what is nested deeper than any model's file, without a stack overflow", () => {
     const deep = `{"a": ${"[".repeat(20_000)}${"]".repeat(20_000)}}`;
     expect(() => parseJson("config.json", deep)).toThrow(DataError);
-    expect(() => parseJson("config.json", deep)).toThrow("nested at most 500 deep");
+    expect(() => parseJson("config.json", deep)).toThrow("nested at most 64 deep");
     expect(parseJson("config.json", '{"a": "[[[["}')).toEqual({ a: "[[[[" });
   });
 });

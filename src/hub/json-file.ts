@@ -1,7 +1,7 @@
 // JSON files read for others' formats, with the line named when they are broken.
-import { DataError, FileError } from "../errors.ts";
-import { type Files, joinPath } from "../tensor/index.ts";
-import { depthOf, literalOf, withLiterals } from "./json-literals.ts";
+import { DataError, FileError, shownValue } from "../errors.ts";
+import { type Files, joinPath, jsonDepth } from "../tensor/index.ts";
+import { literalOf, withLiterals } from "./json-literals.ts";
 
 /** A JSON object as it was parsed: nothing about its values is known. */
 export type JsonObject = Readonly<Record<string, unknown>>;
@@ -19,7 +19,11 @@ export async function readJsonObject(files: Files, folder: string, name: string,
   const text = await files.readText(path);
   const json = parseJson(path, text);
   if (!isJsonObject(json)) {
-    throw new DataError(path, { expected: "a JSON object", got: Array.isArray(json) ? "a list" : String(json), hint });
+    throw new DataError(path, {
+      expected: "a JSON object",
+      got: Array.isArray(json) ? "a list" : shownValue(json),
+      hint,
+    });
   }
   return json;
 }
@@ -76,13 +80,13 @@ function numberText(container: object, key: string, value: number, floats: Reado
  */
 export function parseJson(path: string, text: string): unknown {
   const value = parsed(path, text);
-  if (depthOf(text) > DEEPEST)
+  if (jsonDepth(text) > DEEPEST)
     throw new DataError(path, { expected: `lists and objects nested at most ${DEEPEST} deep`, got: "more" });
   return withLiterals(text, value);
 }
 
 /** Deeper than any file of a model; a program that follows the nesting would end in a stack overflow far beyond. */
-const DEEPEST = 500;
+const DEEPEST = 64;
 
 function parsed(path: string, text: string): unknown {
   try {

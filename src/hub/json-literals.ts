@@ -53,16 +53,6 @@ export function withLiterals<T>(text: string, value: T): T {
   return value;
 }
 
-/** How deep the lists and objects of a JSON text are nested. */
-export function depthOf(text: string): number {
-  let [depth, deepest] = [0, 0];
-  for (const [token] of text.matchAll(TOKEN)) {
-    if (token === "{" || token === "[") deepest = Math.max(deepest, ++depth);
-    else if (token === "}" || token === "]") depth--;
-  }
-  return deepest;
-}
-
 const keyIn = ({ isList, key, index }: Frame): string => (isList ? String(index) : key);
 
 function childOf(frame: Frame, isList: boolean): Container | null {

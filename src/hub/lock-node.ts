@@ -4,7 +4,7 @@ import { open, readFile, rmdir, stat, unlink } from "node:fs/promises";
 import { hostname } from "node:os";
 import { dirname } from "node:path";
 import { FileError } from "../errors.ts";
-import type { FileLock, LockHolder } from "../tensor/index.ts";
+import { type FileLock, type LockHolder, parseBoundedJson } from "../tensor/index.ts";
 
 /** What the file of a lock says of its holder. */
 interface Holder extends LockHolder {
@@ -105,7 +105,7 @@ const thisProcess = (): Holder => ({
 /** Null where the file is gone, or was left before it was written. */
 async function holderOf(path: string): Promise<Holder | null> {
   try {
-    const { pid, host, since, started } = JSON.parse(await readFile(path, "utf8")) as Partial<Holder>;
+    const { pid, host, since, started } = parseBoundedJson(await readFile(path, "utf8")) as Partial<Holder>;
     if (typeof pid !== "number" || typeof host !== "string" || typeof since !== "string") return null;
     return { pid, host, since, started: typeof started === "string" ? started : null };
   } catch {

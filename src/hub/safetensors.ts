@@ -1,10 +1,17 @@
 // Bytes to `Weights` and back in the safetensors format; offsets are kept so that a runtime can map the file itself.
 // Format: https://github.com/huggingface/safetensors#format
-import { CheckpointError, type CheckpointIssue, FileError } from "../errors.ts";
-import { type DType, elementBytes, type Files, type Tensor, type Weight, type Weights } from "../tensor/index.ts";
+import { CheckpointError, type CheckpointIssue, FileError, shownValue } from "../errors.ts";
+import {
+  type DType,
+  elementBytes,
+  type Files,
+  jsonDepth,
+  type Tensor,
+  type Weight,
+  type Weights,
+} from "../tensor/index.ts";
 import { joinBytes, tensorBytes } from "./bytes.ts";
 import { issueList } from "./issues.ts";
-import { depthOf } from "./json-literals.ts";
 import { fileWeight, resolvedFile } from "./span.ts";
 
 /** Largest header a reader accepts, in bytes; the same limit as the Rust library's. */
@@ -103,10 +110,10 @@ function headerJson(file: string, bytes: Uint8Array): object {
       cause,
     });
   }
-  if (depthOf(text) > DEEPEST_HEADER)
+  if (jsonDepth(text) > DEEPEST_HEADER)
     throw damaged(file, "header", "names with dtype, shape and offsets", "nested JSON");
   if (typeof json !== "object" || json === null || Array.isArray(json)) {
-    throw damaged(file, "header", "a JSON object", Array.isArray(json) ? "a list" : String(json));
+    throw damaged(file, "header", "a JSON object", Array.isArray(json) ? "a list" : shownValue(json));
   }
   return json;
 }

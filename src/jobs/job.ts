@@ -21,6 +21,7 @@ import {
   settingsInput,
 } from "../settings/index.ts";
 import type { Evaluation } from "../tasks/index.ts";
+import { parseBoundedJson } from "../tensor/index.ts";
 import type { TrainEvent } from "../train/index.ts";
 import { type CompareEvent, compareRuns } from "./compare/compare.ts";
 import type { Comparison } from "./compare/comparison.ts";
@@ -145,7 +146,7 @@ function issuesOf(value: unknown, { issues }: z.ZodError): ConfigIssue[] {
 
 function jsonOf(text: string): unknown {
   try {
-    return JSON.parse(text);
+    return parseBoundedJson(text);
   } catch (cause) {
     const got = cause instanceof Error ? cause.message : String(cause);
     throw new ConfigError([{ path: "job", expected: "a job's JSON", got }]);

@@ -91,7 +91,7 @@ export function parseEncoderConfig(json: unknown, file: string, defaults: Encode
     typeVocabSize: whole("type_vocab_size", 2),
     padTokenId,
     firstPosition: defaults.firstPosition(padTokenId),
-    layerNormEpsilon: Number(epsilon),
+    layerNormEpsilon: epsilon as number,
     hiddenAct: typeof hiddenAct === "string" ? hiddenAct : "",
     hiddenDropout,
     attentionDropout: rate("attention_probs_dropout_prob", 0.1),

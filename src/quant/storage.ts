@@ -5,6 +5,7 @@ import {
   elementCount,
   float32,
   memoryWeight,
+  parseBoundedJson,
   type Tensor,
   tensor,
   type Weight,
@@ -170,7 +171,7 @@ async function nf4Layout(
 
 function parsed(text: string): Readonly<Record<string, unknown>> {
   try {
-    const json: unknown = JSON.parse(text);
+    const json: unknown = parseBoundedJson(text);
     return typeof json === "object" && json !== null ? (json as Record<string, unknown>) : {};
   } catch {
     return {};

@@ -3,9 +3,10 @@
 import { type JsonObject, readJsonObject } from "../hub/index.ts";
 import type { MethodSettings } from "../peft/index.ts";
 import type { Measured, Plan, Sizes } from "../prune/index.ts";
-import { completed } from "../settings/index.ts";
 import { type Files, joinPath } from "../tensor/index.ts";
+import { checkedSettings } from "./run-folder.ts";
 import type { RunRecord } from "./run-record.ts";
+import { COMPRESSION_RECORD, requireShape } from "./stored-schema.ts";
 
 /** The record's name in a compressed model's folder. */
 export const COMPRESSION_FILE = "compression.json";
@@ -91,6 +92,9 @@ export interface Compression {
 export async function readCompression(files: Files, folder: string): Promise<Compression | null> {
   if ((await files.stat(joinPath(folder, COMPRESSION_FILE))) === null) return null;
   const json: JsonObject = await readJsonObject(files, folder, COMPRESSION_FILE, "Compress the run again.");
+  const path = joinPath(folder, COMPRESSION_FILE);
+  requireShape(path, COMPRESSION_RECORD, json);
   const record = json as unknown as Compression;
-  return record.run ? { ...record, run: { ...record.run, settings: completed(record.run.settings) } } : record;
+  if (!record.run) return record;
+  return { ...record, run: { ...record.run, settings: checkedSettings(path, record.run.settings) } };
 }

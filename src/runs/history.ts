@@ -1,6 +1,8 @@
 // `events.jsonl` read back: what happened, in order, without what a resumed run did over again.
 import { DataError } from "../errors.ts";
+import { parseBoundedJson } from "../tensor/index.ts";
 import type { TrainEvent } from "../train/index.ts";
+import { EVENTS, requireShape } from "./stored-schema.ts";
 
 /**
  * The events of an `events.jsonl`; a torn last line is dropped, as a killed process leaves it.
@@ -13,8 +15,11 @@ export function parseEvents(file: string, text: string): TrainEvent[] {
   for (const [index, line] of lines.entries()) {
     if (line.trim() === "") continue;
     const event = parseLine(line);
-    if (event !== null) events.push(event);
-    else if (index < lines.length - 1) {
+    if (event !== null) {
+      const schema = EVENTS[event.type];
+      if (schema !== undefined) requireShape(file, schema, event, index + 1);
+      events.push(event);
+    } else if (index < lines.length - 1) {
       throw new DataError(file, {
         line: index + 1,
         expected: "one training event as JSON",
@@ -28,7 +33,7 @@ export function parseEvents(file: string, text: string): TrainEvent[] {
 
 function parseLine(line: string): TrainEvent | null {
   try {
-    const value: unknown = JSON.parse(line);
+    const value: unknown = parseBoundedJson(line);
     const type = (value as { type?: unknown } | null)?.type;
     return typeof type === "string" ? (value as TrainEvent) : null;
   } catch {

@@ -2,7 +2,8 @@
 import type { Example, Split } from "../data/index.ts";
 import { DataError } from "../errors.ts";
 import type { Outcome } from "../tasks/index.ts";
-import { type Files, joinPath } from "../tensor/index.ts";
+import { type Files, joinPath, parseBoundedJson } from "../tensor/index.ts";
+import { OUTCOME } from "./stored-schema.ts";
 
 /** Name of the file, in the run's folder. */
 export const OUTCOMES_FILE = "predictions.jsonl";
@@ -83,10 +84,14 @@ export async function readOutcomes(files: Files, folder: string): Promise<readon
 
 function parseOutcome(path: string, text: string, line: number): Outcome {
   try {
-    const value = JSON.parse(text) as Outcome | null;
-    if (typeof value?.line === "number" && (value.score === null || typeof value.score === "number")) return value;
+    const value: unknown = parseBoundedJson(text);
+    if (OUTCOME.safeParse(value).success) return value as Outcome;
   } catch {
     // told below
   }
-  throw new DataError(path, { line, expected: 'JSON with "line" and "score"', got: text.slice(0, 60) });
+  throw new DataError(path, {
+    line,
+    expected: 'JSON with "line", "prediction", "target" and "score"',
+    got: text.slice(0, 60),
+  });
 }

@@ -1,11 +1,12 @@
 // A run's folder read back: `run.json` and `events.jsonl`, as reports and comparisons take them.
-import { FileError } from "../errors.ts";
+import { FileError, shownValue } from "../errors.ts";
 import { wrongFolder } from "../hub/index.ts";
-import { completed } from "../settings/index.ts";
-import { type Files, joinPath, nearestPath } from "../tensor/index.ts";
+import { completed, type Settings, storedIssues } from "../settings/index.ts";
+import { type Files, joinPath, nearestPath, parseBoundedJson } from "../tensor/index.ts";
 import type { TrainEvent } from "../train/index.ts";
 import { parseEvents } from "./history.ts";
 import type { RunRecord } from "./run-record.ts";
+import { damaged, RUN_RECORD, requireShape } from "./stored-schema.ts";
 
 /** A run as it lies on disk. */
 export interface StoredRun {
@@ -45,21 +46,28 @@ export async function readRun(files: Files, folder: string): Promise<StoredRun> 
   return { name, folder, record: parseRecord(path, await files.readText(path)), events: parseEvents(eventsPath, text) };
 }
 
+/** Settings of a record, checked, with what a later version added. @throws {DataError} with every value that is none. */
+export function checkedSettings(file: string, settings: Settings): Settings {
+  const issues = storedIssues(settings);
+  if (issues.length > 0) throw damaged(file, issues);
+  return completed(settings);
+}
+
 function parseRecord(path: string, text: string): RunRecord {
   let value: Partial<RunRecord> | null;
   try {
-    value = JSON.parse(text) as Partial<RunRecord> | null;
+    value = parseBoundedJson(text) as Partial<RunRecord> | null;
   } catch (cause) {
     throw new FileError(path, "expected JSON, got a file that is not", { cause });
   }
-  if (typeof value !== "object" || value === null || typeof value.settings !== "object") {
+  if (typeof value !== "object" || value === null || typeof value.settings !== "object" || value.settings === null) {
     throw new FileError(path, "expected the record of a run, got other JSON");
   }
   if (value.schema !== 1) {
-    throw new FileError(path, `expected schema 1, got ${String(value.schema)}`, {
+    throw new FileError(path, `expected schema 1, got ${shownValue(value.schema)}`, {
       hint: "It was written by another version of deft.",
     });
   }
-  const record = value as RunRecord;
-  return { ...record, settings: completed(record.settings) };
+  requireShape(path, RUN_RECORD, value);
+  return { ...(value as RunRecord), settings: checkedSettings(path, (value as RunRecord).settings) };
 }

@@ -34,6 +34,7 @@ export {
   type SettingsSources,
   storedFormat,
 } from "./settings.ts";
+export { storedIssues } from "./stored.ts";
 export {
   BASE_FORMS,
   DEFAULTS,

@@ -5,6 +5,7 @@ import { textLines } from "../../data/index.ts";
 import { ConfigError, type ConfigIssue, DataError, DeftError, FileError } from "../../errors.ts";
 import type { PredictInput } from "../../jobs/index.ts";
 import { toJson } from "../../report/index.ts";
+import { parseBoundedJson } from "../../tensor/index.ts";
 import type { Body } from "../command.ts";
 import { readTarget } from "../target.ts";
 import { openWorkflow, warned } from "../workflow.ts";
@@ -106,7 +107,7 @@ function parseLine(file: string, line: number, content: string): PredictInput {
     new DataError(file, { line, expected, got: content.length > 60 ? `${content.slice(0, 60)}…` : content });
   let value: Readonly<Record<"text" | "pair" | "question" | "context" | "tokens" | "words", unknown>> | null;
   try {
-    value = JSON.parse(content) as typeof value;
+    value = parseBoundedJson(content) as typeof value;
   } catch {
     throw wrong('JSON such as {"text": "…"}');
   }

@@ -1,4 +1,5 @@
 // The rows of a JSON document, streamed: the elements of its array, each as text with the line it starts in.
+import { parseBoundedJson } from "../../tensor/index.ts";
 
 /** How a JSON file holds its rows: one object a line, or in an array that starts at a place of the text. */
 export type JsonLayout = { readonly kind: "lines" } | { readonly kind: "array"; readonly from: number };
@@ -98,13 +99,13 @@ const NOT_FINITE = /"(?:[^"\\]|\\.)*"|-?\bInfinity\b|\bNaN\b/g;
  */
 export function parseJson(text: string): unknown {
   try {
-    return JSON.parse(text) as unknown;
+    return parseBoundedJson(text);
   } catch (error) {
     if (!/\b(NaN|Infinity)\b/.test(text)) throw error;
     // a number too large for a float is infinite
     const plain = text.replace(NOT_FINITE, (word) =>
       word.startsWith('"') ? word : word === "NaN" ? "null" : word.replace("Infinity", "1e999"),
     );
-    return JSON.parse(plain) as unknown;
+    return parseBoundedJson(plain);
   }
 }

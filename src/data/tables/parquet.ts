@@ -1,6 +1,6 @@
 // Parquet rows, one row group at a time.
 import { DataError } from "../../errors.ts";
-import type { ByteSource, Files } from "../../tensor/index.ts";
+import { type ByteSource, type Files, parseBoundedJson } from "../../tensor/index.ts";
 import { openEngine, type ParquetEngine } from "./parquet-engine.ts";
 import type { Cell, Table, TableRow } from "./row.ts";
 
@@ -106,7 +106,8 @@ function classNames(notes: ParquetEngine["facts"]["notes"]): ReadonlyMap<string,
 
 function featuresOf(json: string): Readonly<Record<string, unknown>> | undefined {
   try {
-    return (JSON.parse(json) as { info?: { features?: Readonly<Record<string, unknown>> } } | null)?.info?.features;
+    return (parseBoundedJson(json) as { info?: { features?: Readonly<Record<string, unknown>> } } | null)?.info
+      ?.features;
   } catch {
     // what cannot be read describes nothing
     return undefined;

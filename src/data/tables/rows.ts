@@ -1,5 +1,6 @@
 // Rows that a program holds in memory, as the JSON Lines that a table is read from, and as messages name them.
 import { DataError } from "../../errors.ts";
+import { parseBoundedJson } from "../../tensor/index.ts";
 
 /** One example: cells by their column. */
 export type Row = Readonly<Record<string, unknown>>;
@@ -92,7 +93,7 @@ async function jsonLines(name: string, rows: Rows): Promise<Uint8Array> {
 
 /** The first row with a place for every column: a table has those of its first row. */
 function withColumns(line: string, columns: ReadonlySet<string>): string {
-  const row = JSON.parse(line) as Record<string, unknown>;
+  const row = parseBoundedJson(line) as Record<string, unknown>;
   const cells = [...columns].map((column) => [column, Object.hasOwn(row, column) ? row[column] : null] as const);
   return JSON.stringify(Object.fromEntries(cells));
 }

@@ -1,5 +1,5 @@
 // Byte-pair encoding: the pair that was learned first is merged first.
-import { FileError, UnsupportedError } from "../../errors.ts";
+import { FileError, shownValue, UnsupportedError } from "../../errors.ts";
 import type { TokenizerJson } from "./json.ts";
 import { widthAt } from "./tracked-text.ts";
 import { unknownWord, vocabularyOf } from "./vocabulary.ts";
@@ -58,11 +58,16 @@ function mergesOf(given: unknown, vocabulary: ReadonlyMap<string, number>, prefi
   const faults: string[] = [];
   const lines = given.filter((one) => typeof one !== "string" || !one.startsWith("#version"));
   lines.forEach((one: unknown, rank) => {
-    const pair = typeof one === "string" ? one.split(" ") : Array.isArray(one) ? one.map(String) : [];
+    const pair =
+      typeof one === "string"
+        ? one.split(" ")
+        : Array.isArray(one)
+          ? one.filter((part) => typeof part === "string")
+          : [];
     const [left = "", right = ""] = pair;
     const [first, second, whole] = [left, right, left + right.slice(prefix.length)].map((part) => vocabulary.get(part));
     if (pair.length !== 2 || first === undefined || second === undefined || whole === undefined)
-      faults.push(`merge ${rank + 1}, ${JSON.stringify(one)}`);
+      faults.push(`merge ${rank + 1}, ${shownValue(one)}`);
     else known.set(first * size + second, { rank, id: whole });
   });
   if (faults.length > 0) {

@@ -114,7 +114,7 @@ function legacy({ addedTokens, stored }: TokenDeclarations, settings: TokenizerC
   const byId = new Map<number, DeclaredToken>();
   for (const [content, id] of Object.entries(addedTokens ?? {})) {
     const isSpecial = special.has(content);
-    byId.set(Number(id), {
+    byId.set(typeof id === "number" || typeof id === "string" ? Number(id) : Number.NaN, {
       content,
       single_word: false,
       lstrip: false,

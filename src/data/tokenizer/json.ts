@@ -1,5 +1,5 @@
 // What tokenizer.json and tokenizer_config.json hold, as far as it is read here.
-import { UnsupportedError } from "../../errors.ts";
+import { shownValue, UnsupportedError } from "../../errors.ts";
 
 /** The content of tokenizer.json. */
 export interface TokenizerJson {
@@ -42,7 +42,7 @@ export function tokenContent(value: unknown): string | null {
 
 /** A step of tokenizer.json that is not built. */
 export function unsupportedStage(part: string, type: unknown, supported: readonly string[]): UnsupportedError {
-  return new UnsupportedError(`the ${part} ${String(type)} of tokenizer.json`, supported);
+  return new UnsupportedError(`the ${part} ${shownValue(type)} of tokenizer.json`, supported);
 }
 
 /** The stages under a key of a `Sequence`. */

@@ -1,6 +1,6 @@
 // The vocabularies of older tokenizer folders: vocab.txt, vocab.json with merges.txt, and SentencePiece's models.
-import { FileError, UnsupportedError } from "../../errors.ts";
-import { type Files, joinPath } from "../../tensor/index.ts";
+import { FileError, shownValue, UnsupportedError } from "../../errors.ts";
+import { type Files, joinPath, parseBoundedJson } from "../../tensor/index.ts";
 import type { DeclaredToken } from "./added-tokens.ts";
 import { type StoredVocabulary, USUAL_TOKENS } from "./class-steps.ts";
 import { type TokenizerConfigJson, tokenContent } from "./json.ts";
@@ -96,7 +96,10 @@ function sentencePieceVocabulary(
   const name = (role: string) => tokenContent(config[role]) ?? USUAL_TOKENS[kind][role]!;
   const vocab =
     kind === "t5"
-      ? [...scored, ...Array.from({ length: sentinelsOf(config) }, (_, i) => [`<extra_id_${i}>`, 0] as const).reverse()]
+      ? [
+          ...scored,
+          ...Array.from({ length: sentinelsOf(config, file) }, (_, i) => [`<extra_id_${i}>`, 0] as const).reverse(),
+        ]
       : [
           ...["bos_token", "pad_token", "eos_token", "unk_token"].map((role) => [name(role), 0] as const),
           ...scored.slice(3),
@@ -119,9 +122,17 @@ function sentencePieceVocabulary(
   return { vocabulary: { file, vocab, merges: null, charsmap }, ofModel };
 }
 
-/** How many sentinels T5's class adds. */
-export function sentinelsOf(config: TokenizerConfigJson): number {
-  return typeof config.extra_ids === "number" && config.extra_ids >= 0 ? config.extra_ids : 100;
+/** More than any T5 has. */
+const MOST_SENTINELS = 100_000;
+
+/** How many sentinels T5's class adds. @throws {FileError} naming `file`, where that is no such number. */
+export function sentinelsOf(config: TokenizerConfigJson, file: string): number {
+  const given = config.extra_ids ?? 100;
+  if (typeof given === "number" && Number.isInteger(given) && given >= 0 && given <= MOST_SENTINELS) return given;
+  throw new FileError(
+    file,
+    `expected extra_ids in the tokenizer_config.json beside it from 0 to ${MOST_SENTINELS}, got ${shownValue(given)}`,
+  );
 }
 
 async function missing(
@@ -144,7 +155,7 @@ async function missing(
 export async function readJson(files: Files, path: string): Promise<Record<string, unknown>> {
   const text = await files.readText(path);
   try {
-    const json: unknown = JSON.parse(text);
+    const json: unknown = parseBoundedJson(text);
     if (typeof json === "object" && json !== null && !Array.isArray(json)) return json as Record<string, unknown>;
   } catch (cause) {
     throw new FileError(path, `expected JSON, got a file that does not parse: ${(cause as Error).message}`, {

@@ -1,5 +1,5 @@
 // The pre-tokenisers of tokenizer.json: how a text is split into words.
-import { UnsupportedError } from "../../errors.ts";
+import { shownValue, UnsupportedError } from "../../errors.ts";
 import { bertWordRanges } from "./bert-text.ts";
 import { byteLevelParts } from "./byte-level.ts";
 import { isOneCharacter } from "./char-set.ts";
@@ -121,7 +121,7 @@ const SCHEMES = ["always", "first", "never"] as const;
 export function metaspaceOptions(json: StageJson): MetaspaceOptions {
   const { replacement = "▁" } = json;
   if (typeof replacement !== "string" || !isOneCharacter(replacement))
-    throw new UnsupportedError(`the Metaspace of tokenizer.json with the replacement ${String(replacement)}`, [
+    throw new UnsupportedError(`the Metaspace of tokenizer.json with the replacement ${shownValue(replacement)}`, [
       "one character",
     ]);
   const given = json.prepend_scheme ?? (json.add_prefix_space === false ? "never" : "always");

@@ -1,5 +1,5 @@
 // Special tokens around one text or a pair, and truncation before they are added, as in the Rust tokenizers.
-import { ConfigError, UnsupportedError } from "../../errors.ts";
+import { ConfigError, shownValue, UnsupportedError } from "../../errors.ts";
 
 /** Which end of which text gives way: `longest_first` is what transformers calls `truncation=True`. */
 export type Truncation = "longest_first" | "only_first" | "only_second" | "none";
@@ -39,7 +39,7 @@ export function templateOf(processor: unknown): Template {
     case "Sequence":
       return templateOf(json.processors?.findLast((p) => p.type !== "ByteLevel") ?? null);
     default:
-      throw new UnsupportedError(`tokenizer post-processor ${String(json.type)}`, SUPPORTED);
+      throw new UnsupportedError(`tokenizer post-processor ${shownValue(json.type)}`, SUPPORTED);
   }
 }
 

@@ -104,8 +104,8 @@ function withPadding(config: TokenizerConfigJson, json: TokenizerJson | null): T
     : config;
 }
 
-function classTokens(kind: TokenizerKind, { config, ofModel }: TokenizerFolder): ClassTokens {
-  return { usual: USUAL_TOKENS[kind], sentinels: kind === "t5" ? sentinelsOf(config) : 0, ofModel };
+function classTokens(kind: TokenizerKind, { config, vocabulary, ofModel }: TokenizerFolder): ClassTokens {
+  return { usual: USUAL_TOKENS[kind], sentinels: kind === "t5" ? sentinelsOf(config, vocabulary.file) : 0, ofModel };
 }
 
 function tokenizerJson(

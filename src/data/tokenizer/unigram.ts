@@ -1,5 +1,5 @@
 // Unigram tokens as SentencePiece models have them (T5): the likeliest way to cut a word into known pieces.
-import { FileError } from "../../errors.ts";
+import { FileError, shownValue } from "../../errors.ts";
 import type { TokenizerJson } from "./json.ts";
 import { widthAt } from "./tracked-text.ts";
 import { unknownWord } from "./vocabulary.ts";
@@ -64,7 +64,7 @@ export function piecesOf(vocab: unknown, file: string): (readonly [string, numbe
   if (wrong < 0) return vocab as (readonly [string, number])[];
   throw new FileError(
     file,
-    `expected [piece, score] in the Unigram vocabulary, got ${JSON.stringify(vocab[wrong])} at ${wrong}`,
+    `expected [piece, score] in the Unigram vocabulary, got ${shownValue(vocab[wrong])} at ${wrong}`,
   );
 }
 

@@ -1,5 +1,5 @@
 // A model's vocabulary, checked as it is read.
-import { FileError, UnsupportedError } from "../../errors.ts";
+import { FileError, shownValue, UnsupportedError } from "../../errors.ts";
 
 /**
  * Tokens with their ids, from an object of tokenizer.json.
@@ -11,7 +11,7 @@ export function vocabularyOf(vocab: unknown, type: string, file: string): Map<st
   const entries = Object.entries(vocab as Record<string, unknown>);
   const wrong = entries.filter(([, id]) => !Number.isInteger(id) || (id as number) < 0);
   if (wrong.length > 0) {
-    const first = wrong.slice(0, 3).map(([token, id]) => `${JSON.stringify(token)}: ${JSON.stringify(id)}`);
+    const first = wrong.slice(0, 3).map(([token, id]) => `${shownValue(token)}: ${shownValue(id)}`);
     throw new FileError(
       file,
       `expected whole numbers from 0 as the ids of the ${type} vocabulary, got ${wrong.length} others (${first.join(", ")})`,

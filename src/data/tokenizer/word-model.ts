@@ -1,5 +1,5 @@
 // The models of tokenizer.json: a word as token ids, each with the characters of the word that it stands for.
-import { UnsupportedError } from "../../errors.ts";
+import { shownValue, UnsupportedError } from "../../errors.ts";
 import { bpeModel } from "./bpe.ts";
 import type { TokenizerJson } from "./json.ts";
 import { piecesOf, unigramModel } from "./unigram.ts";
@@ -24,7 +24,7 @@ export function wordModelOf(json: TokenizerJson["model"], file: string): WordMod
   const type = json.type ?? untoldType(json);
   const make = type === null ? undefined : TYPES[type];
   if (make === undefined)
-    throw new UnsupportedError(`tokenizer of model type ${String(json.type)}`, Object.keys(TYPES));
+    throw new UnsupportedError(`tokenizer of model type ${shownValue(json.type)}`, Object.keys(TYPES));
   return remembering(make(json, file));
 }
 

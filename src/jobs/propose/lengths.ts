@@ -1,6 +1,6 @@
 // How many tokens the texts have that were looked at, by the tokenizer of the model they are for.
 import { type Guess, loadTokenizer, lookedRows, type Tokenizer } from "../../data/index.ts";
-import { type Files, joinPath } from "../../tensor/index.ts";
+import { type Files, joinPath, parseBoundedJson } from "../../tensor/index.ts";
 
 /** A length that fits, and why. */
 export interface FittingLength {
@@ -49,7 +49,9 @@ export async function fittingLength(
 
 /** What the model takes at most, as its folder says. */
 async function modelLength(files: Files, model: string, tokenizer: Tokenizer): Promise<number> {
-  const config = JSON.parse(await files.readText(joinPath(model, "config.json"))) as Readonly<Record<string, unknown>>;
+  const config = parseBoundedJson(await files.readText(joinPath(model, "config.json"))) as Readonly<
+    Record<string, unknown>
+  >;
   const { max_position_embeddings: positions, model_type: type, pad_token_id: pad } = config;
   // positions of RoBERTa begin behind the padding's
   const before = type === "roberta" && typeof pad === "number" ? pad + 1 : 0;

@@ -5,7 +5,7 @@ import { requireTask } from "../../load/index.ts";
 import { anyModel, type Model } from "../../models/index.ts";
 import type { Environment } from "../../runs/index.ts";
 import type { SettingsInput, TaskName } from "../../settings/index.ts";
-import { type Files, joinPath } from "../../tensor/index.ts";
+import { type Files, joinPath, parseBoundedJson } from "../../tensor/index.ts";
 import { fittingLength } from "./lengths.ts";
 
 /** Settings for data that were looked at. */
@@ -77,7 +77,7 @@ export async function proposeSettings(
 async function localModel(files: Files, name: string | undefined): Promise<LocalModel | null> {
   const file = name === undefined ? null : joinPath(name, "config.json");
   if (file === null || (await files.stat(file)) === null) return null;
-  return { name: name!, model: anyModel(JSON.parse(await files.readText(file)), file) };
+  return { name: name!, model: anyModel(parseBoundedJson(await files.readText(file)), file) };
 }
 
 /** @throws {ConfigError} where such a model cannot do the task that was given or guessed. */

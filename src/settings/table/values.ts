@@ -1,4 +1,5 @@
 // Values of settings that are more than a word or a number: the density weight, ε, class names and class weights.
+import { parseBoundedJson } from "../../tensor/index.ts";
 
 /** A range that is annealed; fixed where both ends are equal. */
 export interface Range {
@@ -75,7 +76,7 @@ function weightsIn(written: string): unknown {
 
 function jsonOf(written: string): unknown {
   try {
-    return JSON.parse(written);
+    return parseBoundedJson(written);
   } catch {
     return undefined;
   }
