@@ -4,7 +4,7 @@ import { ConfigError, DeftError, FileError, NotFiniteError, TrainingError } from
 import { annealedAt, learningRateAt, rampAt } from "../optim/index.ts";
 import { isNeuronMask, NeuronRemoval } from "../prune/index.ts";
 import type { ModelBatch } from "../tasks/index.ts";
-import type { Tensor } from "../tensor/index.ts";
+import { firstNotFinite, type Tensor } from "../tensor/index.ts";
 import {
   checkpointFolder,
   listCheckpoints,
@@ -202,7 +202,7 @@ export class TrainingState {
     const { files, folder: root } = checkpoints;
     const saved = await optimizer.readState();
     for (const [name, { data }] of saved.parameters)
-      if (!(data as Float32Array).every(Number.isFinite)) throw this.#notFinite(`parameters, got others in ${name}`);
+      if (firstNotFinite(data) !== -1) throw this.#notFinite(`parameters, got others in ${name}`);
     const state: TrainerState = {
       globalStep: this.step,
       maxSteps: totalSteps,
