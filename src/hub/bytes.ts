@@ -29,3 +29,8 @@ export function numbersOf(dtype: DType, shape: readonly number[], bytes: Uint8Ar
 export function tensorBytes({ data }: Tensor): Uint8Array {
   return new Uint8Array(data.buffer, data.byteOffset, data.byteLength);
 }
+
+/** SHA-256 of bytes in lower-case hexadecimal. */
+export async function sha256(bytes: Uint8Array): Promise<string> {
+  return hexOf(new Uint8Array(await crypto.subtle.digest("SHA-256", bytes as Uint8Array<ArrayBuffer>)));
+}

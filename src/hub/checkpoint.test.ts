@@ -1,8 +1,9 @@
 import { describe, expect, it } from "vitest";
 import { CheckpointError, DataError, type DeftError, FileError } from "../errors.ts";
 import { type Files, float32, float32ToFloat16, type Tensor, tensor } from "../tensor/index.ts";
-import { fingerprint, openCheckpoint } from "./checkpoint.ts";
+import { openCheckpoint } from "./checkpoint.ts";
 import { memoryFiles } from "./files-memory.ts";
+import { fingerprint } from "./fingerprint.ts";
 import { float32Checkpoint } from "./float32.ts";
 import { safetensorsBytes } from "./safetensors.ts";
 
@@ -134,7 +135,12 @@ describe("float32Checkpoint", () => {
   it("leaves float32 files as they are", async () => {
     const files = memoryFiles([CONFIG, ["m/model.safetensors", shard(["a", A])]]);
     const { weights } = await openCheckpoint(files, "m");
-    expect(await float32Checkpoint(files, weights, "cache")).toEqual({ weights, file: null, wasCached: false });
+    expect(await float32Checkpoint(files, weights, "cache")).toEqual({
+      weights,
+      file: null,
+      wasCached: false,
+      wasDamaged: false,
+    });
   });
 
   it("converts what is not float32, once for the same content", async () => {

@@ -1,7 +1,6 @@
 // A Hugging Face model folder: config.json and the weights, in one file or in shards.
 import { CheckpointError, type CheckpointIssue, FileError } from "../errors.ts";
 import { type Files, joinPath, parentFolder, type Weight, type Weights } from "../tensor/index.ts";
-import { hexOf, joinBytes, tensorBytes } from "./bytes.ts";
 import { namesIn, shortList, wrongFolder } from "./folder-kind.ts";
 import { issueList } from "./issues.ts";
 import { isJsonObject, type JsonObject, readJsonObject } from "./json-file.ts";
@@ -163,32 +162,4 @@ function weightMap(indexPath: string, index: JsonObject): Map<string, string> {
   }
   if (issues.length > 0) throw new CheckpointError(indexPath, issueList(issues));
   return shardOf;
-}
-
-const WHOLE_BYTES = 32 << 20;
-const SAMPLE_BYTES = 4096;
-
-/**
- * A fingerprint of a model's weights: SHA-256, as hexadecimal, over each tensor's name, dtype, shape and bytes. Of
- * checkpoints over 32 MiB only the first 4 KiB of each tensor are read, enough to tell two trainings apart. The same
- * tensors give the same fingerprint whatever files they lie in.
- */
-export async function fingerprint(files: Files, weights: Weights): Promise<string> {
-  const ordered = [...weights].sort(([a], [b]) => (a < b ? -1 : a > b ? 1 : 0));
-  const sizes = await Promise.all(
-    ordered.map(async ([, weight]) => weight.span?.byteLength ?? tensorBytes(await weight.read()).length),
-  );
-  const limit = sizes.reduce((sum, size) => sum + size, 0) <= WHOLE_BYTES ? WHOLE_BYTES : SAMPLE_BYTES;
-  const parts: Uint8Array[] = [];
-  for (const [name, weight] of ordered) {
-    parts.push(new TextEncoder().encode(`${JSON.stringify([name, weight.dtype, weight.shape])}\n`));
-    parts.push(await firstBytes(files, weight, limit));
-  }
-  return hexOf(new Uint8Array(await crypto.subtle.digest("SHA-256", joinBytes(parts))));
-}
-
-async function firstBytes(files: Files, weight: Weight, limit: number): Promise<Uint8Array> {
-  const { span } = weight;
-  if (span === undefined) return tensorBytes(await weight.read()).subarray(0, limit);
-  return files.readRange(joinPath(span.folder, span.name), span.byteOffset, Math.min(span.byteLength, limit));
 }

@@ -1,7 +1,7 @@
 // A `Files` that holds its files in memory: for browsers, where a user hands files over, and for tests.
 import { FileError } from "../errors.ts";
 import { type Files, parentFolder } from "../tensor/index.ts";
-import { joinBytes } from "./bytes.ts";
+import { joinBytes, sha256 } from "./bytes.ts";
 import { decodeUtf8 } from "./utf8.ts";
 
 /** Files kept in a map from path to bytes; folders exist as far as files lie in them. */
@@ -30,6 +30,7 @@ export function memoryFiles(entries: Iterable<readonly [string, string | Uint8Ar
     async *stream(path) {
       yield bytesAt(path).slice();
     },
+    digest: async (path, offset = 0, length = 2 ** 53) => sha256(bytesAt(path).slice(offset, offset + length)),
     async write(path, content) {
       held.set(plain(path), await collected(content));
     },

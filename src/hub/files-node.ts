@@ -1,4 +1,5 @@
 // Files on disk through node:fs: writes are whole or absent, and every failure says how to mend it.
+import { createHash } from "node:crypto";
 import { createReadStream } from "node:fs";
 import { type FileHandle, mkdir, open, readdir, realpath, rename, rm, stat } from "node:fs/promises";
 import { basename, dirname, join, resolve } from "node:path";
@@ -7,11 +8,6 @@ import type { FileStat, Files } from "../tensor/index.ts";
 import { runApart } from "./apart-node.ts";
 import { checkLock, lockFile } from "./lock-node.ts";
 import { decodeUtf8 } from "./utf8.ts";
-
-/** What `nodeFiles().stat` gives beyond the size: when the file last changed, in milliseconds since 1970. */
-export interface DatedFileStat extends FileStat {
-  readonly modifiedMs: number;
-}
 
 const READ_BYTES = 1 << 30;
 const STREAM_BYTES = 1 << 20;
@@ -25,7 +21,8 @@ export function nodeFiles(): Files {
     readRange: (path, offset, length) =>
       explained(path, "read", () => opened(path, "r", (file) => readAt(file, offset, length))),
     readText: async (path) => decodeUtf8(path, await explained(path, "read", () => opened(path, "r", readWhole))),
-    stream: streamFile,
+    stream: (path) => streamFile(path),
+    digest: digestOf,
     write: (path, content) => explained(path, "write", () => writeWhole(path, content)),
     append: (path, content) => explained(path, "write", () => appendWhole(path, content)),
     makeFolder: (path) => explained(path, "write", () => makeFolders(path)),
@@ -58,10 +55,12 @@ async function realLockPath(path: string): Promise<string> {
   return join(real, basename(path));
 }
 
-async function statOrNull(path: string): Promise<DatedFileStat | null> {
+async function statOrNull(path: string): Promise<FileStat | null> {
   try {
-    const found = await stat(path);
-    return { sizeBytes: found.size, isFolder: found.isDirectory(), modifiedMs: found.mtimeMs };
+    const found = await stat(path, { bigint: true });
+    const { size, mtimeNs, ctimeNs, ino } = found;
+    const stamp = `${size} ${mtimeNs} ${ctimeNs} ${ino}`;
+    return { sizeBytes: Number(size), isFolder: found.isDirectory(), stamp, modifiedMs: Number(mtimeNs) / 1e6 };
   } catch (cause) {
     if (codeOf(cause) === "ENOENT" || codeOf(cause) === "ENOTDIR") return null;
     throw await explain(path, "read", cause);
@@ -93,12 +92,21 @@ async function readAt(file: FileHandle, offset: number, length: number): Promise
   return done === bytes.length ? bytes : bytes.subarray(0, done);
 }
 
-async function* streamFile(path: string): AsyncGenerator<Uint8Array> {
+async function* streamFile(path: string, range: { start?: number; end?: number } = {}): AsyncGenerator<Uint8Array> {
   try {
-    for await (const chunk of createReadStream(path, { highWaterMark: STREAM_BYTES })) yield chunk as Uint8Array;
+    const options = { highWaterMark: STREAM_BYTES, ...range };
+    for await (const chunk of createReadStream(path, options)) yield chunk as Uint8Array;
   } catch (cause) {
     throw await explain(path, "read", cause);
   }
+}
+
+async function digestOf(path: string, offset = 0, length = Number.POSITIVE_INFINITY): Promise<string> {
+  const hash = createHash("sha256");
+  // an empty range has no name here: its end would lie before its start
+  if (length > 0)
+    for await (const chunk of streamFile(path, { start: offset, end: offset + length - 1 })) hash.update(chunk);
+  return hash.digest("hex");
 }
 
 /** As `mkdir -p`; Node's own never returns where the file system answers ENOENT below a folder that is there (/proc). */

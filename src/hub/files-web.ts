@@ -1,6 +1,7 @@
 // Read-only files for a browser: over HTTP below a base address, or in a folder the user opened.
 import { FileError } from "../errors.ts";
 import { type FileStat, type Files, joinPath } from "../tensor/index.ts";
+import { sha256 } from "./bytes.ts";
 import { decodeUtf8 } from "./utf8.ts";
 
 /** The part of the File System Access API's `FileSystemDirectoryHandle` that is used. */
@@ -41,6 +42,8 @@ export function webFiles(source: WebSource): Files {
     async *stream(path) {
       yield* await from.stream(path);
     },
+    digest: async (path, offset = 0, length) =>
+      sha256(length === undefined ? (await read(path)).subarray(offset) : await from.range(path, offset, length)),
     write: refuse,
     append: refuse,
     makeFolder: refuse,

@@ -12,7 +12,9 @@ import {
   type Weight,
   type Weights,
 } from "../tensor/index.ts";
-import { hexOf, tensorBytes } from "./bytes.ts";
+import { sha256, tensorBytes } from "./bytes.ts";
+import { cacheEntry, noteDigest, removeOldTemporaries } from "./cache-entry.ts";
+import { sourceIdentity } from "./fingerprint.ts";
 import { openSafetensors, writeSafetensors } from "./safetensors.ts";
 
 /** What `float32Checkpoint` made: the weights, and the file it wrote or found, if one was needed. */
@@ -20,14 +22,16 @@ export interface Float32Checkpoint {
   readonly weights: Weights;
   readonly file: string | null;
   readonly wasCached: boolean;
+  /** The file was in the cache and not as it was written: it has been made again. */
+  readonly wasDamaged: boolean;
 }
 
 const CONVERTED: ReadonlySet<DType> = new Set<DType>(["float16", "bfloat16", "float64"]);
 
 /**
  * The same weights with every float tensor a float32 tensor that lies in a file. Tensors that already are stay where
- * they are; the others are converted once into `cacheFolder`, under a name made from the identity of their files
- * (real path, size, time of change, places of the tensors), and found there the next time.
+ * they are, unless `isCopied`; the others are converted once into `cacheFolder`, under a name made from the identity of their files
+ * (real path, size, times, inode, places of the tensors), and found there the next time.
  * float64 is rounded to the nearest float32; the 16-bit formats convert exactly.
  * @throws {FileError} when the cache folder cannot be written, for instance on a full disk.
  */
@@ -35,16 +39,19 @@ export async function float32Checkpoint(
   files: Files,
   weights: Weights,
   cacheFolder: string,
+  isCopied = false,
 ): Promise<Float32Checkpoint> {
-  const stored = [...weights].filter(([, weight]) => CONVERTED.has(weight.dtype) || weight.span === undefined);
-  if (stored.length === 0) return { weights, file: null, wasCached: false };
+  const needsFile = ({ dtype, span }: Weight) => isCopied || CONVERTED.has(dtype) || span === undefined;
+  const stored = [...weights].filter(([, weight]) => needsFile(weight));
+  if (stored.length === 0) return { weights, file: null, wasCached: false, wasDamaged: false };
   const made = await cachedWeights(files, stored, cacheFolder, "", (sources) => sources);
   return { ...made, weights: new Map([...weights, ...made.weights]) };
 }
 
 /**
  * Weights made once from `sources` and kept in `cacheFolder`, in a file named after the identity of their files and
- * `label`. `make` is given the sources as float32, and asked for numbers only when the file has to be written.
+ * `label`. `make` is given the sources as float32, and asked for numbers only when the file has to be written. A file that is not as
+ * it was written is made again.
  * @throws {FileError} when the cache folder cannot be written, for instance on a full disk.
  */
 export async function cachedWeights(
@@ -56,11 +63,18 @@ export async function cachedWeights(
 ): Promise<Float32Checkpoint & { readonly file: string }> {
   const all = [...sources];
   const file = joinPath(cacheFolder, `${await identity(files, all)}${label}.safetensors`);
-  const wasCached = (await files.stat(file)) !== null;
-  if (!wasCached) {
+  const found = await cacheEntry(files, file);
+  if (found !== "whole") {
+    await removeOldTemporaries(files, cacheFolder);
     await files.write(file, writeSafetensors(make(new Map(all.map(([name, weight]) => [name, asFloat32(weight)])))));
+    await noteDigest(files, file, await files.digest(file));
   }
-  return { weights: await openSafetensors(files, file), file, wasCached };
+  return {
+    weights: await openSafetensors(files, file),
+    file,
+    wasCached: found === "whole",
+    wasDamaged: found === "damaged",
+  };
 }
 
 function asFloat32(weight: Weight): Weight {
@@ -81,26 +95,15 @@ export function toFloat32({ dtype, shape, data }: Tensor): Tensor {
 }
 
 async function identity(files: Files, stored: readonly (readonly [string, Weight])[]): Promise<string> {
+  const known = await sourceIdentity(files, stored);
+  if (known !== null) return known;
+  // where no place tells whether a file is still the same, only the numbers themselves do
   const parts: string[] = [];
-  const seen = new Map<string, boolean>();
   for (const [name, weight] of stored) {
     const { dtype, shape, span } = weight;
-    parts.push(JSON.stringify([name, dtype, shape, span ?? null]));
-    const path = span === undefined ? null : joinPath(span.folder, span.name);
-    if (path !== null && !seen.has(path)) {
-      const stat = await files.stat(path);
-      const modified = stat !== null && "modifiedMs" in stat ? stat.modifiedMs : null;
-      seen.set(path, modified !== null);
-      parts.push(JSON.stringify([path, stat?.sizeBytes, modified]));
-    }
-    // without a date only the numbers themselves tell whether a file is still the same
-    if (path === null || seen.get(path) === false) parts.push(await digest(tensorBytes(await weight.read())));
+    parts.push(JSON.stringify([name, dtype, shape, span ?? null]), await sha256(tensorBytes(await weight.read())));
   }
-  return (await digest(new TextEncoder().encode(parts.join("\n")))).slice(0, 40);
-}
-
-async function digest(bytes: Uint8Array): Promise<string> {
-  return hexOf(new Uint8Array(await crypto.subtle.digest("SHA-256", bytes as Uint8Array<ArrayBuffer>)));
+  return (await sha256(new TextEncoder().encode(parts.join("\n")))).slice(0, 40);
 }
 
 /** Bytes a float32 copy of the weights takes that have to be converted; 0 when none has. */

@@ -103,6 +103,7 @@ function withRows(files: Files, { path, files: held }: RowFiles, at: (path: stri
     readRange: (place, offset, length) => of(place).readRange(place, offset, length),
     readText: (place) => of(place).readText(place),
     stream: (place) => of(place).stream(place),
+    digest: (place, ...range) => of(place).digest(place, ...range),
     realPath: (place) => of(place).realPath(place),
     write: (place, content) => files.write(place, content),
     append: (place, content) => files.append(place, content),
@@ -112,5 +113,6 @@ function withRows(files: Files, { path, files: held }: RowFiles, at: (path: stri
     sync: (place) => files.sync(place),
     checkLock: (place) => files.checkLock(place),
     lock: (place) => files.lock(place),
+    ...(files.apart ? { apart: (...of) => files.apart!(...of) } : {}),
   };
 }

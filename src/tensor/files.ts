@@ -4,6 +4,10 @@ import { nearest } from "../errors.ts";
 export interface FileStat {
   readonly sizeBytes: number;
   readonly isFolder: boolean;
+  /** Another text whenever the content may be another: of size, times and inode. Absent where the place keeps no such facts. */
+  readonly stamp?: string;
+  /** When the content last changed, in milliseconds since 1970; absent where the place does not keep it. */
+  readonly modifiedMs?: number;
 }
 
 /** Who holds a lock. */
@@ -54,6 +58,8 @@ export interface Files {
   readText(path: string): Promise<string>;
   /** The file in chunks, for streaming. */
   stream(path: string): AsyncIterable<Uint8Array>;
+  /** SHA-256 of the whole file, or of up to `length` bytes from `offset`, in lower-case hexadecimal. */
+  digest(path: string, offset?: number, length?: number): Promise<string>;
   /** Whole or not at all: written beside, flushed to disk, then renamed. Makes parent folders. */
   write(path: string, content: string | Uint8Array | AsyncIterable<Uint8Array>): Promise<void>;
   /** Adds to the end; a line is on disk when this returns. */
