@@ -1,9 +1,9 @@
 // A base model opened for work: configuration, mapped float32 weights, tokenizer, and who it is.
 import { loadTokenizer, type ModelClasses, type Tokenizer } from "../data/index.ts";
 import { CheckpointError, type CheckpointIssue, UnsupportedError } from "../errors.ts";
-import type { StoredFormat } from "../graph/index.ts";
 import {
   type Checkpoint,
+  checkSums,
   fingerprint,
   type HubEvent,
   type JsonObject,
@@ -26,8 +26,9 @@ import type { Environment } from "../runs/index.ts";
 import { type Pruning, readPruning } from "../runs/index.ts";
 import { buildTaskGraph, type HeadKind } from "../tasks/index.ts";
 import { joinPath, type Weights } from "../tensor/index.ts";
+import { stampsOf, watchBase } from "./base-watch.ts";
 import { type GenerationConfig, readGenerationConfig } from "./generation-config.ts";
-import { openBaseWeights, type StoredQuantization } from "./quantized-base.ts";
+import { type BaseOptions, openBaseWeights, type StoredQuantization } from "./quantized-base.ts";
 
 export interface BaseModel {
   /** As the person named it. */
@@ -46,20 +47,23 @@ export interface BaseModel {
   readonly quantization: StoredQuantization | null;
   /** What its folder says about how it writes; null for a model that does not. */
   readonly generation: GenerationConfig | null;
+  /** @throws {FileError} naming a file that `weights` are mapped from and that no longer holds what was opened. */
+  checkUnchanged(): Promise<void>;
 }
 
 /**
  * Opens a model by folder or hub id; weights in 16 bits are converted, and block matrices quantised, once into the cache.
- * @throws the errors of `openCheckpoint`, `anyModel`, `sanitize`, `loadTokenizer` and `openBaseWeights`.
+ * @throws {CheckpointError} when a file of a folder with digests is not as it was written; the errors of `openCheckpoint`, `anyModel`, `sanitize`, `loadTokenizer` and `openBaseWeights`.
  */
 export async function openBaseModel(
   environment: Environment,
   name: string,
   onProgress: (event: HubEvent) => void = () => {},
-  quantize: StoredFormat | null = null,
+  options: BaseOptions = {},
 ): Promise<BaseModel> {
-  const { files } = environment;
+  const { files, cacheFolder } = environment;
   const { folder, commit } = await environment.findModel(name, onProgress);
+  await checkSums(files, folder);
   const checkpoint = await openCheckpoint(files, folder);
   const named = namedWeights(checkpoint, environment);
   const model = anyModel(checkpoint.config, joinPath(folder, "config.json"), named);
@@ -70,7 +74,9 @@ export async function openBaseModel(
   const tokenizer = await loadTokenizer(files, folder);
   const issues = vocabularyIssues(tokenizer, model);
   if (issues.length > 0) throw new CheckpointError(folder, issues);
-  const { weights, quantization } = await openBaseWeights(environment, folder, stored, quantize, () =>
+  const stamps = await stampsOf(files, stored);
+  const print = await fingerprint(files, stored, cacheFolder);
+  const { weights, quantization } = await openBaseWeights(environment, folder, stored, options, () =>
     blockLinears(model).map(({ path }) => path),
   );
   return {
@@ -81,10 +87,11 @@ export async function openBaseModel(
     model,
     weights,
     tokenizer,
-    fingerprint: await fingerprint(files, stored),
+    fingerprint: print,
     pruning: await readPruning(files, folder),
     quantization,
     generation: await readGenerationConfig(files, folder, model, checkpoint.config),
+    checkUnchanged: watchBase(files, weights, stamps, { stored, fingerprint: print }),
   };
 }
 

@@ -1,11 +1,10 @@
 // A model's folder as transformers writes it: config.json, one weight file, the tokenizer; there whole or not at all.
 import { type Tokenizer, writeTokenizer } from "../data/index.ts";
 import { ConfigError } from "../errors.ts";
-import { type JsonObject, jsonText, writeSafetensors } from "../hub/index.ts";
+import { type JsonObject, jsonText, writeFolder, writeSafetensors } from "../hub/index.ts";
 import { factsOf } from "../models/index.ts";
 import { type HeadKind, headRecord } from "../tasks/index.ts";
 import { type Files, joinPath, type Weights } from "../tensor/index.ts";
-import { writeFolder } from "../train/index.ts";
 import { finiteWeights } from "./not-finite.ts";
 
 export interface ModelFolder {

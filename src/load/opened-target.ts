@@ -101,12 +101,9 @@ async function openWithoutOptions(
     return openCompressed(environment, target.folder, compression, overrides, headOptional);
   if (target.kind === "run") return openRun(environment, target.folder, overrides);
   const stored = target.adapter === null ? null : await trainedOn(files, target.adapter);
-  const base = await openBaseModel(
-    environment,
-    target.model,
-    undefined,
-    overrides.quantize === undefined ? stored : storedFormat(overrides.quantize),
-  );
+  const base = await openBaseModel(environment, target.model, undefined, {
+    quantize: overrides.quantize === undefined ? stored : storedFormat(overrides.quantize),
+  });
   const opened =
     target.adapter === null
       ? await openBareModel(base, headOptional, overrides.task ?? null)
@@ -120,7 +117,7 @@ async function openRun(environment: Environment, folder: string, overrides: RunO
   const { record } = await readRun(environment.files, place.folder);
   const { settings } = record;
   const quantize = overrides.quantize === undefined ? (settings.quantize ?? null) : storedFormat(overrides.quantize);
-  const base = await openBaseModel(environment, overrides.model ?? settings.model, undefined, quantize);
+  const base = await openBaseModel(environment, overrides.model ?? settings.model, undefined, { quantize });
   const adapter = joinPath(place.folder, ADAPTER_FOLDER);
   const hasEnded = (await environment.files.stat(adapter)) !== null;
   if (place.step === null && hasEnded)

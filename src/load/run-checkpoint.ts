@@ -1,11 +1,10 @@
 // The parameters of a run that has not ended, or of one of its checkpoints: what `RUN` and `RUN/checkpoints/step-N` name.
 import { ConfigError } from "../errors.ts";
-import { parseJson } from "../hub/index.ts";
 import type { Method } from "../peft/index.ts";
 import type { Environment, RunRecord } from "../runs/index.ts";
 import { buildTaskGraph, type HeadKind } from "../tasks/index.ts";
 import { type Files, joinPath, type Tensor } from "../tensor/index.ts";
-import { checkpointFolder, listCheckpoints, loadTrainable } from "../train/index.ts";
+import { checkpointFolder, listCheckpoints, loadState, loadTrainable } from "../train/index.ts";
 import { type BaseModel, missingHead } from "./base-model.ts";
 import { methodOnBase, runExtras, withExtras } from "./run-method.ts";
 
@@ -39,9 +38,8 @@ export async function keptCheckpoint(environment: Environment, folder: string): 
       hint: `Finish it first: deft train --output ${folder} --resume`,
     });
   }
-  const file = joinPath(checkpointFolder(root, newest), "trainer_state.json");
-  const { best_step: best } = parseJson(file, await files.readText(file)) as { readonly best_step?: unknown };
-  const step = typeof best === "number" && steps.includes(best) ? best : newest;
+  const { bestStep } = await loadState(files, root, newest);
+  const step = bestStep !== null && steps.includes(bestStep) ? bestStep : newest;
   environment.note?.(
     `${folder} has not ended: its checkpoint of step ${step} is used (${checkpointFolder(root, step)}).`,
   );

@@ -1,7 +1,14 @@
 // The trained part of a run on disk: `adapter/` in the method's public format, with our sidecar, and back.
 
 import { CheckpointError, type CheckpointIssue } from "../errors.ts";
-import { issueList, type JsonObject, openSafetensors, safetensorsBytes } from "../hub/index.ts";
+import {
+  checkSums,
+  isSameFingerprint,
+  issueList,
+  type JsonObject,
+  openSafetensors,
+  safetensorsBytes,
+} from "../hub/index.ts";
 import { isHeadName } from "../models/index.ts";
 import {
   type Adapter,
@@ -92,12 +99,13 @@ export async function writeTrainedPart(
 
 /**
  * Reads an adapter folder, ours or one made by peft or AdapterHub. What does not fit the base is not yet an error: give it to
- * `checkTrainedPart`. Errors as `readAdapter` where its settings are malformed or not supported.
+ * `checkTrainedPart`. Errors as `readAdapter` where its settings are malformed or not supported, and as `checkSums`.
  */
 export async function readTrainedPart(files: Files, folder: string, base: BaseModel): Promise<TrainedPart> {
+  await checkSums(files, folder);
   const sidecar = await readSidecar(files, folder);
   const misfits: CheckpointIssue[] = [];
-  if (sidecar && sidecar.base.fingerprint !== base.fingerprint) {
+  if (sidecar && !isSameFingerprint(sidecar.base.fingerprint, base.fingerprint)) {
     misfits.push({
       name: "base model",
       expected: `${sidecar.base.model} (${sidecar.base.fingerprint.slice(0, 19)}…), which it was trained on`,

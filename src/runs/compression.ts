@@ -1,6 +1,6 @@
 // `compression.json`: what a compressed model was made from and what it costs, beside the model.
 
-import { type JsonObject, readJsonObject } from "../hub/index.ts";
+import { checkSums, type JsonObject, readJsonObject } from "../hub/index.ts";
 import type { MethodSettings } from "../peft/index.ts";
 import type { Measured, Plan, Sizes } from "../prune/index.ts";
 import { type Files, joinPath } from "../tensor/index.ts";
@@ -87,10 +87,11 @@ export interface Compression {
 
 /**
  * The record of a compressed model's folder; null for other folders.
- * @throws {DataError} when it is not JSON.
+ * @throws {DataError} when it is not JSON, {CheckpointError} when it is not as it was written.
  */
 export async function readCompression(files: Files, folder: string): Promise<Compression | null> {
   if ((await files.stat(joinPath(folder, COMPRESSION_FILE))) === null) return null;
+  await checkSums(files, folder, [COMPRESSION_FILE]);
   const json: JsonObject = await readJsonObject(files, folder, COMPRESSION_FILE, "Compress the run again.");
   const path = joinPath(folder, COMPRESSION_FILE);
   requireShape(path, COMPRESSION_RECORD, json);

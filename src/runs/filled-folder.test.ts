@@ -71,6 +71,7 @@ test("ended anywhere, it is whole or unfinished, and filled again as if nothing 
       "a.json",
       "adapter",
       "config.json",
+      "deft.sha256",
       "plan.json",
       "recovery",
       "search.jsonl",
@@ -82,7 +83,7 @@ test("ended anywhere, it is whole or unfinished, and filled again as if nothing 
 test("ended while it is cleared, it is still unfinished", async () => {
   for (let at = 0; at < 3; at++) {
     const files = await begun();
-    await fill(failingAt(files, 8)).catch(() => {});
+    await fill(failingAt(files, 9)).catch(() => {});
     expect(await isUnfinished(files, out)).toBe(true);
     await expect(clearUnfinished(failingAt(files, at), out, KEPT)).rejects.toThrow("ends here");
     expect(await isUnfinished(files, out)).toBe(true);

@@ -1,11 +1,12 @@
 // Folders that are filled at the end of a job which has left its own files in them before: whole, or known as unfinished.
+import { writeSums } from "../hub/index.ts";
 import { type Files, joinPath } from "../tensor/index.ts";
 
 /** Where the files are while not all of them are written. */
 const PARTIAL = ".partial";
 
 /**
- * Fills a folder: `write` gets a folder inside it, and then what it wrote moves up, `last` last. Readers take the folder for whole by
+ * Fills a folder: `write` gets a folder inside it, and then what it wrote moves up with its digests, `last` last. Readers take the folder for whole by
  * `last`, and `isUnfinished` says so until all has moved.
  */
 export async function fillFolder(
@@ -17,6 +18,7 @@ export async function fillFolder(
   const inner = joinPath(folder, PARTIAL);
   await files.remove(inner);
   await write(inner);
+  await writeSums(files, inner);
   const names = (await files.list(inner)).filter((name) => name !== last);
   for (const name of [...names, last]) await files.rename(joinPath(inner, name), joinPath(folder, name));
   await files.remove(inner);

@@ -1,5 +1,6 @@
 // Content is compared by fingerprint: wherever it lies, and whatever it is called there.
 import { ConfigError, type ConfigIssue } from "../errors.ts";
+import { isSameFingerprint } from "../hub/index.ts";
 
 /** Fingerprints by what they are of: `base`, `data`, `teacher`, `adapter`. */
 export type Fingerprints = Readonly<Record<string, string>>;
@@ -21,7 +22,7 @@ export function checkFingerprints(
 ): void {
   const issues: ConfigIssue[] = Object.entries(paths).flatMap(([part, path]) => {
     const [before, now] = [expected[part], found[part]];
-    return before === now ? [] : [{ path, expected: `${wanted} (${brief(before)})`, got: brief(now) }];
+    return isSameFingerprint(before, now) ? [] : [{ path, expected: `${wanted} (${brief(before)})`, got: brief(now) }];
   });
   if (issues.length > 0) throw new ConfigError(issues, { hint });
 }

@@ -1,7 +1,7 @@
 // A plan as files: what was decided as JSON, and beside it the matrices that were fitted again.
 
 import { ConfigError, type ConfigIssue } from "../errors.ts";
-import { jsonText, openSafetensors, parseJson, writeSafetensors } from "../hub/index.ts";
+import { checkSums, jsonText, openSafetensors, parseJson, writeSafetensors } from "../hub/index.ts";
 import { type LayerPlan, type Plan, type PlanTarget, parsePlan, type StoredLayerPlan } from "../prune/index.ts";
 import { type Files, float32, joinPath, memoryWeights, parentFolder } from "../tensor/index.ts";
 
@@ -21,8 +21,14 @@ export async function writePlan(files: Files, folder: string, plan: Plan): Promi
   await files.write(joinPath(folder, PLAN_FILE), jsonText({ ...plan, layers }));
 }
 
-/** Reads a plan for `target`. @throws {ConfigError} as `parsePlan`, and when a matrix it speaks of is not beside it. */
+/**
+ * Reads a plan for `target`.
+ * @throws {ConfigError} as `parsePlan`, and when a matrix it speaks of is not beside it.
+ * @throws {CheckpointError} when it is not as it was written.
+ */
 export async function readPlan(files: Files, file: string, target: PlanTarget): Promise<Plan> {
+  // a plan by another name is somebody's own
+  if (file.endsWith(`/${PLAN_FILE}`)) await checkSums(files, parentFolder(file), PLAN_FILES);
   const json = parseJson(file, await files.readText(file));
   const plan = parsePlan(json, target, file);
   // an MLP that goes has no matrix, whatever was fitted before

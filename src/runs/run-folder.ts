@@ -1,6 +1,6 @@
 // A run's folder read back: `run.json` and `events.jsonl`, as reports and comparisons take them.
 import { FileError, shownValue } from "../errors.ts";
-import { wrongFolder } from "../hub/index.ts";
+import { checkSums, wrongFolder } from "../hub/index.ts";
 import { completed, type Settings, storedIssues } from "../settings/index.ts";
 import { type Files, joinPath, nearestPath, parseBoundedJson } from "../tensor/index.ts";
 import type { TrainEvent } from "../train/index.ts";
@@ -22,6 +22,7 @@ export interface StoredRun {
  * The run in a folder; its events are none when it was stopped before the first.
  *
  * @throws {FileError} when there is no folder, or it holds no run this version can read.
+ * @throws {CheckpointError} when a record of a run that has ended is not as it was written.
  * @throws {DataError} when `events.jsonl` is damaged in the middle.
  */
 export async function readRun(files: Files, folder: string): Promise<StoredRun> {
@@ -40,6 +41,7 @@ export async function readRun(files: Files, folder: string): Promise<StoredRun> 
       hint: wrong?.hint ?? "Give the folder that was `--output` of deft train.",
     });
   }
+  await checkSums(files, folder);
   const eventsPath = joinPath(folder, "events.jsonl");
   const text = (await files.stat(eventsPath)) === null ? "" : await files.readText(eventsPath);
   const name = (await files.realPath(folder)).split(/[\\/]/).at(-1) ?? folder;

@@ -1,8 +1,8 @@
 // The run folder while it is written: run.json at both ends, one JSON line an event, the trained part at the end.
 import { ConfigError } from "../errors.ts";
-import { jsonText } from "../hub/index.ts";
+import { jsonText, removeLeftovers, SUMS_FILE, writeFolder, writeSums } from "../hub/index.ts";
 import { type FileLock, type Files, joinPath } from "../tensor/index.ts";
-import { checkpointFolder, removeLeftovers, type StartEvent, type TrainEvent, writeFolder } from "../train/index.ts";
+import { checkpointFolder, type StartEvent, type TrainEvent } from "../train/index.ts";
 import type { Environment } from "./environment.ts";
 import { checkFingerprints } from "./fingerprints.ts";
 import { lockFolder } from "./folder-lock.ts";
@@ -11,6 +11,9 @@ import { eventLine } from "./job-event.ts";
 import { checkHoldsNoRun } from "./output.ts";
 import { readRun } from "./run-folder.ts";
 import { OWN_METRIC, type RunRecord } from "./run-record.ts";
+
+/** What a later job reads of a run, besides `adapter/` and its checkpoints, which have digests of their own. */
+const RECORDS: readonly string[] = ["events.jsonl", "predictions.jsonl", "run.json"];
 
 /** Writes a run's records into its folder. */
 export class RunWriter {
@@ -52,6 +55,8 @@ export class RunWriter {
     if (record.settings.resume && isThere) {
       const { record: stored } = await readRun(files, folder);
       checkSame(stored, record);
+      // what follows writes the records on: they have digests again when the run has ended
+      await files.remove(joinPath(folder, SUMS_FILE));
       writer.#createdAt = stored.createdAt;
       for (const part of ["", "figures", "tensorboard"]) await removeLeftovers(files, joinPath(folder, part));
     } else {
@@ -82,11 +87,20 @@ export class RunWriter {
     await this.#files.write(joinPath(this.folder, "run.json"), jsonText({ ...record, createdAt }));
   }
 
+  /** Writes the digests of the run's records, which nobody adds to any more. */
+  async seal(): Promise<void> {
+    await this.flush();
+    const names = await this.#files.list(this.folder);
+    const records = RECORDS.filter((name) => names.includes(name));
+    await writeSums(this.#files, this.folder, records);
+  }
+
   /** Fills `adapter/` by `write`: there whole or not at all; gives what `write` gave. */
   async trained<T>(write: (folder: string) => Promise<T>): Promise<T> {
     let written: { readonly value: T } | null = null;
     await writeFolder(this.#files, joinPath(this.folder, ".adapter.partial"), this.adapter, async (folder) => {
       written = { value: await write(folder) };
+      await writeSums(this.#files, folder);
     });
     return written!.value;
   }

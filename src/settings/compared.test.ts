@@ -25,7 +25,7 @@ const CASES = JSON.parse(
 ) as Case[];
 const NAMED = CASES.map((of) => [JSON.stringify(of.flags), of] as const);
 /** Settings that the version had not. */
-const SINCE = { keep: "best" };
+const SINCE = { keep: "best", "copy-base": false };
 
 /** The key of a run, as `jobs/train/run-job.ts` puts it together. */
 function keyOf(settings: Settings, method: JsonObject): string {
@@ -81,7 +81,7 @@ describe("runs of the version before", () => {
 describe("what may differ", () => {
   test("when a run goes on", () => {
     expect([...FREE_ON_RESUME].sort()).toEqual(
-      ["output", "resume", "threads", "backend", "save-steps", "preset", "recompute", "staged"].sort(),
+      ["output", "resume", "threads", "backend", "save-steps", "preset", "recompute", "staged", "copy-base"].sort(),
     );
     const stored = resolveSettings({ flags: { model: "m", task: "sst2", data: "d", output: "runs/a", seed: 3 } });
     const flags = {
@@ -111,7 +111,7 @@ describe("what may differ", () => {
       (
         "density-weight task-loss-margin target-density reference density-loss density-warmup-ratio " +
         "density-cooldown-ratio epsilon positions ada gate-weight gate-rate keep-neurons keep-scope removal-start " +
-        "removal-end eval-steps save-steps patience output resume backend threads recompute staged keep metric"
+        "removal-end eval-steps save-steps patience output resume backend threads recompute staged keep metric copy-base"
       )
         .split(" ")
         .sort(),

@@ -1,6 +1,15 @@
 // Checkpoints: a folder that is there whole or not at all, with all that a run needs to go on bit for bit.
 import { CheckpointError, type CheckpointIssue, FileError } from "../errors.ts";
-import { jsonText, openSafetensors, parseJson, safetensorsBytes } from "../hub/index.ts";
+import {
+  checkSums,
+  jsonText,
+  openSafetensors,
+  parseJson,
+  removeFolder,
+  safetensorsBytes,
+  writeFolder,
+  writeSums,
+} from "../hub/index.ts";
 import { type Files, joinPath, type Tensor } from "../tensor/index.ts";
 import type { DensityWeightControllerState } from "./density-weight-controller.ts";
 import type { OptimizerState } from "./optimizer.ts";
@@ -44,7 +53,6 @@ export function checkpointFolder(root: string, step: number): string {
 }
 
 const PARTIAL = ".partial";
-const LEAVING = ".leaving-";
 
 /**
  * Writes beside, then renames: a crash leaves the old checkpoints and a `.partial` folder that the next save removes.
@@ -64,47 +72,9 @@ export async function saveCheckpoint(
     await files.write(joinPath(partial, OPTIMIZER), safetensorsBytes(moments));
     if (energies.size > 0) await files.write(joinPath(partial, ENERGIES), safetensorsBytes(energies));
     await files.write(joinPath(partial, STATE), jsonText(toJson(state)));
+    await writeSums(files, partial);
   });
   return folder;
-}
-
-/** A folder that is there whole or not at all: `write` fills `partial`, which then takes the place of `folder`. */
-export async function writeFolder(
-  files: Files,
-  partial: string,
-  folder: string,
-  write: (partial: string) => Promise<void>,
-): Promise<void> {
-  await files.remove(partial);
-  try {
-    await files.makeFolder(partial);
-    await write(partial);
-  } catch (error) {
-    // room for whoever mends a full disk; the failure itself is what must be told
-    await files.remove(partial).catch(() => {});
-    throw error;
-  }
-  await removeFolder(files, folder);
-  await files.rename(partial, folder);
-}
-
-// a folder being removed is not whole: it goes by another name first
-async function removeFolder(files: Files, folder: string): Promise<void> {
-  if ((await files.stat(folder)) === null) return;
-  const at = folder.lastIndexOf("/") + 1;
-  const leaving = `${folder.slice(0, at)}${LEAVING}${folder.slice(at)}`;
-  await files.remove(leaving);
-  await files.rename(folder, leaving);
-  await files.remove(leaving);
-}
-
-/** Removes what a killed process left half written or half removed below `folder`: files and folders of passing names. */
-export async function removeLeftovers(files: Files, folder: string): Promise<void> {
-  if ((await files.stat(folder)) === null) return;
-  for (const name of await files.list(folder)) {
-    const isPassing = name.startsWith(LEAVING) || (name.startsWith(".") && /\.(partial|tmp)$/.test(name));
-    if (isPassing) await files.remove(joinPath(folder, name));
-  }
 }
 
 /** Steps of the whole checkpoints below `root`, ascending. */
@@ -132,7 +102,7 @@ export async function pruneCheckpoints(
 /**
  * The state stored after `step` steps.
  * @throws {FileError} when there is none.
- * @throws {CheckpointError} when it holds other parameters than `names`.
+ * @throws {CheckpointError} when it holds other parameters than `names`, or a file of it is not as it was written.
  */
 export async function loadCheckpoint(
   files: Files,
@@ -147,11 +117,9 @@ export async function loadCheckpoint(
   const folder = checkpointFolder(root, step);
   if ((await files.stat(joinPath(folder, STATE))) === null)
     throw new FileError(folder, "expected a checkpoint, got nothing there");
-  const state = fromJson(
-    parseJson(joinPath(folder, STATE), await files.readText(joinPath(folder, STATE))) as Readonly<
-      Record<string, unknown>
-    >,
-  );
+  const written = [STATE, TRAINABLE, OPTIMIZER, ...(names.buffers.length === 0 ? [] : [ENERGIES])];
+  await checkSums(files, folder, written);
+  const state = await readState(files, folder);
   const parameters = await readAll(files, joinPath(folder, TRAINABLE), [...names.trained, ...names.buffers], "");
   const moments = joinPath(folder, OPTIMIZER);
   return {
@@ -165,6 +133,21 @@ export async function loadCheckpoint(
   };
 }
 
+/**
+ * Where a run stood after `step` steps.
+ * @throws {CheckpointError} when it is not as it was written; {FileError}, {DataError} when it is not there or no JSON.
+ */
+export async function loadState(files: Files, root: string, step: number): Promise<TrainerState> {
+  const folder = checkpointFolder(root, step);
+  await checkSums(files, folder, [STATE]);
+  return readState(files, folder);
+}
+
+async function readState(files: Files, folder: string): Promise<TrainerState> {
+  const path = joinPath(folder, STATE);
+  return fromJson(parseJson(path, await files.readText(path)) as Readonly<Record<string, unknown>>);
+}
+
 /** The trained parameters stored after `step` steps. Errors as `loadCheckpoint`. */
 export async function loadTrainable(
   files: Files,
@@ -172,7 +155,9 @@ export async function loadTrainable(
   step: number,
   names: readonly string[],
 ): Promise<Map<string, Tensor>> {
-  return readAll(files, joinPath(checkpointFolder(root, step), TRAINABLE), names, "");
+  const folder = checkpointFolder(root, step);
+  await checkSums(files, folder, [TRAINABLE]);
+  return readAll(files, joinPath(folder, TRAINABLE), names, "");
 }
 
 async function readWhole(files: Files, file: string): Promise<Map<string, Tensor>> {

@@ -1,6 +1,6 @@
 // Training: a configuration becomes a stream of events and checkpoints.
 // Takes a model, data and settings, gives events. Never: prints.
-export { checkpointFolder, listCheckpoints, loadTrainable, removeLeftovers, writeFolder } from "./checkpoint.ts";
+export { checkpointFolder, listCheckpoints, loadState, loadTrainable } from "./checkpoint.ts";
 export { type DensityWeightControllerOptions, FIRST_WEIGHT } from "./density-weight-controller.ts";
 export type { EvalEvent, StartEvent, StepEvent, TeacherEvent, TrainEvent, WarningEvent } from "./events.ts";
 export { openOptimizer, type TrainStep } from "./open-optimizer.ts";

@@ -79,6 +79,8 @@ export interface TrainerOptions {
   readonly evalSteps: number | null;
   /** Evaluations without gain before stopping; null: never. */
   readonly patience: number | null;
+  /** Told apart from a fault of the run: fails with a {FileError} where the weights that steps read are no longer those that were opened. */
+  readonly checkBase?: () => Promise<void>;
   /** Null: nothing is kept on disk. */
   readonly checkpoints: CheckpointOptions | null;
   /** Facts of the run for its first event. */

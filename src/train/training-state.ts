@@ -1,6 +1,7 @@
 // One process's part of a training run: where it stands, and the next thing to do.
 import { gateOf, headlineDensity, isGate } from "../density/index.ts";
 import { ConfigError, DeftError, FileError, NotFiniteError, TrainingError } from "../errors.ts";
+import { removeLeftovers } from "../hub/index.ts";
 import { annealedAt, learningRateAt, rampAt } from "../optim/index.ts";
 import { isNeuronMask, NeuronRemoval } from "../prune/index.ts";
 import type { ModelBatch } from "../tasks/index.ts";
@@ -11,7 +12,6 @@ import {
   loadCheckpoint,
   loadTrainable,
   pruneCheckpoints,
-  removeLeftovers,
   saveCheckpoint,
   type TrainerState,
 } from "./checkpoint.ts";
@@ -99,9 +99,12 @@ export class TrainingState {
     const { batches, places } = this.#stepBatches();
     this.#places = places;
     this.#isSaved = false;
+    // before as well: a file that was cut short ends the process in the step
+    await this.#checkBase();
     const started = performance.now();
     const result = await optimizer.step(this.step + 1, batches, rates);
     const stepMs = performance.now() - started;
+    await this.#checkBase();
     this.step++;
     const { loss, taskLoss, densityLoss, gradNorm } = result;
     if (!Number.isFinite(loss) || !Number.isFinite(gradNorm))
@@ -141,10 +144,12 @@ export class TrainingState {
     const { evaluate, metricName } = this.#options;
     const started = performance.now();
     const parameters = await this.#options.optimizer.readParameters();
-    const { majority = null, ...result } = await evaluate(parameters).catch((error: unknown) => {
+    const { majority = null, ...result } = await evaluate(parameters).catch(async (error: unknown) => {
+      await this.#checkBase();
       if (!(error instanceof NotFiniteError)) throw error;
       throw this.#notFinite(`${error.what} of the evaluation, got ${error.got}`);
     });
+    await this.#checkBase();
     if (!Number.isFinite(result.loss)) throw this.#notFinite(`loss of the evaluation, got ${result.loss}`);
     this.#isSaved = false;
     const best = this.#isCandidate && this.#note(result, result.metrics[metricName] ?? Number.NaN);
@@ -200,6 +205,7 @@ export class TrainingState {
     const { checkpoints, optimizer, totalSteps } = this.#options;
     if (!checkpoints || this.#isSaved) return null;
     const { files, folder: root } = checkpoints;
+    await this.#checkBase();
     const saved = await optimizer.readState();
     for (const [name, { data }] of saved.parameters)
       if (firstNotFinite(data) !== -1) throw this.#notFinite(`parameters, got others in ${name}`);
@@ -268,13 +274,27 @@ export class TrainingState {
     };
   }
 
+  /** @throws {TrainingError} when the weights that steps read are no longer those that were opened; what was computed with others is not used. */
+  async #checkBase(): Promise<void> {
+    await this.#options.checkBase?.().catch((cause: unknown) => {
+      if (!(cause instanceof FileError)) throw cause;
+      throw new TrainingError(this.step + 1, `${cause.message.split("\n")[0]}; ${this.#lastGood}`, {
+        hint: "Put the model's files back as they were, and go on with --resume. A run with --copy-base trains on a copy of them.",
+        cause,
+      });
+    });
+  }
+
+  get #lastGood(): string {
+    const { checkpoints } = this.#options;
+    return checkpoints && this.#savedStep !== null
+      ? `the last good checkpoint is ${checkpointFolder(checkpoints.folder, this.#savedStep)}`
+      : "no checkpoint was saved before it";
+  }
+
   /** Says where the run left the numbers: step, batch, and what is left to go back to. */
   #notFinite(what: string): TrainingError {
-    const { checkpoints } = this.#options;
-    const good =
-      checkpoints && this.#savedStep !== null
-        ? `the last good checkpoint is ${checkpointFolder(checkpoints.folder, this.#savedStep)}`
-        : "no checkpoint was saved before it";
+    const good = this.#lastGood;
     return new TrainingError(this.step, `expected finite ${what} at ${this.#places || "the first batch"}; ${good}`, {
       hint: "Lower --learning-rate or --density-weight, set --max-grad-norm 1, or look at those examples.",
     });

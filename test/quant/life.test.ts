@@ -171,7 +171,7 @@ test("a T5's blocks in NF4, their adapters and what they write", async () => {
   expect(evaluated.loss).toBeCloseTo(record.result!.loss, 6);
   expect((await deft("predict", at("t5-run"), "--text", "the film is dull")).code).toBe(0);
   // every linear layer of both stacks, no table and no head
-  const base = await openBaseModel(nodeEnvironment(), at("t5"), undefined, "nf4");
+  const base = await openBaseModel(nodeEnvironment(), at("t5"), undefined, { quantize: "nf4" });
   const names = [...base.quantization!.layouts.keys()];
   expect(names).toContain("decoder.block.0.layer.1.EncDecAttention.q.weight");
   expect(names.filter((name) => /relative_attention_bias|shared|lm_head|layer_norm/.test(name))).toEqual([]);

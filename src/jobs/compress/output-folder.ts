@@ -65,6 +65,8 @@ export async function writeCompressed(
   lines: readonly string[],
 ): Promise<void> {
   const { files } = environment;
+  // what was measured and is now read again must be one model
+  await frozen.opened.base.checkUnchanged();
   const pruning = await pruningOf(frozen, smaller, plan.layers);
   await fillFolder(files, compression.folder, "config.json", async (folder) => {
     await writePlainModel(files, folder, smaller, frozen.opened.base);

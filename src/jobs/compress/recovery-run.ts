@@ -1,7 +1,7 @@
 // Recovery: a few steps of fine-tuning after removal, as an ordinary run on the smaller model, merged again.
 
 import { ConfigError } from "../../errors.ts";
-import { jsonText } from "../../hub/index.ts";
+import { isSameFingerprint, jsonText } from "../../hub/index.ts";
 import type { RunTarget } from "../../load/index.ts";
 import { type MergedModel, openBaseModel, openMergedModel, writePlainModel } from "../../load/index.ts";
 import { recordOf } from "../../peft/index.ts";
@@ -72,7 +72,7 @@ async function begunRecovery(
   const { record } = await readRun(environment.files, folder);
   const { fingerprint } = await openBaseModel(environment, base);
   const isSame =
-    record.fingerprints["base"] === fingerprint &&
+    isSameFingerprint(record.fingerprints["base"], fingerprint) &&
     jsonText({ ...settingsInput(record.settings), resume: false }) ===
       jsonText({ ...settingsInput(wanted), resume: false });
   if (isSame) return record;

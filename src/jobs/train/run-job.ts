@@ -2,7 +2,7 @@
 import { type Dataset, type EncodedExamples, isWords, splitOf, type Task } from "../../data/index.ts";
 import { ConfigError } from "../../errors.ts";
 import { encodeSplit, openData, trainingBatches } from "../../evaluate/index.ts";
-import { type JsonObject, jsonText } from "../../hub/index.ts";
+import { type JsonObject, jsonText, sampledPart } from "../../hub/index.ts";
 import {
   type BaseModel,
   checkPositions,
@@ -82,7 +82,8 @@ async function prepare(
   { metric = null, teacher: openedTeacher, fingerprints }: Prepared,
 ) {
   const { files } = environment;
-  const base = await openBaseModel(environment, given.model, undefined, given.quantize ?? null);
+  const { quantize, copyBase: isCopied } = given;
+  const base = await openBaseModel(environment, given.model, undefined, { quantize, isCopied });
   const settings: Settings = { ...given, method: methodOnModel(given.method, base) };
   checkPositions(base, settings.method, settings.data.maxLength);
   const keepsZeros = settings.maskSafe ?? base.pruning !== null;
@@ -183,7 +184,8 @@ function stateKeyOf(
   totalSteps: number,
 ): string {
   return jsonText({
-    base: base.fingerprint,
+    // as in the checkpoints of version 0.1.0; the whole fingerprint is compared with that of run.json
+    base: sampledPart(base.fingerprint),
     quantization: base.quantization?.format ?? null,
     dataset: dataset.fingerprint,
     ...(keySettings(settings) as JsonObject),

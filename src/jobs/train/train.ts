@@ -162,6 +162,7 @@ async function openPrograms(job: TrainingJob, signal: AbortSignal | undefined) {
         resume: settings.resume,
         beforeSave: () => writer.flush(),
       },
+      checkBase: () => job.base.checkUnchanged(),
       rssBytes: () => environment.rssBytes(),
       ...(signal ? { signal } : {}),
     }),
@@ -187,6 +188,7 @@ async function finished(
   const trainedFormat = writer === null ? null : await saveTrained(job, writer, trained, result);
   const ended: RunRecord = { ...record, result, ...(trainedFormat === null ? {} : { trainedFormat }) };
   await writer?.record(ended);
+  await writer?.seal();
   return { record: ended, folder, interrupted };
 }
 

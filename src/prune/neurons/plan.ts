@@ -1,6 +1,7 @@
 // The plan: what is removed from a model and how that was chosen, as JSON that travels with the result.
 import * as z from "zod";
 import { ConfigError, type ConfigIssue } from "../../errors.ts";
+import { isSameFingerprint } from "../../hub/index.ts";
 import type { MlpSite } from "../../models/index.ts";
 
 /** What becomes of one MLP: `h = gate · (W_kept a_kept + b) + constant`; without neurons `h = constant`. */
@@ -97,11 +98,11 @@ export function parsePlan(json: unknown, target: PlanTarget, file = "plan.json")
 function planIssues(plan: StoredPlan, { base, adapter, sites, hiddenSize }: PlanTarget, file: string): ConfigIssue[] {
   const issues: ConfigIssue[] = [];
   const short = (print: string | undefined) => (print === undefined ? "none" : `${print.slice(0, 12)}…`);
-  if (plan.base.fingerprint !== base.fingerprint) {
+  if (!isSameFingerprint(plan.base.fingerprint, base.fingerprint)) {
     const [expected, got] = [base, plan.base].map((of) => `${of.model} (${short(of.fingerprint)})`) as [string, string];
     issues.push({ path: `${file}.base`, expected: `a plan for ${expected}`, got: `one for ${got}` });
   }
-  if (plan.adapter?.fingerprint !== adapter?.fingerprint) {
+  if (!isSameFingerprint(plan.adapter?.fingerprint, adapter?.fingerprint)) {
     issues.push({
       path: `${file}.adapter`,
       expected: `a plan for the adapter ${short(adapter?.fingerprint)}`,

@@ -35,6 +35,8 @@ export interface RunSettings {
   readonly backend: "cpu" | "webgpu" | "cuda";
   /** Use this many threads, in place of one for each physical core. A whole number ≥ 1. Null where nothing was given. */
   readonly threads: number | null;
+  /** Train on a copy of the model's weights in the cache, so that other programs may write to the model's own files meanwhile. */
+  readonly copyBase: boolean;
   /** Train with less memory and a little slower; large models do so without being asked. Null where nothing was given. */
   readonly recompute: boolean | null;
   /** Train block by block, with far less memory and about 1.5 times the time; very large models do so without being asked. Null where nothing was given. */
@@ -265,6 +267,8 @@ export interface PlainOptions {
   readonly backend?: "cpu" | "webgpu" | "cuda" | undefined;
   /** Use this many threads, in place of one for each physical core. A whole number ≥ 1. */
   readonly threads?: number | undefined;
+  /** Train on a copy of the model's weights in the cache, so that other programs may write to the model's own files meanwhile. Default: `false`. */
+  readonly copyBase?: boolean | undefined;
   /** Train with less memory and a little slower; large models do so without being asked. */
   readonly recompute?: boolean | undefined;
   /** Train block by block, with far less memory and about 1.5 times the time; very large models do so without being asked. */

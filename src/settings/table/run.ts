@@ -43,6 +43,14 @@ export const RUN_SETTINGS = {
     at: "threads",
     commands: ["demo", ...TRAINING, "eval", "predict", "profile", "compress", "export", "bench"],
   },
+  "copy-base": {
+    ...COMMON,
+    kind: yesNo(),
+    help: "Train on a copy of the model's weights in the cache, so that other programs may write to the model's own files meanwhile.",
+    default: false,
+    at: "copyBase",
+    isLater: true,
+  },
   recompute: {
     ...COMMON,
     kind: yesNo(),
