@@ -1,6 +1,14 @@
 // How many tokens the texts have that were looked at, by the tokenizer of the model they are for.
-import { type Guess, loadTokenizer, lookedRows, type Tokenizer } from "../../data/index.ts";
-import { type Files, joinPath, parseBoundedJson } from "../../tensor/index.ts";
+import { type Guess, loadTokenizer, lookedRows } from "../../data/index.ts";
+import { type Model, maxSequenceLength } from "../../models/index.ts";
+import type { Files } from "../../tensor/index.ts";
+
+/** A model whose folder is here. */
+export interface LocalModel {
+  /** The folder. */
+  readonly name: string;
+  readonly model: Model;
+}
 
 /** A length that fits, and why. */
 export interface FittingLength {
@@ -15,20 +23,17 @@ const STEP = 16;
 /** Longer texts take much memory; more is asked for by hand. */
 const MOST = 512;
 
-/**
- * The length that holds 99 % of the texts; null where the task reads windows, or the model is not a folder here: nothing is fetched
- * for a guess.
- */
+/** The length that holds 99 % of the texts and that the model takes; null where the task reads windows. */
 export async function fittingLength(
   files: Files,
   data: string,
-  model: string,
+  { name: folder, model }: LocalModel,
   { task, columns }: Guess,
 ): Promise<FittingLength | null> {
   const { textColumn, pairColumn, sourceColumn } = columns;
   const name = textColumn ?? sourceColumn;
-  if (name === undefined || !(await files.stat(model))?.isFolder) return null;
-  const tokenizer = await loadTokenizer(files, model);
+  if (name === undefined) return null;
+  const tokenizer = await loadTokenizer(files, folder);
   const lengths: number[] = [];
   for await (const { columns: names, cells } of lookedRows(files, data, task)) {
     const text = cells[names.indexOf(name)];
@@ -41,20 +46,8 @@ export async function fittingLength(
   const sorted = lengths.toSorted((a, b) => a - b);
   const needed = sorted[Math.ceil(SHARE * sorted.length) - 1]!;
   const rounded = Math.max(2 * STEP, Math.ceil(needed / STEP) * STEP);
-  const length = Math.min(rounded, MOST, await modelLength(files, model, tokenizer));
+  const length = Math.min(rounded, MOST, maxSequenceLength(model.config), tokenizer.maxLength ?? MOST);
   const held = lengths.filter((tokens) => tokens <= length).length / lengths.length;
   const share = held === 1 ? "every text" : `${Math.floor(1000 * held) / 10} % of the texts`;
   return { length, line: `max-length: ${length} tokens hold ${share} that ${held === 1 ? "was" : "were"} looked at` };
-}
-
-/** What the model takes at most, as its folder says. */
-async function modelLength(files: Files, model: string, tokenizer: Tokenizer): Promise<number> {
-  const config = parseBoundedJson(await files.readText(joinPath(model, "config.json"))) as Readonly<
-    Record<string, unknown>
-  >;
-  const { max_position_embeddings: positions, model_type: type, pad_token_id: pad } = config;
-  // positions of RoBERTa begin behind the padding's
-  const before = type === "roberta" && typeof pad === "number" ? pad + 1 : 0;
-  const most = typeof positions === "number" ? positions - before : Number.POSITIVE_INFINITY;
-  return Math.min(most, tokenizer.maxLength ?? Number.POSITIVE_INFINITY);
 }

@@ -2,11 +2,11 @@
 import { type ClassCount, type Guess, guessData, type Look, lookAt } from "../../data/index.ts";
 import { ConfigError } from "../../errors.ts";
 import { requireTask } from "../../load/index.ts";
-import { anyModel, type Model } from "../../models/index.ts";
+import { anyModel } from "../../models/index.ts";
 import type { Environment } from "../../runs/index.ts";
 import type { SettingsInput, TaskName } from "../../settings/index.ts";
 import { type Files, joinPath, parseBoundedJson } from "../../tensor/index.ts";
-import { fittingLength } from "./lengths.ts";
+import { fittingLength, type LocalModel } from "./lengths.ts";
 
 /** Settings for data that were looked at. */
 export interface Proposal {
@@ -14,11 +14,6 @@ export interface Proposal {
   readonly settings: SettingsInput;
   /** What was found, a line each. */
   readonly found: readonly string[];
-}
-
-interface LocalModel {
-  readonly name: string;
-  readonly model: Model;
 }
 
 /** A model that reads, and one that writes, where none is given. */
@@ -61,8 +56,8 @@ export async function proposeSettings(
   if (given.model === undefined) {
     settings["model"] = guess.task === "seq2seq" ? USUAL_WRITER : USUAL_MODEL;
     found.push(`model: ${String(settings["model"])}, because none was given (--model)`);
-  } else if (given["max-length"] === undefined) {
-    const fitting = await fittingLength(files, data, given.model, guess);
+  } else if (model !== null && given["max-length"] === undefined) {
+    const fitting = await fittingLength(files, data, model, guess);
     if (fitting !== null) {
       settings["max-length"] = fitting.length;
       found.push(fitting.line);
