@@ -60,7 +60,7 @@ export function patternOf(json: StageJson): Pattern {
 
 function replaced(pattern: Pattern, content: string): Normalizer {
   return (source) => {
-    const parts = pattern(source.text);
+    const parts = pattern(source.text, source.budget);
     if (!parts.some(({ isMatch }) => isMatch)) return source;
     return rewrite(source, (out) => {
       for (const { from, to, isMatch } of parts) {
