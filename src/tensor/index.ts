@@ -2,6 +2,7 @@
 // Takes numbers, gives `Tensor` and `Weight`. Never: operations on tensors (those are the graph's).
 export { jsonDepth, parseBoundedJson } from "./bounded-json.ts";
 export { allocate, type DType, elementBytes, type TypedArray, wrap } from "./dtype.ts";
+export { entryOf } from "./entry.ts";
 export {
   type Apart,
   type ApartLimits,

@@ -1,4 +1,5 @@
 // The decoders of tokenizer.json: tokens put together to a text again.
+import { entryOf } from "../../tensor/index.ts";
 import { byteOf } from "./byte-level.ts";
 import { flagOf, type StageJson, stagesOf, unsupportedStage } from "./json.ts";
 import { patternOf } from "./normalizers.ts";
@@ -64,7 +65,7 @@ export function decoderOf(json: StageJson | null): (tokens: readonly string[]) =
 }
 
 function partsOf(json: StageJson): Decoder {
-  const make = TYPES[json.type];
+  const make = entryOf(TYPES, json.type);
   if (make === undefined) throw unsupportedStage("decoder", json.type, Object.keys(TYPES));
   return make(json);
 }

@@ -1,6 +1,8 @@
 // Which layers a peft configuration means: suffixes, a regular expression, exclusions, layers by number; patterns of ranks and alphas.
+
 import { type ConfigIssue, shownValue } from "../../errors.ts";
 import type { JsonObject } from "../../hub/index.ts";
+import { entryOf } from "../../tensor/index.ts";
 import { expressionFault, type IsMatch, isPlainName, MOST_EXPRESSIONS, NameMatcher } from "./peft-expressions.ts";
 
 /** Heads that peft trains and stores whole for a task, also where `modules_to_save` does not name them: before peft 0.11 it is null. */
@@ -12,7 +14,7 @@ const TASK_HEADS: Readonly<Record<string, readonly string[]>> = {
 
 /** The modules that a configuration's task stores whole. @see peft 0.21.2 `PeftModelForSequenceClassification` and its kin. */
 export function taskHeads(taskType: unknown): readonly string[] {
-  return typeof taskType === "string" ? (TASK_HEADS[taskType] ?? []) : [];
+  return typeof taskType === "string" ? (entryOf(TASK_HEADS, taskType) ?? []) : [];
 }
 
 /** Whether a layer belongs to a head that peft trains for some task. */
