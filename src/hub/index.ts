@@ -12,4 +12,5 @@ export { issueList } from "./issues.ts";
 export { isJsonObject, type JsonObject, jsonText, parseJson, readJsonObject } from "./json-file.ts";
 export { openSafetensors, openSafetensorsFile, safetensorsBytes, writeSafetensors } from "./safetensors.ts";
 export { pythonCommand, pythonText, shellWord } from "./shell.ts";
+export { damaged, requireShape } from "./stored-shape.ts";
 export { openTorchFile } from "./torch-file.ts";

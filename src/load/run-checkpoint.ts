@@ -40,7 +40,7 @@ export async function keptCheckpoint(environment: Environment, folder: string): 
     });
   }
   const file = joinPath(checkpointFolder(root, newest), "trainer_state.json");
-  const { best_step: best } = parseJson(file, await files.readText(file)) as { readonly best_step?: unknown };
+  const best = (parseJson(file, await files.readText(file)) as { readonly best_step?: unknown } | null)?.best_step;
   const step = typeof best === "number" && steps.includes(best) ? best : newest;
   environment.note?.(
     `${folder} has not ended: its checkpoint of step ${step} is used (${checkpointFolder(root, step)}).`,
