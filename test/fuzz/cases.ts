@@ -2,6 +2,7 @@
 import { readdirSync, readFileSync } from "node:fs";
 import { join, relative } from "node:path";
 import { DeftError, InternalError } from "../../src/errors.ts";
+import { runApart } from "../../src/hub/apart-node.ts";
 import { memoryFiles } from "../../src/hub/files-memory.ts";
 import { type Files, randomStream } from "../../src/tensor/index.ts";
 import { mutate } from "./mutate.ts";
@@ -31,7 +32,8 @@ export class Bench {
 
   constructor(seeds: ReadonlyMap<string, Uint8Array>) {
     this.#seeds = seeds;
-    this.#files = memoryFiles(seeds);
+    // as on a disk, engines that may not end run in a thread
+    this.#files = { ...memoryFiles(seeds), apart: runApart };
   }
 
   /** How a reader ends with `bytes` in place of its file. */
