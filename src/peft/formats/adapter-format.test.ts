@@ -13,7 +13,7 @@ import type { BottleneckAdapter, LoraAdapter } from "./adapter.ts";
 import { readAdapter, writeAdapter } from "./adapter-format.ts";
 import { fromAdapterHub, toAdapterHub } from "./adapterhub-format.ts";
 import { fromPeft, toPeft } from "./peft-format.ts";
-import { patternValues, selectedSites } from "./peft-targets.ts";
+import { patternValues, selectedSites, sitesOver } from "./peft-targets.ts";
 import { readSidecar, type Sidecar, writeSidecar } from "./sidecar.ts";
 
 const filled = (shape: number[], first = 0) =>
@@ -329,6 +329,18 @@ describe("peft's LoRA", () => {
     const slow = patternValues("rank_pattern", { "(?:a?){600}(?:[a-z.]?){600}!": 2 }, names);
     const error = thrown(UnsupportedError, () => names.map(slow));
     expect(error.what).toMatch(/^rank_pattern of adapter_config.json, "\(\?:a.*too many steps for a text of/);
+  });
+
+  it("refuses an expression that means no layer of the model, as peft does", () => {
+    const over = (target_modules: string) =>
+      sitesOver(changed({ target_modules })().config.selection!, [QUERY], [QUERY, "roberta.pooler.dense"]);
+    expect(over(".*dense")).toEqual([QUERY, "roberta.pooler.dense"]);
+    expect(over("all-linear")).toEqual([QUERY, "roberta.pooler.dense"]);
+    const error = thrown(ConfigError, () => over("(?:[a-z.0-9_]+)+!"));
+    expect(error.issues[0]).toMatchObject({
+      path: "adapter_config.json, target_modules",
+      got: '"(?:[a-z.0-9_]+)+!"',
+    });
   });
 
   it("takes a key of a pattern as peft does: the end of a name from behind a dot, in which a dot is any character", () => {

@@ -1,6 +1,6 @@
 // Which layers a peft configuration means: suffixes, a regular expression, exclusions, layers by number; patterns of ranks and alphas.
 
-import { type ConfigIssue, shownValue } from "../../errors.ts";
+import { ConfigError, type ConfigIssue, shownValue } from "../../errors.ts";
 import type { JsonObject } from "../../hub/index.ts";
 import { entryOf } from "../../tensor/index.ts";
 import { expressionFault, type IsMatch, isPlainName, MOST_EXPRESSIONS, NameMatcher } from "./peft-expressions.ts";
@@ -141,6 +141,34 @@ export function selectedSites(selection: PeftSelection, sites: readonly string[]
     if (isExcluded(site) || saved.some((isIn) => isIn(site)) || !isTarget(site)) return false;
     return typeof targetModules === "string" || isAtLayer(site);
   });
+}
+
+/**
+ * The sites of an adapter over a model: those that its tensors are for, and those of the model's linear layers that its configuration
+ * means, so that a site that should have a tensor and has none is told with all that does not fit.
+ * @throws {ConfigError} when its expression means none of them: peft refuses it too.
+ */
+export function sitesOver(
+  selection: PeftSelection,
+  targets: readonly string[],
+  linear: readonly string[],
+): readonly string[] {
+  const { targetModules } = selection;
+  if (typeof targetModules === "string" && targetModules !== "all-linear") {
+    const sites = [...targets, ...linear];
+    if (!sites.some(new NameMatcher(sites).whole("target_modules", targetModules)))
+      throw new ConfigError(
+        [
+          {
+            path: "adapter_config.json, target_modules",
+            expected: `an expression for layers of the model (${linear[0] ?? "it has none"}, …)`,
+            got: shownValue(targetModules),
+          },
+        ],
+        { hint: "Take the adapter_config.json that was saved with the adapter's tensors." },
+      );
+  }
+  return [...new Set([...targets, ...selectedSites(selection, linear)])];
 }
 
 function layerMatcher({ layersToTransform, layersPattern }: PeftSelection, names: NameMatcher): IsMatch {
