@@ -220,6 +220,15 @@ describe("resolveSettings", () => {
     expect(mistakes({ flags: NEEDED, file: { name: "c.yaml", text: "patience:\n" } })).toBe("no mistake");
   });
 
+  test.each(["[", "[a, ", "{a: ", "- ", "? ", "a: ["])(
+    "refuses YAML of %j many times over before anything follows it",
+    (open) => {
+      const text = `model: m\ntargets:\n  ${open.repeat(20_000)}`;
+      const expected = "c.yaml: lists and maps nested at most 64 deep / more / -";
+      expect(mistakes({ flags: NEEDED, file: { name: "c.yaml", text } })).toBe(expected);
+    },
+  );
+
   test("says what is wrong of YAML values that cannot be written out", () => {
     const of = (text: string) => mistakes({ flags: NEEDED, file: { name: "c.yaml", text } });
     expect(of("targets: &a [x, *a]\n")).toBe(
