@@ -1,18 +1,23 @@
 // `npm run fuzz -- --seconds N --seed S`: damaged files for every reader; what ends in no refusal is kept in test/fuzz/corpus.
 import { createHash } from "node:crypto";
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
-import { createRequire } from "node:module";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { fileURLToPath, pathToFileURL } from "node:url";
+import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
-import { Worker } from "node:worker_threads";
+import { threadOf } from "../src/hub/apart-node.ts";
 import { Bench, damaged, type Ending, filesOf } from "../test/fuzz/cases.ts";
 import { READERS } from "../test/fuzz/readers.ts";
 import { writeSeeds } from "../test/fuzz/seeds.ts";
 
-/** A file of a few kilobytes is read in milliseconds. */
+/** A file of a few kilobytes is read in milliseconds of the processor's time, which others on the machine do not use up. */
 const MOST_MS = 2000;
+/** One that waits for what never comes takes none of it. */
+const MOST_WAIT_MS = 30_000;
+/** What reading one may take at most, beside what the process holds. */
+const MOST_BYTES = 2 ** 28;
+/** How often a running case is looked at: nothing fills that much memory in less. */
+const LOOK_MS = 10;
 const CORPUS = fileURLToPath(new URL("../test/fuzz/corpus", import.meta.url));
 
 const { values } = parseArgs({
@@ -25,11 +30,12 @@ interface Count {
   refused: number;
   faults: number;
   slow: number;
+  large: number;
   slowestMs: number;
 }
 
 type Message =
-  | { readonly kind: "begin"; readonly number: number; readonly reader: string }
+  | { readonly kind: "begin"; readonly number: number; readonly reader: string; readonly rss: number }
   | {
       readonly kind: "end";
       readonly number: number;
@@ -43,7 +49,7 @@ const counts = new Map<string, Count>();
 const found = new Map<string, { readonly number: number; readonly reader: string; readonly message: string }>();
 
 function countOf(reader: string): Count {
-  const count = counts.get(reader) ?? { read: 0, refused: 0, faults: 0, slow: 0, slowestMs: 0 };
+  const count = counts.get(reader) ?? { read: 0, refused: 0, faults: 0, slow: 0, large: 0, slowestMs: 0 };
   counts.set(reader, count);
   return count;
 }
@@ -59,21 +65,32 @@ function note(reader: string, number: number, message: string): void {
   if (!found.has(key)) found.set(key, { number, reader, message });
 }
 
+/** A case that is being read, and what the process had used before. */
+interface Running {
+  readonly number: number;
+  readonly reader: string;
+  readonly rss: number;
+  readonly since: number;
+  readonly cpu: NodeJS.CpuUsage;
+}
+
+function isSlow({ since, cpu }: Running): boolean {
+  const ms = performance.now() - since;
+  if (ms <= MOST_MS) return false;
+  const { user, system } = process.cpuUsage(cpu);
+  return (user + system) / 1000 > MOST_MS || ms > MOST_WAIT_MS;
+}
+
+const LARGE = `more than ${MOST_BYTES / 2 ** 20} MB`;
+
 /** Reads cases from `from` on until `until`; gives the number to go on with where a case never ended. */
 function round(from: number, until: number): Promise<number | null> {
-  const tsx = new URL(
-    "dist/esm/api/index.mjs",
-    pathToFileURL(createRequire(import.meta.url).resolve("tsx/package.json")),
-  ).href;
-  const entry = new URL("../test/fuzz/thread.ts", import.meta.url).href;
-  const code = `import(${JSON.stringify(tsx)}).then(({ register }) => (register(), import(${JSON.stringify(entry)})))`;
-  const worker = new Worker(code, {
-    eval: true,
+  const worker = threadOf(new URL("../test/fuzz/thread.ts", import.meta.url), {
     workerData: { folder, seed, from, step: 1 },
-    resourceLimits: { maxOldGenerationSizeMb: 512 },
+    resourceLimits: { maxOldGenerationSizeMb: MOST_BYTES / 2 ** 20 },
   });
   return new Promise((resolve) => {
-    let now: { readonly number: number; readonly reader: string; readonly since: number } | null = null;
+    let now: Running | null = null;
     let hasEnded = false;
     const end = (next: number | null) => {
       if (hasEnded) return;
@@ -83,15 +100,19 @@ function round(from: number, until: number): Promise<number | null> {
     };
     const watch = setInterval(() => {
       if (performance.now() > until) end(null);
-      else if (now !== null && performance.now() - now.since > MOST_MS) {
+      else if (now !== null && isSlow(now)) {
         countOf(now.reader).slow++;
         note(now.reader, now.number, `more than ${MOST_MS} ms`);
         end(now.number + 1);
+      } else if (now !== null && process.memoryUsage.rss() - now.rss > MOST_BYTES) {
+        countOf(now.reader).large++;
+        note(now.reader, now.number, LARGE);
+        end(now.number + 1);
       }
-    }, 200);
+    }, LOOK_MS);
     worker.on("message", (message: Message) => {
       if (message.kind === "begin") {
-        now = { ...message, since: performance.now() };
+        now = { ...message, since: performance.now(), cpu: process.cpuUsage() };
         return;
       }
       now = null;
@@ -106,8 +127,9 @@ function round(from: number, until: number): Promise<number | null> {
     });
     worker.on("error", (error) => {
       if (now === null) throw error;
-      countOf(now.reader).faults++;
-      note(now.reader, now.number, String(error));
+      const isLarge = (error as NodeJS.ErrnoException).code === "ERR_WORKER_OUT_OF_MEMORY";
+      countOf(now.reader)[isLarge ? "large" : "faults"]++;
+      note(now.reader, now.number, isLarge ? LARGE : String(error));
       end(now.number + 1);
     });
   });
@@ -120,14 +142,15 @@ const readers = READERS.filter(({ file }) => seeds.has(file));
 const bench = new Bench(seeds);
 for (const reader of readers) {
   const { kind, message } = await bench.read(reader, seeds.get(reader.file)!);
-  if (kind !== "read") throw new Error(`${reader.name}: expected the valid file to be read, got ${kind}: ${message}`);
+  if (kind !== (reader.refuses === true ? "refused" : "read"))
+    throw new Error(`${reader.name}: expected the valid file to be read, got ${kind}: ${message}`);
 }
 const until = performance.now() + seconds * 1000;
 for (let from: number | null = 0; from !== null && performance.now() < until; ) from = await round(from, until);
 
-for (const [reader, { read, refused, faults, slow, slowestMs }] of counts)
+for (const [reader, { read, refused, faults, slow, large, slowestMs }] of counts)
   console.log(
-    `${reader.padEnd(28)} ${String(read).padStart(7)} read ${String(refused).padStart(7)} refused ${String(faults).padStart(5)} faults ${String(slow).padStart(4)} slow, slowest ${slowestMs.toFixed(0)} ms`,
+    `${reader.padEnd(28)} ${String(read).padStart(7)} read ${String(refused).padStart(7)} refused ${String(faults).padStart(5)} faults ${String(slow).padStart(4)} slow ${String(large).padStart(4)} large, slowest ${slowestMs.toFixed(0)} ms`,
   );
 for (const { number, reader: name, message } of found.values()) {
   const reader = readers.find((one) => one.name === name)!;
@@ -142,7 +165,7 @@ for (const { number, reader: name, message } of found.values()) {
 }
 rmSync(folder, { recursive: true, force: true });
 const total = [...counts.values()].reduce(
-  (sum, { read, refused, faults, slow }) => sum + read + refused + faults + slow,
+  (sum, { read, refused, faults, slow, large }) => sum + read + refused + faults + slow + large,
   0,
 );
 console.log(`\n${total} files, ${found.size} kinds of fault`);

@@ -21,24 +21,26 @@ interface Call {
   readonly reject: (reason: Error) => void;
 }
 
-/** A thread of this package's `thread-node`: where the package is developed that is TypeScript, which tsx reads. */
-function threadOf(options: WorkerOptions): Worker {
-  if (!import.meta.url.endsWith(".ts")) return new Worker(new URL("./thread-node.js", import.meta.url), options);
+/** A thread that runs a module; where that is TypeScript, as where this package is developed, tsx reads it. */
+export function threadOf(module: URL, options: WorkerOptions): Worker {
+  if (!module.href.endsWith(".ts")) return new Worker(module, options);
   const tsx = new URL(
     "dist/esm/api/index.mjs",
     pathToFileURL(createRequire(import.meta.url).resolve("tsx/package.json")),
   ).href;
-  const entry = new URL("./thread-node.ts", import.meta.url).href;
-  const code = `import(${JSON.stringify(tsx)}).then(({ register }) => (register(), import(${JSON.stringify(entry)})))`;
+  const code = `import(${JSON.stringify(tsx)}).then(({ register }) => (register(), import(${JSON.stringify(module.href)})))`;
   return new Worker(code, { ...options, eval: true });
 }
+
+/** This package's thread, whose file ends as this one's. */
+const THREAD = new URL(import.meta.url.replace(/apart-node\.(ts|js)$/, "thread-node.$1"));
 
 /**
  * Starts a thread with the engine of `module`, whose `openEngine` takes a source of bytes. Errors of its calls are `Error`s with the
  * engine's message, or with what the limit was.
  */
 export function runApart(module: URL, source: ByteSource, { ms, memoryBytes }: ApartLimits): Apart {
-  const worker = threadOf({
+  const worker = threadOf(THREAD, {
     workerData: { module: module.href, sizeBytes: source.sizeBytes },
     execArgv: [],
     resourceLimits: { maxOldGenerationSizeMb: Math.ceil(memoryBytes / 2 ** 20) },

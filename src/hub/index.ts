@@ -14,6 +14,7 @@ export { issueList } from "./issues.ts";
 export { isJsonObject, type JsonObject, jsonText, parseJson, readJsonObject } from "./json-file.ts";
 export { openSafetensors, openSafetensorsFile, safetensorsBytes, writeSafetensors } from "./safetensors.ts";
 export { pythonCommand, pythonText, shellWord } from "./shell.ts";
+export { damaged, requireShape } from "./stored-shape.ts";
 export { checkSums, SUMS_FILE, writeSums } from "./sums.ts";
 export { openTorchFile } from "./torch-file.ts";
 export { removeFolder, removeLeftovers, writeFolder } from "./whole-folder.ts";

@@ -1,6 +1,6 @@
 // JSON files read for others' formats, with the line named when they are broken.
 import { DataError, FileError, shownValue } from "../errors.ts";
-import { type Files, joinPath, jsonDepth } from "../tensor/index.ts";
+import { DEEPEST_JSON, type Files, joinPath, jsonDepth } from "../tensor/index.ts";
 import { literalOf, withLiterals } from "./json-literals.ts";
 
 /** A JSON object as it was parsed: nothing about its values is known. */
@@ -80,13 +80,10 @@ function numberText(container: object, key: string, value: number, floats: Reado
  */
 export function parseJson(path: string, text: string): unknown {
   const value = parsed(path, text);
-  if (jsonDepth(text) > DEEPEST)
-    throw new DataError(path, { expected: `lists and objects nested at most ${DEEPEST} deep`, got: "more" });
+  if (jsonDepth(text) > DEEPEST_JSON)
+    throw new DataError(path, { expected: `lists and objects nested at most ${DEEPEST_JSON} deep`, got: "more" });
   return withLiterals(text, value);
 }
-
-/** Deeper than any file of a model; a program that follows the nesting would end in a stack overflow far beyond. */
-const DEEPEST = 64;
 
 function parsed(path: string, text: string): unknown {
   try {

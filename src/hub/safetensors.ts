@@ -2,6 +2,7 @@
 // Format: https://github.com/huggingface/safetensors#format
 import { CheckpointError, type CheckpointIssue, FileError, shownValue } from "../errors.ts";
 import {
+  DEEPEST_JSON,
   type DType,
   elementBytes,
   type Files,
@@ -94,9 +95,6 @@ function headerLength(file: string, bytes: Uint8Array, fileBytes: number): numbe
   return Number(length);
 }
 
-/** An object of objects with lists; what is nested far deeper would end a message about it in a stack overflow. */
-const DEEPEST_HEADER = 100;
-
 function headerJson(file: string, bytes: Uint8Array): object {
   let json: unknown;
   let text: string;
@@ -110,7 +108,7 @@ function headerJson(file: string, bytes: Uint8Array): object {
       cause,
     });
   }
-  if (jsonDepth(text) > DEEPEST_HEADER)
+  if (jsonDepth(text) > DEEPEST_JSON)
     throw damaged(file, "header", "names with dtype, shape and offsets", "nested JSON");
   if (typeof json !== "object" || json === null || Array.isArray(json)) {
     throw damaged(file, "header", "a JSON object", Array.isArray(json) ? "a list" : shownValue(json));

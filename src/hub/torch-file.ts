@@ -5,6 +5,7 @@ import {
   type DType,
   elementBytes,
   elementCount,
+  entryOf,
   type Files,
   parentFolder,
   type Weight,
@@ -127,7 +128,7 @@ function isTensor(value: unknown): value is PickledTensor {
 
 function unfit(name: string, tensor: PickledTensor, member: ZipMember | undefined): CheckpointIssue | undefined {
   const { storage, shape, strides, offset } = tensor;
-  const dtype = DTYPE_OF[storage.type];
+  const dtype = entryOf(DTYPE_OF, storage.type);
   if (dtype === undefined) return { name, expected: `one of ${Object.keys(DTYPE_OF).join(", ")}`, got: storage.type };
   if (member === undefined) return { name, expected: `numbers under data/${storage.key}`, got: "none" };
   const last = shape.includes(0) ? -1 : shape.reduce((sum, dim, axis) => sum + (dim - 1) * strides[axis]!, offset);

@@ -1,6 +1,6 @@
 // A job as plain data: what to do, with which settings, on which content. JSON in a file, a queue or a message.
 import * as z from "zod";
-import { ConfigError, type ConfigIssue } from "../errors.ts";
+import { ConfigError, type ConfigIssue, shownValue } from "../errors.ts";
 import {
   type Compression,
   type Environment,
@@ -140,7 +140,7 @@ function issuesOf(value: unknown, { issues }: z.ZodError): ConfigIssue[] {
   return [...new Set(keys)].map((key) => ({
     path: key,
     expected: EXPECTED[key] ?? "no such key",
-    got: JSON.stringify(given[key]) ?? "nothing",
+    got: shownValue(given[key]),
   }));
 }
 

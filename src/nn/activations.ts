@@ -1,6 +1,8 @@
 // The activation functions that checkpoints name in `hidden_act`.
+
 import { UnsupportedError } from "../errors.ts";
 import { add, div, exp, gelu, max, min, mul, reciprocal, relu, square, tanh, type Value } from "../graph/index.ts";
+import { entryOf } from "../tensor/index.ts";
 
 const SQRT_2_OVER_PI = Math.sqrt(2 / Math.PI);
 
@@ -51,7 +53,7 @@ const ACTIVATIONS: Readonly<Record<string, (x: Value) => Value>> = {
  * @throws {UnsupportedError} when there is none, listing those there are.
  */
 export function activation(name: string): (x: Value) => Value {
-  const found = ACTIVATIONS[name];
+  const found = entryOf(ACTIVATIONS, name);
   if (!found) throw new UnsupportedError(`hidden_act ${name}`, Object.keys(ACTIVATIONS));
   return found;
 }

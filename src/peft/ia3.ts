@@ -5,7 +5,7 @@ import { MODEL_FACTS, type ModelFacts } from "../models/index.ts";
 import type { Site } from "../nn/index.ts";
 import type { Tensor, Weight, Weights } from "../tensor/index.ts";
 import { fromPeftIa3, type Ia3Adapter, scaledSites, toPeftIa3, VECTOR } from "./formats/peft-ia3-format.ts";
-import { renamedTargets, selectedSites } from "./formats/peft-targets.ts";
+import { renamedTargets, sitesOver } from "./formats/peft-targets.ts";
 import { laidOver } from "./merge.ts";
 import { checkTargets, isHead, type Method, matchesTarget } from "./method.ts";
 import { type AdapterFormat, type MethodRecord, type OptionRows, optional } from "./record.ts";
@@ -156,8 +156,7 @@ const FORMAT: AdapterFormat<Ia3Settings, Ia3Adapter> = {
     feedforward: feedforward.map(named),
   }),
   settingsOf({ config: { targets, feedforward, selection } }, { linearSites }) {
-    // sites that should have a tensor and have none are told with all that does not fit
-    const sites = selection ? [...new Set([...targets, ...selectedSites(selection, linearSites())])] : targets;
+    const sites = selection ? sitesOver(selection, targets, linearSites()) : targets;
     return { kind: "ia3", targets: sites, feedforward };
   },
 };

@@ -5,7 +5,7 @@ import { dropoutMask, flattenRows, type Hooks, type Site } from "../nn/index.ts"
 import { float32, type Tensor } from "../tensor/index.ts";
 import type { LoraAdapter } from "./formats/adapter.ts";
 import { fromPeft, toPeft } from "./formats/peft-format.ts";
-import { renamedTargets, selectedSites } from "./formats/peft-targets.ts";
+import { renamedTargets, sitesOver } from "./formats/peft-targets.ts";
 import { maskSafeHooks } from "./mask-safe.ts";
 import { type LoraUpdate, mergedUpdates } from "./merge.ts";
 import { checkTargets, type Method, matchesTarget } from "./method.ts";
@@ -209,14 +209,12 @@ const FORMAT: AdapterFormat<LoraSettings, LoraAdapter> = {
   },
   settingsOf({ config }, { linearSites }) {
     const { rank, alpha, dropout, targets, selection, bias, rsLora, rankPattern, alphaPattern } = config;
-    // sites that should have a tensor and have none are told with all that does not fit
-    const sites = selection ? [...new Set([...targets, ...selectedSites(selection, linearSites())])] : null;
     return {
       kind: "lora",
       rank,
       alpha,
       dropout,
-      targets: sites ?? targets,
+      targets: selection ? sitesOver(selection, targets, linearSites()) : targets,
       bias,
       rslora: rsLora,
       ...(rankPattern ? { rankPattern } : {}),

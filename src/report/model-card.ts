@@ -1,10 +1,12 @@
 // The model card: `README.md` of a run, with the front matter the Hugging Face hub reads.
+
 import { stringify } from "yaml";
 import { densityBy, HEADLINE_DEFINITION } from "../density/index.ts";
 import { comparisonRow } from "../jobs/index.ts";
 import type { RunRecord } from "../runs/index.ts";
 import { methodName, settingsInput, settingText, trainCommand } from "../settings/index.ts";
 import type { Evaluation } from "../tasks/index.ts";
+import { entryOf } from "../tensor/index.ts";
 import { hubFacts, usage } from "./card-usage.ts";
 import { definitionLabel, metricLabel, percent, score, scoreChange } from "./format.ts";
 import { shellLine } from "./page/page.ts";
@@ -89,7 +91,7 @@ const HUB_METRICS: Readonly<Record<string, string>> = {
 
 function frontMatter(record: RunRecord, { license }: CardOptions): Record<string, unknown> {
   const { settings, result } = record;
-  const glue = GLUE_NAMES[settings.task];
+  const glue = entryOf(GLUE_NAMES, settings.task);
   const { pipelineTag, title, libraryName } = hubFacts(record);
   const method = methodName(settings);
   const isWhole = method === "full" || method === "head";
@@ -107,7 +109,7 @@ function frontMatter(record: RunRecord, { license }: CardOptions): Record<string
     pipeline_tag: pipelineTag,
     ...(license === undefined ? {} : { license }),
     ...(glue === undefined ? {} : { datasets: ["nyu-mll/glue"], language: ["en"] }),
-    metrics: [...new Set(Object.keys(result?.metrics ?? {}).map((metric) => HUB_METRICS[metric] ?? metric))],
+    metrics: [...new Set(Object.keys(result?.metrics ?? {}).map((metric) => entryOf(HUB_METRICS, metric) ?? metric))],
     tags: [
       method,
       "deft-tune",
@@ -142,7 +144,7 @@ function body(record: RunRecord, { baseline, figure }: CardOptions): string {
   const name = settings.model.replace(/\/+$/, "").split("/").at(-1) ?? settings.model;
   const weight = settings.density.weight;
   const method = METHOD_NAMES[methodName(settings)] ?? methodName(settings);
-  const task = GLUE_NAMES[settings.task] ?? settings.task;
+  const task = entryOf(GLUE_NAMES, settings.task) ?? settings.task;
   const parts = [
     `# ${plain(name)}, ${plain(task)}, ${method}${weight === 0 ? "" : " + density loss"}`,
     `\`${settings.model.replaceAll("`", "'")}\` fine-tuned with ${method} on ${task}` +

@@ -1,12 +1,12 @@
 // `compression.json`: what a compressed model was made from and what it costs, beside the model.
 
-import { checkSums, type JsonObject, readJsonObject } from "../hub/index.ts";
+import { checkSums, type JsonObject, readJsonObject, requireShape } from "../hub/index.ts";
 import type { MethodSettings } from "../peft/index.ts";
 import type { Measured, Plan, Sizes } from "../prune/index.ts";
 import { type Files, joinPath } from "../tensor/index.ts";
 import { checkedSettings } from "./run-folder.ts";
 import type { RunRecord } from "./run-record.ts";
-import { COMPRESSION_RECORD, requireShape } from "./stored-schema.ts";
+import { COMPRESSION_RECORD } from "./stored-schema.ts";
 
 /** The record's name in a compressed model's folder. */
 export const COMPRESSION_FILE = "compression.json";

@@ -1,8 +1,9 @@
 // `events.jsonl` read back: what happened, in order, without what a resumed run did over again.
 import { DataError } from "../errors.ts";
-import { parseBoundedJson } from "../tensor/index.ts";
+import { requireShape } from "../hub/index.ts";
+import { entryOf, parseBoundedJson } from "../tensor/index.ts";
 import type { TrainEvent } from "../train/index.ts";
-import { EVENTS, requireShape } from "./stored-schema.ts";
+import { EVENTS } from "./stored-schema.ts";
 
 /**
  * The events of an `events.jsonl`; a torn last line is dropped, as a killed process leaves it.
@@ -16,7 +17,7 @@ export function parseEvents(file: string, text: string): TrainEvent[] {
     if (line.trim() === "") continue;
     const event = parseLine(line);
     if (event !== null) {
-      const schema = EVENTS[event.type];
+      const schema = entryOf(EVENTS, event.type);
       if (schema !== undefined) requireShape(file, schema, event, index + 1);
       events.push(event);
     } else if (index < lines.length - 1) {

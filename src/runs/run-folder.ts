@@ -1,12 +1,12 @@
 // A run's folder read back: `run.json` and `events.jsonl`, as reports and comparisons take them.
 import { FileError, shownValue } from "../errors.ts";
-import { checkSums, wrongFolder } from "../hub/index.ts";
+import { checkSums, damaged, requireShape, wrongFolder } from "../hub/index.ts";
 import { completed, type Settings, storedIssues } from "../settings/index.ts";
 import { type Files, joinPath, nearestPath, parseBoundedJson } from "../tensor/index.ts";
 import type { TrainEvent } from "../train/index.ts";
 import { parseEvents } from "./history.ts";
 import type { RunRecord } from "./run-record.ts";
-import { damaged, RUN_RECORD, requireShape } from "./stored-schema.ts";
+import { RUN_RECORD } from "./stored-schema.ts";
 
 /** A run as it lies on disk. */
 export interface StoredRun {

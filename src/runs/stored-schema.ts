@@ -1,6 +1,5 @@
 // What files of a run's folder must hold for a reader of them; what is more, or written by a later version, stays.
 import * as z from "zod";
-import { DataError, type DataIssue, shownValue } from "../errors.ts";
 
 /** A number; null is how JSON has NaN. */
 const number = z.number().nullable();
@@ -45,7 +44,8 @@ export const RUN_RECORD = z.looseObject({
   metricName: text,
   labels: z.array(text),
   classWeights: numbers.optional(),
-  architecture: text.optional(),
+  architecture: z.enum(["encoder", "encoder-decoder"]).optional(),
+  trainedFormat: z.enum(["peft", "adapters", "tensors"]).optional(),
   result: EVALUATION.nullable(),
   before: EVALUATION.optional(),
 });
@@ -67,7 +67,7 @@ export const COMPRESSION_RECORD = z.looseObject({
   metricName: text,
   stated: z.looseObject({ split: text, examples: z.number() }),
   calibration: z.looseObject({ split: text, examples: z.number(), tokens: z.number() }),
-  logitsDifference: number,
+  logitsDifference: z.number(),
   budget: z.looseObject({ kind: text, asked: z.number(), reached: number, met: z.boolean() }).nullable(),
   candidates: z.array(z.looseObject({ sizes: z.array(z.number()) })),
   run: z.looseObject({ settings: z.looseObject({}), labels: z.array(text), metricName: text }).nullable(),
@@ -145,28 +145,3 @@ export const EVENTS: Readonly<Record<string, z.ZodType>> = {
     durationMs: number,
   }),
 };
-
-/** Mistakes that are shown of one file; all are counted. */
-const MOST_SHOWN = 10;
-
-/** @throws {DataError} with every place where `value` is not what `schema` asks for. */
-export function requireShape(file: string, schema: z.ZodType, value: unknown, line?: number): void {
-  const parsed = schema.safeParse(value, { reportInput: true });
-  if (parsed.success) return;
-  throw damaged(
-    file,
-    parsed.error.issues.map((issue) => issueOf(issue, line)),
-  );
-}
-
-/** The error of a file with these mistakes, of which there is one at least. */
-export function damaged(file: string, issues: readonly DataIssue[]): DataError {
-  const [first, ...others] = issues.slice(0, MOST_SHOWN);
-  return new DataError(file, { ...first!, others, total: issues.length, hint: "The file was changed or damaged." });
-}
-
-function issueOf(issue: z.core.$ZodIssue, line: number | undefined): DataIssue {
-  const [, expected = issue.message] = /expected (.+?), received/.exec(issue.message) ?? [];
-  const path = issue.path.join(".");
-  return { ...(line === undefined ? {} : { line }), path, expected, got: shownValue(issue.input) };
-}

@@ -1,6 +1,6 @@
 // The one check of settings: flags, YAML files and options alike, key by key, by the kinds of the table.
 import * as z from "zod";
-import { type ConfigIssue, nearest } from "../errors.ts";
+import { type ConfigIssue, nearest, shownValue } from "../errors.ts";
 import { isPresetName, nearestPreset } from "./presets.ts";
 import {
   isSettingsKey,
@@ -118,23 +118,8 @@ function choiceIssue(choices: readonly string[], path: string, value: unknown): 
   return { path, expected, got: show(value), ...(near === undefined ? {} : { didYouMean: near }) };
 }
 
-const SHOWN_LENGTH = 80;
-
 /** A value as a reader wrote it; of a long one its beginning. */
-function show(value: unknown): string {
-  if (value === undefined || value === "") return "nothing";
-  const text = typeof value === "number" ? String(value) : jsonOf(value);
-  return text.length > SHOWN_LENGTH ? `${text.slice(0, SHOWN_LENGTH)}…` : text;
-}
-
-function jsonOf(value: unknown): string {
-  try {
-    return JSON.stringify(value) ?? String(value);
-  } catch {
-    // a YAML alias of the list that it stands in
-    return "a value that holds itself";
-  }
-}
+const show = (value: unknown): string => (value === "" ? "nothing" : shownValue(value));
 
 /** `paper`, or a row of it. */
 function parsePreset(value: unknown, context: z.RefinementCtx): string {

@@ -220,13 +220,22 @@ describe("resolveSettings", () => {
     expect(mistakes({ flags: NEEDED, file: { name: "c.yaml", text: "patience:\n" } })).toBe("no mistake");
   });
 
+  test.each(["[", "[a, ", "{a: ", "- ", "? ", "a: ["])(
+    "refuses YAML of %j many times over before anything follows it",
+    (open) => {
+      const text = `model: m\ntargets:\n  ${open.repeat(20_000)}`;
+      const expected = "c.yaml: lists and maps nested at most 64 deep / more / -";
+      expect(mistakes({ flags: NEEDED, file: { name: "c.yaml", text } })).toBe(expected);
+    },
+  );
+
   test("says what is wrong of YAML values that cannot be written out", () => {
     const of = (text: string) => mistakes({ flags: NEEDED, file: { name: "c.yaml", text } });
     expect(of("targets: &a [x, *a]\n")).toBe(
-      "c.yaml:1:1 (targets): a list, or words joined by commas / a value that holds itself / -",
+      'c.yaml:1:1 (targets): a list, or words joined by commas / ["x",["x",["x",["x",[…]]]]] / -',
     );
     expect(of("epochs: .inf\n")).toBe("c.yaml:1:1 (epochs): a number / Infinity / -");
-    expect(of(`task: ${"x".repeat(200)}\n`)).toMatch(/ \/ "x{79}… \/ -$/);
+    expect(of(`task: ${"x".repeat(200)}\n`)).toMatch(/ \/ "x{59}… \/ -$/);
     const bomb = Array.from(
       { length: 9 },
       (_, i) =>

@@ -1,5 +1,5 @@
 // Settings as a file on disk has them: looked at before anything takes them for what they should be.
-import { type ConfigIssue, shownValue } from "../errors.ts";
+import { type ConfigIssue, InternalError, shownValue } from "../errors.ts";
 import { recordOf } from "../peft/index.ts";
 import { valueAt } from "./places.ts";
 import { checkInput } from "./schema.ts";
@@ -7,7 +7,7 @@ import { SETTINGS, SETTINGS_KEYS, type Setting, type SettingsKey } from "./table
 
 /**
  * What is wrong with settings that were read back, by place (`settings.optim.batchSize`); empty where nothing is. What is absent or null is
- * nothing that was given.
+ * nothing that was given, where nothing may be given.
  * @throws {UnsupportedError} where their method is none of this version's.
  */
 export function storedIssues(settings: object): ConfigIssue[] {
@@ -21,14 +21,31 @@ export function storedIssues(settings: object): ConfigIssue[] {
   const values = places.map(([key, at]) => [key, valueAt(settings, key), `settings.${at}`] as const);
   return [...values, ...methodValues(settings)].flatMap(([key, value, path]) => {
     const isUnsaid = value === undefined || value === null || value === "";
-    if (isUnsaid && REQUIRED.has(key)) return [{ path, expected: "a value", got: shownValue(value) }];
+    const lacks = value === "" ? REQUIRED.has(key) : isUnsaid && alwaysHasValue(settings, key);
+    if (lacks) return [{ path, expected: "a value", got: shownValue(value) }];
     // what no person says: how an earlier version did it
     return isUnsaid || value === olderOf(key) ? [] : checkInput({ [key]: value }, () => path).issues;
   });
 }
 
-/** Without these there was no run. */
+/** Without these there was no run: an empty text is none either. */
 const REQUIRED: ReadonlySet<string> = new Set(["model", "task", "data"]);
+
+/** Parts that every record has; others are null where nothing of them was asked for. */
+const PARTS: ReadonlySet<string> = new Set(["method", "data", "density", "optim", "answers"]);
+
+/** Whether every record has a value of a setting, in a part that is there. */
+function alwaysHasValue(settings: object, key: string): boolean {
+  const setting = SETTINGS[key as SettingsKey] as Setting | undefined;
+  if (setting?.at === undefined || setting.isLater === true) return false;
+  if (setting.isNeeded !== true && setting.default === undefined) return false;
+  const part = setting.at.split(".").slice(0, -1);
+  return isRecord(
+    part.reduce<unknown>((of, name) => (of as Record<string, unknown> | null | undefined)?.[name], settings),
+  );
+}
+
+const isRecord = (value: unknown): boolean => typeof value === "object" && value !== null && !Array.isArray(value);
 
 const olderOf = (key: string): unknown => (SETTINGS[key as SettingsKey] as Setting | undefined)?.older;
 
@@ -42,10 +59,9 @@ function partIssues(settings: object, part: string): ConfigIssue[] {
   const value = part
     .split(".")
     .reduce<unknown>((of, name) => (of as Record<string, unknown> | null | undefined)?.[name], settings);
-  const isRequired = part === "method" || part === "data";
   const kind = part === "method" ? (value as { kind?: unknown } | null | undefined)?.kind : "known";
-  const isPart = typeof value === "object" && value !== null && !Array.isArray(value) && typeof kind === "string";
-  if (isPart || (!isRequired && (value === undefined || value === null))) return [];
+  const isPart = isRecord(value) && typeof kind === "string";
+  if (isPart || (!PARTS.has(part) && (value === undefined || value === null))) return [];
   return [{ path: `settings.${part}`, expected: "an object", got: shownValue(value) }];
 }
 
@@ -54,7 +70,8 @@ function valuesOf(method: { readonly kind: string }): Readonly<Record<string, un
   const record = recordOf(method);
   try {
     return record.valuesOf(method as never);
-  } catch {
+  } catch (error) {
+    if (error instanceof InternalError) throw error;
     return { method };
   }
 }

@@ -1,6 +1,7 @@
 // A settings file in YAML, with the line and column of each mistake.
-import { type Document, isMap, isScalar, LineCounter, parseDocument } from "yaml";
+import { type CST, type Document, isMap, isScalar, LineCounter, Parser, parseDocument } from "yaml";
 import type { ConfigIssue } from "../errors.ts";
+import { DEEPEST_JSON } from "../tensor/index.ts";
 import { type Checked, checkInput } from "./schema.ts";
 
 /** A YAML file's checked values, and where each key stands: `file:line:column (key)`. */
@@ -10,6 +11,10 @@ export interface CheckedFile extends Checked {
 
 /** Checks the text of a settings file; keys are the flags' names without `--`. */
 export function checkYaml(name: string, text: string): CheckedFile {
+  if (isTooDeep(text)) {
+    const issue = { path: name, expected: `lists and maps nested at most ${DEEPEST_JSON} deep`, got: "more" };
+    return { values: {}, issues: [issue], badKeys: new Set(), places: new Map() };
+  }
   const lines = new LineCounter();
   const document = parseDocument(text, { lineCounter: lines, prettyErrors: false, logLevel: "error" });
   const at = (offset: number) => {
@@ -40,6 +45,24 @@ export function checkYaml(name: string, text: string): CheckedFile {
     return { values: {}, issues: [issue], badKeys: new Set(), places };
   }
   return { ...checkInput(nullsDropped(values), (key) => places.get(key) ?? name), places };
+}
+
+/**
+ * Whether lists and maps are nested deeper than a settings file has them. What is made of the tokens follows the nesting by calls, and
+ * near the end of the stack V8 may end the process.
+ */
+function isTooDeep(text: string): boolean {
+  const left: (readonly [CST.Token, number])[] = [];
+  for (const token of new Parser().parse(text))
+    if (token.type === "document" && token.value) left.push([token.value, 1]);
+  for (let next = left.pop(); next !== undefined; next = left.pop()) {
+    const [token, depth] = next;
+    if (!("items" in token)) continue;
+    if (depth > DEEPEST_JSON) return true;
+    for (const { key, value } of token.items)
+      for (const inner of [key, value]) if (inner) left.push([inner, depth + 1]);
+  }
+  return false;
 }
 
 /** The document's values; null where its aliases stand for more than the parser unfolds. */

@@ -1,7 +1,7 @@
 // JSON of files that anyone may have written: what is parsed can be walked, and written again, without an end of the stack.
 
-/** Deeper than any file that is read here. */
-const DEEPEST = 64;
+/** How deep lists and objects of a JSON file may be nested: deeper than any file that is read here. */
+export const DEEPEST_JSON = 64;
 
 /** How deep lists and objects of a JSON text are nested. */
 export function jsonDepth(text: string): number {
@@ -21,6 +21,6 @@ export function jsonDepth(text: string): number {
  * @throws {SyntaxError} where it is no JSON, or nested deeper.
  */
 export function parseBoundedJson(text: string): unknown {
-  if (jsonDepth(text) > DEEPEST) throw new SyntaxError(`lists and objects nested more than ${DEEPEST} deep`);
+  if (jsonDepth(text) > DEEPEST_JSON) throw new SyntaxError(`lists and objects nested more than ${DEEPEST_JSON} deep`);
   return JSON.parse(text) as unknown;
 }

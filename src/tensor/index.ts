@@ -1,7 +1,8 @@
 // Host values: dtypes, tensors, weights and random streams.
 // Takes numbers, gives `Tensor` and `Weight`. Never: operations on tensors (those are the graph's).
-export { jsonDepth, parseBoundedJson } from "./bounded-json.ts";
+export { DEEPEST_JSON, jsonDepth, parseBoundedJson } from "./bounded-json.ts";
 export { allocate, type DType, elementBytes, type TypedArray, wrap } from "./dtype.ts";
+export { entryOf } from "./entry.ts";
 export {
   type Apart,
   type ApartLimits,

@@ -6,6 +6,7 @@ import {
   openSafetensors,
   parseJson,
   removeFolder,
+  requireShape,
   safetensorsBytes,
   writeFolder,
   writeSums,
@@ -13,6 +14,7 @@ import {
 import { type Files, joinPath, type Tensor } from "../tensor/index.ts";
 import type { DensityWeightControllerState } from "./density-weight-controller.ts";
 import type { OptimizerState } from "./optimizer.ts";
+import { TRAINER_STATE } from "./stored-state.ts";
 
 /** Where a run stands after `globalStep` steps; keys as transformers' trainer_state.json where it has them. */
 export interface TrainerState {
@@ -206,7 +208,9 @@ function toJson(state: TrainerState) {
   };
 }
 
+/** @throws {DataError} with every value that is none. */
 function fromJson(json: Readonly<Record<string, unknown>>): TrainerState {
+  requireShape(STATE, TRAINER_STATE, json);
   const number = (key: string) => (typeof json[key] === "number" ? json[key] : null);
   return {
     globalStep: number("global_step") ?? 0,
@@ -220,7 +224,7 @@ function fromJson(json: Readonly<Record<string, unknown>>): TrainerState {
     meanTaskLoss: number("mean_task_loss"),
     majorityEvaluations: number("majority_evaluations") ?? 0,
     majorityFinding: typeof json["majority_finding"] === "string" ? json["majority_finding"] : null,
-    warned: Array.isArray(json["warned"]) ? json["warned"].map(String) : [],
+    warned: Array.isArray(json["warned"]) ? (json["warned"] as string[]) : [],
     control: controlIn(json["control"]),
     fingerprint: typeof json["fingerprint"] === "string" ? json["fingerprint"] : "",
   };

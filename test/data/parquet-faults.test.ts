@@ -6,7 +6,7 @@ import { afterAll, expect, test } from "vitest";
 import { openTable } from "../../src/data/index.ts";
 import { DataError } from "../../src/errors.ts";
 import { nodeFiles } from "../../src/hub/files-node.ts";
-import { randomStream } from "../../src/tensor/index.ts";
+import { type Files, randomStream } from "../../src/tensor/index.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "deft-parquet-"));
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
@@ -47,4 +47,27 @@ test.each(changes)("%s with byte %i set to %i", { timeout: 120_000 }, async (nam
   const outcome = await readChanged(name, offset, value);
   if (outcome instanceof DataError) expect(outcome.message).toContain(`${name}.parquet`);
   else expect(outcome).toBeLessThanOrEqual(300);
+});
+
+test("the thread that told the columns gives the first rows; a later call has one of its own", async () => {
+  const files = nodeFiles();
+  let started = 0;
+  const counted: Files = {
+    ...files,
+    apart: (...given) => {
+      started++;
+      return files.apart!(...given);
+    },
+  };
+  const table = await openTable(counted, "test/golden/data/snappy.parquet");
+  const read = async () => {
+    let rows = 0;
+    for await (const { cells } of table.rows()) rows += cells.length > 0 ? 1 : 0;
+    return rows;
+  };
+  const rows = await read();
+  expect(rows).toBeGreaterThan(0);
+  expect(started).toBe(1);
+  expect(await read()).toBe(rows);
+  expect(started).toBe(2);
 });

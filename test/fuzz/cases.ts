@@ -2,7 +2,9 @@
 import { readdirSync, readFileSync } from "node:fs";
 import { join, relative } from "node:path";
 import { DeftError, InternalError } from "../../src/errors.ts";
+import { runApart } from "../../src/hub/apart-node.ts";
 import { memoryFiles } from "../../src/hub/files-memory.ts";
+import { SUMS_FILE } from "../../src/hub/index.ts";
 import { type Files, randomStream } from "../../src/tensor/index.ts";
 import { mutate } from "./mutate.ts";
 import type { Reader } from "./readers.ts";
@@ -31,7 +33,8 @@ export class Bench {
 
   constructor(seeds: ReadonlyMap<string, Uint8Array>) {
     this.#seeds = seeds;
-    this.#files = memoryFiles(seeds);
+    // as on a disk, engines that may not end run in a thread
+    this.#files = { ...memoryFiles(seeds), apart: runApart };
   }
 
   /** How a reader ends with `bytes` in place of its file. */
@@ -50,13 +53,16 @@ export class Bench {
   }
 }
 
-/** Every file below a folder, by its path there. */
+/**
+ * Every file below a folder, by its path there. Digests stay away but for those that are read for themselves: beside them every damage of
+ * another file would be refused before its reader sees it.
+ */
 export function filesOf(folder: string): Map<string, Uint8Array> {
   const entries = readdirSync(folder, { recursive: true, withFileTypes: true }).filter((entry) => entry.isFile());
-  return new Map(
-    entries.map((entry) => {
-      const path = join(entry.parentPath, entry.name);
-      return [relative(folder, path), new Uint8Array(readFileSync(path))];
-    }),
-  );
+  const paths = entries.map((entry) => relative(folder, join(entry.parentPath, entry.name)));
+  const wanted = paths.filter((path) => !path.endsWith(`/${SUMS_FILE}`) || path === SUMS);
+  return new Map(wanted.map((path) => [path, new Uint8Array(readFileSync(join(folder, path)))]));
 }
+
+/** The digests that have a reader of their own. */
+export const SUMS = `sums/${SUMS_FILE}`;

@@ -39,7 +39,7 @@ describe("every reader", () => {
     async (_, reader) => {
       if (!seeds.has(reader.file)) return;
       const whole = await bench.read(reader, seeds.get(reader.file)!);
-      expect(whole.kind, whole.message).toBe("read");
+      expect(whole.kind, whole.message).toBe(reader.refuses === true ? "refused" : "read");
       for (let number = 0; number < 12; number++) {
         const { kind, message } = await bench.read(reader, damaged(seeds, reader, 99, number));
         expect(kind, message).not.toBe("fault");

@@ -18,6 +18,8 @@ const ODD: readonly unknown[] = [
   "nan",
   "../../etc/passwd",
   "(a+)+$",
+  "constructor",
+  "__proto__",
   "\u0000",
   "\ud800",
   [],

@@ -6,6 +6,7 @@ import { deft } from "../support/command.ts";
 import { tinySeq2seq, tinySquad, writeTinyT5 } from "../support/tiny-answers.ts";
 import { tinyExamples, writeTinyModel, writeTinySst2 } from "../support/tiny-model.ts";
 import { jsonLines } from "../support/tiny-words.ts";
+import { writeFormatSeeds } from "./seeds-of-formats.ts";
 
 async function done(...argv: readonly string[]): Promise<void> {
   const { code, err } = await deft(...argv, "-q");
@@ -53,6 +54,13 @@ export async function writeSeeds(folder: string): Promise<void> {
   );
   cpSync(join(import.meta.dirname, "../golden/tokenizers"), at("tok"), { recursive: true });
   writeTorch(at("torch"), at("model"));
+  cpSync(at("run", "adapter"), at("sums"), { recursive: true });
+  const others = { ia3: [], prompt: ["--virtual-tokens", "4"], prefix: ["--virtual-tokens", "4"] };
+  for (const [method, own] of Object.entries(others)) {
+    const room = ["--max-length", "32"];
+    await done("train", "--model", at("model"), ...steps, ...room, "--method", method, ...own, "--output", at(method));
+  }
+  await writeFormatSeeds(folder);
 }
 
 /** A pickle file as PyTorch writes it, where the reference Python is there. */

@@ -11,7 +11,8 @@ const port = parentPort!;
 
 for (let number = from; ; number += step) {
   const reader = readers[number % readers.length]!;
-  port.postMessage({ kind: "begin", number, reader: reader.name });
+  if (Math.floor(number / readers.length) % (reader.every ?? 1) !== 0) continue;
+  port.postMessage({ kind: "begin", number, reader: reader.name, rss: process.memoryUsage.rss() });
   const started = performance.now();
   const ending = await bench.read(reader, damaged(seeds, reader, seed, number));
   port.postMessage({

@@ -43,6 +43,11 @@ describe("one label", () => {
     expect(Object.fromEntries(Object.keys(cases).map((label) => [label, find(label)?.index ?? null]))).toEqual(cases);
   });
 
+  test("a label of very many digits that is no number is none", () => {
+    const label = `${"1".repeat(1_000_000)}x`;
+    expect(classFinder(["0", "1"])(label)).toBeNull();
+  });
+
   test("every name finds itself, whatever the names", () => {
     const names = fc.uniqueArray(fc.string({ minLength: 1 }), { minLength: 1, maxLength: 8 });
     fc.assert(

@@ -86,7 +86,7 @@ export function doubtfulReading(found: ReadonlyMap<string, FoundClass>, names: r
 
 /** The number a text is; null where it is none. */
 export function numberOf(text: string): number | null {
-  return /^[+-]?(?:\d+\.?\d*|\.\d+)(?:e[+-]?\d+)?$/i.test(text) ? Number(text) : null;
+  return /^[+-]?(?:\d+(?:\.\d*)?|\.\d+)(?:e[+-]?\d+)?$/i.test(text) ? Number(text) : null;
 }
 
 /** The number in a name that has exactly one: "5 stars", "LABEL_2"; a sign counts at the start and behind a space. */

@@ -98,7 +98,7 @@ function elementsFault(elements: readonly unknown[]): CellFault | null {
 
 /** `[a, b]` */
 function bareWords(text: string): readonly Cell[] | CellFault {
-  const body = /^\[((?:[^,'"[\]]+,?)*)\]$/s.exec(text)?.[1];
+  const body = /^\[((?:[^,'"[\]]+(?:,|(?=\])))*)\]$/s.exec(text)?.[1];
   if (body === undefined) return { expected: "a list", got: text.length > 40 ? `${text.slice(0, 40)}…` : text };
   return body.split(/[\s,]+/).filter((word) => word !== "");
 }

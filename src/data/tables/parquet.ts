@@ -19,14 +19,14 @@ export async function openParquet(files: Files, path: string): Promise<Table> {
     }
   };
   const first = await explained(() => startReader(files, source));
-  await first.end();
+  const takeFirst = keptFor(first, KEPT_MS);
   const { columns, groups, notes } = first.facts;
   return {
     file: path,
     columns,
     classNames: classNames(notes),
     async *rows(): AsyncGenerator<TableRow> {
-      const reader = await explained(() => startReader(files, source));
+      const reader = takeFirst() ?? (await explained(() => startReader(files, source)));
       let row = 0;
       try {
         for (const count of groups) {
@@ -39,6 +39,24 @@ export async function openParquet(files: Files, path: string): Promise<Table> {
       }
     },
   };
+}
+
+/** How long the reader that gave the facts waits for a call that takes rows. */
+const KEPT_MS = 5000;
+
+/** Gives the reader once; null to later calls, and when it was ended because none came in time. */
+function keptFor(reader: Reader, ms: number): () => Reader | null {
+  let kept: Reader | null = reader;
+  const take = () => {
+    const taken = kept;
+    kept = null;
+    clearTimeout(timer);
+    return taken;
+  };
+  const timer: ReturnType<typeof setTimeout> & { unref?: () => void } = setTimeout(() => void take()?.end(), ms);
+  // in Node, a process does not stay for it
+  timer.unref?.();
+  return take;
 }
 
 interface Reader extends ParquetEngine {

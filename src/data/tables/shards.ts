@@ -34,16 +34,25 @@ export function shardsOf(folder: string, names: readonly string[], stem: string)
   }
   return [...groups].map(([key, group]) => {
     const count = Number(SHARD.exec([...group.values()][0]!)![3]);
-    const parts = Array.from({ length: count }, (_, i) => group.get(i));
-    const missing = parts.flatMap((part, i) => (part === undefined ? [String(i).padStart(5, "0")] : []));
+    const parts: string[] = [];
+    const missing: string[] = [];
+    // the count is what a name says: no more is looked for than a message shows
+    for (let i = 0; i < count && missing.length <= MOST_MISSING; i++) {
+      const part = group.get(i);
+      if (part === undefined) missing.push(String(i).padStart(5, "0"));
+      else parts.push(part);
+    }
     if (missing.length > 0) throw missingShards(folder, key, count, missing);
-    return { name: count === 1 ? parts[0]! : key, parts: parts as string[] };
+    return { name: count === 1 ? parts[0]! : key, parts };
   });
 }
 
+/** Missing shards that a message shows. */
+const MOST_MISSING = 8;
+
 function missingShards(folder: string, key: string, count: number, missing: readonly string[]): FileError {
-  const shown = missing.slice(0, 8).join(", ");
-  const more = missing.length > 8 ? ", …" : "";
+  const shown = missing.slice(0, MOST_MISSING).join(", ");
+  const more = missing.length > MOST_MISSING ? ", …" : "";
   return new FileError(folder, `expected all ${count} files ${key}, got all but number ${shown}${more}`, {
     hint: "Fetch the missing files, or name one file: it is then read alone.",
   });

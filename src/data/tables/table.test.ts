@@ -201,6 +201,12 @@ describe("shards", () => {
     );
   });
 
+  test("a number of them that no folder holds is not counted to", () => {
+    expect(() => shardsOf("d", ["train-00000-of-99999999999.csv"], "train")).toThrow(
+      "expected all 99999999999 files train-*-of-99999999999.csv, got all but number 00001, 00002, 00003, 00004, 00005, 00006, 00007, 00008, …",
+    );
+  });
+
   test("are one table, columns in the first one's order, each row with its own place", async () => {
     const files = filesOf({ "a.csv": "text,label\na,1\nb,2\n", "b.csv": "label,text\n3,c\n4\n" });
     const table = await openTables(files, "all", ["a.csv", "b.csv"], {});

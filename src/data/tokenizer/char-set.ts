@@ -8,16 +8,21 @@ export interface CharSet {
   not(): CharSet;
 }
 
-/** The code points that a test accepts; what it says of the first 65,536 is remembered. */
+/** The code points that a test accepts; what it says of the first 65,536 is remembered, by pages of 256 that are asked for. */
 export function charSet(test: (code: number) => boolean): CharSet {
-  const known = new Uint8Array(0x10000);
+  const pages: Uint8Array[] = [];
   return {
     has(code) {
       if (code > 0xffff) return test(code);
-      const before = known[code]!;
+      let page = pages[code >> 8];
+      if (page === undefined) {
+        page = new Uint8Array(256);
+        pages[code >> 8] = page;
+      }
+      const before = page[code & 0xff]!;
       if (before !== 0) return before === 2;
       const is = test(code);
-      known[code] = is ? 2 : 1;
+      page[code & 0xff] = is ? 2 : 1;
       return is;
     },
     not() {
@@ -35,8 +40,34 @@ export function literalSet(char: string): CharSet {
 export function rangeSet(low: number, high: number): CharSet {
   return {
     has: (code) => code >= low && code <= high,
-    not: () => charSet((code) => code < low || code > high),
+    not: () => rangesSet([...(low > 0 ? [[0, low - 1] as const] : []), [high + 1, 0x10ffff]]),
   };
+}
+
+/** Code points from the first to the last, both included. */
+export type Range = readonly [low: number, high: number];
+
+/** The code points of any of the ranges. */
+export function rangesSet(ranges: readonly Range[]): CharSet {
+  const lows: number[] = [];
+  const highs: number[] = [];
+  for (const [low, high] of ranges.toSorted(([a], [b]) => a - b)) {
+    if (lows.length > 0 && low <= highs.at(-1)! + 1) highs[highs.length - 1] = Math.max(highs.at(-1)!, high);
+    else {
+      lows.push(low);
+      highs.push(high);
+    }
+  }
+  const has = (code: number) => {
+    let [from, to] = [0, lows.length];
+    while (from < to) {
+      const middle = (from + to) >> 1;
+      if (lows[middle]! <= code) from = middle + 1;
+      else to = middle;
+    }
+    return from > 0 && code <= highs[from - 1]!;
+  };
+  return { has, not: () => charSet((code) => !has(code)) };
 }
 
 export function union(sets: readonly CharSet[]): CharSet {
@@ -98,15 +129,28 @@ const NAMED: Readonly<Record<string, () => CharSet>> = {
   mn: () => classSet(CharClass.mark),
 };
 
+let words: CharSet | undefined;
+
 /** `\w` outside brackets, where Oniguruma takes some signs of Latin-1 along. */
 export function wordSet(): CharSet {
-  return union([NAMED.word!(), charSet((code) => "²³¹¼½¾".includes(String.fromCodePoint(code)))]);
+  words ??= union([NAMED.word!(), charSet((code) => "²³¹¼½¾".includes(String.fromCodePoint(code)))]);
+  return words;
 }
+
+/** Sets that were asked for: there are as many as there are names of properties. */
+const known = new Map<string, CharSet>();
 
 /** The set of that name, a general category or a script; null when there is none. */
 export function namedSet(name: string): CharSet | null {
-  const made = NAMED[name.toLowerCase().replace(/[ _-]/g, "")];
-  if (made !== undefined) return made();
+  const plain = name.toLowerCase().replace(/[ _-]/g, "");
+  const make = Object.hasOwn(NAMED, plain) ? NAMED[plain] : undefined;
+  const key = make === undefined ? name : plain;
+  const set = known.get(key) ?? make?.() ?? unicodeSet(name);
+  if (set !== null) known.set(key, set);
+  return set;
+}
+
+function unicodeSet(name: string): CharSet | null {
   for (const form of [name, `Script=${name}`]) {
     try {
       return propertySet(new RegExp(`\\p{${form}}`, "u"));

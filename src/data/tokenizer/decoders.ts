@@ -1,8 +1,10 @@
 // The decoders of tokenizer.json: tokens put together to a text again.
+import { entryOf } from "../../tensor/index.ts";
 import { byteOf } from "./byte-level.ts";
 import { flagOf, type StageJson, stagesOf, unsupportedStage } from "./json.ts";
 import { patternOf } from "./normalizers.ts";
 import { metaspaceOptions } from "./pre-tokenizers.ts";
+import { checkStageCount, StepBudget } from "./step-budget.ts";
 
 /** Tokens → parts of a text. */
 export type Decoder = (tokens: readonly string[]) => string[];
@@ -26,31 +28,49 @@ const TYPES: Readonly<Record<string, (json: StageJson) => Decoder>> = {
   },
   Replace: (json) => {
     const [pattern, content] = [patternOf(json), word(json, "content", "")];
-    const replaced = (token: string) =>
-      pattern(token)
-        .map(({ from, to, isMatch }) => (isMatch ? content : token.slice(from, to)))
+    const replaced = (token: string) => {
+      const budget = new StepBudget(token.length);
+      return pattern(token, budget)
+        .map(({ from, to, isMatch }) => {
+          if (isMatch) budget.grow(content.length - (to - from));
+          return isMatch ? content : token.slice(from, to);
+        })
         .join("");
+    };
     return (tokens) => tokens.map(replaced);
   },
   ByteFallback: () => byteFallback,
   Sequence: (json) => {
     const stages = stagesOf(json, "decoders").map((stage) => partsOf(stage));
-    return (tokens) => stages.reduce<string[]>((parts, stage) => stage(parts), [...tokens]);
+    return (tokens) => {
+      const budget = new StepBudget(lengthOf(tokens));
+      return stages.reduce<string[]>(
+        (parts, stage) => {
+          const made = stage(parts);
+          budget.grow(lengthOf(made) - lengthOf(parts));
+          return made;
+        },
+        [...tokens],
+      );
+    };
   },
 };
 
 /** The decoder of tokenizer.json; null puts spaces between tokens. @throws {UnsupportedError} when its type is not built. */
 export function decoderOf(json: StageJson | null): (tokens: readonly string[]) => string {
   if (json === null) return (tokens) => tokens.join(" ");
+  checkStageCount("decoder", json);
   const parts = partsOf(json);
   return (tokens) => parts(tokens).join("");
 }
 
 function partsOf(json: StageJson): Decoder {
-  const make = TYPES[json.type];
+  const make = entryOf(TYPES, json.type);
   if (make === undefined) throw unsupportedStage("decoder", json.type, Object.keys(TYPES));
   return make(json);
 }
+
+const lengthOf = (parts: readonly string[]): number => parts.reduce((sum, { length }) => sum + length, 0);
 
 function word(json: StageJson, key: string, usual: string): string {
   return typeof json[key] === "string" ? json[key] : usual;

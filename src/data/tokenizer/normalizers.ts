@@ -1,5 +1,7 @@
 // The normalisers of tokenizer.json: what becomes of a text before it is split.
+
 import { UnsupportedError } from "../../errors.ts";
+import { entryOf } from "../../tensor/index.ts";
 import { bertText, lowercased, without } from "./bert-text.ts";
 import { spelled } from "./byte-level.ts";
 import { charsmapNormalizer } from "./charsmap.ts";
@@ -42,7 +44,7 @@ const TYPES: Readonly<Record<string, (json: StageJson) => Normalizer>> = {
 /** The normaliser of tokenizer.json; null changes nothing. @throws {UnsupportedError} when its type is not built. */
 export function normalizerOf(json: StageJson | null): Normalizer {
   if (json === null) return (source) => source;
-  const make = TYPES[json.type];
+  const make = entryOf(TYPES, json.type);
   if (make === undefined) throw unsupportedStage("normalizer", json.type, Object.keys(TYPES));
   return make(json);
 }
@@ -60,7 +62,7 @@ export function patternOf(json: StageJson): Pattern {
 
 function replaced(pattern: Pattern, content: string): Normalizer {
   return (source) => {
-    const parts = pattern(source.text);
+    const parts = pattern(source.text, source.budget);
     if (!parts.some(({ isMatch }) => isMatch)) return source;
     return rewrite(source, (out) => {
       for (const { from, to, isMatch } of parts) {

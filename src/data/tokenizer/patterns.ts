@@ -1,4 +1,5 @@
 // Splitting a text by what it holds: what a pattern finds, and what becomes of it, as the Rust library's Pattern and SplitDelimiterBehavior.
+import type { StepBudget } from "./step-budget.ts";
 import { sliceOf, type TrackedText, widthAt } from "./tracked-text.ts";
 
 /** A part of a text, from `from` up to `to`; the parts of a text cover it. */
@@ -8,8 +9,8 @@ export interface Part {
   readonly isMatch: boolean;
 }
 
-/** Text → its parts, in order. */
-export type Pattern = (text: string) => Part[];
+/** Text → its parts, in order. A search takes steps from the budget where there is one. */
+export type Pattern = (text: string, budget?: StepBudget) => Part[];
 
 /** What becomes of the parts that match. */
 export const BEHAVIORS = ["Removed", "Isolated", "MergedWithPrevious", "MergedWithNext", "Contiguous"] as const;
@@ -60,16 +61,16 @@ export function stringPattern(content: string): Pattern {
 }
 
 /** Next match at or behind a place; null when there is none. */
-export type Find = (text: string, from: number) => readonly [number, number] | null;
+export type Find = (text: string, from: number, budget?: StepBudget) => readonly [number, number] | null;
 
 /** The parts of a text from a search; an empty match right behind another match does not count. */
 export function findPattern(find: Find): Pattern {
-  return (text) => {
+  return (text, budget) => {
     const parts: Part[] = [];
     let last = 0;
     let lastMatch = -1;
     for (let at = 0; at <= text.length; ) {
-      const found = find(text, at);
+      const found = find(text, at, budget);
       if (found === null) break;
       const [from, to] = found;
       const step = to < text.length ? widthAt(text, to) : 1;
@@ -90,12 +91,12 @@ export function findPattern(find: Find): Pattern {
 
 /** What a pattern leaves out is a match, and the other way round. */
 export function inverted(pattern: Pattern): Pattern {
-  return (text) => pattern(text).map((part) => ({ ...part, isMatch: !part.isMatch }));
+  return (text, budget) => pattern(text, budget).map((part) => ({ ...part, isMatch: !part.isMatch }));
 }
 
 /** The pieces of a text; empty ones are left out. */
 export function splitBy(source: TrackedText, pattern: Pattern, behavior: Behavior): TrackedText[] {
-  return merged(pattern(source.text), behavior)
+  return merged(pattern(source.text, source.budget), behavior)
     .filter(({ from, to }) => to > from)
     .map(({ from, to }) => sliceOf(source, from, to));
 }

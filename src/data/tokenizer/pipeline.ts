@@ -4,6 +4,7 @@ import { SPACE_CHAR } from "./byte-level.ts";
 import type { StageJson, TokenizerJson } from "./json.ts";
 import { normalizerOf } from "./normalizers.ts";
 import { needsPlaces, preTokenizerOf } from "./pre-tokenizers.ts";
+import { checkStageCount } from "./step-budget.ts";
 import { sourceOf, type TrackedText, trackedText, widthAt } from "./tracked-text.ts";
 import { CharClass, charClasses, wellFormed } from "./unicode.ts";
 import { wordModelOf } from "./word-model.ts";
@@ -40,6 +41,9 @@ export interface PipelineOptions {
  * @throws {FileError} when the model is none.
  */
 export function pipelineOf(json: TokenizerJson, { splitsSpecial, file }: PipelineOptions): Pipeline {
+  checkStageCount("normalizer", json.normalizer);
+  checkStageCount("pre_tokenizer", json.pre_tokenizer);
+  checkStageCount("post_processor", json.post_processor);
   const model = wordModelOf(json.model, file);
   const normalize = normalizerOf(json.normalizer);
   const preTokenize = preTokenizerOf(json.pre_tokenizer);

@@ -1,5 +1,7 @@
 // The pre-tokenisers of tokenizer.json: how a text is split into words.
+
 import { shownValue, UnsupportedError } from "../../errors.ts";
+import { entryOf } from "../../tensor/index.ts";
 import { bertWordRanges } from "./bert-text.ts";
 import { byteLevelParts } from "./byte-level.ts";
 import { isOneCharacter } from "./char-set.ts";
@@ -62,7 +64,7 @@ const TYPES: Readonly<Record<string, (json: StageJson) => PreTokenizer>> = {
 /** The pre-tokeniser of tokenizer.json; null leaves a text whole. @throws {UnsupportedError} when its type is not built. */
 export function preTokenizerOf(json: StageJson | null): PreTokenizer {
   if (json === null) return (source) => (source.text === "" ? [] : [source]);
-  const make = TYPES[json.type];
+  const make = entryOf(TYPES, json.type);
   if (make === undefined) throw unsupportedStage("pre-tokenizer", json.type, Object.keys(TYPES));
   return make(json);
 }

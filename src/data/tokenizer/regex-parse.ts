@@ -1,6 +1,35 @@
 // The regular expressions of tokenizer.json (Oniguruma's) as trees; what is not built is refused by name.
 import { UnsupportedError } from "../../errors.ts";
-import { type CharSet, foldedSet, intersection, literalSet, namedSet, rangeSet, union, wordSet } from "./char-set.ts";
+import {
+  type CharSet,
+  foldedSet,
+  intersection,
+  literalSet,
+  namedSet,
+  type Range,
+  rangeSet,
+  rangesSet,
+  union,
+  wordSet,
+} from "./char-set.ts";
+
+/** An expression, and what it may be. */
+export interface Written {
+  readonly source: string;
+  /** How errors call it. */
+  readonly named: string;
+  /** Most steps of it with all its parts: counts such as `(a{1000}){1000}` are written out. */
+  readonly mostSteps: number;
+}
+
+/** The error for a regular expression that is not built, or takes too long. */
+export function refusedRegex(
+  { named }: Written,
+  what: string,
+  supported = "look-behinds of a bounded length, a few thousand steps",
+): UnsupportedError {
+  return new UnsupportedError(`${named} (${what})`, [supported]);
+}
 
 /** A regular expression. Groups do not capture: nothing here asks for their content. */
 export type RegexNode =
@@ -31,9 +60,8 @@ export type Anchor =
  * Parses Oniguruma's syntax in its Ruby form, which the Rust tokenizers use.
  * @throws {UnsupportedError} naming the construct, for what is not a regular expression in the strict sense.
  */
-export function parseRegex(source: string): RegexNode {
-  const parser = new Parser(source);
-  return parser.whole();
+export function parseRegex(written: Written): RegexNode {
+  return new Parser(written).whole();
 }
 
 const ANCHORS: Readonly<Record<string, Anchor>> = {
@@ -53,31 +81,40 @@ const CONTROLS: Readonly<Record<string, string>> = {
   e: "\u001b",
 };
 const CLASSES = "wWdDsShH";
-/** Deepest nesting of groups and classes, and largest count of a repetition: no tokenizer needs more. */
+/** Longest expression, deepest nesting of groups, classes and repetitions, and largest count of one: no tokenizer needs more. */
+const MOST_CHARACTERS = 10_000;
 const DEEPEST = 50;
 const MOST_REPEATS = 1000;
 
 class Parser {
+  readonly #written: Written;
   readonly #source: string;
+  /** Sets by how they are written: one that is written often is one. */
+  readonly #sets = new Map<string, CharSet>();
   #at = 0;
   #depth = 0;
   #isFolded = false;
   #dotTakesAll = false;
 
-  constructor(source: string) {
-    this.#source = source;
+  constructor(written: Written) {
+    this.#written = written;
+    this.#source = written.source;
   }
 
   whole(): RegexNode {
+    if (this.#source.length > MOST_CHARACTERS)
+      throw this.#refused(`${this.#source.length} characters, more than ${MOST_CHARACTERS}`);
     const node = this.#choice();
     if (this.#at < this.#source.length) throw this.#refused("an unmatched )");
     return node;
   }
 
   #refused(what: string): UnsupportedError {
-    return new UnsupportedError(`the regular expression ${JSON.stringify(this.#source)} in tokenizer.json (${what})`, [
+    return refusedRegex(
+      this.#written,
+      what,
       "characters, classes, groups, repetitions, look-arounds of a fixed length",
-    ]);
+    );
   }
 
   #peek(text: string): boolean {
@@ -123,7 +160,8 @@ class Parser {
 
   #repeated(atom: RegexNode): RegexNode {
     let of = atom;
-    for (;;) {
+    for (let depth = 0; ; depth++) {
+      if (depth > DEEPEST) throw this.#refused(`more than ${DEEPEST} repetitions of one another`);
       const bounds = this.#bounds();
       if (bounds === null) return of;
       const { min, max, isCounted } = bounds;
@@ -151,18 +189,24 @@ class Parser {
 
   #atom(): RegexNode | null {
     if (this.#take("(")) return this.#nested(() => this.#group());
-    if (this.#take("[")) return this.#set(this.#nested(() => this.#bracket()));
+    if (this.#take("[")) return this.#set("[", () => this.#nested(() => this.#bracket()));
     if (this.#take("\\")) return this.#escape();
     if (this.#take("^")) return { kind: "anchor", at: "line start" };
     if (this.#take("$")) return { kind: "anchor", at: "line end" };
     if (this.#take("."))
       return { kind: "set", set: this.#dotTakesAll ? rangeSet(0, 0x10ffff) : literalSet("\n").not() };
     if (/^[*+?]/.test(this.#source[this.#at]!)) throw this.#refused("nothing to repeat");
-    return this.#set(literalSet(this.#next()));
+    return this.#set("", () => literalSet(this.#next()));
   }
 
-  #set(set: CharSet): RegexNode {
-    return { kind: "set", set: this.#isFolded ? foldedSet(set) : set };
+  /** The set that `read` reads behind what opens it. */
+  #set(opening: string, read: () => CharSet): RegexNode {
+    const from = this.#at;
+    const set = read();
+    const key = `${this.#isFolded ? "i" : "-"}${opening}${this.#source.slice(from, this.#at)}`;
+    const known = this.#sets.get(key) ?? (this.#isFolded ? foldedSet(set) : set);
+    this.#sets.set(key, known);
+    return { kind: "set", set: known };
   }
 
   #group(): RegexNode | null {
@@ -215,7 +259,7 @@ class Parser {
       this.#at++;
       return { kind: "anchor", at: anchor };
     }
-    return this.#set(this.#escapedSet(true));
+    return this.#set("\\", () => this.#escapedSet(true));
   }
 
   /** The set of an escape, behind its backslash. */
@@ -261,7 +305,7 @@ class Parser {
   /** A class in brackets, behind the opening one; `&&` keeps what both sides hold. */
   #bracket(): CharSet {
     const isNegative = this.#take("^");
-    const sides: CharSet[][] = [[]];
+    const sides: (CharSet | Range)[][] = [[]];
     for (let isFirst = true; ; isFirst = false) {
       if (this.#at >= this.#source.length) throw this.#refused("a class that does not end");
       if (this.#peek("]") && !isFirst) break;
@@ -270,11 +314,11 @@ class Parser {
     }
     this.#at++;
     if (sides.some((side) => side.length === 0)) throw this.#refused("an empty class");
-    const set = sides.map(union).reduce(intersection);
+    const set = sides.map(joinedMembers).reduce(intersection);
     return isNegative ? (this.#isFolded ? foldedSet(set) : set).not() : set;
   }
 
-  #classMember(): CharSet {
+  #classMember(): CharSet | Range {
     const posix = /^\[:(\^?)(\w+):\]/.exec(this.#source.slice(this.#at, this.#at + 20));
     if (posix !== null) {
       this.#at += posix[0].length;
@@ -285,11 +329,11 @@ class Parser {
     if (this.#take("[")) return this.#nested(() => this.#bracket());
     const low = this.#classCharacter();
     const isRange = typeof low === "number" && this.#peek("-") && !this.#peek("-]") && !this.#peek("-&&");
-    if (!isRange) return typeof low === "number" ? rangeSet(low, low) : low;
+    if (!isRange) return typeof low === "number" ? [low, low] : low;
     this.#at++;
     const high = this.#peek("[") ? null : this.#classCharacter();
     if (typeof high !== "number" || high < low) throw this.#refused("a range in a class");
-    return rangeSet(low, high);
+    return [low, high];
   }
 
   /** One character, or the set of an escape. */
@@ -307,6 +351,14 @@ class Parser {
     if (/[A-Za-z0-9]/.test(char)) throw this.#refused(`\\${char} in a class`);
     return this.#source.codePointAt(this.#at - (char === "" ? 0 : 1))!;
   }
+}
+
+/** What any of a class's members holds. */
+function joinedMembers(members: readonly (CharSet | Range)[]): CharSet {
+  const isRange = (member: CharSet | Range): member is Range => Array.isArray(member);
+  const ranges = members.filter(isRange);
+  const sets = new Set(members.filter((member): member is CharSet => !isRange(member)));
+  return union([...(ranges.length > 0 ? [rangesSet(ranges)] : []), ...sets]);
 }
 
 const LOOKS = [

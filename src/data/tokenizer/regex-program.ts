@@ -1,7 +1,6 @@
 // Regular expressions as programs: what is tried, in order.
-import { UnsupportedError } from "../../errors.ts";
 import type { CharSet } from "./char-set.ts";
-import type { Anchor, RegexNode } from "./regex-parse.ts";
+import { type Anchor, type RegexNode, refusedRegex, type Written } from "./regex-parse.ts";
 
 /** One step of a program; `next` is the step behind it. */
 export type Step =
@@ -20,36 +19,47 @@ export type Step =
   | { readonly op: "anchor"; readonly at: Anchor }
   | { readonly op: "match" };
 
-export type Program = readonly Step[];
-
-/** Largest program: counts such as `(a{1000}){1000}` are written out. */
-const MOST_STEPS = 20_000;
-
-/** A regular expression that is not built, or takes too long. */
-export function refused(source: string, what: string): UnsupportedError {
-  return new UnsupportedError(`the regular expression ${JSON.stringify(source)} in tokenizer.json (${what})`, [
-    "look-behinds of a bounded length, a few thousand steps",
-  ]);
+export interface Program {
+  readonly steps: readonly Step[];
+  /** Whether a turn of one of its loops may take no text: whether a step fails may then depend on what led to it. */
+  readonly mayTurnEmpty: boolean;
 }
 
 /** The program of a regular expression. @throws {UnsupportedError} when it is too large, or looks behind without a largest length. */
-export function compiled(node: RegexNode, source: string): Program {
-  const compiler = new Compiler(source);
-  compiler.write(node);
-  return compiler.ended();
+export function compiled(node: RegexNode, written: Written): Program {
+  return new Compiler({ written, stepsLeft: written.mostSteps, programs: new Map(), widths: new Map() }).program(node);
+}
+
+/** What the programs of an expression and of its parts have together. */
+interface Shared {
+  readonly written: Written;
+  stepsLeft: number;
+  /** Programs of parts that stand for themselves; a part that is repeated has one. */
+  readonly programs: Map<RegexNode, Program>;
+  readonly widths: Map<RegexNode, Widths | null>;
 }
 
 class Compiler {
-  readonly #source: string;
+  readonly #shared: Shared;
   readonly #steps: Step[] = [];
+  #mayTurnEmpty = false;
 
-  constructor(source: string) {
-    this.#source = source;
+  constructor(shared: Shared) {
+    this.#shared = shared;
   }
 
-  ended(): Program {
+  program(node: RegexNode): Program {
+    this.write(node);
     this.#emit({ op: "match" });
-    return this.#steps;
+    return { steps: this.#steps, mayTurnEmpty: this.#mayTurnEmpty };
+  }
+
+  /** The program of a part that nothing outside can shorten. */
+  #own(node: RegexNode): Program {
+    const { programs } = this.#shared;
+    const program = programs.get(node) ?? new Compiler(this.#shared).program(node);
+    programs.set(node, program);
+    return program;
   }
 
   write(node: RegexNode): void {
@@ -70,18 +80,24 @@ class Compiler {
         this.#repeat(node);
         return;
       case "atomic":
-        this.#emit({ op: "atomic", of: compiled(node.of, this.#source) });
+        this.#emit({ op: "atomic", of: this.#own(node.of) });
         return;
       case "look": {
-        const widths = node.isBehind ? widthsOf(node.of) : null;
-        if (node.isBehind && widths === null) throw refused(this.#source, "a look-behind without a largest length");
-        this.#emit({ op: "look", of: compiled(node.of, this.#source), isNegative: node.isNegative, widths });
+        const widths = node.isBehind ? widthsOf(node.of, this.#shared.widths) : null;
+        if (node.isBehind && widths === null)
+          throw refusedRegex(this.#shared.written, "a look-behind without a largest length");
+        this.#emit({
+          op: "look",
+          of: this.#own(node.of),
+          isNegative: node.isNegative,
+          widths: widths === null ? null : numbersOf(widths),
+        });
       }
     }
   }
 
   #emit(step: Step): number {
-    if (this.#steps.length >= MOST_STEPS) throw refused(this.#source, "too large");
+    if (--this.#shared.stepsLeft < 0) throw refusedRegex(this.#shared.written, "too large");
     return this.#steps.push(step) - 1;
   }
 
@@ -111,6 +127,7 @@ class Compiler {
       this.#steps[fork] = { op: "fork", first: isLazy ? outside : inside, second: isLazy ? inside : outside };
     };
     if (max === Number.POSITIVE_INFINITY) {
+      this.#mayTurnEmpty ||= mayBeEmpty(of);
       const fork = this.#later();
       this.write(of);
       const again = this.#later();
@@ -127,45 +144,91 @@ class Compiler {
   }
 }
 
-/** How many characters a match can have, where there is a largest number; null where there is none. */
-function widthsOf(node: RegexNode): number[] | null {
+/** Whether a match can have no characters. */
+function mayBeEmpty(node: RegexNode): boolean {
   switch (node.kind) {
     case "set":
-      return [1];
+      return false;
     case "anchor":
     case "look":
-      return [0];
+      return true;
     case "atomic":
-      return widthsOf(node.of);
+      return mayBeEmpty(node.of);
     case "choice":
-      return joinedWidths(node.options.map(widthsOf), (all) => all.flat());
+      return node.options.some(mayBeEmpty);
     case "sequence":
-      return joinedWidths(node.parts.map(widthsOf), (all) => all.reduce(sums, [0]));
-    case "repeat": {
-      const one = widthsOf(node.of);
-      if (one === null || node.max > LONGEST_BEHIND) return null;
-      let total = [0];
-      const all: number[] = node.min === 0 ? [0] : [];
-      for (let i = 1; i <= node.max; i++) {
-        total = sums(total, one);
-        if (i >= node.min) all.push(...total);
-      }
-      return unique(all);
-    }
+      return node.parts.every(mayBeEmpty);
+    case "repeat":
+      return node.min === 0 || mayBeEmpty(node.of);
   }
 }
 
 /** The most characters that a look-behind may have. */
 const LONGEST_BEHIND = 100;
 
-function joinedWidths(all: readonly (number[] | null)[], join: (all: number[][]) => number[]): number[] | null {
-  const known = all.filter((widths) => widths !== null);
-  return known.length < all.length ? null : unique(join(known));
+/** Numbers of characters from 0 to `LONGEST_BEHIND`, as bits. */
+type Widths = bigint;
+
+const KEPT = (1n << BigInt(LONGEST_BEHIND + 1)) - 1n;
+
+function numbersOf(widths: Widths): number[] {
+  return Array.from({ length: LONGEST_BEHIND + 1 }, (_, n) => n).filter((n) => (widths >> BigInt(n)) & 1n);
 }
 
-function sums(a: readonly number[], b: readonly number[]): number[] {
-  return unique(a.flatMap((first) => b.map((second) => first + second)));
+/** How many characters a match can have, where there is a largest number; null where there is none. Each node is looked at once. */
+function widthsOf(node: RegexNode, known: Map<RegexNode, Widths | null>): Widths | null {
+  const before = known.get(node);
+  if (before !== undefined) return before;
+  const widths = newWidthsOf(node, known);
+  known.set(node, widths);
+  return widths;
 }
 
-const unique = (numbers: readonly number[]): number[] =>
-  [...new Set(numbers)].filter((n) => n <= LONGEST_BEHIND).sort((a, b) => a - b);
+function newWidthsOf(node: RegexNode, known: Map<RegexNode, Widths | null>): Widths | null {
+  switch (node.kind) {
+    case "set":
+      return 0b10n;
+    case "anchor":
+    case "look":
+      return 0b1n;
+    case "atomic":
+      return widthsOf(node.of, known);
+    case "choice":
+      return joinedWidths(node.options, known, 0n, (all, one) => all | one);
+    case "sequence":
+      return joinedWidths(node.parts, known, 1n, sums);
+    case "repeat": {
+      const one = widthsOf(node.of, known);
+      if (one === null || node.max > LONGEST_BEHIND) return null;
+      let total = 1n;
+      let all = node.min === 0 ? 1n : 0n;
+      for (let i = 1; i <= node.max; i++) {
+        total = sums(total, one);
+        if (i >= node.min) all |= total;
+      }
+      return all;
+    }
+  }
+}
+
+function joinedWidths(
+  nodes: readonly RegexNode[],
+  known: Map<RegexNode, Widths | null>,
+  first: Widths,
+  join: (all: Widths, one: Widths) => Widths,
+): Widths | null {
+  let all = first;
+  for (const node of nodes) {
+    const one = widthsOf(node, known);
+    if (one === null) return null;
+    all = join(all, one);
+  }
+  return all;
+}
+
+/** The sums of one number of each. */
+function sums(a: Widths, b: Widths): Widths {
+  let all = 0n;
+  for (let n = 0n; n <= LONGEST_BEHIND; n++) if ((b >> n) & 1n) all |= a << n;
+  return all & KEPT;
+}

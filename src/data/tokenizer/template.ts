@@ -1,5 +1,6 @@
 // Special tokens around one text or a pair, and truncation before they are added, as in the Rust tokenizers.
 import { ConfigError, shownValue, UnsupportedError } from "../../errors.ts";
+import { entryOf } from "../../tensor/index.ts";
 
 /** Which end of which text gives way: `longest_first` is what transformers calls `truncation=True`. */
 export type Truncation = "longest_first" | "only_first" | "only_second" | "none";
@@ -19,7 +20,7 @@ const B: Piece = { kind: "text", which: "B", typeId: 1 };
 
 /**
  * The template of a `post_processor` of tokenizer.json.
- * @throws {UnsupportedError} when its type is not known.
+ * @throws {UnsupportedError} when its type is not known, or a part of it is none.
  */
 export function templateOf(processor: unknown): Template {
   const json = (processor ?? { type: "ByteLevel" }) as ProcessorJson;
@@ -45,34 +46,53 @@ export function templateOf(processor: unknown): Template {
 
 const SUPPORTED = ["TemplateProcessing", "BertProcessing", "RobertaProcessing", "ByteLevel", "Sequence"];
 
-type TemplateItem =
-  | { readonly Sequence: { readonly id: "A" | "B"; readonly type_id: number } }
-  | { readonly SpecialToken: { readonly id: string; readonly type_id: number } };
-
 interface ProcessorJson {
   readonly type: string;
-  readonly single?: readonly TemplateItem[];
-  readonly pair?: readonly TemplateItem[];
-  readonly special_tokens?: Readonly<Record<string, { readonly ids: readonly number[] }>>;
-  readonly cls?: readonly [string, number];
-  readonly sep?: readonly [string, number];
+  readonly single?: unknown;
+  readonly pair?: unknown;
+  readonly special_tokens?: unknown;
+  readonly cls?: unknown;
+  readonly sep?: unknown;
   readonly processors?: readonly ProcessorJson[];
 }
 
-function pieces(items: readonly TemplateItem[] = [], json: ProcessorJson): Piece[] {
-  return items.map((item) =>
-    "Sequence" in item
-      ? { kind: "text", which: item.Sequence.id, typeId: item.Sequence.type_id }
-      : {
-          kind: "special",
-          ids: json.special_tokens?.[item.SpecialToken.id]?.ids ?? [],
-          typeId: item.SpecialToken.type_id,
-        },
-  );
+/** Most parts of a template: published ones have fewer than ten. */
+const MOST_PIECES = 100;
+
+function pieces(given: unknown, { special_tokens: tokens }: ProcessorJson): Piece[] {
+  const items = given ?? [];
+  if (!Array.isArray(items) || items.length > MOST_PIECES)
+    throw malformed(items, `a list of at most ${MOST_PIECES} parts`);
+  return items.map((item: unknown) => {
+    const { Sequence: text, SpecialToken: token } = fieldsOf(item);
+    const { id, type_id: typeId } = fieldsOf(text ?? token);
+    if (!isId(typeId)) throw malformed(item, "a part with a type_id");
+    if (text !== undefined) {
+      if (id !== "A" && id !== "B") throw malformed(item, "a text A or B");
+      return { kind: "text", which: id, typeId };
+    }
+    const { ids = [] } = typeof id === "string" ? fieldsOf(entryOf(fieldsOf(tokens), id)) : {};
+    if (!Array.isArray(ids) || !ids.every(isId)) throw malformed(ids, `token ids of ${shownValue(id)}`);
+    return { kind: "special", ids, typeId };
+  });
 }
 
-function special(token: readonly [string, number] | undefined, typeId: number): Piece {
-  return { kind: "special", ids: token === undefined ? [] : [token[1]], typeId };
+function special(token: unknown, typeId: number): Piece {
+  if (token === undefined) return { kind: "special", ids: [], typeId };
+  const id: unknown = Array.isArray(token) ? token[1] : null;
+  if (!isId(id)) throw malformed(token, "a token with its id");
+  return { kind: "special", ids: [id], typeId };
+}
+
+const isId = (value: unknown): value is number => Number.isSafeInteger(value) && (value as number) >= 0;
+
+/** The fields of an object; none of another value. */
+function fieldsOf(value: unknown): Readonly<Record<string, unknown>> {
+  return typeof value === "object" && value !== null ? (value as Readonly<Record<string, unknown>>) : {};
+}
+
+function malformed(got: unknown, expected: string): UnsupportedError {
+  return new UnsupportedError(`the post_processor of tokenizer.json with ${shownValue(got)}`, [expected]);
 }
 
 /** Number of special tokens a template adds. */

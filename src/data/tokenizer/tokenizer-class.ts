@@ -1,5 +1,7 @@
 // Which class of transformers opens a folder's tokenizer: what that class says of the steps wins over tokenizer.json.
+
 import { UnsupportedError } from "../../errors.ts";
+import { entryOf } from "../../tensor/index.ts";
 
 /** A class that builds its own steps over a vocabulary, or one that takes tokenizer.json as it is. */
 export type TokenizerKind = "bert" | "roberta" | "t5" | "xlm-roberta" | "as-stored";
@@ -63,7 +65,7 @@ export const WRITTEN_CLASSES: Readonly<Record<TokenizerKind, string>> = {
  * @see transformers `models/auto/tokenization_auto.py`
  */
 export function tokenizerKind(named: string | null, modelType: string | null): TokenizerKind | null {
-  const usual = modelType === null ? null : (BY_MODEL_TYPE[modelType] ?? "as-stored");
+  const usual = modelType === null ? null : (entryOf(BY_MODEL_TYPE, modelType) ?? "as-stored");
   if (named === null) return usual;
   const plain = named.replace(/Fast$/, "");
   if (IN_PYTHON.includes(plain)) {

@@ -177,14 +177,21 @@ function checkParts(path: string, json: Readonly<Record<string, unknown>>): void
   if (lacking.length > 0) throw new FileError(path, `expected a tokenizer, got JSON without ${lacking.join(", ")}`);
   const stages = parts.slice(1, -1).filter((part) => json[part] !== null && !isStage(json[part]));
   const tokens = Array.isArray(json.added_tokens) ? json.added_tokens : null;
-  const wrong = tokens?.findIndex((token: unknown) => tokenContent(token) === null || typeof token !== "object") ?? -1;
+  const wrong = tokens?.findIndex((token: unknown) => !isAddedToken(token)) ?? -1;
   const faults = [
     ...(isObject(json.model) ? [] : ["model: expected an object"]),
     ...stages.map((part) => `${part}: expected null or an object with a type`),
     ...(tokens === null ? ["added_tokens: expected a list"] : []),
-    ...(wrong >= 0 ? [`added_tokens[${wrong}]: expected an object with content`] : []),
+    ...(wrong >= 0 ? [`added_tokens[${wrong}]: expected an object with content and an id`] : []),
   ];
   if (faults.length > 0) throw new FileError(path, `expected a tokenizer, got other values:\n  ${faults.join("\n  ")}`);
+}
+
+/** Whether a value is a token with its content and its id, a whole number from 0. */
+function isAddedToken(token: unknown): boolean {
+  return (
+    isObject(token) && typeof token.content === "string" && Number.isSafeInteger(token.id) && Number(token.id) >= 0
+  );
 }
 
 const isObject = (value: unknown): value is Readonly<Record<string, unknown>> =>

@@ -1,4 +1,5 @@
 // A text on its way to tokens, with the source characters that each part of it stands for, as the Rust library's NormalizedString.
+import { StepBudget } from "./step-budget.ts";
 
 /**
  * A text, or a piece of one, after some steps of a tokenizer.
@@ -11,6 +12,8 @@ export interface TrackedText {
   /** Where the piece of the source begins that this text was made of. */
   readonly origin: number;
   readonly isTracked: boolean;
+  /** What the steps may still do for the source. */
+  readonly budget: StepBudget;
   /** The source characters of each unit of `text`; null: unit i is unit `origin + i` of the source. */
   readonly places: Places | null;
 }
@@ -23,22 +26,23 @@ export interface Places {
 
 /** A source text before the first step. */
 export function trackedText(text: string, isTracked = true): TrackedText {
-  return { text, origin: 0, isTracked, places: null };
+  return { text, origin: 0, isTracked, budget: new StepBudget(text.length), places: null };
 }
 
 /** The part of a text from `from` up to `to`. */
 export function sliceOf(source: TrackedText, from: number, to: number): TrackedText {
-  const { text, origin, isTracked, places } = source;
+  const { text, origin, isTracked, budget, places } = source;
   // what stood before the first character that is left does not belong to the piece
   if (from === 0 && to === text.length)
     return places === null ? source : { ...source, origin: places.starts[0] ?? origin };
   const part = text.slice(from, to);
-  if (places === null) return { text: part, origin: origin + from, isTracked, places };
+  if (places === null) return { text: part, origin: origin + from, isTracked, budget, places };
   const { starts, ends } = places;
   return {
     text: part,
     origin: starts[from] ?? origin,
     isTracked,
+    budget,
     places: { starts: starts.slice(from, to), ends: ends.slice(from, to) },
   };
 }
@@ -66,9 +70,12 @@ export interface Rewriter {
   remove(width: number): void;
 }
 
-/** A text changed by `write`; every character knows where it came from where the source is tracked. */
+/**
+ * A text changed by `write`; every character knows where it came from where the source is tracked.
+ * @throws {UnsupportedError} when it grows by more than the source's budget has left.
+ */
 export function rewrite(source: TrackedText, write: (out: Rewriter) => void): TrackedText {
-  const out = source.isTracked ? new TrackedWriter(source) : new PlainWriter(source.text);
+  const out = source.isTracked ? new TrackedWriter(source) : new PlainWriter(source);
   write(out);
   return { ...source, text: out.text, places: out.places() };
 }
@@ -77,9 +84,11 @@ class PlainWriter implements Rewriter {
   text = "";
   protected at = 0;
   protected readonly source: string;
+  readonly #budget: StepBudget;
 
-  constructor(source: string) {
-    this.source = source;
+  constructor({ text, budget }: TrackedText) {
+    this.source = text;
+    this.#budget = budget;
   }
 
   places(): Places | null {
@@ -92,11 +101,13 @@ class PlainWriter implements Rewriter {
   }
 
   replace(width: number, chars: string): void {
+    this.#budget.grow(chars.length - width);
     this.text += chars;
     this.at += width;
   }
 
   insert(chars: string): void {
+    this.#budget.grow(chars.length);
     this.text += chars;
   }
 
@@ -111,7 +122,7 @@ class TrackedWriter extends PlainWriter {
   readonly #of: TrackedText;
 
   constructor(of: TrackedText) {
-    super(of.text);
+    super(of);
     this.#of = of;
   }
 
@@ -128,15 +139,16 @@ class TrackedWriter extends PlainWriter {
   }
 
   override replace(width: number, chars: string): void {
-    this.#stand(this.at, width, chars.length);
+    const from = this.at;
     super.replace(width, chars);
+    this.#stand(from, width, chars.length);
   }
 
   override insert(chars: string): void {
+    super.insert(chars);
     const before = this.at - (this.at > 1 && this.source.codePointAt(this.at - 2)! > 0xffff ? 2 : 1);
     if (before < 0) this.#stand(0, 0, chars.length);
     else this.#stand(before, this.at - before, chars.length);
-    super.insert(chars);
   }
 
   /** `count` units stand for the character at `from`. */

@@ -1,5 +1,7 @@
 // The models of tokenizer.json: a word as token ids, each with the characters of the word that it stands for.
+
 import { shownValue, UnsupportedError } from "../../errors.ts";
+import { entryOf } from "../../tensor/index.ts";
 import { bpeModel } from "./bpe.ts";
 import type { TokenizerJson } from "./json.ts";
 import { piecesOf, unigramModel } from "./unigram.ts";
@@ -22,7 +24,7 @@ const TYPES: Readonly<Record<string, (json: TokenizerJson["model"], file: string
  */
 export function wordModelOf(json: TokenizerJson["model"], file: string): WordModel {
   const type = json.type ?? untoldType(json);
-  const make = type === null ? undefined : TYPES[type];
+  const make = type === null ? undefined : entryOf(TYPES, type);
   if (make === undefined)
     throw new UnsupportedError(`tokenizer of model type ${shownValue(json.type)}`, Object.keys(TYPES));
   return remembering(make(json, file));

@@ -1,10 +1,19 @@
 // What a search has measured, kept in a file.
-
-import { parseJson } from "../../hub/index.ts";
+import * as z from "zod";
+import { parseJson, requireShape } from "../../hub/index.ts";
 import type { Measured, Sizes } from "../../prune/index.ts";
 import type { Candidate } from "../../runs/index.ts";
 import type { Files } from "../../tensor/index.ts";
 import type { LatencyShare } from "./latency-budget.ts";
+
+const CANDIDATE = z.looseObject({
+  sizes: z.array(z.int().min(0)),
+  score: z.number().optional(),
+  lost: z.number().optional(),
+  divergence: z.number().optional(),
+  latency: z.number().optional(),
+  latencyParts: z.looseObject({ reading: z.number(), token: z.number() }).optional(),
+});
 
 /** Measurements of a search by candidate, in a file: a search that was stopped goes on where it was. */
 export class SearchLog {
@@ -22,8 +31,14 @@ export class SearchLog {
     const memory = new SearchLog(files, file);
     const lines =
       (await files.stat(file)) === null ? [] : (await files.readText(file)).split("\n").filter((line) => line !== "");
-    const [head, ...rest] = lines.map((line) => parseJson(file, line) as Candidate & { readonly key?: string });
-    if (head?.key === key) for (const one of rest) memory.#merge(one);
+    const [head, ...rest] = lines.map(
+      (line) => parseJson(file, line) as (Candidate & { readonly key?: string }) | null,
+    );
+    if (head?.key === key)
+      for (const [i, one] of rest.entries()) {
+        requireShape(file, CANDIDATE, one, i + 2);
+        memory.#merge(one!);
+      }
     else await files.write(file, `${JSON.stringify({ key })}\n`);
     return memory;
   }

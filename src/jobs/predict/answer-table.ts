@@ -1,5 +1,7 @@
 // A table with the answers beside what was asked: its columns, and its rows as text.
+
 import { ConfigError } from "../../errors.ts";
+import { entryOf } from "../../tensor/index.ts";
 import type { Prediction } from "./prediction.ts";
 
 /** Formats of a table that is written. */
@@ -9,7 +11,7 @@ const ENDINGS: Readonly<Record<string, Format>> = { csv: "csv", tsv: "tsv", json
 
 /** The format that a file's name says. @throws {ConfigError} for another. */
 export function answerFormat(file: string): Format {
-  const format = ENDINGS[/\.(\w+)$/.exec(file)?.[1]?.toLowerCase() ?? ""];
+  const format = entryOf(ENDINGS, /\.(\w+)$/.exec(file)?.[1]?.toLowerCase() ?? "");
   if (format !== undefined) return format;
   throw new ConfigError([{ path: "--output", expected: "a file called .csv, .tsv or .jsonl", got: file }]);
 }

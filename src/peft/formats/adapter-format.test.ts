@@ -13,7 +13,7 @@ import type { BottleneckAdapter, LoraAdapter } from "./adapter.ts";
 import { readAdapter, writeAdapter } from "./adapter-format.ts";
 import { fromAdapterHub, toAdapterHub } from "./adapterhub-format.ts";
 import { fromPeft, toPeft } from "./peft-format.ts";
-import { selectedSites } from "./peft-targets.ts";
+import { patternValues, selectedSites, sitesOver } from "./peft-targets.ts";
 import { readSidecar, type Sidecar, writeSidecar } from "./sidecar.ts";
 
 const filled = (shape: number[], first = 0) =>
@@ -309,6 +309,44 @@ describe("peft's LoRA", () => {
       "exclude_modules",
       "rank_pattern",
     ]);
+  });
+
+  it("says why an expression is none, and refuses lists that no model has", () => {
+    const broken = {
+      target_modules: "(a+",
+      layers_pattern: ["[z-a]"],
+      modules_to_save: Array.from({ length: 101 }, (_, i) => `m${i}`),
+      rank_pattern: Object.fromEntries(Array.from({ length: 101 }, (_, i) => [`(m${i})`, 2])),
+    };
+    const issues = thrown(ConfigError, changed(broken)).issues;
+    expect(Object.fromEntries(issues.map(({ path, got }) => [path.split(", ")[1], got]))).toEqual({
+      layers_pattern: '"[z-a]" (a range in a class)',
+      modules_to_save: "101",
+      target_modules: '"(a+" (a group that does not end)',
+      rank_pattern: "101, of which 101",
+    });
+    const names = Array.from({ length: 20 }, (_, i) => `${"a".repeat(80)}.${i}`);
+    const slow = patternValues("rank_pattern", { "(?:a?){600}(?:[a-z.]?){600}!": 2 }, names);
+    const error = thrown(UnsupportedError, () => names.map(slow));
+    expect(error.what).toMatch(/^rank_pattern of adapter_config.json, "\(\?:a.*too many steps for a text of/);
+  });
+
+  it("refuses an expression that means no layer of the model, as peft does", () => {
+    const over = (target_modules: string) =>
+      sitesOver(changed({ target_modules })().config.selection!, [QUERY], [QUERY, "roberta.pooler.dense"]);
+    expect(over(".*dense")).toEqual([QUERY, "roberta.pooler.dense"]);
+    expect(over("all-linear")).toEqual([QUERY, "roberta.pooler.dense"]);
+    const error = thrown(ConfigError, () => over("(?:[a-z.0-9_]+)+!"));
+    expect(error.issues[0]).toMatchObject({
+      path: "adapter_config.json, target_modules",
+      got: '"(?:[a-z.0-9_]+)+!"',
+    });
+  });
+
+  it("takes a key of a pattern as peft does: the end of a name from behind a dot, in which a dot is any character", () => {
+    const valued = patternValues("rank_pattern", { "self.query": 1, "b-c": 2, "x.*y": 3 }, ["a.self.query"]);
+    const names = ["a.self.query", "a.self_query", "self.query", "aself.query", "a.b-c", "b-c.d", "a.x.z.y", ""];
+    expect(names.map(valued)).toEqual([1, 1, 1, undefined, 2, undefined, 3, undefined]);
   });
 
   it("collects what does not fit instead of throwing, when asked to", () => {

@@ -1,6 +1,6 @@
 // Bottleneck adapters as AdapterHub's `adapters` stores them: adapter_config.json, adapter.safetensors and a head.
 // Names and defaults dumped from adapters 1.3.0 (`seq_bn`, `double_seq_bn`).
-import { CheckpointError, type CheckpointIssue, ConfigError } from "../../errors.ts";
+import { CheckpointError, type CheckpointIssue, ConfigError, shownValue } from "../../errors.ts";
 import { floatTensor, isJsonObject, issueList, type JsonObject } from "../../hub/index.ts";
 import type { Tensor } from "../../tensor/index.ts";
 import type { BottleneckAdapter, BottleneckAdapterConfig } from "./adapter.ts";
@@ -150,7 +150,10 @@ export function fromAdapterHub(
     modelType: outer.text("model_type", ""),
     modelClass: outer.text("model_class", ""),
     baseModel: outer.textOrNull("model_name") || null,
-    labels: stored.head === null ? null : labelsOf(stored.head.config),
+    labels:
+      stored.head === null
+        ? null
+        : labelsOf(stored.head.config, file.replace(/adapter_config\.json$/, "head_config.json")),
   };
   fields.finish();
   outer.finish();
@@ -162,13 +165,22 @@ export function fromAdapterHub(
   return { method: "adapter", config, tensors };
 }
 
-function labelsOf({ label2id, num_labels: count }: JsonObject): string[] {
+/** Most classes of a head, as of a model's. */
+const MOST_LABELS = 1_000_000;
+
+/** @throws {ConfigError} where the classes of head_config.json are none. */
+function labelsOf(config: JsonObject, file: string): string[] {
+  const { label2id, num_labels: count = 0 } = config;
+  const wrong = (field: string, expected: string, got: unknown) =>
+    new ConfigError([{ path: `${file}, ${field}`, expected, got: shownValue(got) }]);
   if (isJsonObject(label2id)) {
-    return Object.entries(label2id)
-      .sort(([, a], [, b]) => Number(a) - Number(b))
-      .map(([label]) => label);
+    const entries = Object.entries(label2id);
+    if (!entries.every(([, id]) => typeof id === "number")) throw wrong("label2id", "numbers by class", label2id);
+    return entries.sort(([, a], [, b]) => Number(a) - Number(b)).map(([label]) => label);
   }
-  return Array.from({ length: typeof count === "number" ? count : 0 }, (_, i) => `LABEL_${i}`);
+  const isCount = typeof count === "number" && Number.isInteger(count) && count >= 0 && count <= MOST_LABELS;
+  if (count !== null && !isCount) throw wrong("num_labels", `a whole number from 0 to ${MOST_LABELS}`, count);
+  return Array.from({ length: Number(count) }, (_, i) => `LABEL_${i}`);
 }
 
 function ownTensors(

@@ -10,7 +10,7 @@ import {
   isPartOf,
   isPlainSelection,
   isTaskHead,
-  patternValue,
+  patternValues,
   plainTargets,
   readPattern,
   readSelection,
@@ -145,7 +145,9 @@ export function fromPeft(
   const ranks = readPattern(file, "rank_pattern", config, issues);
   const alphas = readPattern(file, "alpha_pattern", config, issues);
   fields.finish(issues);
-  const rankAt = (site: string) => patternValue(ranks, site) ?? known.rank;
+  const ranked = patternValues("rank_pattern", ranks, tensors.keys());
+  const scaled = patternValues("alpha_pattern", alphas, tensors.keys());
+  const rankAt = (site: string) => ranked(site) ?? known.rank;
   const found: CheckpointIssue[] = [];
   const own = ownTensors(tensors, { bias: known.bias, modulesToSave: selection.modulesToSave }, rankAt, found);
   if (misfits) misfits.push(...found);
@@ -162,7 +164,7 @@ export function fromPeft(
       targets: isPlain ? plainTargets(selection, sites) : sites,
       ...(isPlain ? {} : { selection }),
       ...patternOf("rankPattern", sites, rankAt, known.rank),
-      ...patternOf("alphaPattern", sites, (site) => patternValue(alphas, site) ?? known.alpha, known.alpha),
+      ...patternOf("alphaPattern", sites, (site) => scaled(site) ?? known.alpha, known.alpha),
     },
     tensors: own,
   };

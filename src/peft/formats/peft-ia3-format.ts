@@ -1,11 +1,12 @@
 // IA3 as Hugging Face peft stores it: adapter_config.json and one vector for each scaled layer, heads beside them.
 // Names and defaults dumped from peft 0.21.2.
-import { CheckpointError, type CheckpointIssue, type ConfigIssue } from "../../errors.ts";
+import { CheckpointError, type CheckpointIssue, type ConfigIssue, shownValue } from "../../errors.ts";
 import { floatTensor, issueList, type JsonObject } from "../../hub/index.ts";
 import type { Tensor } from "../../tensor/index.ts";
 import { matchesTarget } from "../method.ts";
 import type { AdapterTensors } from "./adapter.ts";
 import { FieldReader, requireDefaults } from "./adapter-fields.ts";
+import { expressionFault, NameMatcher } from "./peft-expressions.ts";
 import { otherMethod, ownName, type PeftFiles, PREFIX } from "./peft-format.ts";
 import {
   isPartOf,
@@ -14,7 +15,6 @@ import {
   plainTargets,
   readSelection,
   savedModules,
-  wholeMatch,
 } from "./peft-targets.ts";
 
 /**
@@ -112,7 +112,7 @@ export function fromPeftIa3(
     baseModel: fields.textOrNull("base_model_name_or_path"),
   };
   const selection = readSelection(file, config, issues);
-  const isInput = readFeedforward(file, config, issues);
+  const isInput = readFeedforward(file, config, tensors.keys(), issues);
   fields.finish(issues);
   const found: CheckpointIssue[] = [];
   const own = ownTensors(tensors, selection.modulesToSave, isInput, found);
@@ -146,18 +146,18 @@ function spelledAs(listed: unknown, sites: readonly string[], inputs: readonly s
 type IsInput = (site: string, vector: Tensor) => boolean;
 
 /** @see peft 0.21.2 `IA3Model._check_target_module_feedforward`: ends of names, or one expression for the whole name. */
-function readFeedforward(file: string, config: JsonObject, issues: ConfigIssue[]): IsInput {
+function readFeedforward(file: string, config: JsonObject, names: Iterable<string>, issues: ConfigIssue[]): IsInput {
   const listed = config.feedforward_modules ?? null;
   // without the field peft takes those usual for the model: the vectors lie as they are used
   if (listed === null) return (_, { shape }) => shape[0] === 1;
   if (Array.isArray(listed) && listed.every((name) => typeof name === "string"))
     return (site) => listed.some((end) => site.endsWith(end));
-  const isWhole = typeof listed === "string" ? wholeMatch(listed) : null;
-  if (isWhole) return isWhole;
+  const fault = typeof listed === "string" ? expressionFault(listed) : null;
+  if (typeof listed === "string" && fault === null) return new NameMatcher(names).whole("feedforward_modules", listed);
   issues.push({
     path: `${file}, feedforward_modules`,
     expected: "a list of names, or one regular expression without back-references",
-    got: JSON.stringify(listed),
+    got: fault ?? shownValue(listed),
   });
   return () => false;
 }

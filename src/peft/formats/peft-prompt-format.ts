@@ -2,7 +2,7 @@
 // Names and defaults dumped from peft 0.21.2.
 import { CheckpointError, type CheckpointIssue, ConfigError } from "../../errors.ts";
 import { issueList, type JsonObject, toFloat32 } from "../../hub/index.ts";
-import { float32, type Tensor } from "../../tensor/index.ts";
+import { entryOf, float32, type Tensor } from "../../tensor/index.ts";
 import type { AdapterTensors, VirtualTokenAdapter, VirtualTokenConfig } from "./adapter.ts";
 import { FieldReader, requireDefaults, unsupportedKind } from "./adapter-fields.ts";
 import type { PeftFiles } from "./peft-format.ts";
@@ -99,7 +99,7 @@ export function fromPeftPrompt(
   file = "adapter_config.json",
   misfits: readonly CheckpointIssue[] = [],
 ): VirtualTokenAdapter {
-  const method = METHODS[String(config.peft_type)];
+  const method = entryOf(METHODS, String(config.peft_type));
   if (!method) throw unsupportedKind(file, `peft_type ${JSON.stringify(config.peft_type)}`, Object.keys(METHODS));
   const submodules = config.num_transformer_submodules ?? 1;
   if (method === "prefix" && submodules !== 1)

@@ -1,7 +1,9 @@
 // Which layers a peft configuration means: suffixes, a regular expression, exclusions, layers by number; patterns of ranks and alphas.
-import { regexFind } from "../../data/expressions/index.ts";
-import { type ConfigIssue, UnsupportedError } from "../../errors.ts";
+
+import { ConfigError, type ConfigIssue, shownValue } from "../../errors.ts";
 import type { JsonObject } from "../../hub/index.ts";
+import { entryOf } from "../../tensor/index.ts";
+import { expressionFault, type IsMatch, isPlainName, MOST_EXPRESSIONS, NameMatcher } from "./peft-expressions.ts";
 
 /** Heads that peft trains and stores whole for a task, also where `modules_to_save` does not name them: before peft 0.11 it is null. */
 const TASK_HEADS: Readonly<Record<string, readonly string[]>> = {
@@ -12,7 +14,7 @@ const TASK_HEADS: Readonly<Record<string, readonly string[]>> = {
 
 /** The modules that a configuration's task stores whole. @see peft 0.21.2 `PeftModelForSequenceClassification` and its kin. */
 export function taskHeads(taskType: unknown): readonly string[] {
-  return typeof taskType === "string" ? (TASK_HEADS[taskType] ?? []) : [];
+  return typeof taskType === "string" ? (entryOf(TASK_HEADS, taskType) ?? []) : [];
 }
 
 /** Whether a layer belongs to a head that peft trains for some task. */
@@ -35,9 +37,11 @@ export function plainTargets(
   { targetModules, modulesToSave }: PeftSelection,
   sites: readonly string[],
 ): readonly string[] {
-  const listed = (targetModules as readonly string[]).filter(
-    (target) => !modulesToSave.some((module) => target === module || target.startsWith(`${module}.`)),
-  );
+  const saved = new Set(modulesToSave);
+  const listed = (targetModules as readonly string[]).filter((target) => {
+    const parts = target.split(".");
+    return !parts.some((_, i) => saved.has(parts.slice(0, i + 1).join(".")));
+  });
   return listed.length > 0 ? listed : sites;
 }
 
@@ -65,33 +69,46 @@ export function savedModules(
   return modulesToSave.filter((module) => (Array.isArray(listed) && listed.includes(module)) || isStored(module));
 }
 
+/** Most names of a list: no model has so many linear layers. */
+const MOST_NAMES = 10_000;
+
 /** Reads the fields of the selection; adds those of another type, and expressions that are none, to `issues`. */
 export function readSelection(file: string, config: JsonObject, issues: ConfigIssue[]): PeftSelection {
-  const wrong = (field: string, expected: string) =>
-    issues.push({ path: `${file}, ${field}`, expected, got: JSON.stringify(config[field]) ?? "nothing" });
+  const wrong = (field: string, expected: string, got = shownValue(config[field])) =>
+    issues.push({ path: `${file}, ${field}`, expected, got });
   const patternOrList = (field: string): string | readonly string[] | null => {
     const value = config[field] ?? null;
+    if (isTexts(value) && value.length > MOST_NAMES) wrong(field, `at most ${MOST_NAMES} names`, `${value.length}`);
     if (value === null || isTexts(value)) return value;
+    const fault = typeof value === "string" ? expressionFault(value) : null;
     if (typeof value !== "string") wrong(field, "a list of names, or one regular expression");
-    else if (wholeMatch(value) === null) wrong(field, "a regular expression without back-references");
+    else if (fault !== null) wrong(field, "a regular expression without back-references", fault);
     return typeof value === "string" ? value : null;
+  };
+  /** Names that are expressions as well, as peft takes them. */
+  const names = (field: string, value: unknown): readonly string[] => {
+    if (!isTexts(value)) wrong(field, "a list of names");
+    else if (value.length > MOST_EXPRESSIONS) wrong(field, `at most ${MOST_EXPRESSIONS} names`, `${value.length}`);
+    else {
+      const fault = value.map(expressionFault).find((found) => found !== null);
+      if (fault === undefined) return value;
+      wrong(field, "a list of names", fault);
+    }
+    return [];
   };
   const layers = config.layers_to_transform ?? null;
   const numbers = typeof layers === "number" ? [layers] : layers;
   const isNumbers = numbers === null || (Array.isArray(numbers) && numbers.every(Number.isInteger));
   if (!isNumbers) wrong("layers_to_transform", "layer numbers");
-  const pattern = config.layers_pattern ?? null;
-  const patterns = typeof pattern === "string" ? [pattern] : pattern;
-  if (patterns !== null && !(isTexts(patterns) && patterns.every(wholeMatch)))
-    wrong("layers_pattern", "a list of names");
-  const saved = config.modules_to_save ?? [];
-  if (!isTexts(saved) || !saved.every(wholeMatch)) wrong("modules_to_save", "a list of names");
+  const pattern = config.layers_pattern ?? [];
+  const patterns = names("layers_pattern", typeof pattern === "string" ? [pattern] : pattern);
+  const saved = names("modules_to_save", config.modules_to_save ?? []);
   return {
     targetModules: patternOrList("target_modules") ?? [],
     excludeModules: patternOrList("exclude_modules"),
     layersToTransform: isNumbers && numbers !== null && numbers.length > 0 ? (numbers as number[]) : null,
-    layersPattern: isTexts(patterns) && patterns.length > 0 ? patterns : null,
-    modulesToSave: [...new Set([...(isTexts(saved) ? saved : []), ...taskHeads(config.task_type)])],
+    layersPattern: patterns.length > 0 ? patterns : null,
+    modulesToSave: [...new Set([...saved, ...taskHeads(config.task_type)])],
   };
 }
 
@@ -106,42 +123,87 @@ export function isPlainSelection(selection: PeftSelection): boolean {
 
 /**
  * Those of the linear layers `sites` that the configuration means.
+ * @throws {UnsupportedError} naming an expression that takes too long on their names.
  * @see peft 0.21.2 `check_target_module_exists`.
  */
 export function selectedSites(selection: PeftSelection, sites: readonly string[]): string[] {
   const { targetModules, excludeModules, modulesToSave } = selection;
-  const saved = modulesToSave.map((module) => wholeMatch(`(?:.*\\.)?(?:${module})(?:\\..*)?`));
-  const isTarget = targetModules === "all-linear" ? () => true : matcher(targetModules);
-  const isExcluded = matcher(excludeModules ?? []);
+  const names = new NameMatcher(sites);
+  const matcher = (field: string, modules: string | readonly string[]): IsMatch =>
+    typeof modules === "string"
+      ? names.whole(field, modules)
+      : (site) => modules.some((module) => site === module || site.endsWith(`.${module}`));
+  const saved = modulesToSave.map((module) => names.within("modules_to_save", module));
+  const isTarget = targetModules === "all-linear" ? () => true : matcher("target_modules", targetModules);
+  const isExcluded = matcher("exclude_modules", excludeModules ?? []);
+  const isAtLayer = layerMatcher(selection, names);
   return sites.filter((site) => {
-    if (isExcluded(site) || saved.some((isIn) => isIn?.(site)) || !isTarget(site)) return false;
-    return typeof targetModules === "string" || isAtLayer(selection, site);
+    if (isExcluded(site) || saved.some((isIn) => isIn(site)) || !isTarget(site)) return false;
+    return typeof targetModules === "string" || isAtLayer(site);
   });
 }
 
-function matcher(modules: string | readonly string[]): IsMatch {
-  if (typeof modules === "string") return wholeMatch(modules) ?? (() => false);
-  return (site) => modules.some((module) => site === module || site.endsWith(`.${module}`));
+/**
+ * The sites of an adapter over a model: those that its tensors are for, and those of the model's linear layers that its configuration
+ * means, so that a site that should have a tensor and has none is told with all that does not fit.
+ * @throws {ConfigError} when its expression means none of them: peft refuses it too.
+ */
+export function sitesOver(
+  selection: PeftSelection,
+  targets: readonly string[],
+  linear: readonly string[],
+): readonly string[] {
+  const { targetModules } = selection;
+  if (typeof targetModules === "string" && targetModules !== "all-linear") {
+    const sites = [...targets, ...linear];
+    if (!sites.some(new NameMatcher(sites).whole("target_modules", targetModules)))
+      throw new ConfigError(
+        [
+          {
+            path: "adapter_config.json, target_modules",
+            expected: `an expression for layers of the model (${linear[0] ?? "it has none"}, …)`,
+            got: shownValue(targetModules),
+          },
+        ],
+        { hint: "Take the adapter_config.json that was saved with the adapter's tensors." },
+      );
+  }
+  return [...new Set([...targets, ...selectedSites(selection, linear)])];
 }
 
-function isAtLayer({ layersToTransform, layersPattern }: PeftSelection, site: string): boolean {
-  if (layersToTransform === null) return true;
-  const parents = layersPattern ?? ["[^.]*"];
-  for (const parent of parents) {
-    const isParent = wholeMatch(layersPattern ? `(?:.*\\.)?(?:${parent})` : `.*\\.${parent}`);
-    const found = [...site.matchAll(/\.(\d+)(?=\.)/g)].find(({ index }) => isParent?.(site.slice(0, index)));
-    if (found) return layersToTransform.includes(Number(found[1]));
-  }
-  return false;
+function layerMatcher({ layersToTransform, layersPattern }: PeftSelection, names: NameMatcher): IsMatch {
+  if (layersToTransform === null) return () => true;
+  const parents =
+    layersPattern === null
+      ? [names.whole("layers_pattern", ".*\\.[^.]*")]
+      : layersPattern.map((parent) => names.end("layers_pattern", parent));
+  const wanted = new Set(layersToTransform);
+  return (site) => {
+    for (const isParent of parents) {
+      const found = [...site.matchAll(/\.(\d+)(?=\.)/g)].find(({ index }) => isParent(site.slice(0, index)));
+      if (found) return wanted.has(Number(found[1]));
+    }
+    return false;
+  };
 }
 
 /**
  * The value that a `rank_pattern` or `alpha_pattern` gives a site: that of the first key which matches its end.
+ * @param names - The names that it will be asked about, whose length bounds what its expressions may take.
  * @see peft 0.21.2 `get_pattern_key`.
  */
-export function patternValue(pattern: Readonly<Record<string, number>>, site: string): number | undefined {
-  const key = Object.keys(pattern).find((of) => wholeMatch(`(?:.*\\.)?(?:${of})`)?.(site));
-  return key === undefined ? undefined : pattern[key];
+export function patternValues(
+  field: string,
+  pattern: Readonly<Record<string, number>>,
+  names: Iterable<string>,
+): (site: string) => number | undefined {
+  const matcher = new NameMatcher(names);
+  const keys = Object.entries(pattern).map(([key, value]) => [matcher.end(field, key), value] as const);
+  const known = new Map<string, number | undefined>();
+  return (site) => {
+    if (!known.has(site)) known.set(site, keys.find(([isMatch]) => isMatch(site))?.[1]);
+    return known.get(site);
+  };
 }
 
 /** A rank or alpha pattern; adds what is none to `issues`. */
@@ -152,41 +214,24 @@ export function readPattern(
   issues: ConfigIssue[],
 ): Record<string, number> {
   const value = config[field] ?? {};
+  const wrong = (expected: string, got: string) => {
+    issues.push({ path: `${file}, ${field}`, expected, got });
+    return {};
+  };
   const entries = typeof value === "object" && !Array.isArray(value) ? Object.entries(value) : [["", null] as const];
-  const fits = entries.every(
-    ([key, n]) =>
-      typeof n === "number" && n > 0 && (field !== "rank_pattern" || Number.isInteger(n)) && wholeMatch(key),
-  );
-  if (fits) return Object.fromEntries(entries as [string, number][]);
   const expected = "numbers above 0 by name or regular expression";
-  issues.push({ path: `${file}, ${field}`, expected, got: JSON.stringify(value) });
-  return {};
+  const isNumber = (n: unknown) => typeof n === "number" && n > 0 && (field !== "rank_pattern" || Number.isInteger(n));
+  if (!entries.every(([, n]) => isNumber(n))) return wrong(expected, shownValue(value));
+  const expressions = entries.filter(([key]) => !isPlainName(key));
+  if (entries.length > MOST_NAMES || expressions.length > MOST_EXPRESSIONS)
+    return wrong(
+      `at most ${MOST_NAMES} names, of which ${MOST_EXPRESSIONS} are regular expressions`,
+      `${entries.length}, of which ${expressions.length}`,
+    );
+  const fault = expressions.map(([key]) => expressionFault(key)).find((found) => found !== null);
+  return fault === undefined ? Object.fromEntries(entries as [string, number][]) : wrong(expected, fault!);
 }
 
 function isTexts(value: unknown): value is readonly string[] {
   return Array.isArray(value) && value.every((item) => typeof item === "string");
 }
-
-/** Whether a whole name is what an expression says. */
-export type IsMatch = (name: string) => boolean;
-
-/** Python's `re.fullmatch`, in time linear in the name; null when the expression is none, or has what needs more (back-references). */
-export function wholeMatch(pattern: string): IsMatch | null {
-  try {
-    regexFind(pattern);
-    const find = regexFind(`\\A(?:${pattern})\\z`);
-    return (name) => found(find, name, pattern);
-  } catch {
-    return null;
-  }
-}
-
-function found(find: ReturnType<typeof regexFind>, name: string, pattern: string): boolean {
-  try {
-    return find(name, 0) !== null;
-  } catch (cause) {
-    throw new UnsupportedError(`the expression ${JSON.stringify(pattern)} for names of layers`, SHORT, { cause });
-  }
-}
-
-const SHORT = ["expressions that are matched in a few thousand steps"];

@@ -1,5 +1,7 @@
 // Proof that a neuron says nothing, whatever the input: the only ground on which a plan may claim to be exact.
+
 import type { MlpSite } from "../../models/index.ts";
+import { entryOf } from "../../tensor/index.ts";
 
 /** What bounds a neuron's pre-activation: the norm before it and its own row. */
 export interface NeuronBounds {
@@ -67,7 +69,7 @@ export function provenInactive(
   { bounds, factor = null }: { readonly bounds: NeuronBounds; readonly factor?: NeuronBounds | null },
   outColumns: Float64Array,
 ): Uint8Array {
-  const limit = SILENT_BELOW[hiddenAct];
+  const limit = entryOf(SILENT_BELOW, hiddenAct);
   const peaks = largestPreactivations(bounds);
   const isGated = site.into.length > 1;
   // a bound says that act(a) is small beside a hidden state, not that it stays so times a factor: there it must be 0
