@@ -5,7 +5,7 @@ import { type EncoderConfig, type EncoderDefaults, parseEncoderConfig } from "./
 import type { EncoderInputs, Hidden } from "./encoder.ts";
 import { type EncoderModel, encoderOfStages } from "./encoder-model.ts";
 import { sanitizeEncoder } from "./encoder-tensors.ts";
-import { ENCODER_KEYS, ENCODER_TARGETS, type ModelFacts } from "./model-facts.ts";
+import { ENCODER_KEYS, ENCODER_TARGETS, encoderActivation, type ModelFacts } from "./model-facts.ts";
 
 /** Word, position and segment embeddings, normalised; `scope` stands at `bert`. @see transformers `BertEmbeddings`. */
 export function bertEmbeddings(config: EncoderConfig, root: Scope, inputs: EncoderInputs): Hidden {
@@ -76,6 +76,7 @@ const FACTS: ModelFacts = {
   modelType: "bert",
   classPrefix: "Bert",
   keys: ENCODER_KEYS,
+  withActivation: encoderActivation,
   usualTargets: ENCODER_TARGETS,
   float32Layers: [],
 };

@@ -19,6 +19,11 @@ export interface ModelFacts {
     /** Neurons of an MLP. */
     readonly intermediateSize: string;
   };
+  /** What of config.json says that its MLPs have another activation, by transformers' name of it. */
+  readonly withActivation: (
+    config: Readonly<Record<string, unknown>>,
+    name: string,
+  ) => Readonly<Record<string, unknown>>;
   readonly usualTargets: UsualTargets;
   /** Last parts of linear layers that transformers keeps in float32 (`_keep_in_fp32_modules`). */
   readonly float32Layers: readonly string[];
@@ -26,6 +31,9 @@ export interface ModelFacts {
 
 /** Of encoders that are configured as BERT is. */
 export const ENCODER_KEYS = { hiddenSize: "hidden_size", intermediateSize: "intermediate_size" } as const;
+
+/** Of encoders that are configured as BERT is. */
+export const encoderActivation = (_config: unknown, name: string) => ({ hidden_act: name });
 
 /** Of encoders whose layers are called as BERT's. */
 export const ENCODER_TARGETS: UsualTargets = {

@@ -6,7 +6,7 @@ import { type EncoderConfig, type EncoderDefaults, parseEncoderConfig } from "./
 import type { EncoderInputs, Hidden } from "./encoder.ts";
 import { type EncoderModel, encoderOfStages } from "./encoder-model.ts";
 import { sanitizeEncoder } from "./encoder-tensors.ts";
-import { ENCODER_KEYS, ENCODER_TARGETS, type ModelFacts } from "./model-facts.ts";
+import { ENCODER_KEYS, ENCODER_TARGETS, encoderActivation, type ModelFacts } from "./model-facts.ts";
 
 /** Word, position and segment embeddings, normalised; `scope` stands at `roberta`. @see transformers `RobertaEmbeddings`. */
 export function robertaEmbeddings(config: EncoderConfig, root: Scope, inputs: EncoderInputs): Hidden {
@@ -61,6 +61,7 @@ const FACTS: ModelFacts = {
   modelType: "roberta",
   classPrefix: "Roberta",
   keys: ENCODER_KEYS,
+  withActivation: encoderActivation,
   usualTargets: ENCODER_TARGETS,
   float32Layers: [],
 };

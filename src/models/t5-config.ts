@@ -16,6 +16,8 @@ export interface T5Config {
   readonly mlpSizes?: readonly number[];
   /** Each MLP's output has a bias, which stands for removed neurons, and stays where the MLP is gone. Our key: `mlp_bias`. */
   readonly mlpBias: boolean;
+  /** What each MLP's activation reads has a bias, which holds its thresholds. Our key: `mlp_input_bias`. */
+  readonly mlpInputBias: boolean;
   /** Of the encoder. */
   readonly numLayers: number;
   readonly numDecoderLayers: number;
@@ -76,18 +78,13 @@ export function parseT5Config(
   const buckets = whole("relative_attention_num_buckets", 32, 4, MOST_BUCKETS);
   const distance = whole("relative_attention_max_distance", 128, 1, MOST_BUCKETS);
   if (distance <= buckets / 2) problem("relative_attention_max_distance", `more than ${buckets / 2}`, distance);
-  const { mlp_sizes: mlpSizes, mlp_bias: mlpBias = false } = source;
-  if (mlpSizes !== undefined && !areSizes(mlpSizes, numLayers + numDecoderLayers))
-    problem("mlp_sizes", `a whole number ≥ 0 for each of ${numLayers} + ${numDecoderLayers} layers`, mlpSizes);
-  if (typeof mlpBias !== "boolean") problem("mlp_bias", "true or false", mlpBias);
   const config: T5Config = {
     modelType: "t5",
     vocabSize: whole("vocab_size"),
     hiddenSize: whole("d_model"),
     headDim: whole("d_kv", 64),
     intermediateSize: whole("d_ff"),
-    ...(mlpSizes === undefined ? {} : { mlpSizes: mlpSizes as readonly number[] }),
-    mlpBias: mlpBias === true,
+    ...ownMlpKeys(source, [numLayers, numDecoderLayers], problem),
     numLayers,
     numDecoderLayers,
     numHeads: whole("num_heads", 8),
@@ -105,6 +102,27 @@ export function parseT5Config(
   };
   if (issues.length > 0) throw new CheckpointError(file, issues);
   return config;
+}
+
+/** What our own keys say of the MLPs. */
+function ownMlpKeys(
+  source: Readonly<Record<string, unknown>>,
+  [encoder, decoder]: readonly [number, number],
+  problem: Problem,
+): Pick<T5Config, "mlpSizes" | "mlpBias" | "mlpInputBias"> {
+  const { mlp_sizes: mlpSizes } = source;
+  if (mlpSizes !== undefined && !areSizes(mlpSizes, encoder + decoder))
+    problem("mlp_sizes", `a whole number ≥ 0 for each of ${encoder} + ${decoder} layers`, mlpSizes);
+  const flag = (key: string) => {
+    const value = source[key] ?? false;
+    if (typeof value !== "boolean") problem(key, "true or false", value);
+    return value === true;
+  };
+  return {
+    ...(mlpSizes === undefined ? {} : { mlpSizes: mlpSizes as readonly number[] }),
+    mlpBias: flag("mlp_bias"),
+    mlpInputBias: flag("mlp_input_bias"),
+  };
 }
 
 /** Whether a value is a list of `count` sizes, zeros among them. */

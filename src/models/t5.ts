@@ -28,6 +28,11 @@ const FACTS: ModelFacts = {
   modelType: "t5",
   classPrefix: "T5",
   keys: { hiddenSize: "d_model", intermediateSize: "d_ff" },
+  // transformers writes what it derives from the first key beside it, and reads that
+  withActivation: ({ feed_forward_proj: before }, name) => ({
+    feed_forward_proj: String(before).startsWith("gated-") ? `gated-${name}` : name,
+    dense_act_fn: name,
+  }),
   usualTargets: { lora: ["q", "v"], ia3: { targets: ["k", "v", "wo"], feedforward: ["wo"] } },
   // see transformers `T5PreTrainedModel._keep_in_fp32_modules`
   float32Layers: ["wo"],
@@ -157,14 +162,14 @@ function biased(scope: Scope, mask: Value, bias: Value): Value {
 
 /** Without neurons only the bias is left, which stands for what the MLP gave. */
 function mlp(config: T5Config, scope: Scope, x: Value, neurons: number): Value {
-  const { hiddenSize, hiddenAct, isGated, mlpBias } = config;
+  const { hiddenSize, hiddenAct, isGated, mlpBias, mlpInputBias } = config;
   const site = scope.child("DenseReluDense");
   const out = site.child("wo");
   const biased = (y: Value) => out.at(() => add(y, out.parameter("bias", [hiddenSize], "linear")));
   if (neurons === 0) return mlpBias ? biased(x) : x;
   return sublayer(config, scope, x, "mlp", (normed) => {
-    const into = (name: string) => linear(site.child(name), normed, neurons, { bias: false });
-    const pre = into(isGated ? "wi_0" : "wi");
+    const into = (name: string, bias = false) => linear(site.child(name), normed, neurons, { bias });
+    const pre = into(isGated ? "wi_0" : "wi", mlpInputBias);
     const activated = site.at(() => activation(hiddenAct)(pre));
     const a = scope.hooks.activation?.(site, activated) ?? activated;
     const factor = isGated ? site.child("wi_1") : null;

@@ -44,6 +44,7 @@ export {
   sizeAtBudget,
   sizeOfShare,
 } from "./neurons/search.ts";
+export { combinedLayer, fitOutput, type SwapSums } from "./neurons/swap.ts";
 export { neuronSwitches, switchFeeds } from "./neurons/switches.ts";
 export { keepZeros } from "./weights/keep-zeros.ts";
 export { type PrunableWeight, prunableWeights } from "./weights/layers.ts";

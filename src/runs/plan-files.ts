@@ -2,22 +2,38 @@
 
 import { ConfigError, type ConfigIssue } from "../errors.ts";
 import { checkSums, jsonText, openSafetensors, parseJson, writeSafetensors } from "../hub/index.ts";
-import { type LayerPlan, type Plan, type PlanTarget, parsePlan, type StoredLayerPlan } from "../prune/index.ts";
-import { type Files, float32, joinPath, memoryWeights, parentFolder } from "../tensor/index.ts";
+import {
+  keptCount,
+  type LayerPlan,
+  type Plan,
+  type PlanTarget,
+  parsePlan,
+  type StoredLayerPlan,
+} from "../prune/index.ts";
+import { type Files, float32, joinPath, memoryWeights, parentFolder, type Tensor } from "../tensor/index.ts";
 
 /** What travels with a compressed model, so that its plan can be applied again. */
 export const PLAN_FILES = ["plan.json", "plan.safetensors"] as const;
 const [PLAN_FILE, MATRICES_FILE] = PLAN_FILES;
 
-/** Writes `plan.json` and, where outputs were fitted again, `plan.safetensors` with each as `SITE.out` `[D, kept]`. */
+/**
+ * Writes `plan.json` and, where outputs were fitted again or activations have thresholds, `plan.safetensors` with each layer's as
+ * `SITE.out` `[D, kept]` and `SITE.shift` `[kept]`.
+ */
 export async function writePlan(files: Files, folder: string, plan: Plan): Promise<void> {
-  const matrices = new Map(
-    plan.layers.flatMap(({ site, out, kept }) =>
-      out === undefined ? [] : [[nameOf(site), float32([out.length / kept!.length, kept!.length], out)] as const],
-    ),
-  );
-  if (matrices.size > 0) await files.write(joinPath(folder, MATRICES_FILE), writeSafetensors(memoryWeights(matrices)));
-  const layers = plan.layers.map(({ out, ...layer }) => (out === undefined ? layer : { ...layer, refitted: true }));
+  const tensors = new Map<string, Tensor>();
+  for (const layer of plan.layers) {
+    const { site, out, shift } = layer;
+    const kept = keptCount(layer);
+    if (out !== undefined) tensors.set(nameOf(site), float32([out.length / kept, kept], out));
+    if (shift !== undefined) tensors.set(shiftOf(site), float32([kept], shift));
+  }
+  if (tensors.size > 0) await files.write(joinPath(folder, MATRICES_FILE), writeSafetensors(memoryWeights(tensors)));
+  const layers = plan.layers.map(({ out, shift, ...layer }) => ({
+    ...layer,
+    ...(out === undefined ? {} : { refitted: true }),
+    ...(shift === undefined ? {} : { shifted: true }),
+  }));
   await files.write(joinPath(folder, PLAN_FILE), jsonText({ ...plan, layers }));
 }
 
@@ -32,8 +48,8 @@ export async function readPlan(files: Files, file: string, target: PlanTarget): 
   const json = parseJson(file, await files.readText(file));
   const plan = parsePlan(json, target, file);
   // an MLP that goes has no matrix, whatever was fitted before
-  const isFitted = ({ refitted, kept }: StoredLayerPlan) => refitted === true && kept?.length !== 0;
-  if (!plan.layers.some(isFitted)) return plan;
+  const parts = plan.layers.map((layer) => storedParts(layer, target.hiddenSize));
+  if (parts.every(({ size }) => size === 0)) return plan;
   const matrices = joinPath(parentFolder(file), MATRICES_FILE);
   if ((await files.stat(matrices)) === null)
     throw new ConfigError([{ path: file, expected: `${MATRICES_FILE} beside it`, got: "nothing" }], {
@@ -42,16 +58,18 @@ export async function readPlan(files: Files, file: string, target: PlanTarget): 
   const stored = await openSafetensors(files, matrices);
   const issues: ConfigIssue[] = [];
   const layers = await Promise.all(
-    plan.layers.map(async (stated): Promise<LayerPlan> => {
-      const { refitted: _, ...layer } = stated;
-      if (!isFitted(stated)) return layer;
-      const shape = [target.hiddenSize, layer.kept?.length ?? layer.neurons];
-      const found = stored.get(nameOf(layer.site));
-      if (found !== undefined && found.shape.join() === shape.join())
-        return { ...layer, out: (await found.read()).data as Float32Array };
-      const got = found === undefined ? "nothing" : `[${found.shape.join(", ")}]`;
-      issues.push({ path: `${matrices}.${nameOf(layer.site)}`, expected: `[${shape.join(", ")}]`, got });
-      return layer;
+    plan.layers.map(async ({ refitted: _refitted, shifted: _shifted, ...layer }, i): Promise<LayerPlan> => {
+      const read: Record<string, Float32Array> = {};
+      for (const [part, { name, shape }] of parts[i]!) {
+        const found = stored.get(name);
+        if (found !== undefined && found.shape.join() === shape.join())
+          read[part] = (await found.read()).data as Float32Array;
+        else {
+          const got = found === undefined ? "nothing" : `[${found.shape.join(", ")}]`;
+          issues.push({ path: `${matrices}.${name}`, expected: `[${shape.join(", ")}]`, got });
+        }
+      }
+      return { ...layer, ...read };
     }),
   );
   if (issues.length > 0) throw new ConfigError(issues);
@@ -59,3 +77,13 @@ export async function readPlan(files: Files, file: string, target: PlanTarget): 
 }
 
 const nameOf = (site: string) => `${site}.out`;
+const shiftOf = (site: string) => `${site}.shift`;
+
+/** What lies beside a layer's JSON, by the plan's key of it. */
+function storedParts(layer: StoredLayerPlan, hiddenSize: number) {
+  const kept = keptCount(layer);
+  const parts = new Map<"out" | "shift", { readonly name: string; readonly shape: readonly number[] }>();
+  if (layer.refitted === true && kept > 0) parts.set("out", { name: nameOf(layer.site), shape: [hiddenSize, kept] });
+  if (layer.shifted === true && kept > 0) parts.set("shift", { name: shiftOf(layer.site), shape: [kept] });
+  return parts;
+}

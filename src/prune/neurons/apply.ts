@@ -34,7 +34,8 @@ function isBehind(name: string, { sublayer }: MlpSite): boolean {
 }
 
 /**
- * The model with the plan's neurons and MLPs gone and its gates folded. Weights are computed when they are read.
+ * The model with the plan's neurons and MLPs gone, its gates folded and, where it has one, its activation in place of the old one. Weights
+ * are computed when they are read.
  *
  * A constant goes into the output's bias, or where no MLP is left into the bias of the norm before it. A T5 has neither: it is
  * given a bias of the output, also where no MLP is left (`mlp_bias` of its config). An adapter behind an MLP that goes, goes with it.
@@ -44,6 +45,7 @@ export function applyPlan(
   { config, weights, beside }: PlainModel,
   sites: readonly MlpSite[],
   layers: readonly LayerPlan[],
+  activation?: string,
 ): PlainModel {
   const reduced = new Map(weights);
   const issues: ConfigIssue[] = [];
@@ -60,10 +62,29 @@ export function applyPlan(
       if (!reduced.has(name)) reduced.set(name, made(new Float32Array(hiddenSizeOf(config))));
     }
   }
-  const plain = { config: reducedConfig(config, layers, hasBiases), weights: reduced };
+  const hasShifts = config["mlp_input_bias"] === true || fillShifts(reduced, sites, layers);
+  const named =
+    activation === undefined ? config : { ...config, ...factsOf(config).withActivation(config, activation) };
+  const changes = { ...(hasBiases ? { mlp_bias: true } : {}), ...(hasShifts ? { mlp_input_bias: true } : {}) };
+  const plain = { config: reducedConfig(named as JsonObject, layers, changes), weights: reduced };
   if (beside === undefined) return plain;
   const tensors = new Map([...beside.tensors].filter(([name]) => reduced.has(name)));
   return { ...plain, beside: { ...beside, tensors } };
+}
+
+/**
+ * Gives what every activation reads a bias, where a plan's thresholds gave one to some layers of a model that has none; whether it did.
+ * The biases that are left are zeros.
+ */
+function fillShifts(weights: Map<string, Weight>, sites: readonly MlpSite[], layers: readonly LayerPlan[]): boolean {
+  const without = sites.filter(({ into }) => !weights.has(`${into[0]}.bias`));
+  const isShifted = layers.some(({ shift }, i) => shift !== undefined && !sites[i]!.isPostNorm);
+  if (!isShifted) return false;
+  for (const { into } of without) {
+    const rows = weights.get(`${into[0]}.weight`)?.shape[0];
+    if (rows !== undefined) weights.set(`${into[0]}.bias`, made(new Float32Array(rows)));
+  }
+  return true;
 }
 
 function reduceLayer(weights: Map<string, Weight>, site: MlpSite, layer: LayerPlan): ConfigIssue[] {
@@ -90,6 +111,7 @@ function reduceLayer(weights: Map<string, Weight>, site: MlpSite, layer: LayerPl
       );
     }
   }
+  if (layer.shift !== undefined) shiftBias(weights, `${site.into[0]}.bias`, layer.shift);
   const { out } = layer;
   if (out !== undefined) {
     const shape = [out.length / keptCount(layer), keptCount(layer)];
@@ -115,6 +137,17 @@ function reduceLayer(weights: Map<string, Weight>, site: MlpSite, layer: LayerPl
       (data) => data.map((b, d) => gate * b + (constant?.[d] ?? 0)),
     );
   return [];
+}
+
+/** Subtracts thresholds from a bias, which is made where there is none. */
+function shiftBias(weights: Map<string, Weight>, name: string, shift: Float32Array): void {
+  if (!weights.has(name)) weights.set(name, made(new Float32Array(shift.length)));
+  replace(
+    weights,
+    name,
+    (shape) => shape,
+    (data) => data.map((bias, f) => bias - shift[f]!),
+  );
 }
 
 function removeMlp(
@@ -180,7 +213,7 @@ function replace(
 }
 
 /** The size of all MLPs where one is left, our key `mlp_sizes` where layers differ. */
-function reducedConfig(config: JsonObject, layers: readonly LayerPlan[], hasBiases: boolean): JsonObject {
+function reducedConfig(config: JsonObject, layers: readonly LayerPlan[], changes: JsonObject): JsonObject {
   const sizes = layers.map(keptCount);
   const { mlp_sizes: _, mlp_bias: _old, ...rest } = config;
   const isUniform = sizes.every((size) => size === sizes[0]);
@@ -188,6 +221,6 @@ function reducedConfig(config: JsonObject, layers: readonly LayerPlan[], hasBias
     ...rest,
     [factsOf(config).keys.intermediateSize]: Math.max(...sizes),
     ...(isUniform ? {} : { mlp_sizes: sizes }),
-    ...(hasBiases ? { mlp_bias: true } : {}),
+    ...changes,
   };
 }

@@ -20,10 +20,15 @@ export interface LayerPlan {
   readonly threshold: number | null;
   /** `W_kept` `[D, kept]` fitted again to give what all neurons gave; absent: its columns as they were. */
   readonly out?: Float32Array;
+  /** Subtracted from the bias of what the activation reads, `[kept]`: the thresholds of another activation; absent: nothing. */
+  readonly shift?: Float32Array;
 }
 
-/** A layer as plan.json has it: whether there is an `out`, which lies beside it. */
-export type StoredLayerPlan = Omit<LayerPlan, "out"> & { readonly refitted?: boolean };
+/** A layer as plan.json has it: whether there is an `out` and a `shift`, which lie beside it. */
+export type StoredLayerPlan = Omit<LayerPlan, "out" | "shift"> & {
+  readonly refitted?: boolean;
+  readonly shifted?: boolean;
+};
 
 /** How outputs differ from the model before: not beyond float rounding, or by a stated change in score. */
 export type Exactness = "exact" | "calibrated";
@@ -39,6 +44,8 @@ export interface Plan {
   /** Null: the base alone. */
   readonly adapter: { readonly fingerprint: string } | null;
   readonly layers: readonly LayerPlan[];
+  /** The activation of all MLPs, by transformers' name, where it is another than the base's. */
+  readonly activation?: string;
   readonly quantization: WeightQuantization;
   readonly exactness: Exactness;
   /** The rule and its numbers, for people and reports. */
@@ -63,12 +70,14 @@ const LAYER = z.strictObject({
   constant: z.array(finite).nullable(),
   threshold: z.number().min(0).nullable(),
   refitted: z.boolean().optional(),
+  shifted: z.boolean().optional(),
 });
 const PLAN = z.strictObject({
   schema: z.literal(1),
   base: z.strictObject({ model: z.string(), fingerprint: z.string().min(1) }),
   adapter: z.strictObject({ fingerprint: z.string().min(1) }).nullable(),
   layers: z.array(LAYER).min(1),
+  activation: z.string().min(1).optional(),
   quantization: z.enum(QUANTIZATIONS),
   exactness: z.enum(["exact", "calibrated"]),
   chosen: z.record(z.string(), z.unknown()),

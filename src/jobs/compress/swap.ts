@@ -1,0 +1,117 @@
+// A ReLU in place of every MLP's activation, without training: each output matrix is fitted again, layer after layer, to what the model gave before.
+import { ConfigError, type ConfigIssue } from "../../errors.ts";
+import { scoreDrop } from "../../evaluate/index.ts";
+import type { MergedModel } from "../../load/index.ts";
+import { anyModel } from "../../models/index.ts";
+import { applyPlan, type LayerPlan, unchanged } from "../../prune/index.ts";
+import type { Backend } from "../../runtime/index.ts";
+import type { CompressData } from "./data.ts";
+import { mlpData } from "./mlp-data.ts";
+import { swappedLayer } from "./mlp-fit.ts";
+import { statedScores } from "./scoring.ts";
+
+/** What is asked of a swap: a share of activations that may be non-zero, a drop in score, or nothing but the ReLU. */
+export interface ActivationRequest {
+  readonly name: "relu";
+  readonly density: number | null;
+  readonly scoreBudget: number | null;
+}
+
+/** The layers of a model with its new activation. */
+export interface Swap {
+  readonly layers: readonly LayerPlan[];
+  /** Mean over layers of the share of non-zero activations on the calibration tokens. */
+  readonly density: number;
+  /** Score lost on the search's examples, with one standard error; null where it was not asked for. */
+  readonly searchLost: number | null;
+}
+
+export interface SwapContext {
+  readonly frozen: MergedModel;
+  readonly data: CompressData;
+  readonly backend: Backend;
+  readonly signal: AbortSignal | undefined;
+}
+
+/** Densities that a search under a budget of score tries in turn, as shares of what the ReLU alone leaves. */
+const TRIED = [0.5, 0.25, 0.15, 0.1, 0.05, 0.025] as const;
+
+/** @throws {ConfigError} naming what of a model has no place for another activation. */
+export function checkSwap({ opened: { base, method }, beside }: MergedModel): void {
+  const issues: ConfigIssue[] = [];
+  const refuse = (expected: string, got: string) => issues.push({ path: "--activation", expected, got });
+  if (base.quantization !== null) refuse("a base in float", `${base.name} in ${base.quantization.format}`);
+  if (base.pruning !== null) refuse("a base without zeros to keep, which a fit would fill", base.name);
+  if (beside !== undefined) refuse("a method that can be merged", method.settings.kind);
+  if (issues.length > 0) throw new ConfigError(issues);
+}
+
+/** Swaps as it was asked for; yields a line for each layer and candidate. Errors as `Backend.compile`. */
+export async function* swapActivation(
+  context: SwapContext,
+  { name, density, scoreBudget }: ActivationRequest,
+): AsyncGenerator<string, Swap> {
+  if (scoreBudget === null) return yield* swapTo(context, name, density);
+  const natural = yield* measuredSwap(context, name, null);
+  if (natural.searchLost! > scoreBudget) return natural;
+  let best = natural;
+  for (const share of TRIED) {
+    const tried = yield* measuredSwap(context, name, share * natural.density);
+    if (tried.searchLost! > scoreBudget) break;
+    best = tried;
+  }
+  return best;
+}
+
+async function* measuredSwap(context: SwapContext, name: string, density: number | null): AsyncGenerator<string, Swap> {
+  const { frozen, data, backend } = context;
+  const swap = yield* swapTo(context, name, density);
+  const swapped = applyPlan(frozen, frozen.model.mlps, swap.layers, name);
+  const { before, after } = await statedScores(backend, frozen, swapped, { ...data, heldOut: data.search });
+  const { lost, standardError } = scoreDrop(before, after);
+  const searchLost = lost + standardError;
+  const points = (100 * searchLost).toFixed(2);
+  yield `${(100 * swap.density).toFixed(1)} % of the activations: ${points} points may be lost on the search's examples`;
+  return { ...swap, searchLost };
+}
+
+async function* swapTo(context: SwapContext, name: string, density: number | null): AsyncGenerator<string, Swap> {
+  const { frozen, data, backend, signal } = context;
+  const sites = frozen.model.mlps;
+  const layers = [...unchanged(sites)];
+  const texts = { head: data.head, examples: data.calibration };
+  const active: number[] = [];
+  for (const [i, site] of sites.entries()) {
+    signal?.throwIfAborted();
+    if (site.neurons === 0) continue;
+    const changed = applyPlan(frozen, sites, layers, name);
+    const of = await mlpData(backend, { unchanged: frozen, changed }, site, texts);
+    const swapped = await swappedLayer(backend, frozen, site, of, density);
+    layers[i] = swapped.plan;
+    active.push(swapped.active);
+    yield `${site.activation}: ${(100 * swapped.active).toFixed(1)} % of its activations are not zero`;
+  }
+  return { layers, density: active.reduce((sum, of) => sum + of, 0) / active.length, searchLost: null };
+}
+
+/** What a plan says of how a swap was chosen, beside the rule that removed neurons of what it left; `silent` removed what says nothing. */
+export function swapChosen(
+  { name, density: asked, scoreBudget }: ActivationRequest,
+  { density, searchLost }: Swap,
+  { rule, ...chosen }: Readonly<Record<string, unknown>>,
+): Record<string, unknown> {
+  return {
+    ...chosen,
+    rule: rule === "silent" ? "activation" : rule,
+    activation: name,
+    ...(asked === null ? {} : { densityBudget: asked }),
+    ...(scoreBudget === null ? {} : { budget: scoreBudget, searchLost }),
+    calibrationDensity: density,
+  };
+}
+
+/** The model with its new activation, as every later step takes it. */
+export function swappedModel(frozen: MergedModel, { layers }: Swap, name: string): MergedModel {
+  const { config, weights } = applyPlan(frozen, frozen.model.mlps, layers, name);
+  return { ...frozen, config, weights, model: anyModel(config, undefined, weights) };
+}
