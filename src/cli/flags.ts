@@ -167,6 +167,17 @@ export const COMPRESS_FLAGS: readonly Flag[] = [
   more({ name: "count", value: "N", help: "Remove the MLPs of N layers, those first that matter least." }),
   more({ name: "plan", value: "FILE", completes: "path", help: "Apply a plan that was made before." }),
   more({
+    name: "activation",
+    value: "relu",
+    suggested: ["relu"],
+    help: "Put this activation in place of every MLP's own, without training: output matrices are fitted again. With --score-budget, activations become zero up to that loss of score.",
+  }),
+  more({
+    name: "density-budget",
+    value: "X",
+    help: "With --activation, leave this share of the activations non-zero: 0.05.",
+  }),
+  more({
     name: "calibration-examples",
     value: "N",
     help: "Take statistics from this many training examples.",

@@ -17,8 +17,9 @@ export {
   pairedOverSeeds,
   type ScoreInterval,
 } from "./compare/comparison.ts";
-export { type CompressEvent, compressRun } from "./compress/compress.ts";
+export { compressRun } from "./compress/compress.ts";
 export type { CompressData } from "./compress/data.ts";
+export type { CompressEvent } from "./compress/event.ts";
 export { COMPRESS_KEYS, type CompressOptions, compressOptions, type LayerName } from "./compress/options.ts";
 export { evaluateRun, type Profile, profileRun } from "./evaluate/evaluate.ts";
 export {

@@ -40,6 +40,12 @@ export interface BudgetOutcome {
   readonly interval?: { readonly low: number; readonly high: number };
 }
 
+/** An activation and how many of its values are not zero, as shares by stack. */
+export interface ActivationDensity {
+  readonly name: string;
+  readonly density: { readonly encoder: number; readonly decoder?: number };
+}
+
 /** The JSON of `deft compress --json`, and `compression.json` beside the model. */
 export interface Compression {
   readonly schema: 1;
@@ -59,6 +65,8 @@ export interface Compression {
     readonly keepActive: number | null;
   };
   readonly quantization: Plan["quantization"];
+  /** Another activation of all MLPs, where there is one: names as transformers has them, and shares of exact non-zeros on the stated examples, by stack. */
+  readonly activation?: { readonly before: ActivationDensity; readonly after: ActivationDensity };
   readonly chosen: Plan["chosen"];
   readonly before: ModelSize & { readonly metrics: Readonly<Record<string, number>> };
   readonly after: ModelSize & { readonly metrics: Readonly<Record<string, number>> };

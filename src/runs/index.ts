@@ -1,6 +1,7 @@
 // The files of a run: what is written while it runs and read back by every later job.
 // Takes records and events, gives files, and the other way round. Never: opens a model.
 export {
+  type ActivationDensity,
   type BudgetOutcome,
   type Candidate,
   COMPRESSION_FILE,

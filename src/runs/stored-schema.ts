@@ -52,6 +52,11 @@ export const RUN_RECORD = z.looseObject({
 
 const SIZE = z.looseObject({ neurons: z.number(), mlps: z.number(), parameters: z.number(), metrics: numbers });
 
+const ACTIVATION = z.looseObject({
+  name: text,
+  density: z.looseObject({ encoder: z.number(), decoder: z.number().optional() }),
+});
+
 /** `compression.json`. */
 export const COMPRESSION_RECORD = z.looseObject({
   createdAt: text,
@@ -63,6 +68,7 @@ export const COMPRESSION_RECORD = z.looseObject({
   before: SIZE,
   after: SIZE,
   quantized: numbers.optional(),
+  activation: z.looseObject({ before: ACTIVATION, after: ACTIVATION }).optional(),
   layers: z.array(z.looseObject({ site: text, kept: z.number(), of: z.number() })),
   metricName: text,
   stated: z.looseObject({ split: text, examples: z.number() }),

@@ -4,6 +4,7 @@ import { ConfigError, type ConfigIssue } from "../../errors.ts";
 import type { Compensation, WeightQuantization } from "../../prune/index.ts";
 import { DEPLOYED_FORMS, weightForm } from "../../settings/index.ts";
 import { RECOVERY_METHODS, type RecoveryRequest } from "./recovery.ts";
+import type { ActivationRequest } from "./swap.ts";
 
 /** A layer: its number, or where a model has two stacks the stack and the number there. */
 export type LayerName = number | `encoder.${number}` | `decoder.${number}`;
@@ -45,6 +46,8 @@ export interface CompressOptions {
   readonly recovery: RecoveryRequest | null;
   /** Score that decoding by the rows of active neurons may cost, a fraction; null: whole matrices. */
   readonly decodingBudget: number | null;
+  /** Another activation of all MLPs, before anything is removed; null: their own. */
+  readonly activation: ActivationRequest | null;
 }
 
 const text = z.string().min(1);
@@ -85,6 +88,8 @@ const SHAPE = {
   "recovery-rate": z.number().positive(),
   "recovery-distillation": z.number().min(0).max(1),
   "decoding-budget": z.number().min(0).max(100),
+  activation: z.enum(["relu"]),
+  "density-budget": z.number().gt(0).lt(1),
 };
 const EXPECTED: Readonly<Record<keyof typeof SHAPE, string>> = {
   output: "a folder for the compressed model",
@@ -105,6 +110,8 @@ const EXPECTED: Readonly<Record<keyof typeof SHAPE, string>> = {
   "recovery-rate": "a learning rate above 0",
   "recovery-distillation": "the dense model's share of the loss, from 0 to 1",
   "decoding-budget": "points from 0 to 100 (1 means 0.01)",
+  activation: "relu",
+  "density-budget": "a share of activations above 0 and below 1, such as 0.05",
 };
 
 function isLayerPath(value: unknown): boolean {
@@ -135,7 +142,7 @@ export function compressOptions(flags: Readonly<Record<string, unknown>>): Compr
       expected: "at least one example to take statistics from",
       got: String(given["calibration-examples"]),
     });
-  if (parsed.success) issues.push(...exclusive(given), ...unrecovered(given));
+  if (parsed.success) issues.push(...exclusive(given), ...unrecovered(given), ...swapIssues(given));
   if (issues.length > 0) throw new ConfigError(issues, { hint: "`deft compress --help` lists every rule." });
   return {
     output: given.output!,
@@ -145,6 +152,7 @@ export function compressOptions(flags: Readonly<Record<string, unknown>>): Compr
     calibrationExamples: given["calibration-examples"] ?? null,
     recovery: recoveryOf(given),
     decodingBudget: given["decoding-budget"] === undefined ? null : given["decoding-budget"] / 100,
+    activation: activationOf(given),
   };
 }
 
@@ -157,7 +165,12 @@ function exclusive(given: Given): ConfigIssue[] {
     return [
       { path: "--keep-scope", expected: "--keep-neurons, without which it means nothing", got: "no --keep-neurons" },
     ];
-  const alone = [...ALONE.filter((key) => given[key] !== undefined), ...(isShared ? ["keep-scope global"] : [])];
+  // the budget of score of a swap is no rule of removal
+  const isRule = (key: (typeof ALONE)[number]) => key !== "score-budget" || given.activation === undefined;
+  const alone = [
+    ...ALONE.filter((key) => given[key] !== undefined && isRule(key)),
+    ...(isShared ? ["keep-scope global"] : []),
+  ];
   const others = EXPLICIT.filter((key) => given[key] !== undefined && !(isShared && key === "keep-neurons"));
   if (alone.length === 0 || alone.length + others.length === 1) return [];
   const got = [...alone, ...others].map((key) => `--${key}`).join(" and ");
@@ -187,9 +200,32 @@ function recoveryOf(given: Given): RecoveryRequest | null {
   };
 }
 
+/** A budget of score is the swap's where there is one, and no rule of removal. */
+function activationOf(given: Given): ActivationRequest | null {
+  if (given.activation === undefined) return null;
+  const { "score-budget": score } = given;
+  const scoreBudget = score === undefined ? null : score / 100;
+  return { name: given.activation, density: given["density-budget"] ?? null, scoreBudget };
+}
+
+/** What is said of another activation, where there is none or where it does not go together. */
+function swapIssues(given: Given): ConfigIssue[] {
+  const { activation, "density-budget": density, "score-budget": score } = given;
+  if (activation === undefined && density !== undefined)
+    return [{ path: "--density-budget", expected: "--activation relu, whose zeros it counts", got: "no --activation" }];
+  if (activation === undefined) return [];
+  const issues: ConfigIssue[] = [];
+  if (density !== undefined && score !== undefined)
+    issues.push({ path: "--density-budget", expected: "no --score-budget beside it", got: "both" });
+  if (given.plan !== undefined)
+    issues.push({ path: "--plan", expected: "no --activation beside it, as a plan has its own", got: "both" });
+  return issues;
+}
+
 function ruleOf(given: Given): CompressRule {
   if (given.plan !== undefined) return { kind: "plan", file: given.plan };
-  if (given["score-budget"] !== undefined) return { kind: "score", budget: given["score-budget"] / 100 };
+  if (given["score-budget"] !== undefined && given.activation === undefined)
+    return { kind: "score", budget: given["score-budget"] / 100 };
   if (given["latency-budget"] !== undefined) return { kind: "latency", budget: given["latency-budget"] };
   if (given["keep-scope"] === "global") return { kind: "neurons", budget: given["keep-neurons"]! };
   if (EXPLICIT.every((key) => given[key] === undefined)) return { kind: "silent" };

@@ -13,6 +13,7 @@ import { calibrateActivations, staticRanges } from "./calibrate.ts";
 import type { CompressData } from "./data.ts";
 import { openLatency } from "./latency-budget.ts";
 import type { CompressOptions } from "./options.ts";
+import { densityOn } from "./scoring.ts";
 import { openWriting, plainWriting } from "./writing.ts";
 
 /** What was decided about decoding by rows. */
@@ -58,6 +59,19 @@ export async function quantizedMetrics(backend: Backend, quantizing: Quantizing)
   }
 }
 
+/** Another activation, and how dense activations were and are on examples that no choice has seen: exact non-zeros, by stack. */
+export async function activationFacts(
+  backend: Backend,
+  { frozen, smaller, data, name }: Pick<Quantizing, "frozen" | "smaller" | "data"> & { readonly name: string },
+): Promise<NonNullable<Compression["activation"]>> {
+  const of = async (model: PlainModel) => {
+    const { encoder, decoder } = await densityOn(backend, model, data.head, data.heldOut);
+    return { encoder: encoder.exact, ...(decoder === undefined ? {} : { decoder: decoder.exact }) };
+  };
+  const before = { name: frozen.model.config.hiddenAct, density: await of(frozen) };
+  return { before, after: { name, density: await of(smaller) } };
+}
+
 /** Neurons, MLPs and parameters of a model that the plan of its layers describes. */
 export function modelSize({ weights }: PlainModel, layers: readonly LayerPlan[]): ModelSize {
   const sizes = layers.map(keptCount);
@@ -85,15 +99,15 @@ export async function statedLatency(
 
 /** Whether the budget holds on the examples that no choice has seen; null without one. */
 export function budgetOutcome(
-  { rule }: CompressOptions,
+  { rule, activation }: CompressOptions,
   latency: number | null,
   before: TaskScore,
   after: TaskScore,
 ): BudgetOutcome | null {
-  if (rule.kind === "score") {
+  const asked = rule.kind === "score" ? rule.budget : (activation?.scoreBudget ?? null);
+  if (asked !== null) {
     const { lost, low, high } = scoreDrop(before, after);
-    const met = lost <= rule.budget + 1e-12;
-    return { kind: "score", asked: rule.budget, reached: lost, met, interval: { low, high } };
+    return { kind: "score", asked, reached: lost, met: lost <= asked + 1e-12, interval: { low, high } };
   }
   if (rule.kind !== "latency" || latency === null) return null;
   return { kind: "latency", asked: rule.budget, reached: latency, met: latency <= rule.budget };

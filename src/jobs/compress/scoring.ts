@@ -1,10 +1,11 @@
 // Scoring without rebuilding: one program whose neurons are switched by what it is fed, and plain models beside it.
 
 import type { EncodedExamples } from "../../data/index.ts";
+import type { DensityReport } from "../../density/index.ts";
 import { divergenceOf, logitRows, logitsOf, scoreLogits, scoringBatches } from "../../evaluate/index.ts";
 import { openScorer, requireFinite, type SparseMlpPlan } from "../../infer/index.ts";
 import { compilePlain, type MergedModel } from "../../load/index.ts";
-import type { MlpSite } from "../../models/index.ts";
+import { anyModel, type MlpSite } from "../../models/index.ts";
 import { compose, none } from "../../nn/index.ts";
 import { untrained } from "../../peft/index.ts";
 import {
@@ -21,8 +22,9 @@ import {
 } from "../../prune/index.ts";
 import type { Backend } from "../../runtime/index.ts";
 import { SCORING_BATCH } from "../../settings/index.ts";
-import { buildTaskGraph, type TaskScore } from "../../tasks/index.ts";
+import { buildTaskGraph, type HeadKind, type TaskScore } from "../../tasks/index.ts";
 import type { CompressData } from "./data.ts";
+import { exampleCount } from "./examples.ts";
 import { openDivergence, openWriting, plainWriting, writtenDifference } from "./writing.ts";
 
 /**
@@ -169,6 +171,23 @@ export async function statedScores(
     after: scoreLogits(second, stated, data),
     logitsDifference: first.reduce((most, value, i) => Math.max(most, Math.abs(value - second[i]!)), 0),
   };
+}
+
+/** How often a plain model's activations are zero on `examples`; a decoder's while it is told what to write. Errors as `Backend.compile`. */
+export async function densityOn(
+  backend: Backend,
+  { config, weights }: PlainModel,
+  head: HeadKind,
+  examples: EncodedExamples,
+): Promise<DensityReport> {
+  const model = anyModel(config, undefined, weights);
+  const scorer = await openScorer({ model, method: untrained(), head, weights, backend, density: true });
+  try {
+    const scored = scoringBatches(examples, head, "longest", SCORING_BATCH);
+    return (await scorer.score(new Map(), scored, exampleCount(examples))).density!;
+  } finally {
+    await scorer.dispose();
+  }
 }
 
 /** Reads what the rules need of each MLP. */

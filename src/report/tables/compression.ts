@@ -2,7 +2,7 @@
 import type { DensityReport, LayerDensity } from "../../density/index.ts";
 import { densityBy, HEADLINE_DEFINITION } from "../../density/index.ts";
 import type { CompressEvent } from "../../jobs/index.ts";
-import type { Compression } from "../../runs/index.ts";
+import type { ActivationDensity, Compression } from "../../runs/index.ts";
 import { type CompressionReport, layerNames, measuredImportance, scoredCandidates } from "../candidates.ts";
 import { ranksOf } from "../figures/pareto.ts";
 import {
@@ -46,6 +46,7 @@ export function compressionTable({ before, after, metricName, layers }: Compress
 export function compressionNotes(compression: Compression): string[] {
   const { exactness, stated, calibration, logitsDifference, budget, layers, quantized, metricName, beside, decoding } =
     compression;
+  const { activation } = compression;
   const names = layerNames(layers);
   const kept = layers
     .map(({ kept: left, of }, layer) => {
@@ -59,6 +60,7 @@ export function compressionNotes(compression: Compression): string[] {
     exactness === "exact"
       ? `Exact: the same function; largest difference of a logit ${logitsDifference.toExponential(1)}.`
       : `Calibrated: logits differ by up to ${logitsDifference.toPrecision(2)}.`,
+    ...(activation === undefined ? [] : [activationSentence(activation)]),
     ...(quantized === undefined
       ? []
       : [`In ${compression.quantization}: ${metricLabel(metricName)} ${score(metricName, quantized[metricName]!)}.`]),
@@ -67,6 +69,12 @@ export function compressionNotes(compression: Compression): string[] {
     ...(budget === null ? [] : [budgetSentence(budget)]),
     ...partsSentence(compression),
   ];
+}
+
+function activationSentence({ before, after }: NonNullable<Compression["activation"]>): string {
+  const share = ({ density: { encoder, decoder } }: ActivationDensity) =>
+    decoder === undefined ? percent(encoder) : `${percent(encoder)} (encoder) and ${percent(decoder)} (decoder)`;
+  return `Activation ${after.name} in place of ${before.name}: ${share(after)} of the activations are not zero, ${share(before)} before.`;
 }
 
 function decodingSentence({ gathered, of, lost, keepActive }: NonNullable<Compression["decoding"]>): string {
