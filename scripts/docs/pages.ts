@@ -68,6 +68,7 @@ export const GROUPS: readonly PageGroup[] = [
       "distillation",
       "class-weights",
       "quantisation",
+      "parquet-report",
     ),
   },
   {

@@ -1,15 +1,22 @@
 // The hub's HTTP endpoints: what a repository holds, what a file is, and its bytes from any offset.
 // Endpoints as huggingface_hub 2.4.0 `file_download.py` uses them.
-import { DeftError, FileError } from "../errors.ts";
+import { createHash } from "node:crypto";
+import { FileError, shownValue } from "../errors.ts";
+import { parseBoundedJson } from "../tensor/index.ts";
 import { joinBytes } from "./bytes.ts";
-import { blobName, type HubSettings } from "./hub.ts";
-
-/** The model that is asked for, and the hub that is asked. */
-export interface HubTarget extends HubSettings {
-  readonly id: string;
-  /** What to say of a local folder of that name, when the hub has no such model. */
-  readonly localHint: string;
-}
+import { blobName, hasDigest } from "./hub.ts";
+import {
+  explained,
+  followed,
+  HOPS,
+  type HubTarget,
+  NOT_A_HUB,
+  nextPlace,
+  request,
+  tooManyRedirects,
+  withinTime,
+} from "./hub-request.ts";
+import { isJsonObject } from "./json-file.ts";
 
 /** A repository at one commit. */
 export interface Repository {
@@ -20,6 +27,8 @@ export interface Repository {
 /** What the hub says about a file before it is fetched. */
 export interface RemoteFile {
   readonly url: string;
+  readonly etag: string;
+  /** What the cache calls it: its etag, where that is a digest of the content. */
   readonly blob: string;
   readonly sizeBytes: number | null;
 }
@@ -31,17 +40,14 @@ export interface RemoteBytes {
   readonly chunks: AsyncIterable<Uint8Array>;
 }
 
-const ANSWER_MS = 30_000;
-const HOPS = 5;
-
 /**
  * The commit and the files of `id` at `revision`.
- * @throws {FileError} when there is no connection, no such model or revision, or no permission.
+ * @throws {FileError} when there is no connection, no such model or revision, or no permission, or when the answer is no list.
  */
 export async function repository(target: HubTarget, revision: string): Promise<Repository> {
   // loaded here: a local folder or a cached model does not need it
   const { modelInfo } = await import("@huggingface/hub");
-  const info = await explained(target, () =>
+  const { sha, filePaths } = await explained(target, () =>
     modelInfo({
       name: target.id,
       revision,
@@ -49,45 +55,63 @@ export async function repository(target: HubTarget, revision: string): Promise<R
       additionalFields: ["filePaths", "sha"],
       // its own check wants tokens to begin with `hf_`, which other endpoints' need not
       fetch: async (input, init) =>
-        boundedAnswer(target, await request(target, input instanceof Request ? input.url : input, init ?? {})),
+        listing(target, await followed(target, input instanceof Request ? input.url : String(input), init ?? {})),
     }),
   );
-  const { sha, filePaths } = info;
-  if (typeof sha !== "string" || !/^\w{1,64}$/.test(sha) || !Array.isArray(filePaths)) {
-    throw new FileError(target.id, `expected a commit and a list of files from ${target.endpoint}, got neither`, {
-      hint: "The server is not a Hugging Face hub; check HF_ENDPOINT.",
-    });
-  }
-  return { commit: sha, files: filePaths };
+  return { commit: sha!, files: filePaths };
 }
 
-/** What a list of a repository's files may take, unpacked. */
+/** What a list of a repository's files may take, unpacked, and how many times the wait for an answer it may come in. */
 const MOST_ANSWER_BYTES = 2 ** 25;
+const LISTING_WAITS = 4;
 
-/** An answer whose body has been read, however it was packed, as far as a real one goes. @throws {FileError} beyond that. */
-async function boundedAnswer({ id, endpoint }: HubTarget, response: Response): Promise<Response> {
+/** An answer with a commit and a list of files. @throws {FileError} when it holds something else, or does not end where a real one does. */
+async function listing(target: HubTarget, response: Response): Promise<Response> {
+  const { id, endpoint } = target;
+  const refused = (got: string) =>
+    new FileError(id, `expected a list of files from ${endpoint}, got ${got}`, { hint: NOT_A_HUB });
+  const text = new TextDecoder().decode(await boundedBody(target, response, refused));
+  let json: unknown;
+  try {
+    json = parseBoundedJson(text);
+  } catch {
+    throw refused(`what is not JSON: ${shownValue(text)}`);
+  }
+  const { sha, siblings } = isJsonObject(json) ? json : {};
+  if (typeof sha !== "string" || !/^\w{1,64}$/.test(sha)) throw refused(`the commit ${shownValue(sha)}`);
+  if (!Array.isArray(siblings)) throw refused(shownValue(siblings));
+  const wrong = siblings.findIndex((one) => !isJsonObject(one) || typeof one.rfilename !== "string");
+  if (wrong >= 0) throw refused(`${shownValue(siblings[wrong])} at ${wrong}`);
+  return Response.json({ sha, siblings });
+}
+
+/** The body of an answer, however it was packed, as far as a real one goes. */
+async function boundedBody(
+  target: HubTarget,
+  response: Response,
+  refused: (got: string) => FileError,
+): Promise<Uint8Array> {
   const chunks: Uint8Array[] = [];
-  let size = 0;
+  const until = performance.now() + LISTING_WAITS * target.answerMs;
   const reader = response.body?.getReader();
-  for (;;) {
-    const step = reader === undefined ? { done: true as const } : await withinTime(reader.read());
-    if (step.done) break;
+  for (let size = 0; ; ) {
+    const step = reader === undefined ? { done: true as const } : await withinTime(target, reader.read());
+    if (step.done) return joinBytes(chunks);
     size += step.value.length;
     chunks.push(step.value);
-    if (size <= MOST_ANSWER_BYTES) continue;
+    const isLate = performance.now() > until;
+    if (size <= MOST_ANSWER_BYTES && !isLate) continue;
     void reader!.cancel().catch(() => {});
-    throw new FileError(
-      id,
-      `expected a list of files from ${endpoint}, got more than ${MOST_ANSWER_BYTES / 2 ** 20} MB`,
-      {
-        hint: "The server is not a Hugging Face hub; check HF_ENDPOINT.",
-      },
+    throw refused(
+      isLate
+        ? `one that had not ended after ${(LISTING_WAITS * target.answerMs) / 1000} s`
+        : `more than ${MOST_ANSWER_BYTES / 2 ** 20} MB`,
     );
   }
-  const headers = new Headers(response.headers);
-  for (const name of ["content-encoding", "content-length"]) headers.delete(name);
-  return new Response(joinBytes(chunks), { status: response.status, headers });
 }
+
+/** Sizes and ranges are those of the file, not of what it was packed to. */
+const AS_IT_IS = { "accept-encoding": "identity" };
 
 /**
  * The blob and the size of `file`, from the headers the hub sends before it redirects to its storage.
@@ -98,135 +122,93 @@ export async function remoteFile(target: HubTarget, commit: string, file: string
   return explained(target, async () => {
     let at = url;
     for (let hop = 0; hop < HOPS; hop++) {
-      const init = { method: "HEAD", redirect: "manual", headers: { "accept-encoding": "identity" } } as const;
-      const { status, headers } = await request(target, at, init);
+      const { status, headers } = await request(target, at, { method: "HEAD", headers: AS_IT_IS });
       const isRedirect = status >= 300 && status < 400;
-      const next = isRedirect ? new URL(headers.get("location") ?? "", at) : null;
       // a renamed repository redirects within the hub; storage elsewhere knows nothing of commits and etags
-      if (next !== null && next.origin === new URL(at).origin && !headers.has("x-linked-etag")) {
-        at = next.href;
-        continue;
+      if (isRedirect && !headers.has("x-linked-etag")) {
+        const next = nextPlace(target, headers, at);
+        if (next.origin === new URL(at).origin) {
+          at = next.href;
+          continue;
+        }
       }
       const size = headers.get("x-linked-size") ?? (isRedirect ? null : headers.get("content-length"));
-      const blob = blobName(url, headers.get("x-linked-etag") ?? headers.get("etag"));
-      return { url, blob, sizeBytes: size === null ? null : Number(size) };
+      const etag = blobName(url, headers.get("x-linked-etag") ?? headers.get("etag"));
+      return { url, etag, blob: hasDigest(etag) ? etag : ownBlob(etag, file), sizeBytes: sizeOf(url, size) };
     }
-    throw new FileError(url, `expected an answer, got more than ${HOPS} redirects`);
+    throw tooManyRedirects(target, url);
   });
+}
+
+/** The blob of a file whose etag is no digest: other files may have the same one. */
+function ownBlob(etag: string, file: string): string {
+  return `${etag.slice(0, 60)}-${createHash("sha1").update(file).digest("hex").slice(0, 16)}`;
+}
+
+/** A number of bytes as a header says it; null where there is no such header. @throws {FileError} when it is none. */
+function sizeOf(url: string, said: string | null): number | null {
+  if (said === null) return null;
+  if (/^\d{1,15}$/.test(said)) return Number(said);
+  throw new FileError(url, `expected the size of a file, got ${shownValue(said)}`, { hint: NOT_A_HUB });
 }
 
 /**
  * The bytes of a file from `offset`. The iteration throws a `FileError` when the connection breaks.
- * @throws {FileError} as `repository`.
+ * @throws {FileError} as `repository`; when the answer is about other bytes than those asked for.
  */
 export async function remoteBytes(target: HubTarget, file: RemoteFile, offset: number): Promise<RemoteBytes> {
-  const headers: Record<string, string> = { "accept-encoding": "identity" };
-  if (offset > 0) headers.range = `bytes=${offset}-`;
-  const response = await explained(target, () => request(target, file.url, { headers }, offset > 0 ? [416] : []));
+  const headers: Record<string, string> = { ...AS_IT_IS, ...(offset > 0 ? { range: `bytes=${offset}-` } : {}) };
+  const response = await explained(target, () => followed(target, file.url, { headers }, offset > 0 ? [416] : []));
   if (response.status === 416) {
     // nothing lies behind what is there: it may be whole, or another file's; from the beginning, it will be told
     await response.body?.cancel().catch(() => {});
     return remoteBytes(target, file, 0);
   }
-  const body = response.body ?? new Blob([]).stream();
-  const length = response.headers.get("content-length");
-  const [, begin, total] = /^bytes (\d+)-\d+\/(\d+)$/.exec(response.headers.get("content-range") ?? "") ?? [];
+  const range = response.headers.get("content-range");
+  const [, begin, total] = /^bytes (\d{1,15})-\d{1,15}\/(\d{1,15})$/.exec(range ?? "") ?? [];
   const continues = response.status === 206 && begin !== undefined && Number(begin) === offset;
-  if (response.status === 206 && !continues) {
-    throw new FileError(file.url, `expected bytes from ${offset}, got ${response.headers.get("content-range")}`);
-  }
-  const totalBytes = continues ? Number(total) : length === null ? null : Number(length);
-  return { offset: continues ? offset : 0, totalBytes, chunks: explainedChunks(target, body) };
+  const isPacked = !["identity", null].includes(response.headers.get("content-encoding"));
+  const length = isPacked ? null : sizeOf(file.url, response.headers.get("content-length"));
+  const totalBytes = continues ? Number(total) : length;
+  const got =
+    response.status === 206 && !continues
+      ? `${shownValue(range)} in place of bytes from ${offset}`
+      : isOtherSize(file, totalBytes)
+        ? `an answer of ${totalBytes} bytes`
+        : otherContent(file, response);
+  if (got === null)
+    return { offset: continues ? offset : 0, totalBytes, chunks: explainedChunks(target, response.body) };
+  await response.body?.cancel().catch(() => {});
+  const expected = `expected the ${file.sizeBytes === null ? "file" : `${file.sizeBytes} bytes`} that the hub told of`;
+  throw new FileError(file.url, `${expected}, got ${got}`, {
+    hint: "It was changed just now, or a proxy answers in the hub's place. Run again; if it stays so, check HF_ENDPOINT.",
+  });
 }
 
-async function* explainedChunks(target: HubTarget, body: ReadableStream<Uint8Array>) {
+/** Whether an answer cannot be the file; what is longer is cut where the file ends, if a digest tells whether that is it. */
+function isOtherSize({ sizeBytes, blob }: RemoteFile, totalBytes: number | null): boolean {
+  if (sizeBytes === null || totalBytes === null) return false;
+  return totalBytes < sizeBytes || (totalBytes > sizeBytes && !hasDigest(blob));
+}
+
+/** What a file without a digest has become since the hub told of it; null where nothing speaks of a change. */
+function otherContent({ url, blob, etag }: RemoteFile, { headers, url: at }: Response): string | null {
+  const now = headers.get("x-linked-etag") ?? headers.get("etag");
+  // storage has etags of its own
+  if (hasDigest(blob) || now === null || new URL(at).origin !== new URL(url).origin) return null;
+  return blobName(url, now) === etag ? null : `other content, with the etag ${shownValue(now)}`;
+}
+
+async function* explainedChunks(target: HubTarget, body: ReadableStream<Uint8Array> | null) {
+  if (body === null) return;
   const reader = body.getReader();
   try {
     for (;;) {
-      const step = await explained(target, () => withinTime(reader.read()));
+      const step = await explained(target, () => withinTime(target, reader.read()));
       if (step.done) return;
       yield step.value;
     }
   } finally {
     await reader.cancel().catch(() => {});
-  }
-}
-
-async function withinTime<T>(work: Promise<T>): Promise<T> {
-  let timer: ReturnType<typeof setTimeout> | undefined;
-  const late = new Promise<never>((_, reject) => {
-    timer = setTimeout(() => reject(new Error(`nothing came for ${ANSWER_MS / 1000} s`)), ANSWER_MS);
-  });
-  try {
-    return await Promise.race([work, late]);
-  } finally {
-    clearTimeout(timer);
-  }
-}
-
-async function request(
-  target: HubTarget,
-  url: string | URL,
-  init: RequestInit,
-  also: readonly number[] = [],
-): Promise<Response> {
-  const headers = new Headers(init.headers);
-  // fetch drops this header by itself when it is redirected to another host
-  if (target.token !== null) headers.set("authorization", `Bearer ${target.token}`);
-  const response = await withinTime(fetch(url, { ...init, headers }));
-  if (response.status < 400 || also.includes(response.status)) return response;
-  throw refusal(target, response);
-}
-
-function refusal({ endpoint, token, id, localHint }: HubTarget, { status, headers, url }: Response): FileError {
-  const code = headers.get("x-error-code");
-  const page = `${endpoint}/${id}`;
-  const access = `Accept its terms at ${page} and set HF_TOKEN to a token of that account (${endpoint}/settings/tokens).`;
-  if (code === "GatedRepo" || status === 403) {
-    return new FileError(id, `expected a model you may read, got status ${status} (gated or private)`, {
-      hint: access,
-    });
-  }
-  if (code === "RevisionNotFound") {
-    return new FileError(id, "expected a branch, tag or commit of this model, got one that does not exist", {
-      hint: `See ${page}/tree/main for those there are.`,
-    });
-  }
-  if (status === 401) {
-    const hint =
-      token === null
-        ? `If it is private or gated: ${access}\n${localHint}`
-        : `The hub did not accept this HF_TOKEN for it. ${access}\n${localHint}`;
-    return new FileError(id, "expected a model on the hub, got status 401 (no such model, or private)", { hint });
-  }
-  if (status === 404) {
-    return new FileError(id, `expected a model on ${endpoint}, got status 404 (nothing at ${url})`, {
-      hint: localHint,
-    });
-  }
-  return new FileError(id, `expected an answer from ${endpoint}, got status ${status}`, {
-    hint: status === 429 ? "Too many requests: wait a little, or set HF_TOKEN." : "Try again later.",
-    cause: new Error(`HTTP status ${status}`),
-  });
-}
-
-/** Whether an error is the network's, so that the same request may succeed later: those, and only those, have a cause. */
-export function mayPass(error: unknown): error is FileError {
-  return error instanceof FileError && error.cause !== undefined;
-}
-
-/** Turns a failed connection into a `FileError` that names the place and the mend. */
-async function explained<T>({ id, endpoint, localHint }: HubTarget, act: () => Promise<T>): Promise<T> {
-  try {
-    return await act();
-  } catch (cause) {
-    if (cause instanceof DeftError) throw cause;
-    const inner = cause instanceof Error && cause.cause instanceof Error ? cause.cause : cause;
-    const code = inner instanceof Error && "code" in inner ? String(inner.code) : undefined;
-    const reason = code ?? (inner instanceof Error ? inner.message : String(inner));
-    throw new FileError(id, `expected an answer from ${endpoint}, got no working connection (${reason})`, {
-      hint: `Check the network and HF_ENDPOINT and run again: what was fetched is kept. A local folder needs no network. ${localHint}`,
-      cause,
-    });
   }
 }

@@ -2,15 +2,17 @@
 // Layout: huggingface_hub `models--org--name/{refs,blobs,snapshots}`.
 import { createHash, type Hash } from "node:crypto";
 import { createReadStream } from "node:fs";
-import { type FileHandle, mkdir, open, readFile, rename, rm, stat, statfs, symlink, utimes } from "node:fs/promises";
-import { homedir, hostname } from "node:os";
+import { type FileHandle, mkdir, open, readFile, rename, rm, stat, statfs, symlink } from "node:fs/promises";
+import { homedir } from "node:os";
 import { dirname, join, relative } from "node:path";
-import { CheckpointError, DeftError, FileError } from "../errors.ts";
+import { CheckpointError, DeftError, FileError, shownValue } from "../errors.ts";
 import { parseBoundedJson } from "../tensor/index.ts";
+import { withBlobLock } from "./blob-lock-node.ts";
 import { missingHint, nodeFiles } from "./files-node.ts";
 import {
   type EnvironmentVariables,
   type HubEvent,
+  hasDigest,
   hubSettings,
   isSha256,
   isWholeModel,
@@ -18,7 +20,8 @@ import {
   repositoryFolder,
   wantedFiles,
 } from "./hub.ts";
-import { type HubTarget, mayPass, type RemoteFile, remoteBytes, remoteFile, repository } from "./hub-http.ts";
+import { type RemoteFile, remoteBytes, remoteFile, repository } from "./hub-http.ts";
+import { type HubTarget, mayPass } from "./hub-request.ts";
 import { isJsonObject } from "./json-file.ts";
 
 export interface ResolveOptions {
@@ -28,6 +31,8 @@ export interface ResolveOptions {
   /** How often in a row a download may break without any progress, and the first pause, which doubles; 0: never. */
   readonly retries?: number;
   readonly retryDelayMs?: number;
+  /** How long an answer of the hub, or the next part of one, is waited for. Default: 30,000. */
+  readonly answerMs?: number;
 }
 
 /** A model's folder on this disk; `id` and `commit` are null for a local folder. */
@@ -55,7 +60,13 @@ const files = nodeFiles();
  */
 export async function resolveModel(
   model: string,
-  { environment = process.env, onProgress = () => {}, retries = 4, retryDelayMs = 500 }: ResolveOptions = {},
+  {
+    environment = process.env,
+    onProgress = () => {},
+    retries = 4,
+    retryDelayMs = 500,
+    answerMs = 30_000,
+  }: ResolveOptions = {},
 ): Promise<ResolvedModel> {
   const path = model.startsWith("~/") ? join(homedir(), model.slice(2)) : model;
   if ((await files.stat(path)) !== null) return { folder: path, id: null, commit: null };
@@ -72,7 +83,8 @@ export async function resolveModel(
   }
   const token = settings.token ?? (await tokenIn(settings.tokenFile));
   const localHint = `If a local folder was meant: ${await missingHint(path)}`;
-  const session: Session = { ...settings, token, id, localHint, root, report: onProgress, retries, retryDelayMs };
+  const asked = { ...settings, token, id, localHint, answerMs };
+  const session: Session = { ...asked, root, report: onProgress, retries, retryDelayMs };
   const found = await located(session, revision);
   onProgress({ status: "ready", name: id, folder: found.folder });
   return { ...found, id };
@@ -145,11 +157,22 @@ async function tokenIn(path: string): Promise<string | null> {
   return text.trim() || null;
 }
 
+/** The largest models of the hub have a few hundred shards. */
+const MOST_FILES = 2000;
+
 async function fetched(session: Session, revision: string, commit: string, names: readonly string[]): Promise<Found> {
   const wanted = wantedFiles(names);
   if (!isWholeModel(wanted, [])) {
-    const got = names.length === 0 ? "no files" : names.slice(0, 12).join(", ");
-    throw new FileError(session.id, `expected config.json and model.safetensors or pytorch_model.bin, got ${got}`);
+    const some = names.slice(0, 12).map(shownValue);
+    const got = names.length === 0 ? "no files" : `${some.join(", ")}${names.length > 12 ? ", …" : ""}`;
+    throw new FileError(session.id, `expected config.json and model.safetensors or pytorch_model.bin, got ${got}`, {
+      hint: "This repository holds no such model: name one that does, or a branch that has its weights (NAME@BRANCH).",
+    });
+  }
+  if (wanted.length > MOST_FILES) {
+    throw new FileError(session.id, `expected a model of at most ${MOST_FILES} files, got ${wanted.length}`, {
+      hint: "The server is not a Hugging Face hub; check HF_ENDPOINT.",
+    });
   }
   const folder = join(session.root, "snapshots", commit);
   for (const name of wanted) {
@@ -171,7 +194,7 @@ async function fetchFile(session: Session, commit: string, name: string, pointer
     await mkdir(dirname(pointer), { recursive: true });
     await mkdir(dirname(lock), { recursive: true });
   });
-  await withLock(lock, async () => {
+  await withBlobLock(lock, async () => {
     if ((await files.stat(blob)) === null) await download(session, name, remote, blob);
     await onDisk(pointer, () => link(blob, pointer));
   });
@@ -185,26 +208,44 @@ async function link(blob: string, pointer: string): Promise<void> {
   await symlink(relative(dirname(pointer), blob), pointer).catch(() => rename(blob, pointer));
 }
 
-/** Fetches into `BLOB.deft.incomplete` until it is whole, checks it, and gives it its name. */
+/**
+ * Fetches into `BLOB.deft.incomplete` until it is whole, checks it, and gives it its name. A part that an earlier attempt left may be of
+ * something else: what is not right with it is fetched once more from the beginning.
+ */
 async function download(session: Session, name: string, remote: RemoteFile, blob: string): Promise<void> {
   const partial = `${blob}.deft.incomplete`;
-  for (let fruitless = 0; ; ) {
-    const before = (await files.stat(partial))?.sizeBytes ?? 0;
+  for (let wasThere = (await sizeAt(partial)) > 0; ; wasThere = false) {
+    await fetchWhole(session, name, remote, partial);
     try {
-      await onDisk(partial, () => fetchRest(session, name, remote, partial));
+      await checked(remote, partial);
       break;
     } catch (error) {
-      const gained = ((await files.stat(partial))?.sizeBytes ?? 0) > before;
+      if (!wasThere || !(error instanceof CheckpointError)) throw error;
+    }
+  }
+  await files.rename(partial, blob);
+}
+
+const sizeAt = async (path: string) => (await files.stat(path))?.sizeBytes ?? 0;
+
+/** Fetches what is missing, again and again while that brings something forward. */
+async function fetchWhole(session: Session, name: string, remote: RemoteFile, partial: string): Promise<void> {
+  let most = await sizeAt(partial);
+  for (let fruitless = 0; ; ) {
+    try {
+      await onDisk(partial, () => fetchRest(session, name, remote, partial));
+      return;
+    } catch (error) {
+      const size = await sizeAt(partial);
       // an attempt that brought something forward is not held against the server
-      fruitless = gained ? 0 : fruitless + 1;
+      fruitless = size > most ? 0 : fruitless + 1;
+      most = Math.max(most, size);
       const isOver = session.retries === 0 || fruitless > session.retries;
       if (!mayPass(error) || error.file !== session.id || isOver) throw error;
       session.report({ status: "retry", name: session.id, file: name, reason: error.message.split("\n")[0]! });
       await new Promise((done) => setTimeout(done, session.retryDelayMs * 2 ** fruitless));
     }
   }
-  await checked(remote, partial);
-  await files.rename(partial, blob);
 }
 
 const REPORT_BYTES = 1 << 20;
@@ -219,6 +260,10 @@ async function fetchRest(session: Session, name: string, remote: RemoteFile, par
     const { offset, totalBytes, chunks } = await remoteBytes(session, remote, from);
     if (offset !== from) await file.truncate(offset);
     const total = remote.sizeBytes ?? totalBytes;
+    if (total === null && !hasDigest(remote.blob))
+      throw new FileError(remote.url, `expected the size of ${name} or its digest, got neither`, {
+        hint: "Whether it arrived whole could not be told. The server is not a Hugging Face hub; check HF_ENDPOINT.",
+      });
     await requireSpace(partial, total === null ? 0 : total - offset);
     const most = total ?? MOST_UNKNOWN_BYTES;
     const loaded = await appendChunks(file, { offset, most }, chunks, (bytes) =>
@@ -230,10 +275,12 @@ async function fetchRest(session: Session, name: string, remote: RemoteFile, par
         cause: new Error("the body ended early"),
       });
     }
-    if (total === null && loaded >= most)
+    if (total === null && loaded >= most) {
+      await file.truncate(0);
       throw new FileError(remote.url, `expected the size of ${name}, got none and more than ${most / 2 ** 30} GB`, {
         hint: "The server is not a Hugging Face hub; check HF_ENDPOINT.",
       });
+    }
     await file.sync();
   } finally {
     await file.close();
@@ -274,7 +321,7 @@ async function requireSpace(path: string, neededBytes: number): Promise<void> {
 /** Refuses and removes a download whose size or digest is not what the hub said: SHA-256 of large files, git's SHA-1 of the others. */
 async function checked({ blob, sizeBytes, url }: RemoteFile, partial: string): Promise<void> {
   const got = (await stat(partial)).size;
-  const kind = isSha256(blob) ? "sha256" : /^[0-9a-f]{40}$/.test(blob) ? "sha1" : null;
+  const kind = isSha256(blob) ? "sha256" : hasDigest(blob) ? "sha1" : null;
   const digest = kind === null ? null : await digestOf(partial, kind, kind === "sha1" ? `blob ${got}\0` : "");
   const issues = [];
   if (sizeBytes !== null && got !== sizeBytes)
@@ -293,6 +340,7 @@ async function digestOf(path: string, kind: string, before: string): Promise<str
   return hash.digest("hex");
 }
 
+/** What the cache's disk refuses, with its mend. */
 async function onDisk<T>(path: string, act: () => Promise<T>): Promise<T> {
   try {
     return await act();
@@ -300,51 +348,5 @@ async function onDisk<T>(path: string, act: () => Promise<T>): Promise<T> {
     if (cause instanceof DeftError || !(cause instanceof Error) || !("code" in cause)) throw cause;
     const hint = "Free some space or mend its permissions, or set HF_HUB_CACHE to another folder.";
     throw new FileError(path, `cannot write: expected room in the cache, got ${String(cause.code)}`, { hint, cause });
-  }
-}
-
-const POLL_MS = 100;
-const HEARTBEAT_MS = 10_000;
-const STALE_MS = 60_000;
-
-/** Runs `act` while holding a lock file; one left behind by a process that is gone is taken over. */
-async function withLock<T>(path: string, act: () => Promise<T>): Promise<T> {
-  const owner = JSON.stringify({ pid: process.pid, host: hostname() });
-  while (!(await claimed(path, owner))) {
-    if (await isAbandoned(path)) await rm(path, { force: true });
-    else await new Promise((done) => setTimeout(done, POLL_MS));
-  }
-  const beat = setInterval(() => utimes(path, new Date(), new Date()).catch(() => {}), HEARTBEAT_MS);
-  try {
-    return await act();
-  } finally {
-    clearInterval(beat);
-    await rm(path, { force: true });
-  }
-}
-
-async function claimed(path: string, owner: string): Promise<boolean> {
-  try {
-    const file = await open(path, "wx");
-    await file.writeFile(owner);
-    await file.close();
-    return true;
-  } catch (cause) {
-    if (cause instanceof Error && "code" in cause && cause.code === "EEXIST") return false;
-    return onDisk(path, () => Promise.reject(cause));
-  }
-}
-
-async function isAbandoned(path: string): Promise<boolean> {
-  try {
-    const [{ mtimeMs }, text] = [await stat(path), await readFile(path, "utf8")];
-    if (Date.now() - mtimeMs > STALE_MS) return true;
-    const owner: unknown = parseBoundedJson(text);
-    if (!isJsonObject(owner) || owner.host !== hostname() || typeof owner.pid !== "number") return false;
-    process.kill(owner.pid, 0);
-    return false;
-  } catch (cause) {
-    // ESRCH: the owner no longer runs; anything else is a lock being made or released just now
-    return cause instanceof Error && "code" in cause && cause.code === "ESRCH";
   }
 }

@@ -79,13 +79,17 @@ describe("wantedFiles", () => {
 
   it("takes configuration, tokenizer and one set of weights", () => {
     const names = [...never, ...text, "pytorch_model.bin", "model.safetensors"];
-    expect(wantedFiles(names)).toEqual([...text, "model.safetensors"].sort());
+    expect(wantedFiles(names)).toEqual([...text, "model.safetensors"]);
     const shards = [
       "model-00001-of-00002.safetensors",
       "model-00002-of-00002.safetensors",
       "model.safetensors.index.json",
     ];
-    expect(wantedFiles([...shards, "config.json", "pytorch_model.bin"])).toEqual(["config.json", ...shards]);
+    expect(wantedFiles([...shards, "config.json", "pytorch_model.bin"])).toEqual([
+      "config.json",
+      ...shards.slice(2),
+      ...shards.slice(0, 2),
+    ]);
     expect(wantedFiles(["config.json", "pytorch_model.bin", "pytorch_model.bin.index.json"])).toEqual([
       "config.json",
       "pytorch_model.bin",
@@ -94,6 +98,11 @@ describe("wantedFiles", () => {
       "config.json",
       "other.safetensors",
     ]);
+  });
+
+  it("takes each name once, and none that no disk can hold", () => {
+    const names = ["config.json", "config.json", `${"a".repeat(300)}.safetensors`, "model.safetensors"];
+    expect(wantedFiles(names)).toEqual(["config.json", "model.safetensors"]);
   });
 
   it("takes adapters", () => {

@@ -1,5 +1,5 @@
 // What the Hugging Face hub's names, variables and file lists mean; no network and no disk here.
-import { FileError } from "../errors.ts";
+import { FileError, shownValue } from "../errors.ts";
 
 /** A model as a person names it: a folder, or `org/name[@revision]` on the hub. */
 export type ModelReference =
@@ -66,13 +66,26 @@ const ADAPTER_GROUPS: readonly RegExp[] = [
   /^(adapter_model|pytorch_adapter|pytorch_model_head)\.bin$/,
 ];
 
-/** The files of a repository that are fetched: configuration, tokenizer, and one set of weights; nothing in folders. */
-export function wantedFiles(names: readonly string[]): string[] {
+/** No file system takes a longer name together with the endings that the cache adds. */
+const LONGEST_NAME = 200;
+
+/**
+ * The files of a repository that are fetched: configuration, tokenizer, and one set of weights; nothing in folders. Weights come last, and
+ * an index before what it names: what broke off on the way is then not a whole model.
+ */
+export function wantedFiles(all: readonly string[]): string[] {
+  const names = [...new Set(all)].filter((name) => name.length <= LONGEST_NAME);
   const adapter = ADAPTER_GROUPS.map((group) => names.filter((name) => group.test(name)));
   const rest = names.filter((name) => !ADAPTER_GROUPS.some((group) => group.test(name)));
   const weights = WEIGHT_GROUPS.map((group) => rest.filter((name) => group.test(name)));
   const firstOf = (groups: readonly string[][]) => groups.find((group) => group.length > 0) ?? [];
-  return [...names.filter((name) => TEXT_FILES.test(name)), ...firstOf(adapter), ...firstOf(weights)].sort();
+  const isIndex = (name: string) => name.endsWith(".index.json");
+  const chosen = [...firstOf(adapter), ...firstOf(weights)].sort();
+  return [
+    ...names.filter((name) => TEXT_FILES.test(name)).sort(),
+    ...chosen.filter(isIndex),
+    ...chosen.filter((name) => !isIndex(name)),
+  ];
 }
 
 /** Whether a list of names holds a configuration and weights; `shards` are the names an index asks for. */
@@ -108,13 +121,19 @@ export function repositoryFolder(id: string): string {
  */
 export function blobName(url: string, etag: string | null): string {
   const name = (etag ?? "").replace(/^W\//, "").replaceAll('"', "");
-  if (/^[A-Za-z0-9][\w.-]{0,127}$/.test(name)) return name;
-  throw new FileError(url, `expected an etag that names the content, got ${JSON.stringify(etag)}`, {
+  // a part of another file, or its lock, must not pass for this one
+  if (/^[A-Za-z0-9][\w.-]{0,127}$/.test(name) && !/\.(incomplete|lock)$/i.test(name)) return name;
+  throw new FileError(url, `expected an etag that names the content, got ${shownValue(etag)}`, {
     hint: "The server is not a Hugging Face hub; check HF_ENDPOINT.",
   });
 }
 
-/** Whether an etag is the SHA-256 of the content, as the hub's large files have; small ones carry git's own hash. */
+/** Whether an etag is a digest of the content: SHA-256, as the hub's large files have, or git's own SHA-1, as small ones do. */
+export function hasDigest(blob: string): boolean {
+  return isSha256(blob) || /^[0-9a-f]{40}$/.test(blob);
+}
+
+/** Whether an etag is the SHA-256 of the content. */
 export function isSha256(blob: string): boolean {
   return /^[0-9a-f]{64}$/.test(blob);
 }

@@ -124,7 +124,7 @@ async function isHeld(path: string, holder: Holder | null): Promise<boolean> {
 }
 
 /** Whether the holder's process runs; of another machine's nothing is known, so it may. */
-function isThere({ pid, host, started }: Holder): boolean {
+export function isThere({ pid, host, started }: Pick<Holder, "pid" | "host" | "started">): boolean {
   if (host !== hostname()) return true;
   try {
     process.kill(pid, 0);

@@ -20,7 +20,9 @@ export class AddedVocabulary {
   readonly #ids = new Map<string, number>();
   readonly #byId = new Map<number, DeclaredToken>();
   readonly #special: DeclaredToken[] = [];
+  readonly #specialContents = new Set<string>();
   readonly #others: DeclaredToken[] = [];
+  #largestId = -1;
 
   constructor(vocabulary: ReadonlyMap<string, number>) {
     this.#vocabulary = vocabulary;
@@ -29,15 +31,18 @@ export class AddedVocabulary {
   /** Declares tokens, in one call of the Rust library: special ones come first. */
   add(declared: readonly DeclaredToken[]): void {
     const tokens = declared.map(flagsOf);
-    const isSpecial = (content: string) => this.#special.some((token) => token.content === content);
-    for (const token of tokens)
-      if (token.special && token.content !== "" && !isSpecial(token.content)) this.#special.push(token);
+    for (const token of tokens) {
+      if (!token.special || token.content === "" || this.#specialContents.has(token.content)) continue;
+      this.#special.push(token);
+      this.#specialContents.add(token.content);
+    }
     for (const token of tokens) {
       if (token.content === "" || this.#has(token)) continue;
       const id = this.idOf(token.content) ?? this.#nextId();
       this.#ids.set(token.content, id);
       this.#byId.set(id, token);
-      if (!isSpecial(token.content)) this.#others.push(token);
+      this.#largestId = Math.max(this.#largestId, id);
+      if (!this.#specialContents.has(token.content)) this.#others.push(token);
     }
   }
 
@@ -48,10 +53,7 @@ export class AddedVocabulary {
   }
 
   #nextId(): number {
-    const size = this.#vocabulary.size;
-    let largest = -1;
-    for (const id of this.#ids.values()) largest = Math.max(largest, id);
-    return largest >= size ? largest + 1 : size;
+    return Math.max(this.#largestId + 1, this.#vocabulary.size);
   }
 
   /** The id of a token, the model's own ones included. */
@@ -156,6 +158,7 @@ function finder(tokens: readonly SoughtToken[]): (source: TrackedText) => Sectio
     const { text } = source;
     const sections: Section[] = [];
     let from = 0;
+    let spacesEnd = 0;
     const push = (start: number, end: number, id: number | null) => {
       if (end > start) sections.push({ source: sliceOf(source, start, end), id });
     };
@@ -167,8 +170,10 @@ function finder(tokens: readonly SoughtToken[]): (source: TrackedText) => Sectio
       }
       const end = at + token.content.length;
       if (!token.does.single_word || standsAlone(text, at, end)) {
-        const start = token.does.lstrip ? Math.max(spaceStart(text, at), from) : at;
-        const stop = token.does.rstrip ? spaceEnd(text, end) : end;
+        const start = token.does.lstrip ? Math.max(spaceStart(text, at, from), from) : at;
+        // of a token that is white space itself, the spaces behind it are those behind the one before
+        if (token.does.rstrip && end >= spacesEnd) spacesEnd = spaceEnd(text, end);
+        const stop = token.does.rstrip ? spacesEnd : end;
         push(from, start, null);
         push(start, stop, token.id);
         from = stop;
@@ -191,8 +196,9 @@ function standsAlone(text: string, from: number, to: number): boolean {
   );
 }
 
-function spaceStart(text: string, at: number): number {
-  while (at > 0 && isKind(text, at - 1, CharClass.whitespace)) at--;
+/** Where the spaces before a place begin, no further back than `least`. */
+function spaceStart(text: string, at: number, least: number): number {
+  while (at > least && isKind(text, at - 1, CharClass.whitespace)) at--;
   return at;
 }
 

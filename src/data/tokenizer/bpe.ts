@@ -1,6 +1,7 @@
 // Byte-pair encoding: the pair that was learned first is merged first.
 import { FileError, shownValue, UnsupportedError } from "../../errors.ts";
 import type { TokenizerJson } from "./json.ts";
+import { MergeQueue } from "./merge-queue.ts";
 import { widthAt } from "./tracked-text.ts";
 import { unknownWord, vocabularyOf } from "./vocabulary.ts";
 import type { WordModel } from "./word-tokens.ts";
@@ -48,13 +49,18 @@ export function bpeModel(json: TokenizerJson["model"], file: string): WordModel 
   };
 }
 
-type Merges = { readonly get: (left: number, right: number) => Merge | undefined };
+interface Merges {
+  readonly get: (left: number, right: number) => Merge | undefined;
+  /** The token that a merge makes, by its rank. */
+  readonly ids: readonly (number | undefined)[];
+}
 
 function mergesOf(given: unknown, vocabulary: ReadonlyMap<string, number>, prefix: string, file: string): Merges {
   if (!Array.isArray(given)) throw new FileError(file, 'expected a BPE model with "merges", a list of pairs, got none');
   let size = 1;
   for (const id of vocabulary.values()) size = Math.max(size, id + 1);
   const known = new Map<number, Merge>();
+  const ids: (number | undefined)[] = Array.from({ length: given.length });
   const faults: string[] = [];
   const lines = given.filter((one) => typeof one !== "string" || !one.startsWith("#version"));
   lines.forEach((one: unknown, rank) => {
@@ -68,7 +74,10 @@ function mergesOf(given: unknown, vocabulary: ReadonlyMap<string, number>, prefi
     const [first, second, whole] = [left, right, left + right.slice(prefix.length)].map((part) => vocabulary.get(part));
     if (pair.length !== 2 || first === undefined || second === undefined || whole === undefined)
       faults.push(`merge ${rank + 1}, ${shownValue(one)}`);
-    else known.set(first * size + second, { rank, id: whole });
+    else {
+      known.set(first * size + second, { rank, id: whole });
+      ids[rank] = whole;
+    }
   });
   if (faults.length > 0) {
     const some = `${faults.slice(0, 3).join("; ")}${faults.length > 3 ? "; …" : ""}`;
@@ -77,7 +86,7 @@ function mergesOf(given: unknown, vocabulary: ReadonlyMap<string, number>, prefi
       `expected merges of two tokens of the vocabulary to a third, got ${faults.length} others: ${some}`,
     );
   }
-  return { get: (left, right) => known.get(left * size + right) };
+  return { get: (left, right) => known.get(left * size + right), ids };
 }
 
 /** Word → its characters as tokens, before anything is merged. */
@@ -134,19 +143,23 @@ function symbolizer(
 function mergeAll(symbols: Piece[], merges: Merges): readonly Piece[] {
   if (symbols.length < 2) return symbols;
   const queue = new MergeQueue();
-  const offer = (at: number) => {
+  const found = (at: number) => {
     const behind = symbols[at]!.behind;
-    const merge = behind < symbols.length ? merges.get(symbols[at]!.id, symbols[behind]!.id) : undefined;
-    if (merge !== undefined) queue.push({ at, ...merge });
+    return behind < symbols.length ? merges.get(symbols[at]!.id, symbols[behind]!.id) : undefined;
+  };
+  const offer = (at: number) => {
+    const merge = found(at);
+    if (merge !== undefined) queue.push(merge.rank, at);
   };
   for (let at = 0; at + 1 < symbols.length; at++) offer(at);
   for (let next = queue.pop(); next !== undefined; next = queue.pop()) {
     const left = symbols[next.at]!;
     if (left.end < 0 || left.behind >= symbols.length) continue;
     const right = symbols[left.behind]!;
+    const merge = found(next.at);
     // the pair may have changed since it was found
-    if (merges.get(left.id, right.id)?.id !== next.id) continue;
-    left.id = next.id;
+    if (merge === undefined || merge.id !== merges.ids[next.rank]) continue;
+    left.id = merge.id;
     left.end = right.end;
     left.behind = right.behind;
     right.end = -1;
@@ -156,40 +169,3 @@ function mergeAll(symbols: Piece[], merges: Merges): readonly Piece[] {
   }
   return symbols.filter(({ end }) => end >= 0);
 }
-
-interface Queued extends Merge {
-  readonly at: number;
-}
-
-/** Merges in the order in which they are made: a binary heap. */
-class MergeQueue {
-  readonly #heap: Queued[] = [];
-
-  push(one: Queued): void {
-    const heap = this.#heap;
-    let at = heap.push(one) - 1;
-    while (at > 0) {
-      const parent = (at - 1) >> 1;
-      if (!isBefore(heap[at]!, heap[parent]!)) break;
-      [heap[at], heap[parent]] = [heap[parent]!, heap[at]!];
-      at = parent;
-    }
-  }
-
-  pop(): Queued | undefined {
-    const heap = this.#heap;
-    const top = heap[0];
-    const last = heap.pop();
-    if (heap.length === 0 || last === undefined) return top;
-    heap[0] = last;
-    for (let at = 0; ; ) {
-      let child = 2 * at + 1;
-      if (child + 1 < heap.length && isBefore(heap[child + 1]!, heap[child]!)) child++;
-      if (child >= heap.length || !isBefore(heap[child]!, heap[at]!)) return top;
-      [heap[at], heap[child]] = [heap[child]!, heap[at]!];
-      at = child;
-    }
-  }
-}
-
-const isBefore = (a: Queued, b: Queued): boolean => a.rank < b.rank || (a.rank === b.rank && a.at < b.at);

@@ -17,22 +17,27 @@ export interface ByteLevelOptions {
 }
 
 /** A text as words, each spelled in the byte alphabet. */
-export function byteLevelParts(source: TrackedText, { addPrefixSpace, splits }: ByteLevelOptions): TrackedText[] {
+export function* byteLevelParts(
+  source: TrackedText,
+  { addPrefixSpace, splits }: ByteLevelOptions,
+): Generator<TrackedText> {
   const spaced = addPrefixSpace && !source.text.startsWith(" ") ? prepended(source, " ") : source;
   const { text } = spaced;
-  if (!splits) return text === "" ? [] : [spelled(spaced)];
-  const words: TrackedText[] = [];
+  if (!splits) {
+    if (text !== "") yield spelled(spaced);
+    return;
+  }
   for (let at = 0; at < text.length; ) {
     const end = wordEnd(text, at);
-    words.push(spelled(sliceOf(spaced, at, end)));
+    yield spelled(sliceOf(spaced, at, end));
     at = end;
   }
-  return words;
 }
 
 /** Text → words, each spelled in the byte alphabet. */
 export function byteLevelWords(addPrefixSpace: boolean): (text: string) => string[] {
-  return (text) => byteLevelParts(trackedText(text, false), { addPrefixSpace, splits: true }).map((word) => word.text);
+  return (text) =>
+    Array.from(byteLevelParts(trackedText(text, false), { addPrefixSpace, splits: true }), (word) => word.text);
 }
 
 /** A text in the byte alphabet: one character for each byte of its UTF-8. */

@@ -95,10 +95,9 @@ export function inverted(pattern: Pattern): Pattern {
 }
 
 /** The pieces of a text; empty ones are left out. */
-export function splitBy(source: TrackedText, pattern: Pattern, behavior: Behavior): TrackedText[] {
-  return merged(pattern(source.text, source.budget), behavior)
-    .filter(({ from, to }) => to > from)
-    .map(({ from, to }) => sliceOf(source, from, to));
+export function* splitBy(source: TrackedText, pattern: Pattern, behavior: Behavior): Generator<TrackedText> {
+  for (const { from, to } of merged(pattern(source.text, source.budget), behavior))
+    if (to > from) yield sliceOf(source, from, to);
 }
 
 function merged(parts: readonly Part[], behavior: Behavior): readonly Part[] {

@@ -19,8 +19,8 @@ import {
 import { prepended, rewrite, sliceOf, type TrackedText, widthAt } from "./tracked-text.ts";
 import { CharClass, charClasses } from "./unicode.ts";
 
-/** A text as its words, in order; none is empty. */
-export type PreTokenizer = (source: TrackedText) => TrackedText[];
+/** A text as its words, in order; none is empty. They are made as they are asked for: a long text has many. */
+export type PreTokenizer = (source: TrackedText) => Iterable<TrackedText>;
 
 const is = (kind: number) => (code: number) => (charClasses()[code]! & kind) !== 0;
 
@@ -57,7 +57,7 @@ const TYPES: Readonly<Record<string, (json: StageJson) => PreTokenizer>> = {
   Metaspace: (json) => metaspace(metaspaceOptions(json)),
   Sequence: (json) => {
     const stages = stagesOf(json, "pretokenizers").map(preTokenizerOf);
-    return (source) => stages.reduce((parts, stage) => parts.flatMap(stage), [source]);
+    return (source) => stages.reduce<Iterable<TrackedText>>(everyPart, [source]);
   },
 };
 
@@ -91,11 +91,13 @@ const wordPattern = inverted(
   }),
 );
 
-function bertParts(source: TrackedText): TrackedText[] {
+function* everyPart(parts: Iterable<TrackedText>, stage: PreTokenizer): Generator<TrackedText> {
+  for (const part of parts) yield* stage(part);
+}
+
+function* bertParts(source: TrackedText): Generator<TrackedText> {
   const ranges = bertWordRanges(source.text);
-  const words: TrackedText[] = [];
-  for (let i = 0; i < ranges.length; i += 2) words.push(sliceOf(source, ranges[i]!, ranges[i + 1]!));
-  return words;
+  for (let i = 0; i < ranges.length; i += 2) yield sliceOf(source, ranges[i]!, ranges[i + 1]!);
 }
 
 function fixedParts(source: TrackedText, length: number): TrackedText[] {

@@ -160,24 +160,22 @@ function encode(
   }
   const [keptFirst, keptSecond] = keptLengths(first.length, second?.length ?? null, room, truncation);
   const truncated = keptFirst < first.length || keptSecond < (second?.length ?? 0);
-  const cut = (ids: readonly number[], kept: number) => (isLeft ? ids.slice(ids.length - kept) : ids.slice(0, kept));
+  const cut = (ids: readonly number[], kept: number) =>
+    kept === ids.length ? ids : isLeft ? ids.slice(ids.length - kept) : ids.slice(0, kept);
   const kept = assemble(parts, cut(first, keptFirst), second === null ? [] : cut(second, keptSecond));
   return { ...kept, truncated, wholeLength: addedTokens(parts) + first.length + (second?.length ?? 0) };
 }
 
 function assemble(parts: readonly Piece[], first: readonly number[], second: readonly number[]) {
-  const ids: number[] = [];
-  const typeIds: number[] = [];
-  const specialTokensMask: number[] = [];
-  for (const piece of parts) {
-    const added = piece.kind === "special" ? piece.ids : piece.which === "A" ? first : second;
-    for (const id of added) {
-      ids.push(id);
-      typeIds.push(piece.typeId);
-      specialTokensMask.push(piece.kind === "special" ? 1 : 0);
-    }
-  }
-  return { ids, typeIds, specialTokensMask };
+  const lists = parts.map((piece) => (piece.kind === "special" ? piece.ids : piece.which === "A" ? first : second));
+  // each array is made in one piece: one that grows is copied again and again, and a long one costs the system fresh pages each time
+  const filled = (valueFor: (piece: Piece) => number) =>
+    ([] as number[]).concat(...parts.map((piece, i) => lists[i]!.slice().fill(valueFor(piece))));
+  return {
+    ids: ([] as number[]).concat(...lists),
+    typeIds: filled(({ typeId }) => typeId),
+    specialTokensMask: filled(({ kind }) => (kind === "special" ? 1 : 0)),
+  };
 }
 
 /** How tokens are spelled, and which of them are special. */

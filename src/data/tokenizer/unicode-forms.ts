@@ -1,4 +1,5 @@
 // Unicode's normal forms with the source of every character kept, as the Rust tokenizers make them.
+import { inCanonicalOrder } from "./canonical-order.ts";
 import { type Rewriter, rewrite, type TrackedText, widthAt } from "./tracked-text.ts";
 import { CharClass, charClasses } from "./unicode.ts";
 
@@ -33,7 +34,7 @@ function isUnknown(part: string, form: UnicodeForm): boolean {
 
 /** Parts of a text whose normal forms do not depend on one another: a character with what may combine with it. */
 function* runsOf(text: string, form: UnicodeForm): Generator<readonly [number, number]> {
-  const decomposed = form === "NFC" || form === "NFD" ? "NFD" : "NFKD";
+  const decomposed = decompositionOf(form);
   let from = 0;
   let wasUnknown = true;
   for (let at = 0; at < text.length; ) {
@@ -64,7 +65,7 @@ interface Letter {
 }
 
 function writeRun(out: Rewriter, run: string, form: UnicodeForm, isTracked: boolean): void {
-  const normal = run.normalize(form);
+  const normal = normalized(run, form);
   if (!isTracked || normal === run) {
     if (normal === run) out.keep(run.length);
     else {
@@ -73,7 +74,7 @@ function writeRun(out: Rewriter, run: string, form: UnicodeForm, isTracked: bool
     }
     return;
   }
-  const letters = decomposedLetters(run, form === "NFC" || form === "NFD" ? "NFD" : "NFKD");
+  const letters = decomposedLetters(run, decompositionOf(form));
   const result = form === "NFC" || form === "NFKC" ? recomposed(letters) : letters;
   let at = 0;
   for (const { char, stands } of result) {
@@ -91,6 +92,20 @@ function writeRun(out: Rewriter, run: string, form: UnicodeForm, isTracked: bool
   if (at < run.length) out.remove(run.length - at);
 }
 
+/** From this length on marks are put in order here. */
+const LONG_RUN = 64;
+
+function normalized(run: string, form: UnicodeForm): string {
+  if (run.length < LONG_RUN) return run.normalize(form);
+  const parts = Array.from(run, (char) => char.normalize(decompositionOf(form))).join("");
+  // what is in order already is normalised in one pass
+  return inCanonicalOrder(Array.from(parts), (char) => char)
+    .join("")
+    .normalize(form);
+}
+
+const decompositionOf = (form: UnicodeForm) => (form === "NFC" || form === "NFD" ? "NFD" : "NFKD");
+
 /** The characters that a run decomposes to, in canonical order; the first of each source character stands for it. */
 function decomposedLetters(run: string, form: "NFD" | "NFKD"): Letter[] {
   const found: Letter[] = [];
@@ -101,11 +116,7 @@ function decomposedLetters(run: string, form: "NFD" | "NFKD"): Letter[] {
       stands = 0;
     }
   }
-  // marks of one class keep their order, so the first of equals is the first
-  return Array.from(run.normalize(form), (char) => {
-    const at = found.findIndex((letter) => letter.char === char);
-    return at < 0 ? { char, stands: 0 } : found.splice(at, 1)[0]!;
-  });
+  return inCanonicalOrder(found, ({ char }) => char);
 }
 
 /** Composes what composes: a starter takes in marks that nothing of their class or a higher one blocks. */
