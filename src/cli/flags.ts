@@ -182,7 +182,7 @@ export const COMPRESS_FLAGS: readonly Flag[] = [
     value: "N",
     help: "Take statistics from this many training examples.",
     default: "512",
-    otherDefaults: "long texts: fewer, --prune: 128",
+    otherDefaults: "--activation: 2048, long texts: fewer, --prune: 128",
   }),
   more({
     name: "compensation",

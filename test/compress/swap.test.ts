@@ -152,6 +152,9 @@ describe.each(["v1.0", "v1.1"] as const)("a T5 %s", (variant: Variant) => {
     );
     const { code, out } = await deft("predict", output, "--text", "say: a", "--threads", "1", "-q");
     expect([code, out.length > 0]).toEqual([0, true]);
+    const merged = await deft("export", output, "--format", "merged", "--output", `${output}-merged`);
+    expect([merged.code, merged.err]).toEqual([2, expect.stringContaining("whose activations have thresholds")]);
+    expect(merged.err).toContain("Export it with --format onnx.");
     expect(await deft("export", output, "--format", "onnx", "--output", `${output}-onnx`, "-q")).toMatchObject({
       code: 0,
     });

@@ -7,7 +7,7 @@ import { classesOf, type MergedModel, maxLengthOf, targetData, tasksOfHead, writ
 import type { Environment } from "../../runs/index.ts";
 import { generationOptions, spanOptions, type TaskName } from "../../settings/index.ts";
 import { type HeadKind, headRecord, type SpanOptions, taskNamed, taskOfHead } from "../../tasks/index.ts";
-import { exampleCount, examplesFrom, halves, joined, sampleCount, targetTokens } from "./examples.ts";
+import { exampleCount, examplesFrom, halves, joined, type SampleSize, sampleCount, targetTokens } from "./examples.ts";
 
 /** Examples for each purpose; none is in two of `search` and `stated`. */
 export interface CompressData {
@@ -40,11 +40,12 @@ export async function openCompressData(
   { files }: Environment,
   { opened }: MergedModel,
   calibrationExamples: number | null,
+  sample: SampleSize = CALIBRATION_SAMPLE,
 ): Promise<CompressData> {
   const { base, options, settings } = opened;
   const { task, data: path, labels } = targetData(opened);
   checkTask(task, opened);
-  const mostCalibration = calibrationExamples ?? CALIBRATION_SAMPLE.most;
+  const mostCalibration = calibrationExamples ?? sample.most;
   const data = {
     ...options.data,
     path,
@@ -75,7 +76,7 @@ export async function openCompressData(
     split,
     notes: dataset.notes,
     calibrationSplit: train === null ? split : trainName,
-    ...shared(await encode(split), train, { split, mostCalibration, calibrationExamples }),
+    ...shared(await encode(split), train, { split, mostCalibration, calibrationExamples, sample }),
     pointing: spanOptions(options.answers, dataset.task.unanswerable ?? false),
     generation: writingOptions(base.generation, base.model.config.vocabSize, {
       own: generationOptions(options.answers, data.maxTargetLength, options.seed),
@@ -94,6 +95,7 @@ function shared(
     readonly split: string;
     readonly mostCalibration: number;
     readonly calibrationExamples: number | null;
+    readonly sample: SampleSize;
   },
 ): Pick<CompressData, "calibration" | "search" | "searchTrain" | "heldOut"> {
   if (exampleCount(evaluation) < 2) {
@@ -102,7 +104,7 @@ function shared(
   }
   const [half, heldOut] = halves(evaluation);
   const known = train ?? half;
-  const calibration = examplesFrom(known, 0, options.calibrationExamples ?? usualCalibration(known));
+  const calibration = examplesFrom(known, 0, options.calibrationExamples ?? usualCalibration(known, options.sample));
   const more = train === null ? null : examplesFrom(train, options.mostCalibration, exampleCount(train));
   const searchTrain = more === null ? 0 : exampleCount(more);
   if (calibration.count === 0 || calibration.totalTokens === 0)
@@ -115,11 +117,13 @@ function shared(
 }
 
 /** Examples to take statistics from, unless told otherwise: the products of every two neurons are counted for each token. */
-const CALIBRATION_SAMPLE = { least: 64, most: 512, tokens: 32_768 } as const;
+const CALIBRATION_SAMPLE: SampleSize = { least: 64, most: 512, tokens: 32_768 };
+/** Where output matrices are fitted to other activations, which has as many unknowns as neurons. */
+export const FIT_SAMPLE: SampleSize = { least: 64, most: 2048, tokens: 32_768 };
 
 /** Of models that write all: what is written is much less than what is read. */
-function usualCalibration(examples: EncodedExamples): number {
-  return isTargets(examples) ? CALIBRATION_SAMPLE.most : sampleCount(examples, CALIBRATION_SAMPLE);
+function usualCalibration(examples: EncodedExamples, sample: SampleSize): number {
+  return isTargets(examples) ? sample.most : sampleCount(examples, sample);
 }
 
 /** Training examples that a search looks at besides its half of the evaluation split; fewer where each is to be written. */

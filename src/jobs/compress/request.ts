@@ -4,7 +4,7 @@ import { backendOf, type MergedModel, openMergedModel, type RunOverrides, type R
 import { kindsOf, MERGEABLE } from "../../peft/index.ts";
 import type { Environment, Fingerprints } from "../../runs/index.ts";
 import { checkTargetContent } from "../job-content.ts";
-import { openCompressData } from "./data.ts";
+import { FIT_SAMPLE, openCompressData } from "./data.ts";
 import type { CompressOptions } from "./options.ts";
 import { recoveryFor } from "./recovery.ts";
 import { checkRule, compensationFor } from "./rules.ts";
@@ -30,7 +30,12 @@ export async function openJob({ environment, target, options, overrides, fingerp
   const sites = frozen.model.mlps;
   checkRule(sites, options.rule);
   const compensation = compensationFor(frozen, options);
-  const data = await openCompressData(environment, frozen, options.calibrationExamples);
+  const data = await openCompressData(
+    environment,
+    frozen,
+    options.calibrationExamples,
+    ...(options.activation === null ? [] : [FIT_SAMPLE]),
+  );
   const backend = backendOf(environment, frozen.opened);
   const { base } = frozen.opened;
   const adapter = frozen.adapterFingerprint === null ? null : { fingerprint: frozen.adapterFingerprint };

@@ -192,6 +192,12 @@ async function exportRequantized(
 }
 
 async function mergedOrRefused({ files }: Environment, opened: OpenedTarget): Promise<MergedModel> {
+  const { model, name } = opened.base;
+  if (model.writes && model.config.mlpInputBias) {
+    const expected = "a model that transformers' T5 has a place for";
+    const got = `${name}, whose activations have thresholds, in biases that transformers' T5 has not`;
+    throw new ConfigError([{ path: "--format merged", expected, got }], { hint: "Export it with --format onnx." });
+  }
   try {
     return await frozen(files, opened);
   } catch (cause) {

@@ -7,7 +7,7 @@ import { hiddenSizeOf, type PlainModel } from "./apply.ts";
 export interface PaddedModel extends PlainModel {
   /** Neurons or MLPs that are zeros now. */
   readonly isPadded: boolean;
-  /** Biases that stood for removed neurons of a pre-norm model and are left out: its outputs differ by them. */
+  /** Biases of a pre-norm model that stood for removed neurons or held thresholds, and are left out: its outputs differ by them. */
   readonly lostBiases: readonly string[];
 }
 
@@ -16,17 +16,19 @@ export interface PaddedModel extends PlainModel {
  * are computed when they are read. The same function, but for biases of a T5 that other libraries' T5 has no place for.
  */
 export async function padded({ config, weights }: PlainModel, sites: readonly MlpSite[]): Promise<PaddedModel> {
-  const { mlp_sizes: sizes, mlp_bias: _, ...rest } = config;
+  const { mlp_sizes: sizes, mlp_bias: _bias, mlp_input_bias: _inputBias, ...rest } = config;
   const [width, hidden] = [Number(config[factsOf(config).keys.intermediateSize]), hiddenSizeOf(config)];
   const all = new Map(weights);
   const isPadded = sizes !== undefined && sites.some(({ neurons }) => neurons < width);
   if (isPadded) for (const site of sites) if (site.neurons < width) padSite(all, weights, site, [width, hidden]);
   const lostBiases: string[] = [];
-  for (const { out, isPostNorm } of sites) {
-    const bias = isPostNorm ? undefined : weights.get(`${out}.bias`);
-    if (bias === undefined) continue;
-    all.delete(`${out}.bias`);
-    if ((await bias.read()).data.some((value: number | bigint) => Number(value) !== 0)) lostBiases.push(`${out}.bias`);
+  for (const { into, out, isPostNorm } of sites) {
+    for (const name of isPostNorm ? [] : [`${into[0]}.bias`, `${out}.bias`]) {
+      const bias = weights.get(name);
+      if (bias === undefined) continue;
+      all.delete(name);
+      if ((await bias.read()).data.some((value: number | bigint) => Number(value) !== 0)) lostBiases.push(name);
+    }
   }
   return { config: rest, weights: all, isPadded, lostBiases };
 }
