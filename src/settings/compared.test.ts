@@ -23,7 +23,9 @@ interface Case {
 const CASES = JSON.parse(
   readFileSync(new URL("../../test/golden/settings/cases.json", import.meta.url), "utf8"),
 ) as Case[];
-const NAMED = CASES.map((of) => [JSON.stringify(of.flags), of] as const);
+/** The rows on SQuAD have the settings of their own script since; a run that was begun with others has them in its record. */
+const isChanged = ({ flags }: Case) => String(flags["preset"]).includes("/squad/");
+const NAMED = CASES.filter((of) => !isChanged(of)).map((of) => [JSON.stringify(of.flags), of] as const);
 /** Settings that the version had not. */
 const SINCE = { keep: "best", "copy-base": false };
 

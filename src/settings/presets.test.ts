@@ -8,6 +8,14 @@ import { settingsInput } from "./text.ts";
 const settingsOf = (preset: string, flags: Record<string, unknown> = {}) =>
   resolveSettings({ flags: { preset, ...flags } });
 
+test("the rows on SQuAD have no warm-up and no weight decay, and clip gradients at 1", () => {
+  const of = (preset: string) => resolveSettings({ flags: { preset } }).optim;
+  expect(of("flan-t5-xl/squad/lora-deft")).toMatchObject({ warmupRatio: 0, weightDecay: 0, maxGradNorm: 1 });
+  const { optim } = resolveSettings({ flags: { preset: "paper", model: "m", task: "squad", data: "d" } });
+  expect(optim).toMatchObject({ warmupRatio: 0, weightDecay: 0, maxGradNorm: 1, learningRate: 3e-5 });
+  expect(of("roberta-large/sst2/lora-deft")).toMatchObject({ warmupRatio: 0.06, weightDecay: 0.01, maxGradNorm: null });
+});
+
 describe("rows of the paper", () => {
   test("are every model, task, method and variant, once", () => {
     expect(ROW_PRESETS).toHaveLength((9 + 2) * 5 * 3);
