@@ -1,5 +1,5 @@
 // The parts of a page that compare runs: PEFT against DEFT, the paper beside it, and runs side by side.
-import type { Comparison } from "../jobs/index.ts";
+import type { Comparison, ComparisonRow } from "../jobs/index.ts";
 import { slug } from "./figures/compression-figures.ts";
 import { pairedFigure, thresholdFigure, tradeOffFigure } from "./figures/figures.ts";
 import { scoreByDensityFigure } from "./figures/trade-figures.ts";
@@ -10,24 +10,38 @@ import type { RunReport } from "./run-report.ts";
 import { comparisonSentences, comparisonTable, definitionsTable, runsTable } from "./tables/tables.ts";
 import { comparableRuns } from "./training-section.ts";
 
+/** Curves of one method, those of the encoder first; a decoder's follow where there is one. */
+function stackCurves(method: string, { peft, deft }: ComparisonRow, color: number) {
+  const several = peft.density.decoder !== undefined;
+  const of = (stack: "encoder" | "decoder", place: number) => {
+    const [plain, sparse] = [peft.density[stack], deft.density[stack]];
+    const name = several ? `${method} ${stack}` : method;
+    return plain === undefined || sparse === undefined
+      ? []
+      : [
+          { name: `${name} PEFT`, density: plain, color: place, hollow: true },
+          { name: `${name} DEFT`, density: sparse, color: place },
+        ];
+  };
+  return several ? [...of("encoder", 2 * color), ...of("decoder", 2 * color + 1)] : of("encoder", color);
+}
+
 /** PEFT against DEFT on one model, task and data; `several` names them, and keeps the figures' ids apart. */
 export function comparisonSection(comparison: Comparison, at: number, several: boolean): Markup {
   const methods = [...new Set(comparison.rows.map((row) => row.method))];
   const curves = methods.flatMap((method, color) => {
     const row = comparison.rows.find((of) => of.method === method);
-    return row === undefined
-      ? []
-      : [
-          { name: `${method} PEFT`, density: row.peft.density.encoder, color, hollow: true },
-          { name: `${method} DEFT`, density: row.deft.density.encoder, color },
-        ];
+    return row === undefined ? [] : stackCurves(method, row, color);
   });
   const suffix = several ? `-${at + 1}` : "";
   const subject = several ? `: ${comparison.model ?? "model"}, ${comparison.task}` : "";
   const figures = [
     tradeOffFigure(comparison),
     thresholdFigure(curves),
-    ...methods.map((method) => pairedFigure(comparison.rows, method)),
+    ...methods.flatMap((method) => [
+      pairedFigure(comparison.rows, method),
+      pairedFigure(comparison.rows, method, "decoder"),
+    ]),
   ].map((figure) => figure && { ...figure, id: `${slug(figure.id)}${suffix}` });
   return html`<section><h2>PEFT against DEFT${subject}</h2>
 <p>The same method, data and seed, without (PEFT) and with (DEFT) the density loss.</p>

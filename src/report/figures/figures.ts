@@ -10,6 +10,7 @@ import {
   type LayerDensity,
 } from "../../density/index.ts";
 import type { Comparison, ComparisonRow } from "../../jobs/index.ts";
+import type { Evaluation } from "../../tasks/index.ts";
 import type { TrainEvent } from "../../train/index.ts";
 import { amountAxis, densityAxis, layerAxis, metricAxis, niceDomain, niceTicks, shareAxis, stepAxis } from "../axes.ts";
 import { definitionLabel, isShare, metricLabel, metricWord, points, significant } from "../format.ts";
@@ -224,34 +225,31 @@ export function thresholdFigure(reports: readonly NamedDensity[]): Figure | null
 const PEFT = seriesColor(7);
 const DEFT = seriesColor(0);
 
-/** PEFT against DEFT in each layer, mean over seeds, for one method: exact and headline side by side. */
-export function pairedFigure(rows: readonly ComparisonRow[], method: string): Figure | null {
+/** PEFT against DEFT in each layer of a stack, mean over seeds, for one method: exact and headline side by side; null where there is no such stack. */
+export function pairedFigure(
+  rows: readonly ComparisonRow[],
+  method: string,
+  stack: LayerDensity["stack"] = "encoder",
+): Figure | null {
   const own = rows.filter((row) => row.method === method);
-  const layers = own[0]?.peft.density.layers.filter((layer) => layer.stack === "encoder") ?? [];
+  const layers = own[0]?.peft.density.layers.filter((layer) => layer.stack === stack) ?? [];
   if (layers.length === 0) return null;
+  const named = stack === "encoder" ? method : `${method}, ${stack}`;
   const pairs = ["exact", HEADLINE_DEFINITION].flatMap((definition) =>
     layers.map(({ layer }) => ({
       definition: definitionLabel(definition),
       layer,
-      peft: meanLayer(
-        own.map((row) => row.peft.density),
-        layer,
-        definition,
-      ),
-      deft: meanLayer(
-        own.map((row) => row.deft.density),
-        layer,
-        definition,
-      ),
+      peft: meanLayer(own, (row) => row.peft, { stack, layer, definition }),
+      deft: meanLayer(own, (row) => row.deft, { stack, layer, definition }),
     })),
   );
   const place = { y: "layer", fx: "definition" } as const;
   return {
-    id: `paired-${method}`,
-    title: `PEFT against DEFT per layer: ${method}`,
+    id: `paired-${method}${stack === "encoder" ? "" : `-${stack}`}`,
+    title: `PEFT against DEFT per layer: ${named}`,
     caption: `Density of each layer without (hollow) and with (filled) the density loss${own.length > 1 ? `, mean of ${own.length} seeds` : ""}; a longer line to the left is a larger gain.`,
     ...draw((narrow) => ({
-      label: `density per layer, PEFT against DEFT, ${method}`,
+      label: `density per layer, PEFT against DEFT, ${named}`,
       legend: [
         { name: "PEFT", color: PEFT, hollow: true },
         { name: "DEFT", color: DEFT },
@@ -279,9 +277,15 @@ export function pairedFigure(rows: readonly ComparisonRow[], method: string): Fi
   };
 }
 
-function meanLayer(reports: readonly DensityReport[], layer: number, definition: string): number {
-  const values = reports.flatMap((report) =>
-    report.layers.filter((of) => of.stack === "encoder" && of.layer === layer).map((of) => densityBy(of, definition)),
+function meanLayer(
+  rows: readonly ComparisonRow[],
+  evaluation: (row: ComparisonRow) => Evaluation,
+  { stack, layer, definition }: Pick<LayerDensity, "stack" | "layer"> & { readonly definition: string },
+): number {
+  const values = rows.flatMap((row) =>
+    evaluation(row)
+      .density.layers.filter((of) => of.stack === stack && of.layer === layer)
+      .map((of) => densityBy(of, definition)),
   );
   return values.reduce((sum, value) => sum + value, 0) / values.length;
 }

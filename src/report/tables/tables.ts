@@ -22,20 +22,47 @@ import type { TextTable } from "./table.ts";
 export function comparisonTable({ rows, metricName }: Comparison): TextTable {
   const metric = metricLabel(metricName);
   const methods = [...new Set(rows.map((row) => row.method))];
+  const stacks = comparedStacks(rows);
+  const named = (stack: ComparedStack) => (stacks.length === 1 ? "density" : `${stack} density`);
   return {
-    head: ["method", "seed", `${metric} PEFT`, "DEFT", "change", "density PEFT", "DEFT", "removed"],
+    head: [
+      "method",
+      "seed",
+      `${metric} PEFT`,
+      "DEFT",
+      "change",
+      ...stacks.flatMap((stack) => [`${named(stack)} PEFT`, "DEFT", "removed"]),
+    ],
     align: ["left", "left"],
     rows: methods.flatMap((method) => {
       const own = rows.filter((row) => row.method === method);
-      const each = own.map((row) => comparisonCells(method, String(row.seed), [row], metricName));
-      return own.length > 1 ? [...each, comparisonCells(method, "mean", own, metricName)] : each;
+      const each = own.map((row) => comparisonCells([method, String(row.seed)], [row], metricName, stacks));
+      return own.length > 1 ? [...each, comparisonCells([method, "mean"], own, metricName, stacks)] : each;
     }),
   };
 }
 
-function comparisonCells(method: string, seed: string, rows: readonly ComparisonRow[], metric: string): string[] {
+/** The stacks whose density is compared. */
+type ComparedStack = "encoder" | "decoder";
+
+/** The encoder, and the decoder of models that write. */
+function comparedStacks(rows: readonly ComparisonRow[]): readonly ComparedStack[] {
+  return rows.some(({ peft }) => peft.density.decoder !== undefined) ? ["encoder", "decoder"] : ["encoder"];
+}
+
+/** The density of a stack; NaN where an evaluation has none. */
+function densityOfStack({ density }: Evaluation, stack: ComparedStack, definition: string): number {
+  const of = density[stack];
+  return of === undefined ? Number.NaN : densityBy(of, definition);
+}
+
+function comparisonCells(
+  [method, seed]: readonly [string, string],
+  rows: readonly ComparisonRow[],
+  metric: string,
+  stacks: readonly ComparedStack[],
+): string[] {
   const of = (value: (row: ComparisonRow) => number) => mean(rows.map(value));
-  const density = (evaluation: Evaluation) => densityBy(evaluation.density.encoder, HEADLINE_DEFINITION);
   return [
     method,
     seed,
@@ -51,9 +78,11 @@ function comparisonCells(method: string, seed: string, rows: readonly Comparison
       metric,
       of((row) => row.scoreChange),
     ),
-    percent(of((row) => density(row.peft))),
-    percent(of((row) => density(row.deft))),
-    percent(of((row) => row.densityChange.encoder)),
+    ...stacks.flatMap((stack) => [
+      percent(of((row) => densityOfStack(row.peft, stack, HEADLINE_DEFINITION))),
+      percent(of((row) => densityOfStack(row.deft, stack, HEADLINE_DEFINITION))),
+      percent(of((row) => row.densityChange[stack] ?? Number.NaN)),
+    ]),
   ];
 }
 
@@ -61,19 +90,22 @@ function comparisonCells(method: string, seed: string, rows: readonly Comparison
 export function definitionsTable({ rows }: Comparison): TextTable {
   const methods = [...new Set(rows.map((row) => row.method))];
   const definitions = rows[0] === undefined ? [] : densityDefinitions(rows[0].peft.density.encoder);
+  const stacks = comparedStacks(rows);
   return {
     head: ["definition", ...methods.flatMap((method) => [`${method} PEFT`, "DEFT", "removed"])],
-    rows: definitions.map((definition) => [
-      definitionLabel(definition),
-      ...methods.flatMap((method) => {
-        const own = rows.filter((row) => row.method === method);
-        return [
-          percent(mean(own.map((row) => densityBy(row.peft.density.encoder, definition)))),
-          percent(mean(own.map((row) => densityBy(row.deft.density.encoder, definition)))),
-          percent(mean(own.map((row) => row.densityChanges[definition]?.encoder ?? Number.NaN))),
-        ];
-      }),
-    ]),
+    rows: stacks.flatMap((stack) =>
+      definitions.map((definition) => [
+        stacks.length === 1 ? definitionLabel(definition) : `${stack}: ${definitionLabel(definition)}`,
+        ...methods.flatMap((method) => {
+          const own = rows.filter((row) => row.method === method);
+          return [
+            percent(mean(own.map((row) => densityOfStack(row.peft, stack, definition)))),
+            percent(mean(own.map((row) => densityOfStack(row.deft, stack, definition)))),
+            percent(mean(own.map((row) => row.densityChanges[definition]?.[stack] ?? Number.NaN))),
+          ];
+        }),
+      ]),
+    ),
   };
 }
 
@@ -176,13 +208,17 @@ export function comparisonSentences({ rows, metricName, intervals = [] }: Compar
   const methods = [...new Set(rows.map((row) => row.method))];
   return methods.map((method) => {
     const own = rows.filter((row) => row.method === method);
-    const removed = mean(own.map((row) => row.densityChange.encoder));
+    const changes = comparedStacks(own).map((stack) => {
+      const change = signedPercent(-mean(own.map((row) => row.densityChange[stack] ?? Number.NaN)));
+      return stack === "encoder" ? change : `${change} in the ${stack}`;
+    });
+    const changed = changes.length === 1 ? changes[0] : `${changes[0]} in the encoder, ${changes[1]}`;
     const change = scoreChange(metricName, mean(own.map((row) => row.scoreChange)));
     const unit = isShare(metricName) ? " points" : "";
     const over = own.length > 1 ? ` (mean of ${own.length} seeds)` : "";
     const interval = intervals.find((of) => of.method === method);
     return (
-      `With ${method}, the density loss changed density (${definitionLabel(HEADLINE_DEFINITION)}) by ${signedPercent(-removed)} ` +
+      `With ${method}, the density loss changed density (${definitionLabel(HEADLINE_DEFINITION)}) by ${changed} ` +
       `and ${metricWord(metricName)} by ${change}${unit}${over}.${interval === undefined ? "" : ` ${intervalSentence(interval)}`}`
     );
   });
