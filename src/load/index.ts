@@ -16,7 +16,14 @@ export {
   writeBeside,
   writePlainModel,
 } from "./merged-model.ts";
-export { checkNewFolder, configText, configWithHead, writeModelFolder, writeWhole } from "./model-folder.ts";
+export {
+  checkNewFolder,
+  configText,
+  configWithHead,
+  writeModelFolder,
+  writeSmallFiles,
+  writeWhole,
+} from "./model-folder.ts";
 export { explainNotFinite, finiteWeights, requireFiniteTensors } from "./not-finite.ts";
 export {
   backendOf,

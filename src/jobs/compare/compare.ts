@@ -4,9 +4,10 @@ import type { Environment, RunRecord } from "../../runs/index.ts";
 import { checkUnchanged, type Running, readOutcomes, readRun, running, type Stoppable } from "../../runs/index.ts";
 import { type ComparisonCell, resolveComparison, type Settings, settingsInput } from "../../settings/index.ts";
 import type { Evaluation } from "../../tasks/index.ts";
-import { type Files, joinPath } from "../../tensor/index.ts";
+import { type Files, joinPath, parentFolder } from "../../tensor/index.ts";
 import type { TrainEvent } from "../../train/index.ts";
 import type { TrainOptions } from "../train/run-job.ts";
+import { onSwappedBase, withoutPrints } from "../train/swapped-base.ts";
 import { trainRun } from "../train/train.ts";
 import {
   type Comparison,
@@ -60,10 +61,12 @@ type Note = (name: string, record: RunRecord, events: readonly TrainEvent[]) => 
 
 async function* compareEvents(
   environment: Environment,
-  cells: readonly ComparisonCell[],
-  options: CompareOptions,
+  given: readonly ComparisonCell[],
+  asked: CompareOptions,
   note: Note,
 ): AsyncGenerator<CompareEvent, Comparison> {
+  const cells = await onOneBase(environment, given, asked);
+  const options = given[0]!.peft.activation === null ? asked : withoutPrints(asked);
   const rows: ComparisonRow[] = [];
   const total = cells.length * 2;
   let index = 0;
@@ -97,6 +100,22 @@ async function* compareEvents(
     yield { type: "row", row };
   }
   return comparisonOf(environment.files, cells, rows, metricName);
+}
+
+/** Cells on one model with another activation, where they ask for it: it is made once, beside their folders. */
+async function onOneBase(
+  environment: Environment,
+  cells: readonly ComparisonCell[],
+  options: CompareOptions,
+): Promise<readonly ComparisonCell[]> {
+  const { peft } = cells[0]!;
+  const keeper = peft.output === null ? null : parentFolder(peft.output);
+  const { model, activation } = await onSwappedBase(environment, peft, keeper, options);
+  return cells.map((cell) => ({
+    ...cell,
+    peft: { ...cell.peft, model, activation },
+    deft: { ...cell.deft, model, activation },
+  }));
 }
 
 /** Null when the run is finished already; with resume, a run that never began is simply begun. */

@@ -2,11 +2,11 @@
 import { ConfigError, type ConfigIssue } from "../../errors.ts";
 import { scoreDrop } from "../../evaluate/index.ts";
 import type { MergedModel } from "../../load/index.ts";
-import { anyModel } from "../../models/index.ts";
-import { applyPlan, type LayerPlan, unchanged } from "../../prune/index.ts";
+import { anyModel, type MlpSite } from "../../models/index.ts";
+import { applyPlan, type LayerPlan, type PlainModel, unchanged } from "../../prune/index.ts";
 import type { Backend } from "../../runtime/index.ts";
 import type { CompressData } from "./data.ts";
-import { mlpData } from "./mlp-data.ts";
+import { mlpData, type Texts } from "./mlp-data.ts";
 import { swappedLayer } from "./mlp-fit.ts";
 import { statedScores } from "./scoring.ts";
 
@@ -51,7 +51,7 @@ export async function* swapActivation(
   context: SwapContext,
   { name, density, scoreBudget }: ActivationRequest,
 ): AsyncGenerator<string, Swap> {
-  if (scoreBudget === null) return yield* swapTo(context, name, density);
+  if (scoreBudget === null) return yield* swapTo(textsOf(context), name, density);
   const natural = yield* measuredSwap(context, name, null);
   if (natural.searchLost! > scoreBudget) return natural;
   let best = natural;
@@ -65,7 +65,7 @@ export async function* swapActivation(
 
 async function* measuredSwap(context: SwapContext, name: string, density: number | null): AsyncGenerator<string, Swap> {
   const { frozen, data, backend } = context;
-  const swap = yield* swapTo(context, name, density);
+  const swap = yield* swapTo(textsOf(context), name, density);
   const swapped = applyPlan(frozen, frozen.model.mlps, swap.layers, name);
   const { before, after } = await statedScores(backend, frozen, swapped, { ...data, heldOut: data.search });
   const { lost, standardError } = scoreDrop(before, after);
@@ -75,18 +75,34 @@ async function* measuredSwap(context: SwapContext, name: string, density: number
   return { ...swap, searchLost };
 }
 
-async function* swapTo(context: SwapContext, name: string, density: number | null): AsyncGenerator<string, Swap> {
-  const { frozen, data, backend, signal } = context;
-  const sites = frozen.model.mlps;
+/** What an activation is swapped in, and the texts that outputs are fitted on. */
+export interface SwapTexts extends Texts {
+  readonly plain: PlainModel;
+  readonly sites: readonly MlpSite[];
+  readonly backend: Backend;
+  readonly signal: AbortSignal | undefined;
+}
+
+const textsOf = ({ frozen, data, backend, signal }: SwapContext): SwapTexts => ({
+  plain: frozen,
+  sites: frozen.model.mlps,
+  head: data.head,
+  examples: data.calibration,
+  backend,
+  signal,
+});
+
+/** Swaps to a density, or with null to the activation alone; yields a line for each layer. Errors as `Backend.compile`. */
+export async function* swapTo(texts: SwapTexts, name: string, density: number | null): AsyncGenerator<string, Swap> {
+  const { plain, sites, backend, signal } = texts;
   const layers = [...unchanged(sites)];
-  const texts = { head: data.head, examples: data.calibration };
   const active: number[] = [];
   for (const [i, site] of sites.entries()) {
     signal?.throwIfAborted();
     if (site.neurons === 0) continue;
-    const changed = applyPlan(frozen, sites, layers, name);
-    const of = await mlpData(backend, { unchanged: frozen, changed }, site, texts);
-    const swapped = await swappedLayer(backend, frozen, site, of, density);
+    const changed = applyPlan(plain, sites, layers, name);
+    const of = await mlpData(backend, { unchanged: plain, changed }, site, texts);
+    const swapped = await swappedLayer(backend, plain, site, of, density);
     layers[i] = swapped.plan;
     active.push(swapped.active);
     yield `${site.activation}: ${(100 * swapped.active).toFixed(1)} % of its activations are not zero`;

@@ -76,7 +76,8 @@ export async function* prepareTraining(
   return { job, plain, lesson };
 }
 
-async function prepare(
+/** A run opened and checked, before its teacher is asked. */
+export async function prepare(
   environment: Environment,
   given: Settings,
   { metric = null, teacher: openedTeacher, fingerprints }: Prepared,

@@ -3,7 +3,7 @@
 import { openEvaluator } from "../../evaluate/index.ts";
 import { explainNotFinite, writeTrainedPart } from "../../load/index.ts";
 import type { Environment, RunRecord } from "../../runs/index.ts";
-import { type Running, RunWriter, running, writeOutcomes } from "../../runs/index.ts";
+import { checkFree, type Running, RunWriter, running, writeOutcomes } from "../../runs/index.ts";
 import type { Settings } from "../../settings/index.ts";
 import type { Evaluation, Outcome } from "../../tasks/index.ts";
 import type { Tensor } from "../../tensor/index.ts";
@@ -19,6 +19,7 @@ import {
   trainableCount,
   trainerFacts,
 } from "./run-job.ts";
+import { onSwappedBase, withoutPrints } from "./swapped-base.ts";
 import { gateValues } from "./train-extras.ts";
 
 /** Newest checkpoints kept besides the best. */
@@ -61,9 +62,12 @@ export function trainRun(
 
 async function* trainEvents(
   environment: Environment,
-  settings: Settings,
-  options: TrainOptions,
+  given: Settings,
+  asked: TrainOptions,
 ): AsyncGenerator<TrainEvent, TrainedRun> {
+  if (given.activation !== null && given.output !== null) await checkFree(environment.files, given.output);
+  const settings = await onSwappedBase(environment, given, given.output, asked);
+  const options: TrainOptions = given.activation === null ? asked : withoutPrints(asked);
   const early: TrainEvent[] = [];
   const prepared = yield* keeping(early, prepareTraining(environment, settings, options));
   const record: RunRecord = { ...prepared.job.record, result: null };

@@ -138,6 +138,17 @@ export const TRAINING_SETTINGS = {
     tasks: CLASS_TASKS,
     isLater: true,
   },
+  activation: {
+    ...COMMON,
+    kind: oneOf(["relu"]),
+    help: "Put this activation in place of every MLP's own before training, with output matrices fitted again on the task's texts.",
+    affects: "base",
+    at: "activation",
+    isLater: true,
+    needs: [
+      { key: "output", given: true, expected: "--output RUN, which keeps the changed model", got: "no --output" },
+    ],
+  },
   seed: {
     ...COMMON,
     kind: whole({ min: 0, max: 2 ** 32 - 1 }),
