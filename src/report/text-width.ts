@@ -24,10 +24,16 @@ export function textWidth(text: string, fontSize: number): number {
 export function fitText(text: string, width: number, fontSize: number): string {
   if (textWidth(text, fontSize) <= width) return text;
   const chars = Array.from(text);
-  for (let kept = chars.length - 1; kept > 0; kept--) {
+  const shortened = (kept: number) => {
     const head = Math.ceil(kept / 2);
-    const short = `${chars.slice(0, head).join("")}…${chars.slice(chars.length - (kept - head)).join("")}`;
-    if (textWidth(short, fontSize) <= width) return short;
+    return `${chars.slice(0, head).join("")}…${chars.slice(chars.length - (kept - head)).join("")}`;
+  };
+  // the most characters that fit: a name in a file from elsewhere may be as long as the file
+  let [fits, tooMany] = [0, chars.length];
+  while (tooMany - fits > 1) {
+    const middle = (fits + tooMany) >> 1;
+    if (textWidth(shortened(middle), fontSize) <= width) fits = middle;
+    else tooMany = middle;
   }
-  return "…";
+  return shortened(fits);
 }

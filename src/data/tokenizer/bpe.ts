@@ -25,9 +25,10 @@ interface Piece {
 export function bpeModel(json: TokenizerJson["model"], file: string): WordModel {
   const vocabulary = vocabularyOf(json.vocab, "BPE", file);
   if (typeof json.dropout === "number" && json.dropout > 0)
-    throw new UnsupportedError(`a BPE model with dropout ${json.dropout}, which draws its tokens by chance`, [
-      "dropout null",
-    ]);
+    throw new UnsupportedError(
+      `a BPE model with dropout ${shownValue(json.dropout)}, which draws its tokens by chance`,
+      ["dropout null"],
+    );
   const unknown = typeof json.unk_token === "string" ? json.unk_token : null;
   const prefix = typeof json.continuing_subword_prefix === "string" ? json.continuing_subword_prefix : "";
   const merges = mergesOf(json.merges, vocabulary, prefix, file);

@@ -33,7 +33,7 @@ export function wordModelOf(json: TokenizerJson["model"], file: string): WordMod
 /** The vocabulary of tokenizer.json's model, without the model. Errors as `wordModelOf`. */
 export function modelVocabulary(json: TokenizerJson["model"], file: string): ReadonlyMap<string, number> {
   if (Array.isArray(json.vocab)) return new Map(piecesOf(json.vocab, file).map(([piece], id) => [piece, id]));
-  return vocabularyOf(json.vocab, json.type ?? "tokenizer", file);
+  return vocabularyOf(json.vocab, typeof json.type === "string" ? json.type : "tokenizer", file);
 }
 
 /** Older files do not name the type; the Rust library tells it by what is there. */
