@@ -189,3 +189,17 @@ test("gates over steps: a line for each, with finite coordinates", () => {
   expect(figure.svg).not.toMatch(/NaN|Infinity/);
   expect(parseHTML(figure.svg).document.querySelectorAll("g.line path").length).toBe(3);
 });
+
+test("the share of activations that are not zero has a column where a model was given another activation", () => {
+  const plain = { name: "small", record: sampleCompression(), gates: null };
+  const activation = {
+    before: { name: "gelu", density: { encoder: 0.999 } },
+    after: { name: "relu", density: { encoder: 0.05 } },
+  };
+  const swapped = { ...plain, name: "relu", record: { ...plain.record, activation } };
+  const of = (list: Parameters<typeof compressionsTable>[0]) => compressionsTable(list);
+  expect(of([plain as never]).head).not.toContain("activations not zero");
+  const { head, rows } = of([plain as never, swapped as never]);
+  expect(head.at(-1)).toBe("activations not zero");
+  expect(rows.map((row) => row.at(-1))).toEqual(["–", "5.0 %"]);
+});

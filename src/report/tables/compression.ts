@@ -72,9 +72,11 @@ export function compressionNotes(compression: Compression): string[] {
 }
 
 function activationSentence({ before, after }: NonNullable<Compression["activation"]>): string {
-  const share = ({ density: { encoder, decoder } }: ActivationDensity) =>
-    decoder === undefined ? percent(encoder) : `${percent(encoder)} (encoder) and ${percent(decoder)} (decoder)`;
-  return `Activation ${after.name} in place of ${before.name}: ${share(after)} of the activations are not zero, ${share(before)} before.`;
+  return `Activation ${after.name} in place of ${before.name}: ${nonZeroShare(after)} of the activations are not zero, ${nonZeroShare(before)} before.`;
+}
+
+function nonZeroShare({ density: { encoder, decoder } }: ActivationDensity): string {
+  return decoder === undefined ? percent(encoder) : `${percent(encoder)} (encoder) and ${percent(decoder)} (decoder)`;
 }
 
 function decodingSentence({ gathered, of, lost, keepActive }: NonNullable<Compression["decoding"]>): string {
@@ -123,6 +125,7 @@ export function compressionLine(event: CompressEvent): string {
 /** Compressed models side by side, a line each, for the terminal and the page. */
 export function compressionsTable(list: readonly CompressionReport[]): TextTable {
   const metric = list[0]?.record.metricName ?? "";
+  const hasSwaps = list.some(({ record }) => record.activation !== undefined);
   return {
     head: [
       "model",
@@ -134,9 +137,10 @@ export function compressionsTable(list: readonly CompressionReport[]): TextTable
       "MLPs",
       "parameters",
       "latency",
+      ...(hasSwaps ? ["activations not zero"] : []),
     ],
     align: ["left", "left"],
-    rows: list.map(({ name, record: { before, after, layers, exactness, chosen, metricName } }) => [
+    rows: list.map(({ name, record: { before, after, layers, exactness, chosen, metricName, activation } }) => [
       name,
       exactness,
       score(metricName, before.metrics[metricName] ?? Number.NaN),
@@ -146,6 +150,7 @@ export function compressionsTable(list: readonly CompressionReport[]): TextTable
       `${after.mlps} of ${layers.length}`,
       percent(after.parameters / before.parameters),
       typeof chosen.latency === "number" ? `${decimal(chosen.latency, 2)}x` : "–",
+      ...(hasSwaps ? [activation === undefined ? "–" : nonZeroShare(activation.after)] : []),
     ]),
   };
 }
