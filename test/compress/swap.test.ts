@@ -178,7 +178,7 @@ describeWithPython("transformers", (python) => {
       }),
     );
     const theirs = JSON.parse(
-      await runPython("scripts/golden/density.py", [at("counted"), at("inputs.json")], { interpreter: python }),
+      await runPython("scripts/golden/zeros.py", [at("counted"), at("inputs.json")], { interpreter: python }),
     ) as { shares: number[] };
     writeFileSync(
       at("texts.tsv"),
