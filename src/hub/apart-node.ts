@@ -14,6 +14,8 @@ export type Question =
 export type Answer =
   | { readonly kind: "answer"; readonly value: unknown }
   | { readonly kind: "failed"; readonly message: string }
+  /** The engine is loaded, and begins with the file. */
+  | { readonly kind: "begun" }
   | { readonly kind: "read"; readonly id: number; readonly offset: number; readonly length: number };
 
 interface Call {
@@ -32,6 +34,9 @@ export function threadOf(module: URL, options: WorkerOptions): Worker {
   return new Worker(code, { ...options, eval: true });
 }
 
+/** A thread that has not loaded its engine by then never will. */
+const START_MS = 60_000;
+
 /** This package's thread, whose file ends as this one's. */
 const THREAD = new URL(import.meta.url.replace(/apart-node\.(ts|js)$/, "thread-node.$1"));
 
@@ -48,6 +53,7 @@ export function runApart(module: URL, source: ByteSource, { ms, memoryBytes }: A
   });
   worker.unref();
   let call: Call | null = null;
+  let begin = () => {};
   const settle = (how: (one: Call) => void) => {
     const one = call;
     call = null;
@@ -56,6 +62,7 @@ export function runApart(module: URL, source: ByteSource, { ms, memoryBytes }: A
   worker.on("message", (answer: Answer) => {
     if (answer.kind === "answer") settle(({ resolve }) => resolve(answer.value));
     else if (answer.kind === "failed") settle(({ reject }) => reject(new Error(answer.message)));
+    else if (answer.kind === "begun") begin();
     else void give(worker, source, answer);
   });
   worker.on("error", (error: NodeJS.ErrnoException) => {
@@ -65,10 +72,16 @@ export function runApart(module: URL, source: ByteSource, { ms, memoryBytes }: A
   });
   const ask = (question: Question) =>
     new Promise<unknown>((resolve, reject) => {
-      const timer = setTimeout(() => {
-        settle((one) => one.reject(new Error(`more than ${ms / 1000} s of work for one part of it`)));
+      const stop = () => {
+        settle((one) => one.reject(new Error(`more than ${Math.round(ms / 100) / 10} s of work for one part of it`)));
         void worker.terminate();
-      }, ms);
+      };
+      // the time in which the engine is loaded is not the file's
+      let timer = setTimeout(stop, question.kind === "open" ? START_MS + ms : ms);
+      begin = () => {
+        clearTimeout(timer);
+        timer = setTimeout(stop, ms);
+      };
       const done = () => {
         clearTimeout(timer);
         worker.unref();

@@ -23,6 +23,7 @@ export function damaged(file: string, issues: readonly DataIssue[]): DataError {
 
 function issueOf(issue: z.core.$ZodIssue, line: number | undefined): DataIssue {
   const [, expected = issue.message] = /expected (.+?), received/.exec(issue.message) ?? [];
-  const path = issue.path.join(".");
+  // a key may be a symbol, which is no text by itself
+  const path = issue.path.map(String).join(".");
   return { ...(line === undefined ? {} : { line }), path, expected, got: shownValue(issue.input) };
 }

@@ -36,6 +36,7 @@ port.on("message", (question: Question) => {
 async function answer(question: Exclude<Question, { kind: "bytes" }>): Promise<unknown> {
   if (question.kind === "rows") return engine!.rows(question.start, question.end);
   const { openEngine } = (await import(module)) as { readonly openEngine: (source: object) => Promise<Engine> };
+  port.postMessage({ kind: "begun" } satisfies Answer);
   engine = await openEngine({ sizeBytes, read });
   return engine.facts;
 }

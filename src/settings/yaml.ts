@@ -16,16 +16,20 @@ export function checkYaml(name: string, text: string): CheckedFile {
     return { values: {}, issues: [issue], badKeys: new Set(), places: new Map() };
   }
   const lines = new LineCounter();
-  const document = parseDocument(text, { lineCounter: lines, prettyErrors: false, logLevel: "error" });
+  const document = withoutStacks(() =>
+    parseDocument(text, { lineCounter: lines, prettyErrors: false, logLevel: "error" }),
+  );
   const at = (offset: number) => {
     const { line, col } = lines.linePos(offset);
     return `${name}:${line}:${col}`;
   };
-  const issues: ConfigIssue[] = document.errors.map((error) => ({
+  const issues: ConfigIssue[] = document.errors.slice(0, MOST_ERRORS).map((error) => ({
     path: at(error.pos[0]),
     expected: "YAML",
     got: error.message.replace(/\s+/g, " "),
   }));
+  const more = document.errors.length - issues.length;
+  if (more > 0) issues.push({ path: name, expected: "YAML", got: `${more} more mistakes of this kind` });
   const root = document.contents;
   if (issues.length === 0 && root !== null && !isMap(root)) {
     issues.push({ path: at(root.range?.[0] ?? 0), expected: "settings as `key: value` lines", got: "something else" });
@@ -45,6 +49,20 @@ export function checkYaml(name: string, text: string): CheckedFile {
     return { values: {}, issues: [issue], badKeys: new Set(), places };
   }
   return { ...checkInput(nullsDropped(values), (key) => places.get(key) ?? name), places };
+}
+
+/** Mistakes of YAML that are shown: one early in a file makes many behind it. */
+const MOST_ERRORS = 20;
+
+/** Runs what may make an error for each character of a file, without a stack for each. */
+function withoutStacks<T>(act: () => T): T {
+  const limit = Error.stackTraceLimit;
+  Error.stackTraceLimit = 0;
+  try {
+    return act();
+  } finally {
+    Error.stackTraceLimit = limit;
+  }
 }
 
 /**
