@@ -65,11 +65,7 @@ export function runApart(module: URL, source: ByteSource, { ms, memoryBytes }: A
     else if (answer.kind === "begun") begin();
     else void give(worker, source, answer);
   });
-  worker.on("error", (error: NodeJS.ErrnoException) => {
-    const isMemory = error.code === "ERR_WORKER_OUT_OF_MEMORY";
-    const message = isMemory ? `more than ${Math.round(memoryBytes / 2 ** 20)} MB to hold what it says` : error.message;
-    settle(({ reject }) => reject(new Error(message)));
-  });
+  worker.on("error", (error) => settle(({ reject }) => reject(new Error(endOf(error, memoryBytes)))));
   const ask = (question: Question) =>
     new Promise<unknown>((resolve, reject) => {
       const stop = () => {
@@ -104,6 +100,12 @@ export function runApart(module: URL, source: ByteSource, { ms, memoryBytes }: A
     rows: (start, end) => ask({ kind: "rows", start, end }),
     end: async () => void (await worker.terminate()),
   };
+}
+
+/** Why a thread ended. */
+function endOf({ code, message }: NodeJS.ErrnoException, memoryBytes: number): string {
+  if (code !== "ERR_WORKER_OUT_OF_MEMORY") return message;
+  return `more than ${Math.round(memoryBytes / 2 ** 20)} MB to hold what it says`;
 }
 
 async function give(
