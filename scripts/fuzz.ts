@@ -1,11 +1,12 @@
 // `npm run fuzz -- --seconds N --seed S`: damaged files for every reader; what ends in no refusal is kept in test/fuzz/corpus.
 import { createHash } from "node:crypto";
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { createRequire } from "node:module";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { fileURLToPath } from "node:url";
+import { fileURLToPath, pathToFileURL } from "node:url";
 import { parseArgs } from "node:util";
-import { threadOf } from "../src/hub/apart-node.ts";
+import { Worker, type WorkerOptions } from "node:worker_threads";
 import { Bench, damaged, type Ending, filesOf } from "../test/fuzz/cases.ts";
 import { READERS } from "../test/fuzz/readers.ts";
 import { writeSeeds } from "../test/fuzz/seeds.ts";
@@ -82,6 +83,14 @@ function isSlow({ since, cpu }: Running): boolean {
 }
 
 const LARGE = `more than ${MOST_BYTES / 2 ** 20} MB`;
+
+/** A thread that runs a module, which tsx reads. */
+function threadOf(module: URL, options: WorkerOptions): Worker {
+  const tsx = pathToFileURL(createRequire(import.meta.url).resolve("tsx/package.json"));
+  const api = new URL("dist/esm/api/index.mjs", tsx).href;
+  const code = `import(${JSON.stringify(api)}).then(({ register }) => (register(), import(${JSON.stringify(module.href)})))`;
+  return new Worker(code, { ...options, eval: true });
+}
 
 /** Reads cases from `from` on until `until`; gives the number to go on with where a case never ended. */
 function round(from: number, until: number): Promise<number | null> {

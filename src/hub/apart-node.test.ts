@@ -1,4 +1,4 @@
-// Readers in threads of their own: answers, errors, and calls that are stopped at their limits, with this process as before.
+// Readers in processes of their own: answers, errors, and calls that are stopped at their limits, with this process as before.
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -20,6 +20,7 @@ beforeAll(() => {
           if (start === 1) for (;;);
           if (start === 2) for (const held = []; ; ) held.push(new Array(1e5).fill(start + held.length));
           if (start === 3) await read(-1, 1);
+          if (start === 6) for (const held = []; ; ) held.push(1);
           if (start === 4) throw "no error at all";
           return [start, end, 9007199254740993n];
         },
@@ -74,5 +75,12 @@ describe("a reader apart", () => {
     await apart.open();
     await expect(apart.rows(2, 3)).rejects.toThrow("more than 64 MB to hold what it says");
     expect(process.memoryUsage.rss()).toBeLessThan(2e9);
+  });
+
+  // in a thread this would be the end of the whole process
+  test("one of whose lists outgrows its heap in a single step is stopped", async () => {
+    const apart = runApart(module, source(), LIMITS);
+    await apart.open();
+    await expect(apart.rows(6, 7)).rejects.toThrow("more than 64 MB to hold what it says");
   });
 });

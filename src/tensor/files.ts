@@ -78,7 +78,7 @@ export interface Files {
    * @throws {FileError} naming the holder, where it is held.
    */
   lock(path: string): Promise<FileLock>;
-  /** Runs a module's `openEngine` over a file's bytes in a thread of its own; absent where no thread can be stopped. */
+  /** Runs a module's `openEngine` over a file's bytes in a process of its own; absent where none can be stopped. */
   apart?(module: URL, source: ByteSource, limits: ApartLimits): Apart;
   /** As `lock`, but takes nothing. @throws {FileError} naming the holder, where it is held. */
   checkLock(path: string): Promise<void>;

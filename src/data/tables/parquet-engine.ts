@@ -1,4 +1,4 @@
-// hyparquet behind two questions, so that it can be asked in this thread or in one that can be stopped.
+// hyparquet behind two questions, so that it can be asked in this process or in one that can be stopped.
 import type { AsyncBuffer, Compressors, FileMetaData } from "hyparquet";
 import type { ByteSource } from "../../tensor/index.ts";
 

@@ -66,10 +66,10 @@ interface Reader extends ParquetEngine {
 /** A real file takes a small part of it, on a busy machine too; most of it is for what grows with the file. */
 const LIMIT_MS = 1500;
 const MS_PER_BYTE = 10_000 / 2 ** 20;
-const LEAST_MEMORY = 2 ** 28;
+const LEAST_MEMORY = 2 ** 27;
 const MEMORY_PER_BYTE = 64;
 
-/** The engine in a thread that can be stopped, or where the platform has none in this one. */
+/** The engine in a process that can be stopped, or where the platform has none in this one. */
 async function startReader(files: Files, source: ByteSource): Promise<Reader> {
   if (files.apart === undefined) return { ...(await openEngine(source)), end: async () => {} };
   const { sizeBytes } = source;
