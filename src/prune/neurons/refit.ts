@@ -1,7 +1,7 @@
 // The output matrix fitted again to the neurons that stay, and the order in which neurons are worth keeping for that.
 // Both take seconds at a width of thousands, so both let other work in on the way.
 import { createPause } from "../../tensor/index.ts";
-import { choleskyFactor, choleskySolve } from "./cholesky.ts";
+import { damped, pullOf } from "./least-squares.ts";
 
 /** What the fit needs of one layer. */
 export interface FitFacts {
@@ -12,9 +12,6 @@ export interface FitFacts {
   /** Mean of its products two by two, `[F, F]`, row-major. */
   readonly moments: Float32Array;
 }
-
-/** Pull towards the old weights, as a share of the neurons' mean variance: it decides only what the data leave open. */
-const DAMPING = 1e-3;
 
 /** An output matrix for some neurons, and what it leaves out on average. */
 export interface Refitted {
@@ -52,7 +49,6 @@ async function leastSquares(facts: FitFacts, kept: readonly number[]): Promise<R
       const g = kept[j]!;
       system[i * size + j] = moments[f * neurons + g]! - mean[f]! * mean[g]!;
     }
-    system[i * size + i]! += pull;
   });
   const fitted = new Float64Array(rows * size);
   for (let d = 0; d < rows; d++)
@@ -60,8 +56,7 @@ async function leastSquares(facts: FitFacts, kept: readonly number[]): Promise<R
       const at = d * neurons + kept[i]!;
       fitted[d * size + i] = shared[at]! + pull * outWeight[at]!;
     }
-  await choleskySolve(await choleskyFactor(system, size), size, fitted);
-  const out = Float32Array.from(fitted);
+  const out = await damped(system, size, pull, fitted);
   const constant = new Float64Array(rows);
   for (let d = 0; d < rows; d++) {
     for (let f = 0; f < neurons; f++) constant[d]! += outWeight[d * neurons + f]! * mean[f]!;
@@ -145,8 +140,7 @@ function damping({ mean, moments }: Pick<FitFacts, "mean" | "moments">): number 
   const neurons = mean.length;
   let sum = 0;
   for (let f = 0; f < neurons; f++) sum += Math.max(0, moments[f * neurons + f]! - mean[f]! ** 2);
-  // where nothing varies, any fit is as good: the old weights
-  return sum === 0 ? 1 : (DAMPING * sum) / neurons;
+  return pullOf(sum, neurons);
 }
 
 /** What fits of one layer have in common, and those that a search asks for again and again. */

@@ -1,6 +1,6 @@
 // Another activation in a model's MLPs: its output matrix and bias fitted by least squares to what the MLP is to give, and two plans as one.
 import { createPause } from "../../tensor/index.ts";
-import { choleskyFactor, choleskySolve } from "./cholesky.ts";
+import { damped, pullOf } from "./least-squares.ts";
 import { keepColumns } from "./matrix.ts";
 import type { LayerPlan } from "./plan.ts";
 
@@ -17,9 +17,6 @@ export interface SwapSums {
   readonly outSum: Float64Array;
 }
 
-/** Pull towards the old weights, as a share of the neurons' mean variance: it decides only what the data leave open. */
-const DAMPING = 1e-3;
-
 /**
  * The matrix `[D, F]` and the bias `[D]` for which `out a + bias` is `y` with the least squared error:
  * `out = (C_ya + λ W)(C_aa + λ I)⁻¹` and `bias = μ_y − out μ_a`, with `C` the covariances and `W` the matrix before.
@@ -35,17 +32,14 @@ export async function fitOutput(
   const system = await covariance(products, mean, tokens);
   let variance = 0;
   for (let f = 0; f < neurons; f++) variance += Math.max(0, system[f * neurons + f]!);
-  // where nothing varies, any fit is as good: the old weights
-  const pull = variance === 0 ? 1 : (DAMPING * variance) / neurons;
-  for (let f = 0; f < neurons; f++) system[f * neurons + f]! += pull;
+  const pull = pullOf(variance, neurons);
   const fitted = new Float64Array(rows * neurons);
   for (let d = 0; d < rows; d++)
     for (let f = 0; f < neurons; f++) {
       const at = d * neurons + f;
       fitted[at] = cross[at]! / tokens - outMean[d]! * mean[f]! + pull * before[at]!;
     }
-  await choleskySolve(await choleskyFactor(system, neurons), neurons, fitted);
-  const out = Float32Array.from(fitted);
+  const out = await damped(system, neurons, pull, fitted);
   const bias = Float32Array.from(outMean, (of, d) => {
     let rest = of;
     for (let f = 0; f < neurons; f++) rest -= out[d * neurons + f]! * mean[f]!;
@@ -71,7 +65,7 @@ async function covariance(products: Float64Array, mean: Float64Array, tokens: nu
 /** One plan of a layer for two: `second` was made for the layer that `first` leaves. */
 export function combinedLayer(first: LayerPlan, second: LayerPlan): LayerPlan {
   const { kept, gate, out } = second;
-  if (kept !== null && kept.length === 0) return { ...second, neurons: first.neurons };
+  if (kept?.length === 0) return second;
   const columns = kept ?? Array.from({ length: first.neurons }, (_, f) => f);
   const fitted = out ?? (first.out === undefined ? undefined : keepColumns(first.out, first.neurons, columns));
   const constant = summed(first.constant, gate, second.constant);
