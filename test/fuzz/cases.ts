@@ -33,7 +33,7 @@ export class Bench {
 
   constructor(seeds: ReadonlyMap<string, Uint8Array>) {
     this.#seeds = seeds;
-    // as on a disk, engines that may not end run in a thread
+    // as on a disk, engines that may not end run in a process
     this.#files = { ...memoryFiles(seeds), apart: runApart };
   }
 

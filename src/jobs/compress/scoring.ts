@@ -154,23 +154,50 @@ export async function statedScores(
   const { heldOut: stated } = data;
   if (frozen.model.writes) {
     const models = [plainWriting(frozen), { ...plainWriting(smaller), decoding }] as const;
-    const said = async (which: 0 | 1) => {
-      const writing = await openWriting(backend, models[which], frozen, data);
-      return writing.said(stated).finally(() => writing.dispose());
-    };
+    const said = (which: 0 | 1) => writtenScore(backend, models[which], frozen, data, stated);
     const [before, after] = [await said(0), await said(1)];
     return { before, after, logitsDifference: await writtenDifference(backend, models, stated) };
   }
-  const logits = async (model: PlainModel) => {
-    const program = await compilePlain(backend, model);
-    return logitsOf(program, data.head, stated).finally(() => program.dispose());
-  };
+  const logits = (model: PlainModel) => plainLogits(backend, model, data.head, stated);
   const [first, second] = [await logits(frozen), await logits(smaller)];
   return {
     before: scoreLogits(first, stated, data),
     after: scoreLogits(second, stated, data),
     logitsDifference: first.reduce((most, value, i) => Math.max(most, Math.abs(value - second[i]!)), 0),
   };
+}
+
+/** The score of a plain model that was made of `frozen`, on some examples. Errors as `Backend.compile`. */
+export async function plainScore(
+  backend: Backend,
+  frozen: MergedModel,
+  model: PlainModel,
+  data: CompressData,
+  examples: EncodedExamples,
+): Promise<TaskScore> {
+  if (frozen.model.writes) return writtenScore(backend, plainWriting(model), frozen, data, examples);
+  return scoreLogits(await plainLogits(backend, model, data.head, examples), examples, data);
+}
+
+async function writtenScore(
+  backend: Backend,
+  written: Parameters<typeof openWriting>[1],
+  frozen: MergedModel,
+  data: CompressData,
+  examples: EncodedExamples,
+): Promise<TaskScore> {
+  const writing = await openWriting(backend, written, frozen, data);
+  return writing.said(examples).finally(() => writing.dispose());
+}
+
+async function plainLogits(
+  backend: Backend,
+  model: PlainModel,
+  head: HeadKind,
+  examples: EncodedExamples,
+): Promise<Float32Array> {
+  const program = await compilePlain(backend, model);
+  return logitsOf(program, head, examples).finally(() => program.dispose());
 }
 
 /** How often a plain model's activations are zero on `examples`; a decoder's while it is told what to write. Errors as `Backend.compile`. */

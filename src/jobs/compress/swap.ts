@@ -1,14 +1,15 @@
 // A ReLU in place of every MLP's activation, without training: each output matrix is fitted again, layer after layer, to what the model gave before.
 import { ConfigError, type ConfigIssue } from "../../errors.ts";
 import { scoreDrop } from "../../evaluate/index.ts";
-import type { MergedModel } from "../../load/index.ts";
+import type { BaseModel, MergedModel } from "../../load/index.ts";
 import { anyModel, type MlpSite } from "../../models/index.ts";
 import { applyPlan, type LayerPlan, type PlainModel, unchanged } from "../../prune/index.ts";
 import type { Backend } from "../../runtime/index.ts";
+import type { TaskScore } from "../../tasks/index.ts";
 import type { CompressData } from "./data.ts";
 import { mlpData, type Texts } from "./mlp-data.ts";
 import { swappedLayer } from "./mlp-fit.ts";
-import { statedScores } from "./scoring.ts";
+import { plainScore } from "./scoring.ts";
 
 /** What is asked of a swap: a share of activations that may be non-zero, a drop in score, or nothing but the ReLU. */
 export interface ActivationRequest {
@@ -38,12 +39,22 @@ const TRIED = [0.5, 0.25, 0.15, 0.1, 0.05, 0.025] as const;
 
 /** @throws {ConfigError} naming what of a model has no place for another activation. */
 export function checkSwap({ opened: { base, method }, beside }: MergedModel): void {
+  const issues = baseIssues(base, "base");
+  if (beside !== undefined)
+    issues.push({ path: "--activation", expected: "a method that can be merged", got: method.settings.kind });
+  if (issues.length > 0) throw new ConfigError(issues);
+}
+
+/** What of a base has no place for another activation; `what` it is called. */
+export function baseIssues(
+  { name, quantization, pruning }: Pick<BaseModel, "name" | "quantization" | "pruning">,
+  what: "base" | "model",
+): ConfigIssue[] {
   const issues: ConfigIssue[] = [];
   const refuse = (expected: string, got: string) => issues.push({ path: "--activation", expected, got });
-  if (base.quantization !== null) refuse("a base in float", `${base.name} in ${base.quantization.format}`);
-  if (base.pruning !== null) refuse("a base without zeros to keep, which a fit would fill", base.name);
-  if (beside !== undefined) refuse("a method that can be merged", method.settings.kind);
-  if (issues.length > 0) throw new ConfigError(issues);
+  if (quantization !== null) refuse(`a ${what} in float`, `${name} in ${quantization.format}`);
+  if (pruning !== null) refuse(`a ${what} without zeros to keep, which a fit would fill`, name);
+  return issues;
 }
 
 /** Swaps as it was asked for; yields a line for each layer and candidate. Errors as `Backend.compile`. */
@@ -52,23 +63,30 @@ export async function* swapActivation(
   { name, density, scoreBudget }: ActivationRequest,
 ): AsyncGenerator<string, Swap> {
   if (scoreBudget === null) return yield* swapTo(textsOf(context), name, density);
-  const natural = yield* measuredSwap(context, name, null);
+  const { backend, frozen, data } = context;
+  const dense = await plainScore(backend, frozen, frozen, data, data.search);
+  const natural = yield* measuredSwap(context, dense, name, null);
   if (natural.searchLost! > scoreBudget) return natural;
   let best = natural;
   for (const share of TRIED) {
-    const tried = yield* measuredSwap(context, name, share * natural.density);
+    const tried = yield* measuredSwap(context, dense, name, share * natural.density);
     if (tried.searchLost! > scoreBudget) break;
     best = tried;
   }
   return best;
 }
 
-async function* measuredSwap(context: SwapContext, name: string, density: number | null): AsyncGenerator<string, Swap> {
+async function* measuredSwap(
+  context: SwapContext,
+  dense: TaskScore,
+  name: string,
+  density: number | null,
+): AsyncGenerator<string, Swap> {
   const { frozen, data, backend } = context;
   const swap = yield* swapTo(textsOf(context), name, density);
   const swapped = applyPlan(frozen, frozen.model.mlps, swap.layers, name);
-  const { before, after } = await statedScores(backend, frozen, swapped, { ...data, heldOut: data.search });
-  const { lost, standardError } = scoreDrop(before, after);
+  const said = await plainScore(backend, frozen, swapped, data, data.search);
+  const { lost, standardError } = scoreDrop(dense, said);
   const searchLost = lost + standardError;
   const points = (100 * searchLost).toFixed(2);
   yield `${(100 * swap.density).toFixed(1)} % of the activations: ${points} points may be lost on the search's examples`;

@@ -1,5 +1,5 @@
 // `--activation relu`: the model that a run trains is changed before, on the task's own texts, and kept in the run's folder.
-import { ConfigError, type ConfigIssue } from "../../errors.ts";
+import { ConfigError } from "../../errors.ts";
 import { SUMS_FILE, writeSafetensors, writeSums } from "../../hub/index.ts";
 import { configText, finiteWeights, writeSmallFiles, writeWhole } from "../../load/index.ts";
 import { applyPlan, type Plan } from "../../prune/index.ts";
@@ -8,7 +8,7 @@ import type { Settings } from "../../settings/index.ts";
 import { joinPath } from "../../tensor/index.ts";
 import { FIT_SAMPLE } from "../compress/data.ts";
 import { examplesFrom, sampleCount } from "../compress/examples.ts";
-import { type Swap, swapTo } from "../compress/swap.ts";
+import { baseIssues, type Swap, swapTo } from "../compress/swap.ts";
 import { prepare, type TrainingJob, type TrainOptions } from "./run-job.ts";
 
 /** In a run's folder: the model that it trains. */
@@ -33,7 +33,8 @@ export async function onSwappedBase(
   const changed: Settings = { ...settings, model: folder, activation: null };
   if (settings.resume && (await files.stat(joinPath(folder, SUMS_FILE))) !== null) return changed;
   const job = await prepare(environment, settings, fingerprints === undefined ? {} : { fingerprints });
-  checkBase(job);
+  const issues = baseIssues(job.base, "model");
+  if (issues.length > 0) throw new ConfigError(issues);
   const lock = await lockFolder(environment, keeper);
   try {
     const swap = await swapped(job, activation, signal);
@@ -52,14 +53,6 @@ export async function onSwappedBase(
 export function withoutPrints<T extends Pick<TrainOptions, "fingerprints">>(options: T): Omit<T, "fingerprints"> {
   const { fingerprints: _compared, ...rest } = options;
   return rest;
-}
-
-function checkBase({ base }: TrainingJob): void {
-  const issues: ConfigIssue[] = [];
-  const refuse = (expected: string, got: string) => issues.push({ path: "--activation", expected, got });
-  if (base.quantization !== null) refuse("a model in float", `${base.name} in ${base.quantization.format}`);
-  if (base.pruning !== null) refuse("a model without zeros to keep, which a fit would fill", base.name);
-  if (issues.length > 0) throw new ConfigError(issues);
 }
 
 async function swapped(job: TrainingJob, name: string, signal: AbortSignal | undefined): Promise<Swap> {
