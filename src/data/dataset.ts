@@ -1,8 +1,8 @@
 // A data set: the splits of a task, checked when opened, read as streams.
 import { ConfigError, DataError, nearest } from "../errors.ts";
-import type { Files } from "../tensor/index.ts";
+import { type Files, sha256 } from "../tensor/index.ts";
 import { type Example, type ExampleSource, readExamples, readIdPairs, type Scan, scanExamples } from "./examples.ts";
-import { fileDigest, textDigest } from "./fingerprint.ts";
+import { fileDigest } from "./fingerprint.ts";
 import { heldOut, textKey } from "./held-out.ts";
 import { listed, mismatch, ownPlaces, type ReadClasses, readerOf, resolveClasses } from "./labels/classes.ts";
 import type { LabelReader } from "./labels/labels.ts";
@@ -61,7 +61,7 @@ export async function openDataset(files: Files, options: DatasetOptions): Promis
     name: isGlueTask(task.name) ? task.name : baseName(options.data),
     task,
     splits,
-    fingerprint: `sha256:${await textDigest(digests.join("\n"))}`,
+    fingerprint: `sha256:${await sha256(digests.join("\n"))}`,
     notes: [...new Set([...context.notes, ...context.readers.flatMap((reader) => reader.note() ?? [])])],
   };
 }

@@ -12,11 +12,6 @@ export function joinBytes(chunks: readonly Uint8Array[]): Uint8Array<ArrayBuffer
   return bytes;
 }
 
-/** Lower-case hexadecimal digits of bytes. */
-export function hexOf(bytes: Uint8Array): string {
-  return Array.from(bytes, (byte) => byte.toString(16).padStart(2, "0")).join("");
-}
-
 /** The elements of `shape` over little-endian `bytes`, copied only when they are not aligned for `dtype`. */
 export function numbersOf(dtype: DType, shape: readonly number[], bytes: Uint8Array): TypedArray {
   const length = elementCount(shape);
@@ -28,9 +23,4 @@ export function numbersOf(dtype: DType, shape: readonly number[], bytes: Uint8Ar
 /** A tensor's bytes, little endian, not copied. */
 export function tensorBytes({ data }: Tensor): Uint8Array {
   return new Uint8Array(data.buffer, data.byteOffset, data.byteLength);
-}
-
-/** SHA-256 of bytes in lower-case hexadecimal. */
-export async function sha256(bytes: Uint8Array): Promise<string> {
-  return hexOf(new Uint8Array(await crypto.subtle.digest("SHA-256", bytes as Uint8Array<ArrayBuffer>)));
 }

@@ -1,6 +1,6 @@
 // Files of the cache with their digests beside them: what is found there is what was written, or is made again.
-import { type Files, joinPath, parseBoundedJson } from "../tensor/index.ts";
-import { isJsonObject, jsonText } from "./json-file.ts";
+import type { Files } from "../tensor/index.ts";
+import { jsonText, readNotedObject } from "./json-file.ts";
 
 /** What of a cached file was noted when it was whole. */
 interface Noted {
@@ -32,25 +32,7 @@ export async function noteDigest(files: Files, file: string, sha256: string): Pr
 }
 
 async function readNote(files: Files, path: string): Promise<Noted | null> {
-  try {
-    const json = parseBoundedJson(new TextDecoder().decode(await files.read(path)));
-    if (!isJsonObject(json) || typeof json.sha256 !== "string") return null;
-    return { sha256: json.sha256, stamp: typeof json.stamp === "string" ? json.stamp : null };
-  } catch {
-    // a note that cannot be read is none
-    return null;
-  }
-}
-
-/** Nobody writes a file for so long without adding to it. */
-const OLD_MS = 3_600_000;
-
-/** Removes what processes that were killed left half written in a folder, once nothing was added for an hour. */
-export async function removeOldTemporaries(files: Files, folder: string): Promise<void> {
-  if ((await files.stat(folder)) === null) return;
-  for (const name of await files.list(folder)) {
-    if (!/^\..*\.tmp$/.test(name)) continue;
-    const modifiedMs = (await files.stat(joinPath(folder, name)))?.modifiedMs;
-    if (modifiedMs !== undefined && Date.now() - modifiedMs > OLD_MS) await files.remove(joinPath(folder, name));
-  }
+  const json = await readNotedObject(files, path);
+  if (typeof json?.sha256 !== "string") return null;
+  return { sha256: json.sha256, stamp: typeof json.stamp === "string" ? json.stamp : null };
 }

@@ -1,7 +1,7 @@
 // A `Files` that holds its files in memory: for browsers, where a user hands files over, and for tests.
 import { FileError } from "../errors.ts";
-import { type Files, parentFolder } from "../tensor/index.ts";
-import { joinBytes, sha256 } from "./bytes.ts";
+import { type Files, parentFolder, sha256 } from "../tensor/index.ts";
+import { joinBytes } from "./bytes.ts";
 import { decodeUtf8 } from "./utf8.ts";
 
 /** Files kept in a map from path to bytes; folders exist as far as files lie in them. */

@@ -1,7 +1,6 @@
 // Read-only files for a browser: over HTTP below a base address, or in a folder the user opened.
 import { FileError } from "../errors.ts";
-import { type FileStat, type Files, joinPath } from "../tensor/index.ts";
-import { sha256 } from "./bytes.ts";
+import { type FileStat, type Files, joinPath, sha256 } from "../tensor/index.ts";
 import { decodeUtf8 } from "./utf8.ts";
 
 /** The part of the File System Access API's `FileSystemDirectoryHandle` that is used. */

@@ -1,7 +1,7 @@
 // Who a model is: one short text for its weights, wherever they lie and in however many files.
-import { type Files, joinPath, parseBoundedJson, type Weight, type Weights } from "../tensor/index.ts";
-import { joinBytes, sha256, tensorBytes } from "./bytes.ts";
-import { isJsonObject, jsonText } from "./json-file.ts";
+import { type Files, joinPath, sha256, type Weight, type Weights } from "../tensor/index.ts";
+import { joinBytes, tensorBytes } from "./bytes.ts";
+import { jsonText, readNotedObject } from "./json-file.ts";
 
 const WHOLE_BYTES = 32 << 20;
 const SAMPLE_BYTES = 4096;
@@ -84,26 +84,16 @@ export async function sourceIdentity(files: Files, weights: Named): Promise<stri
     if (stamp === undefined) return null;
     parts.push(JSON.stringify([path, stamp]));
   }
-  return (await sha256(new TextEncoder().encode(parts.join("\n")))).slice(0, 40);
+  return (await sha256(parts.join("\n"))).slice(0, 40);
 }
 
 /** What `make` gave before, where the file has it whole; a place that cannot be written costs only time. */
 async function cached(files: Files, file: string, make: () => Promise<string>): Promise<string> {
-  const check = (print: string) => sha256(new TextEncoder().encode(`${file.slice(file.lastIndexOf("/"))} ${print}`));
-  const found = (await files.stat(file)) === null ? null : await readCached(files, file);
-  if (found !== null && found.check === (await check(found.fingerprint))) return found.fingerprint;
+  const check = (print: string) => sha256(`${file.slice(file.lastIndexOf("/"))} ${print}`);
+  const found = await readNotedObject(files, file);
+  if (typeof found?.fingerprint === "string" && found.check === (await check(found.fingerprint)))
+    return found.fingerprint;
   const print = await make();
   await files.write(file, jsonText({ fingerprint: print, check: await check(print) })).catch(() => {});
   return print;
-}
-
-async function readCached(files: Files, file: string): Promise<{ fingerprint: string; check: unknown } | null> {
-  try {
-    const json = parseBoundedJson(new TextDecoder().decode(await files.read(file)));
-    return isJsonObject(json) && typeof json.fingerprint === "string"
-      ? { fingerprint: json.fingerprint, check: json.check }
-      : null;
-  } catch {
-    return null;
-  }
 }

@@ -8,14 +8,19 @@ import {
   type Files,
   float16ToFloat32,
   joinPath,
+  sha256,
   type Tensor,
   type Weight,
   type Weights,
 } from "../tensor/index.ts";
-import { sha256, tensorBytes } from "./bytes.ts";
-import { cacheEntry, noteDigest, removeOldTemporaries } from "./cache-entry.ts";
+import { tensorBytes } from "./bytes.ts";
+import { cacheEntry, noteDigest } from "./cache-entry.ts";
 import { sourceIdentity } from "./fingerprint.ts";
 import { openSafetensors, writeSafetensors } from "./safetensors.ts";
+import { removeLeftovers } from "./whole-folder.ts";
+
+/** Nobody writes a file of the cache for so long without adding to it. */
+const IDLE_MS = 3_600_000;
 
 /** What `float32Checkpoint` made: the weights, and the file it wrote or found, if one was needed. */
 export interface Float32Checkpoint {
@@ -65,7 +70,7 @@ export async function cachedWeights(
   const file = joinPath(cacheFolder, `${await identity(files, all)}${label}.safetensors`);
   const found = await cacheEntry(files, file);
   if (found !== "whole") {
-    await removeOldTemporaries(files, cacheFolder);
+    await removeLeftovers(files, cacheFolder, IDLE_MS);
     await files.write(file, writeSafetensors(make(new Map(all.map(([name, weight]) => [name, asFloat32(weight)])))));
     await noteDigest(files, file, await files.digest(file));
   }
@@ -103,7 +108,7 @@ async function identity(files: Files, stored: readonly (readonly [string, Weight
     const { dtype, shape, span } = weight;
     parts.push(JSON.stringify([name, dtype, shape, span ?? null]), await sha256(tensorBytes(await weight.read())));
   }
-  return (await sha256(new TextEncoder().encode(parts.join("\n")))).slice(0, 40);
+  return (await sha256(parts.join("\n"))).slice(0, 40);
 }
 
 /** Bytes a float32 copy of the weights takes that have to be converted; 0 when none has. */

@@ -1,6 +1,6 @@
 // JSON files read for others' formats, with the line named when they are broken.
 import { DataError, FileError, shownValue } from "../errors.ts";
-import { DEEPEST_JSON, type Files, joinPath, jsonDepth } from "../tensor/index.ts";
+import { DEEPEST_JSON, type Files, joinPath, jsonDepth, parseBoundedJson } from "../tensor/index.ts";
 import { literalOf, withLiterals } from "./json-literals.ts";
 
 /** A JSON object as it was parsed: nothing about its values is known. */
@@ -95,5 +95,16 @@ function parsed(path: string, text: string): unknown {
     const line = text.slice(0, position === undefined ? text.length : Number(position)).split("\n").length;
     const got = text.trim() === "" ? "an empty file" : message.replace(/ in JSON at position.*/, "");
     throw new DataError(path, { line, expected: "JSON", got, cause });
+  }
+}
+
+/** The object of a JSON file that this program wrote for itself and can do without; null where it is not there, or not whole. */
+export async function readNotedObject(files: Files, path: string): Promise<JsonObject | null> {
+  if ((await files.stat(path)) === null) return null;
+  try {
+    const json = parseBoundedJson(new TextDecoder().decode(await files.read(path)));
+    return isJsonObject(json) ? json : null;
+  } catch {
+    return null;
   }
 }

@@ -34,11 +34,20 @@ export async function removeFolder(files: Files, folder: string): Promise<void> 
   await files.remove(leaving);
 }
 
-/** Removes what a killed process left half written or half removed below `folder`: files and folders of passing names. */
-export async function removeLeftovers(files: Files, folder: string): Promise<void> {
+/**
+ * Removes what a killed process left half written or half removed in `folder`: files and folders of passing names. With `idleMs` those
+ * alone that nobody has added to for so long, where others may be writing: a place that keeps no times keeps them all.
+ */
+export async function removeLeftovers(files: Files, folder: string, idleMs = 0): Promise<void> {
   if ((await files.stat(folder)) === null) return;
   for (const name of await files.list(folder)) {
     const isPassing = name.startsWith(LEAVING) || (name.startsWith(".") && /\.(partial|tmp)$/.test(name));
-    if (isPassing) await files.remove(joinPath(folder, name));
+    if (isPassing && (idleMs === 0 || (await isIdle(files, joinPath(folder, name), idleMs))))
+      await files.remove(joinPath(folder, name));
   }
+}
+
+async function isIdle(files: Files, path: string, ms: number): Promise<boolean> {
+  const modifiedMs = (await files.stat(path))?.modifiedMs;
+  return modifiedMs !== undefined && Date.now() - modifiedMs > ms;
 }

@@ -1,6 +1,7 @@
 // Host values: dtypes, tensors, weights and random streams.
 // Takes numbers, gives `Tensor` and `Weight`. Never: operations on tensors (those are the graph's).
 export { DEEPEST_JSON, jsonDepth, parseBoundedJson } from "./bounded-json.ts";
+export { sha256, sha256Bytes } from "./digest.ts";
 export { allocate, type DType, elementBytes, type TypedArray, wrap } from "./dtype.ts";
 export { entryOf } from "./entry.ts";
 export {

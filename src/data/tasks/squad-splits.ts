@@ -1,8 +1,8 @@
 // The splits of a question-answering data set: which file holds which, and what is held out of a single one.
 import { DataError, FileError } from "../../errors.ts";
-import { type Files, joinPath } from "../../tensor/index.ts";
+import { type Files, joinPath, sha256 } from "../../tensor/index.ts";
 import type { Example } from "../examples.ts";
-import { fileDigest, textDigest } from "../fingerprint.ts";
+import { fileDigest } from "../fingerprint.ts";
 import { heldOut, textKey } from "../held-out.ts";
 import type { Dataset, DatasetOptions, Split } from "../split.ts";
 import { withoutGzip } from "../tables/gzip.ts";
@@ -56,7 +56,7 @@ export async function openSquad(files: Files, options: DatasetOptions): Promise<
     name: "squad",
     task: squadTask(read.some(({ unanswerable }) => unanswerable)),
     splits: new Map(splits.map((split) => [split.name, split])),
-    fingerprint: `sha256:${await textDigest(digests.join("\n"))}`,
+    fingerprint: `sha256:${await sha256(digests.join("\n"))}`,
     notes,
   };
 }
