@@ -3,7 +3,7 @@ import { execFileSync } from "node:child_process";
 import { mkdir } from "node:fs/promises";
 import { join } from "node:path";
 import { randomStream } from "../../src/tensor/index.ts";
-import { checkWhole, deft, files, goOn, type Subject } from "./subjects.ts";
+import { checkWhole, deft, files, goOn, requireSame, type Subject } from "./subjects.ts";
 
 const ROOM_KB = 65_536;
 
@@ -33,8 +33,7 @@ export async function fullDisks(folder: string, subject: Subject, disks: number,
       }
       execFileSync("mount", ["-o", `remount,size=${ROOM_KB}k`, disk]);
       if (full.code !== 0) await goOn(folder, subject, output, whole);
-      if (JSON.stringify(await essence(output)) !== JSON.stringify(whole))
-        throw new Error(`${name}: expected the same bytes after a full disk`);
+      requireSame(`${name}, after a full disk`, await essence(output), whole);
       const passing = (await files.list(output)).filter((of) => of.startsWith("."));
       if (passing.length > 0) throw new Error(`${name}: expected nothing left behind, got ${passing.join(", ")}`);
     }

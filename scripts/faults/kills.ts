@@ -2,7 +2,7 @@
 import { rm } from "node:fs/promises";
 import { join } from "node:path";
 import { randomStream } from "../../src/tensor/index.ts";
-import { checkWhole, deft, files, goOn, type Subject } from "./subjects.ts";
+import { checkWhole, deft, files, goOn, requireSame, type Subject } from "./subjects.ts";
 
 /** A command that is killed this often in a row, and then goes on, is one chain. */
 const DEATHS = 3;
@@ -31,7 +31,7 @@ export async function killed(folder: string, subject: Subject, kills: number, se
     }
     await goOn(folder, subject, reference, whole);
     await checkWhole(reference);
-    compare(name, await essence(reference), whole);
+    requireSame(name, await essence(reference), whole);
   }
   await rm(reference, { recursive: true, force: true });
   return `${name}: ${dead} kills within ${(wholeMs / 1000).toFixed(1)} s, ${done} ended before; the same ${Object.keys(whole).length} files each time`;
@@ -42,10 +42,4 @@ async function next(argv: readonly string[], output: string): Promise<readonly s
   const begun = argv[0] === "train" ? join(output, "run.json") : output;
   const canResume = (argv[0] === "train" || argv[0] === "compare") && (await files.stat(begun)) !== null;
   return canResume ? [...argv, "--resume"] : argv;
-}
-
-function compare(name: string, got: Readonly<Record<string, string>>, whole: Readonly<Record<string, string>>): void {
-  const paths = new Set([...Object.keys(got), ...Object.keys(whole)]);
-  const others = [...paths].filter((path) => got[path] !== whole[path]);
-  if (others.length > 0) throw new Error(`${name}: expected the same bytes, got others in ${others.join(", ")}`);
 }

@@ -2,7 +2,7 @@
 import { rm } from "node:fs/promises";
 import { join } from "node:path";
 import { randomStream } from "../../src/tensor/index.ts";
-import { deft, type Subject } from "./subjects.ts";
+import { deft, requireSame, type Subject } from "./subjects.ts";
 
 /** Starts two trainings into one folder `times` times, a little apart. */
 export async function twoWriters(folder: string, subject: Subject, times: number, seed: number): Promise<string> {
@@ -10,7 +10,7 @@ export async function twoWriters(folder: string, subject: Subject, times: number
   const output = join(folder, "both");
   const argv = subject.argv(output);
   await deft(folder, argv);
-  const whole = JSON.stringify(await subject.essence(output));
+  const whole = await subject.essence(output);
   let late = 0;
   for (let time = 0; time < times; time++) {
     await rm(output, { recursive: true, force: true });
@@ -25,8 +25,7 @@ export async function twoWriters(folder: string, subject: Subject, times: number
       if (!/holds a run|--resume/.test(refused.err)) throw new Error(`expected who holds it, got ${refused.err}`);
       late++;
     }
-    if (JSON.stringify(await subject.essence(output)) !== whole)
-      throw new Error("two writers: expected the same bytes");
+    requireSame("two writers", await subject.essence(output), whole);
   }
   await rm(output, { recursive: true, force: true });
   return `two writers: ${times} times one ran and one was refused, ${times - late} of these with the other's process`;
