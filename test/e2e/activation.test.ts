@@ -5,6 +5,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import type { RunRecord } from "../../src/runs/index.ts";
+import { argv } from "../compress/t5-support.ts";
 import { deft, filesBelow } from "../support/command.ts";
 import { tinySeq2seq, writeTinyT5 } from "../support/tiny-answers.ts";
 import { writeFiles, writeTinyModel, writeTinySst2 } from "../support/tiny-model.ts";
@@ -63,101 +64,47 @@ test("the run keeps the changed model, is measured on it, and resumes with the s
 });
 
 test("all runs of a comparison are on one changed model, also when it is gone on with", async () => {
-  const argv = [
-    "--model",
-    at("model"),
-    "--task",
-    "sst2",
-    "--data",
-    at("data"),
-    "--activation",
-    "relu",
-    "--max-steps",
-    "4",
-    "--seeds",
-    "1,2",
-    "--threads",
-    "1",
-  ];
-  expect(await deft("compare", ...argv, "--output", at("compared"), "-q")).toMatchObject({ code: 0 });
+  const own = argv({
+    model: at("model"),
+    task: "sst2",
+    data: at("data"),
+    activation: "relu",
+    "max-steps": "4",
+    seeds: "1,2",
+    threads: "1",
+  });
+  expect(await deft("compare", ...own, "--output", at("compared"), "-q")).toMatchObject({ code: 0 });
   const runs = ["lora-seed1-peft", "lora-seed1-deft", "lora-seed2-peft", "lora-seed2-deft"].map((run) =>
     recordOf(join("compared", run)),
   );
   for (const { settings } of runs) expect(settings.model).toBe(at("compared/base"));
   expect(new Set(runs.map(({ fingerprints }) => fingerprints["base"])).size).toBe(1);
   const before = await filesBelow(at("compared/base"));
-  expect(await deft("compare", ...argv, "--output", at("compared"), "--resume", "-q")).toMatchObject({ code: 0 });
+  expect(await deft("compare", ...own, "--output", at("compared"), "--resume", "-q")).toMatchObject({ code: 0 });
   expect(await filesBelow(at("compared/base"))).toEqual(before);
 });
 
 test("a T5 with gates in its MLPs too", async () => {
-  const argv = [
-    "--model",
-    at("t5"),
-    "--task",
-    "seq2seq",
-    "--data",
-    at("texts"),
-    "--max-target-length",
-    "4",
-    "--targets",
-    "q,v",
-  ];
-  const { code, err } = await deft(
-    "train",
-    ...argv,
-    "--activation",
-    "relu",
-    "--max-steps",
-    "2",
-    "--threads",
-    "1",
-    "--output",
-    at("writer"),
-    "-q",
-  );
+  const own = argv({ model: at("t5"), task: "seq2seq", data: at("texts"), "max-target-length": "4", targets: "q,v" });
+  const more = argv({ activation: "relu", "max-steps": 2, threads: 1, output: at("writer") });
+  const { code, err } = await deft("train", ...own, ...more, "-q");
   expect(code, err).toBe(0);
   expect(configOf("writer/base")).toMatchObject({ feed_forward_proj: "gated-relu", mlp_bias: true });
   expect(recordOf("writer").result!.density.decoder!.exact).toBeLessThan(0.7);
 });
 
 test("what cannot be is refused before anything is written", async () => {
-  const argv = (name: string) => [
-    "--model",
-    at("model"),
-    "--task",
-    "sst2",
-    "--data",
-    at("data"),
-    "--max-steps",
-    "2",
-    "--threads",
-    "1",
-    "--output",
-    at(name),
-  ];
-  expect((await deft("train", ...argv("run-4-bits"), "--method", "qlora", "-q")).code).toBe(0);
-  expect(
-    (
-      await deft(
-        "export",
-        at("run-4-bits"),
-        "--format",
-        "merged",
-        "--quantize",
-        "nf4",
-        "--output",
-        at("in-4-bits"),
-        "-q",
-      )
-    ).code,
-  ).toBe(0);
+  const own = (name: string) =>
+    argv({ model: at("model"), task: "sst2", data: at("data"), "max-steps": 2, threads: 1, output: at(name) });
+  expect((await deft("train", ...own("run-4-bits"), "--method", "qlora", "-q")).code).toBe(0);
+  const form = argv({ format: "merged", quantize: "nf4", output: at("in-4-bits") });
+  expect((await deft("export", at("run-4-bits"), ...form, "-q")).code).toBe(0);
   for (const [more, message] of [
     [["--model", at("in-4-bits")], "--activation: expected a model in float"],
     [["--targets", "nothing-of-that-name"], "targets: expected linear layers"],
     [["--data", at("nowhere")], "nowhere"],
   ] as const) {
-    const { code, err } = await deft("train", ...argv("refused"), "--activation", "relu", ...more);
+    const { code, err } = await deft("train", ...own("refused"), "--activation", "relu", ...more);
     expect([code, err]).toEqual([2, expect.stringContaining(message)]);
     expect(existsSync(at("refused"))).toBe(false);
   }

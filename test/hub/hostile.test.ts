@@ -497,56 +497,36 @@ const SIZE_CASES: readonly [string, Case][] = [
   ],
 ];
 
+/** A rest that is said to lie elsewhere. */
+const rangeOf = (range: string) =>
+  resumed((good) => {
+    good.headers["content-range"] = range;
+  });
+
 const RANGE_CASES: readonly [string, Case][] = [
   [
     "a part from another place",
     {
-      behaviour: resumed((good) => {
-        good.headers["content-range"] = "bytes 100-4999/5000";
-      }),
+      behaviour: rangeOf("bytes 100-4999/5000"),
       fails: /got "bytes 100-4999\/5000" in place of bytes from 2000/,
       hint: AGAIN,
     },
   ],
   [
     "a part from the beginning",
-    {
-      behaviour: resumed((good) => {
-        good.headers["content-range"] = "bytes 0-4999/5000";
-      }),
-      fails: /in place of bytes from 2000/,
-      hint: AGAIN,
-    },
+    { behaviour: rangeOf("bytes 0-4999/5000"), fails: /in place of bytes from 2000/, hint: AGAIN },
   ],
   [
     "a part of a shorter file",
-    {
-      behaviour: resumed((good) => {
-        good.headers["content-range"] = "bytes 2000-2999/3000";
-      }),
-      fails: /got an answer of 3000 bytes/,
-      hint: AGAIN,
-    },
+    { behaviour: rangeOf("bytes 2000-2999/3000"), fails: /got an answer of 3000 bytes/, hint: AGAIN },
   ],
   [
     "a part of a file of unknown length",
-    {
-      behaviour: resumed((good) => {
-        good.headers["content-range"] = "bytes 2000-4999/*";
-      }),
-      fails: /in place of bytes from 2000/,
-      hint: AGAIN,
-    },
+    { behaviour: rangeOf("bytes 2000-4999/*"), fails: /in place of bytes from 2000/, hint: AGAIN },
   ],
   [
     "a part in other units",
-    {
-      behaviour: resumed((good) => {
-        good.headers["content-range"] = "lines 2000-4999/5000";
-      }),
-      fails: /in place of bytes from 2000/,
-      hint: AGAIN,
-    },
+    { behaviour: rangeOf("lines 2000-4999/5000"), fails: /in place of bytes from 2000/, hint: AGAIN },
   ],
   [
     "a part that does not say which",
