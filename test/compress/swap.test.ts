@@ -5,7 +5,7 @@ import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { loadTokenizer } from "../../src/data/index.ts";
 import { openSafetensors } from "../../src/hub/index.ts";
 import { openCompressData } from "../../src/jobs/compress/data.ts";
-import { mlpData } from "../../src/jobs/compress/mlp-data.ts";
+import { walkMlps } from "../../src/jobs/compress/mlp-data.ts";
 import { swappedLayer } from "../../src/jobs/compress/mlp-fit.ts";
 import { backendOf, openMergedModel } from "../../src/load/index.ts";
 import { nodeEnvironment, nodeFiles } from "../../src/node.ts";
@@ -15,7 +15,7 @@ import { deft, filesBelow } from "../support/command.ts";
 import { describeWithPython, runPython } from "../support/python.ts";
 import { tinyExamples, writeTinyModel } from "../support/tiny-model.ts";
 import { type TinyRun, tinyRun } from "./support.ts";
-import { argv, done, learns, type TinyTexts, tinyTexts, type Variant } from "./t5-support.ts";
+import { argv, done, learns, type TinyTexts, tinyTexts, type Variant, worst } from "./t5-support.ts";
 
 let tiny: TinyRun;
 let texts: TinyTexts;
@@ -43,6 +43,24 @@ async function swapped(run: string, output: string, ...flags: readonly string[])
     "--json",
   );
   return JSON.parse(out) as Compression;
+}
+
+/** Holds a walk through all MLPs of a run's model against walks that begin with the whole model for each of them. */
+async function walksAsAWhole(run: string): Promise<void> {
+  const environment = nodeEnvironment();
+  const frozen = await openMergedModel(environment, { kind: "run", folder: run }, { threads: 1 });
+  const { calibration: examples, head } = await openCompressData(environment, frozen, 48);
+  const backend = backendOf(environment, frozen.opened);
+  const sites = frozen.model.mlps;
+  const changed = applyPlan(frozen, sites, unchanged(sites), "relu");
+  const walk = walkMlps(backend, frozen, { head, examples });
+  for (const site of sites) {
+    const walked = await walk.next(changed, site);
+    const whole = await walkMlps(backend, frozen, { head, examples }).next(changed, site);
+    expect(walked.tokens).toBe(whole.tokens);
+    expect(worst(walked.inputs, whole.inputs), `${site.activation}: inputs`).toBeLessThan(1e-5);
+    expect(worst(walked.targets, whole.targets), `${site.activation}: targets`).toBeLessThan(1e-5);
+  }
 }
 
 describe("an encoder", () => {
@@ -85,11 +103,11 @@ describe("an encoder", () => {
     const backend = backendOf(environment, frozen.opened);
     const texts = { head, examples };
     const [site] = frozen.model.mlps;
-    const data = await mlpData(backend, { unchanged: frozen, changed: frozen }, site!, texts);
+    const data = await walkMlps(backend, frozen, texts).next(frozen, site!);
     const errorOf = async (plan: LayerPlan) => {
       const layers = unchanged(frozen.model.mlps).with(0, plan);
       const model = applyPlan(frozen, frozen.model.mlps, layers, "relu");
-      const { targets } = await mlpData(backend, { unchanged: model, changed: model }, site!, texts);
+      const { targets } = await walkMlps(backend, model, texts).next(model, site!);
       return targets.reduce((sum, value, i) => sum + (value - data.targets[i]!) ** 2, 0);
     };
     const { plan, active } = await swappedLayer(backend, frozen, site!, data, null);
@@ -97,6 +115,9 @@ describe("an encoder", () => {
     const { out: _out, ...alone } = { ...plan, constant: null };
     expect(await errorOf(plan)).toBeLessThan(0.2 * (await errorOf(alone)));
   });
+
+  test("goes on from layer to layer where it was left, and sees what the whole model has there", () =>
+    walksAsAWhole(tiny.run));
 
   test("under a budget of score it becomes as sparse as that allows", async () => {
     const found = await swapped(tiny.run, at("budget"), "--score-budget", "100");
@@ -150,6 +171,7 @@ describe.each(["v1.0", "v1.1"] as const)("a T5 %s", (variant: Variant) => {
     expect([...weights.keys()].filter((name) => /\.(wi|wi_0)\.bias$/.test(name))).toHaveLength(
       config.num_layers + (config.num_decoder_layers ?? config.num_layers),
     );
+    await walksAsAWhole(run);
     const { code, out } = await deft("predict", output, "--text", "say: a", "--threads", "1", "-q");
     expect([code, out.length > 0]).toEqual([0, true]);
     const merged = await deft("export", output, "--format", "merged", "--output", `${output}-merged`);

@@ -7,7 +7,7 @@ import { applyPlan, type LayerPlan, type PlainModel, unchanged } from "../../pru
 import type { Backend } from "../../runtime/index.ts";
 import type { TaskScore } from "../../tasks/index.ts";
 import type { CompressData } from "./data.ts";
-import { mlpData, type Texts } from "./mlp-data.ts";
+import { type Texts, walkMlps } from "./mlp-data.ts";
 import { swappedLayer } from "./mlp-fit.ts";
 import { plainScore } from "./scoring.ts";
 
@@ -115,11 +115,12 @@ export async function* swapTo(texts: SwapTexts, name: string, density: number | 
   const { plain, sites, backend, signal } = texts;
   const layers = [...unchanged(sites)];
   const active: number[] = [];
+  const walk = walkMlps(backend, plain, texts);
   for (const [i, site] of sites.entries()) {
     signal?.throwIfAborted();
     if (site.neurons === 0) continue;
     const changed = applyPlan(plain, sites, layers, name);
-    const of = await mlpData(backend, { unchanged: plain, changed }, site, texts);
+    const of = await walk.next(changed, site);
     const swapped = await swappedLayer(backend, plain, site, of, density);
     layers[i] = swapped.plan;
     active.push(swapped.active);
