@@ -1,6 +1,6 @@
 // Finished runs as the table of methods: JSON, and Markdown of it.
 import type { DensityReport } from "../../src/density/index.ts";
-import { densityBy, densityDefinitions, HEADLINE_DEFINITION } from "../../src/density/index.ts";
+import { densityBy, densityDefinitions, NEAR_ZERO_DEFINITION } from "../../src/density/index.ts";
 import { pairedOverSeeds } from "../../src/jobs/index.ts";
 import type { RunRecord } from "../../src/runs/index.ts";
 import type { Outcome } from "../../src/tasks/index.ts";
@@ -123,7 +123,7 @@ function rowOf(pairs: readonly Both<FinishedRun>[]): MethodRow {
 }
 
 const densityOf = (run: FinishedRun): DensityReport => run.record.result!.density;
-const headline = (density: DensityReport, stack: Stack) => densityBy(density[stack]!, HEADLINE_DEFINITION);
+const headline = (density: DensityReport, stack: Stack) => densityBy(density[stack]!, NEAR_ZERO_DEFINITION);
 const stacksOf = (density: DensityReport): Stack[] =>
   (["encoder", "decoder", "generation"] as const).filter((stack) => density[stack] !== undefined);
 
@@ -191,7 +191,7 @@ function scoreCells(row: MethodRow): string[] {
     signed(change.mean),
     `${signed(change.low)} to ${signed(change.high)}`,
     changes.map((value) => signed(value, 1)).join(" "),
-    stacks.map((stack) => arrow(density[stack]![HEADLINE_DEFINITION]!)).join("; "),
+    stacks.map((stack) => arrow(density[stack]![NEAR_ZERO_DEFINITION]!)).join("; "),
     stacks.map((stack) => signed(mean(densityChanges[stack]!), 1)).join("; "),
     row.seeds.length < 3 ? `${row.seeds.length} of 3 seeds` : row.holds ? "yes" : "no",
   ];

@@ -8,9 +8,10 @@ export {
   type DensityReport,
   densityBy,
   densityDefinitions,
-  HEADLINE_DEFINITION,
+  headlineDefinition,
   headlineDensity,
   type LayerDensity,
+  NEAR_ZERO_DEFINITION,
   type StackName,
   THRESHOLDS,
 } from "./report.ts";

@@ -6,6 +6,7 @@ import {
   concat,
   type Dim,
   div,
+  isOp,
   less,
   matmul,
   max,
@@ -36,6 +37,8 @@ export type TapShape = Pick<Tap, "site" | "stack" | "layer"> & {
   readonly neurons: number;
   /** Virtual tokens before the text. */
   readonly numVirtualTokens: number;
+  /** Its activation function gives exact zeros for more than single numbers: ReLU. */
+  readonly hasZeros: boolean;
 };
 
 /** The shape of each tap, for `DensityMeter`. */
@@ -46,7 +49,13 @@ export function tapShapes(taps: readonly Tap[], attended: StackMasks): TapShape[
     layer: tap.layer,
     neurons: Number(tap.activation.shape.at(-1)),
     numVirtualTokens: numVirtualTokens(tap, attended),
+    hasZeros: hasZeros(tap.activation),
   }));
+}
+
+function hasZeros({ node }: Value): boolean {
+  // a mask keeps the zeros of what it multiplies
+  return isOp(node, "relu") || (isOp(node, "mul") && node.inputs.some(hasZeros));
 }
 
 /**
@@ -171,6 +180,7 @@ export class DensityMeter {
       ...(decoder ? { decoder } : {}),
       ...(generation ? { generation } : {}),
       layers,
+      ...(this.#shapes.every((shape) => shape.hasZeros) ? { headline: "exact" as const } : {}),
     };
   }
 

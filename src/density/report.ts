@@ -35,10 +35,17 @@ export interface DensityReport {
   readonly decoder?: Density;
   readonly generation?: Density;
   readonly layers: readonly LayerDensity[];
+  /** `exact` where every activation function has zeros by itself, as ReLU has: exact non-zeros are then what headlines state. */
+  readonly headline?: "exact";
 }
 
-/** The definition of density that headlines use: `P(|a| > 0.01)` over attended tokens. */
-export const HEADLINE_DEFINITION = "0.01";
+/** The definition of density that headlines use of activation functions which are hardly ever 0: `P(|a| > 0.01)` over attended tokens. */
+export const NEAR_ZERO_DEFINITION = "0.01";
+
+/** The definition by which headlines state, and compare, these measurements. */
+export function headlineDefinition(...reports: readonly Pick<DensityReport, "headline">[]): string {
+  return reports.length > 0 && reports.every(({ headline }) => headline === "exact") ? "exact" : NEAR_ZERO_DEFINITION;
+}
 
 /** Names of every definition a report holds: `paper`, `exact`, then thresholds, smallest first. */
 export function densityDefinitions(density: Density): string[] {
@@ -53,7 +60,9 @@ export function densityBy(density: Density, definition: string): number {
 }
 
 /** One number for a model's density: the headline definition, as the mean of the stacks that were measured. */
-export function headlineDensity({ encoder, decoder }: DensityReport): number {
-  const stacks = [encoder, ...(decoder ? [decoder] : [])].map((of) => densityBy(of, HEADLINE_DEFINITION));
+export function headlineDensity(report: DensityReport): number {
+  const { encoder, decoder } = report;
+  const definition = headlineDefinition(report);
+  const stacks = [encoder, ...(decoder ? [decoder] : [])].map((of) => densityBy(of, definition));
   return stacks.reduce((sum, density) => sum + density, 0) / stacks.length;
 }

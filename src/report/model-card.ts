@@ -1,7 +1,7 @@
 // The model card: `README.md` of a run, with the front matter the Hugging Face hub reads.
 
 import { stringify } from "yaml";
-import { densityBy, HEADLINE_DEFINITION } from "../density/index.ts";
+import { densityBy, headlineDefinition } from "../density/index.ts";
 import { comparisonRow } from "../jobs/index.ts";
 import type { RunRecord } from "../runs/index.ts";
 import { methodName, settingsInput, settingText, trainCommand } from "../settings/index.ts";
@@ -199,7 +199,8 @@ function densityParts(
   figure: string | undefined,
 ): string[] {
   const reference = baseline ?? before;
-  const headline = (of: Evaluation) => percent(densityBy(of.density.encoder, HEADLINE_DEFINITION));
+  const definition = headlineDefinition(result.density, ...(reference === undefined ? [] : [reference.density]));
+  const headline = (of: Evaluation) => percent(densityBy(of.density.encoder, definition));
   const parts = ["## Density of MLP activations"];
   if (baseline !== undefined) {
     const row = comparisonRow(
@@ -207,15 +208,13 @@ function densityParts(
       metricName,
     );
     parts.push(
-      `Against the same run without the density loss: density (${definitionLabel(HEADLINE_DEFINITION)}) ${headline(baseline)} → ${headline(result)}, ` +
+      `Against the same run without the density loss: density (${definitionLabel(definition)}) ${headline(baseline)} → ${headline(result)}, ` +
         `${metricLabel(metricName)} ${score(metricName, baseline.metrics[metricName] ?? Number.NaN)} → ${score(metricName, result.metrics[metricName] ?? Number.NaN)} ` +
         `(${scoreChange(metricName, row.scoreChange)}).`,
       markdownTable(comparisonTable({ task: settings.task, metricName, rows: [row] })),
     );
   } else if (reference !== undefined) {
-    parts.push(
-      `Before training ${headline(reference)}, after ${headline(result)} (${definitionLabel(HEADLINE_DEFINITION)}).`,
-    );
+    parts.push(`Before training ${headline(reference)}, after ${headline(result)} (${definitionLabel(definition)}).`);
   }
   if (figure !== undefined) parts.push(`![Density per layer](${figure})`);
   parts.push(

@@ -1,5 +1,5 @@
 // The paper's numbers, to stand beside ours: arXiv 2402.01911 (AAAI 2025).
-import { type DensityReport, densityBy, HEADLINE_DEFINITION } from "../density/index.ts";
+import { type DensityReport, densityBy, NEAR_ZERO_DEFINITION } from "../density/index.ts";
 import type { BenchReport, Comparison } from "../jobs/index.ts";
 import { benchedScores, type CompressionReport } from "./candidates.ts";
 import { definitionLabel, percent } from "./format.ts";
@@ -85,7 +85,7 @@ export function paperTable(own: OwnFigures): TextTable | null {
       "stack",
       "paper",
       "ours",
-      `ours, ${definitionLabel(HEADLINE_DEFINITION)}`,
+      `ours, ${definitionLabel(NEAR_ZERO_DEFINITION)}`,
       "ours measured on",
       "note",
     ],
@@ -122,7 +122,7 @@ function ownFigure(figure: PaperFigure, { comparisons, compressions, bench }: Ow
         return density === undefined ? Number.NaN : densityBy(density, definition);
       }),
     );
-  return finite(by("paper"), on, by(HEADLINE_DEFINITION));
+  return finite(by("paper"), on, by(NEAR_ZERO_DEFINITION));
 }
 
 /** Runtime and memory of a model that was made smaller by its gates. */

@@ -1,6 +1,6 @@
 // Events as progress: a small state, and the lines that show it. Pure: a face decides where lines go.
 
-import { densityBy, HEADLINE_DEFINITION } from "../density/index.ts";
+import { densityBy, headlineDefinition } from "../density/index.ts";
 import type { EvalEvent, StartEvent, StepEvent, TeacherEvent, TrainEvent } from "../train/index.ts";
 import {
   clock,
@@ -136,12 +136,13 @@ export function eventLines(event: TrainEvent): string[] {
 
 function evalLine(event: EvalEvent): string {
   const metrics = Object.entries(event.metrics).map(([name, value]) => `${metricLabel(name)} ${score(name, value)}`);
-  const density = percent(densityBy(event.density.encoder, HEADLINE_DEFINITION));
+  const definition = headlineDefinition(event.density);
+  const density = percent(densityBy(event.density.encoder, definition));
   return [
     `eval at step ${event.step}`,
     ...metrics,
     `loss ${significant(event.loss)}`,
-    `density ${density} (${definitionLabel(HEADLINE_DEFINITION)})`,
+    `density ${density} (${definitionLabel(definition)})`,
     duration(event.durationMs),
     ...(event.best ? ["best so far"] : []),
   ].join("  ");

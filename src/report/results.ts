@@ -1,6 +1,6 @@
 // Results as JSON: our own contract, and the file names and keys of the transformers Trainer.
 import type { Density, DensityReport, LayerDensity } from "../density/index.ts";
-import { densityBy, HEADLINE_DEFINITION } from "../density/index.ts";
+import { densityBy, headlineDefinition } from "../density/index.ts";
 import type { Comparison, Profile } from "../jobs/index.ts";
 import type { Evaluation } from "../tasks/index.ts";
 import type { TrainEvent } from "../train/index.ts";
@@ -105,7 +105,7 @@ function trainKeys(events: readonly TrainEvent[]): Record<string, number> {
 }
 
 function evalKeys({ metrics, loss, examples, density, timing }: Evaluation): Record<string, number> {
-  const headline = (of: Density) => densityBy(of, HEADLINE_DEFINITION);
+  const headline = (of: Density) => densityBy(of, headlineDefinition(density));
   const layers = density.layers.filter((layer) => layer.stack === "encoder");
   return {
     ...Object.fromEntries(Object.entries(metrics).map(([name, value]) => [`eval_${name}`, value])),

@@ -1,6 +1,6 @@
 // TensorBoard event files: TFRecord framing around `Event` messages that hold scalars.
 
-import { densityBy, HEADLINE_DEFINITION } from "../density/index.ts";
+import { densityBy, headlineDefinition } from "../density/index.ts";
 import type { TrainEvent } from "../train/index.ts";
 
 /** The bytes of an event file's first record: its format version. */
@@ -46,6 +46,7 @@ function scalars(event: TrainEvent): [tag: string, value: number][] {
   }
   if (event.type !== "eval") return [];
   const { encoder, layers } = event.density;
+  const headline = headlineDefinition(event.density);
   return [
     ["eval/loss", event.loss],
     ...Object.entries(event.metrics).map(([name, value]): [string, number] => [`eval/${name}`, value]),
@@ -55,7 +56,7 @@ function scalars(event: TrainEvent): [tag: string, value: number][] {
     ["density/dead_neurons", encoder.deadNeurons],
     ...layers.map((layer): [string, number] => [
       `density_layers/${layer.stack}_${layer.layer}`,
-      densityBy(layer, HEADLINE_DEFINITION),
+      densityBy(layer, headline),
     ]),
   ];
 }

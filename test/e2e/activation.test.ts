@@ -44,6 +44,7 @@ test("the run keeps the changed model, is measured on it, and resumes with the s
   const { settings, result, fingerprints } = recordOf("whole");
   expect(settings).toMatchObject({ model: at("whole/base"), activation: null });
   expect(configOf("whole/base")["hidden_act"]).toBe("relu");
+  expect(result!.density.headline).toBe("exact");
   // a GELU's are hardly ever zero
   expect(result!.density.encoder.exact).toBeLessThan(0.7);
   expect(JSON.parse(readFileSync(at("whole/base/plan.json"), "utf8"))).toMatchObject({

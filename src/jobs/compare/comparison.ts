@@ -4,7 +4,7 @@ import {
   type DensityReport,
   densityBy,
   densityDefinitions,
-  HEADLINE_DEFINITION,
+  headlineDefinition,
 } from "../../density/index.ts";
 import { type BootstrapInterval, type Evaluation, type Outcome, pairedBootstrap } from "../../tasks/index.ts";
 
@@ -81,7 +81,7 @@ export function comparisonRow(
     seed,
     peft,
     deft,
-    densityChange: densityChange(peft.density, deft.density, HEADLINE_DEFINITION),
+    densityChange: densityChange(peft.density, deft.density, headlineDefinition(peft.density, deft.density)),
     densityChanges,
     scoreChange: (deft.metrics[metricName] ?? Number.NaN) - (peft.metrics[metricName] ?? Number.NaN),
   };

@@ -6,8 +6,9 @@ import {
   type DensityReport,
   densityBy,
   densityDefinitions,
-  HEADLINE_DEFINITION,
+  headlineDefinition,
   type LayerDensity,
+  NEAR_ZERO_DEFINITION,
 } from "../../density/index.ts";
 import type { Comparison, ComparisonRow } from "../../jobs/index.ts";
 import type { Evaluation } from "../../tasks/index.ts";
@@ -15,6 +16,7 @@ import type { TrainEvent } from "../../train/index.ts";
 import { amountAxis, densityAxis, layerAxis, metricAxis, niceDomain, niceTicks, shareAxis, stepAxis } from "../axes.ts";
 import { definitionLabel, isShare, metricLabel, metricWord, points, significant } from "../format.ts";
 import { orderedColor, seriesColor, seriesDash } from "../palette.ts";
+import { comparedDefinition } from "../tables/tables.ts";
 import { type Curve, draw, drawCurves, type Figure, type Point, smooth, thin } from "./chart.ts";
 
 /** A run's name and events, as figures take them. */
@@ -93,7 +95,11 @@ export function scoreFigure(runs: readonly NamedEvents[], metric: string): Figur
 /** Measured density at each evaluation: several definitions of one run, or the headline of several runs. */
 export function densityOverStepsFigure(runs: readonly NamedEvents[]): Figure | null {
   const [only] = runs;
-  const definitions = ["exact", "0.001", HEADLINE_DEFINITION, "0.1"];
+  const definitions = ["exact", "0.001", NEAR_ZERO_DEFINITION, "0.1"];
+  const reports = runs.flatMap(({ events }) =>
+    events.flatMap((event) => (event.type === "eval" ? [event.density] : [])),
+  );
+  const headline = headlineDefinition(...reports);
   const curves =
     runs.length === 1 && only !== undefined
       ? definitions.map((definition, index) => ({
@@ -101,14 +107,13 @@ export function densityOverStepsFigure(runs: readonly NamedEvents[]): Figure | n
           color: orderedColor(index === 0 ? 0 : index + 1),
           points: evals(only.events, (event) => densityBy(event.density.encoder, definition)),
         }))
-      : byRun(runs, (events) => evals(events, (event) => densityBy(event.density.encoder, HEADLINE_DEFINITION)));
+      : byRun(runs, (events) => evals(events, (event) => densityBy(event.density.encoder, headline)));
   const drawn = withRings(
     runs,
     curves.filter((curve) => curve.points.length > 0),
   );
   if (drawn.length === 0) return null;
-  const what =
-    runs.length === 1 ? "by definition" : `share of activations with ${definitionLabel(HEADLINE_DEFINITION)}`;
+  const what = runs.length === 1 ? "by definition" : `share of activations with ${definitionLabel(headline)}`;
   return {
     id: "density-over-steps",
     title: "Density during training",
@@ -235,7 +240,7 @@ export function pairedFigure(
   const layers = own[0]?.peft.density.layers.filter((layer) => layer.stack === stack) ?? [];
   if (layers.length === 0) return null;
   const named = stack === "encoder" ? method : `${method}, ${stack}`;
-  const pairs = ["exact", HEADLINE_DEFINITION].flatMap((definition) =>
+  const pairs = ["exact", NEAR_ZERO_DEFINITION].flatMap((definition) =>
     layers.map(({ layer }) => ({
       definition: definitionLabel(definition),
       layer,
@@ -258,7 +263,7 @@ export function pairedFigure(
       marginTop: 44,
       x: { label: "density", grid: true, ...shareAxis([0, 1], narrow ? 2 : 4) },
       y: { label: "layer", type: "point", domain: layers.map(({ layer }) => layer), padding: 0.6 },
-      fx: { label: null, domain: ["exact", HEADLINE_DEFINITION].map(definitionLabel), padding: narrow ? 0.34 : 0.24 },
+      fx: { label: null, domain: ["exact", NEAR_ZERO_DEFINITION].map(definitionLabel), padding: narrow ? 0.34 : 0.24 },
       marks: [
         Plot.link(pairs, {
           ...place,
@@ -307,7 +312,7 @@ export function tradeOffFigure({ rows, metricName }: Comparison): Figure | null 
   return {
     id: "trade-off",
     title: "What sparsity cost",
-    caption: `Change in ${metricWord(metricName)}${share ? " (points)" : ""} against the share of density removed (${definitionLabel(HEADLINE_DEFINITION)}); one dot a seed. Up and to the right is better.`,
+    caption: `Change in ${metricWord(metricName)}${share ? " (points)" : ""} against the share of density removed (${definitionLabel(comparedDefinition(rows))}); one dot a seed. Up and to the right is better.`,
     ...draw({
       label: "score change against density change",
       legend: methods.map((name, index) => ({ name, color: seriesColor(index) })),

@@ -1,7 +1,7 @@
 // What was paid for what: score against neurons, latency, size and density, with the points that no other beats.
 
 import * as Plot from "@observablehq/plot";
-import { densityBy, HEADLINE_DEFINITION } from "../../density/index.ts";
+import { densityBy, headlineDefinition } from "../../density/index.ts";
 import type { BenchReport } from "../../jobs/index.ts";
 import type { RunRecord } from "../../runs/index.ts";
 import { amountAxis, type Domain, decimalTicks, metricBounds, niceTicks, percentTicks } from "../axes.ts";
@@ -276,15 +276,16 @@ export function scoreByDensityFigure(
       : [{ name, result, color: seriesColor(index), shape: seriesShape(index) }];
   });
   if (own.length < 2) return null;
+  const definition = headlineDefinition(...own.map(({ result }) => result.density));
   return tradeFigure({
     id: "score-density",
     title: `${metricLabel(metric)} against density`,
-    caption: `${metricLabel(metric)} of each run on the evaluation split by share of activations with ${definitionLabel(HEADLINE_DEFINITION)}.`,
-    x: shareAxis(`density, ${definitionLabel(HEADLINE_DEFINITION)}`),
+    caption: `${metricLabel(metric)} of each run on the evaluation split by share of activations with ${definitionLabel(definition)}.`,
+    x: shareAxis(`density, ${definitionLabel(definition)}`),
     y: (ticks) => ({ label: metricWord(metric), ...(isShare(metric) ? percentTicks(ticks) : decimalTicks(ticks)) }),
     bounds: metricBounds(metric),
     points: own.map(({ result, color, shape }) => ({
-      x: densityBy(result.density.encoder, HEADLINE_DEFINITION),
+      x: densityBy(result.density.encoder, definition),
       y: result.metrics[metric] ?? Number.NaN,
       color,
       shape,

@@ -1,6 +1,6 @@
 // A compression as people read it: sizes, score before and after, the budget and what it was measured on.
 import type { DensityReport, LayerDensity } from "../../density/index.ts";
-import { densityBy, HEADLINE_DEFINITION } from "../../density/index.ts";
+import { densityBy, headlineDefinition } from "../../density/index.ts";
 import type { CompressEvent } from "../../jobs/index.ts";
 import type { ActivationDensity, Compression } from "../../runs/index.ts";
 import { type CompressionReport, layerNames, measuredImportance, scoredCandidates } from "../candidates.ts";
@@ -171,10 +171,11 @@ export function compressedLayersTable({ record, gates }: CompressionReport, dens
       const found = of(layer);
       return found === undefined ? "–" : text(found);
     };
+    const definition = headlineDefinition(density);
     columns.push(
       {
-        head: `density ${definitionLabel(HEADLINE_DEFINITION)}`,
-        cell: (l) => cell(l, (d) => percent(densityBy(d, HEADLINE_DEFINITION))),
+        head: `density ${definitionLabel(definition)}`,
+        cell: (l) => cell(l, (d) => percent(densityBy(d, definition))),
       },
       { head: "dead", cell: (l) => cell(l, (d) => count(d.deadNeurons)) },
     );

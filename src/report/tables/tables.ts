@@ -1,5 +1,11 @@
 // The tables of results, once: the terminal aligns them, the page marks them up.
-import { type Density, densityBy, densityDefinitions, HEADLINE_DEFINITION } from "../../density/index.ts";
+import {
+  type Density,
+  densityBy,
+  densityDefinitions,
+  headlineDefinition,
+  NEAR_ZERO_DEFINITION,
+} from "../../density/index.ts";
 import type { Comparison, ComparisonRow, ScoreInterval } from "../../jobs/index.ts";
 import type { Evaluation } from "../../tasks/index.ts";
 import {
@@ -50,6 +56,16 @@ function comparedStacks(rows: readonly ComparisonRow[]): readonly ComparedStack[
   return rows.some(({ peft }) => peft.density.decoder !== undefined) ? ["encoder", "decoder"] : ["encoder"];
 }
 
+/** The definition by which the rows of a comparison state density. */
+export function comparedDefinition(rows: readonly Pick<ComparisonRow, "peft" | "deft">[]): string {
+  return headlineDefinition(...rows.flatMap(({ peft, deft }) => [peft.density, deft.density]));
+}
+
+/** Both definitions that people read, the headline first. */
+function headlinedDefinitions(density: Evaluation["density"]): readonly string[] {
+  return headlineDefinition(density) === "exact" ? ["exact", NEAR_ZERO_DEFINITION] : [NEAR_ZERO_DEFINITION, "exact"];
+}
+
 /** The density of a stack; NaN where an evaluation has none. */
 function densityOfStack({ density }: Evaluation, stack: ComparedStack, definition: string): number {
   const of = density[stack];
@@ -79,8 +95,8 @@ function comparisonCells(
       of((row) => row.scoreChange),
     ),
     ...stacks.flatMap((stack) => [
-      percent(of((row) => densityOfStack(row.peft, stack, HEADLINE_DEFINITION))),
-      percent(of((row) => densityOfStack(row.deft, stack, HEADLINE_DEFINITION))),
+      percent(of((row) => densityOfStack(row.peft, stack, comparedDefinition([row])))),
+      percent(of((row) => densityOfStack(row.deft, stack, comparedDefinition([row])))),
       percent(of((row) => row.densityChange[stack] ?? Number.NaN)),
     ]),
   ];
@@ -140,8 +156,10 @@ export function evaluationFacts(evaluation: Evaluation): [name: string, value: s
       metricLabel(name),
       score(name, value),
     ]),
-    [`Density, ${definitionLabel(HEADLINE_DEFINITION)}`, percent(densityBy(encoder, HEADLINE_DEFINITION))],
-    [`Density, ${definitionLabel("exact")}`, percent(encoder.exact)],
+    ...headlinedDefinitions(evaluation.density).map((definition): [string, string] => [
+      `Density, ${definitionLabel(definition)}`,
+      percent(densityBy(encoder, definition)),
+    ]),
     ["Dead neurons", `${count(encoder.deadNeurons)} of ${count(encoder.neurons)}`],
     ["Examples", `${count(evaluation.examples)} (${evaluation.split})`],
   ];
@@ -156,7 +174,7 @@ export function evaluationsTable(
   keptStep: number | null,
 ): TextTable {
   const metrics = [...new Set(evaluations.flatMap((of) => Object.keys(of.metrics)))];
-  const definitions = ["exact", HEADLINE_DEFINITION];
+  const definitions = ["exact", NEAR_ZERO_DEFINITION];
   return {
     head: [
       "step",
@@ -184,7 +202,7 @@ export function runsTable(
 ): TextTable {
   const hasSteps = runs.some(({ keptStep = null }) => keptStep !== null);
   const metrics = [...new Set(runs.flatMap(({ result }) => Object.keys(result?.metrics ?? {})))];
-  const definitions = ["exact", HEADLINE_DEFINITION];
+  const definitions = ["exact", NEAR_ZERO_DEFINITION];
   return {
     head: [
       "run",
@@ -218,7 +236,7 @@ export function comparisonSentences({ rows, metricName, intervals = [] }: Compar
     const over = own.length > 1 ? ` (mean of ${own.length} seeds)` : "";
     const interval = intervals.find((of) => of.method === method);
     return (
-      `With ${method}, the density loss changed density (${definitionLabel(HEADLINE_DEFINITION)}) by ${changed} ` +
+      `With ${method}, the density loss changed density (${definitionLabel(comparedDefinition(own))}) by ${changed} ` +
       `and ${metricWord(metricName)} by ${change}${unit}${over}.${interval === undefined ? "" : ` ${intervalSentence(interval)}`}`
     );
   });
