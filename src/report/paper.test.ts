@@ -63,6 +63,15 @@ function comparison(model: string, task: string, shape: Shape, methods: readonly
   return { task, model, metricName: "accuracy", rows };
 }
 
+/** The same, measured on models whose activation function has zeros by itself. */
+function withZeros({ rows, ...rest }: Comparison): Comparison {
+  const exact = (of: (typeof rows)[number]["peft"]) => ({
+    ...of,
+    density: { ...of.density, headline: "exact" as const },
+  });
+  return { ...rest, rows: rows.map((row) => ({ ...row, peft: exact(row.peft), deft: exact(row.deft) })) };
+}
+
 const ROBERTA = encoder("roberta", 24, 4096);
 const table = (...comparisons: Comparison[]) => paperTable({ comparisons, compressions: [], bench: null });
 
@@ -101,6 +110,7 @@ describe("the paper's table", () => {
     ["a T5 of the size that is no Flan-T5", comparison("google/t5-v1_1-xl", "squad", t5(24, 5120))],
     ["a Flan-T5 of another size", comparison("google/flan-t5-base", "squad", t5(12, 2048))],
     ["text to text of the model", comparison("google/flan-t5-xl", "seq2seq", t5(24, 5120))],
+    ["ReLU in place of the model's GELU", withZeros(comparison("FacebookAI/roberta-large", "sst2", ROBERTA))],
     ["this package's demo", sampleComparison()],
   ])("is left out for %s", (_, own) => {
     expect(table(own)).toBeNull();

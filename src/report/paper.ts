@@ -1,5 +1,5 @@
 // The paper's numbers, to stand beside ours: arXiv 2402.01911 (AAAI 2025).
-import { type DensityReport, densityBy, NEAR_ZERO_DEFINITION } from "../density/index.ts";
+import { type DensityReport, densityBy, headlineDefinition, NEAR_ZERO_DEFINITION } from "../density/index.ts";
 import type { BenchReport, Comparison } from "../jobs/index.ts";
 import { benchedScores, type CompressionReport } from "./candidates.ts";
 import { definitionLabel, percent } from "./format.ts";
@@ -166,8 +166,9 @@ function isAlike({ model, tasks, methods }: PaperFigure, own: Measured): boolean
 
 const T5_SIZES: Readonly<Record<number, PaperModel>> = { 5120: "Flan-T5-XL", 10240: "Flan-T5-XXL" };
 
-/** The paper's model that a measurement is of, by layers, neurons and the sites' names; null for any other. */
+/** The paper's model that a measurement is of, by layers, neurons and the sites' names; null for any other, and for one with ReLU in place of its GELU. */
 function modelOf({ model, density, layers }: Measured): PaperModel | null {
+  if (density !== undefined && headlineDefinition(density) === "exact") return null;
   const mlps = density?.layers.map(({ site, neurons }) => ({ site, neurons })) ?? [];
   const all = layers?.map(({ site, of }) => ({ site, neurons: of })) ?? mlps;
   const sizes = new Set(all.map(({ neurons }) => neurons));

@@ -64,6 +64,16 @@ test("the run keeps the changed model, is measured on it, and resumes with the s
   expect(weights(one)).toHaveLength(1);
 });
 
+test("with a share of activations that are left, the model is that sparse before training", async () => {
+  await trainEvents({}, { ...flags("sparser"), "density-budget": 0.05, "max-steps": 2 });
+  const { settings, result } = recordOf("sparser");
+  expect(settings).toMatchObject({ activation: null, densityBudget: null });
+  expect(JSON.parse(readFileSync(at("sparser/base/plan.json"), "utf8"))).toMatchObject({
+    chosen: { activation: "relu", densityBudget: 0.05 },
+  });
+  expect(result!.density.encoder.exact).toBeLessThan(0.1);
+});
+
 test("all runs of a comparison are on one changed model, also when it is gone on with", async () => {
   const own = argv({
     model: at("model"),
@@ -102,6 +112,7 @@ test("what cannot be is refused before anything is written", async () => {
   expect((await deft("export", at("run-4-bits"), ...form, "-q")).code).toBe(0);
   for (const [more, message] of [
     [["--model", at("in-4-bits")], "--activation: expected a model in float"],
+    [["--density-budget", "1.5"], "--density-budget: expected a number < 1, got 1.5"],
     [["--targets", "nothing-of-that-name"], "targets: expected linear layers"],
     [["--data", at("nowhere")], "nowhere"],
   ] as const) {
@@ -109,4 +120,9 @@ test("what cannot be is refused before anything is written", async () => {
     expect([code, err]).toEqual([2, expect.stringContaining(message)]);
     expect(existsSync(at("refused"))).toBe(false);
   }
+  const alone = await deft("train", ...own("refused"), "--density-budget", "0.05");
+  expect([alone.code, alone.err]).toEqual([
+    2,
+    expect.stringContaining("expected --activation relu, whose zeros it counts"),
+  ]);
 });

@@ -8,7 +8,7 @@ import type { Settings } from "../../settings/index.ts";
 import { joinPath } from "../../tensor/index.ts";
 import { FIT_SAMPLE } from "../compress/data.ts";
 import { examplesFrom, sampleCount } from "../compress/examples.ts";
-import { baseIssues, type Swap, swapTo } from "../compress/swap.ts";
+import { type ActivationRequest, baseIssues, type Swap, swapTo } from "../compress/swap.ts";
 import { prepare, type TrainingJob, type TrainOptions } from "./run-job.ts";
 
 /** In a run's folder: the model that it trains. */
@@ -26,19 +26,19 @@ export async function onSwappedBase(
   keeper: string | null,
   { signal, fingerprints }: Pick<TrainOptions, "signal" | "fingerprints">,
 ): Promise<Settings> {
-  const { activation } = settings;
+  const { activation, densityBudget } = settings;
   if (activation === null || keeper === null) return settings;
   const { files } = environment;
   const folder = joinPath(keeper, BASE_FOLDER);
-  const changed: Settings = { ...settings, model: folder, activation: null };
+  const changed: Settings = { ...settings, model: folder, activation: null, densityBudget: null };
   if (settings.resume && (await files.stat(joinPath(folder, SUMS_FILE))) !== null) return changed;
   const job = await prepare(environment, settings, fingerprints === undefined ? {} : { fingerprints });
   const issues = baseIssues(job.base, "model");
   if (issues.length > 0) throw new ConfigError(issues);
   const lock = await lockFolder(environment, keeper);
   try {
-    const swap = await swapped(job, activation, signal);
-    await writeBase(environment, folder, job, swap, activation);
+    const swap = await swapped(job, { name: activation, density: densityBudget }, signal);
+    await writeBase(environment, folder, job, { swap, activation, densityBudget });
     const share = (100 * swap.density).toFixed(1);
     environment.note?.(
       `${settings.model} has ${activation} in place of ${job.base.model.config.hiddenAct}: ${share} % of its activations are not zero before training (${folder})`,
@@ -55,7 +55,11 @@ export function withoutPrints<T extends Pick<TrainOptions, "fingerprints">>(opti
   return rest;
 }
 
-async function swapped(job: TrainingJob, name: string, signal: AbortSignal | undefined): Promise<Swap> {
+async function swapped(
+  job: TrainingJob,
+  { name, density }: Pick<ActivationRequest, "name" | "density">,
+  signal: AbortSignal | undefined,
+): Promise<Swap> {
   const { base, bundle, trainExamples, backend } = job;
   const lines = swapTo(
     {
@@ -67,7 +71,7 @@ async function swapped(job: TrainingJob, name: string, signal: AbortSignal | und
       signal,
     },
     name,
-    null,
+    density,
   );
   for (;;) {
     const next = await lines.next();
@@ -79,21 +83,26 @@ async function writeBase(
   { files }: Environment,
   folder: string,
   { base }: TrainingJob,
-  { layers, density }: Swap,
-  activation: string,
+  asked: { readonly swap: Swap; readonly activation: string; readonly densityBudget: number | null },
 ): Promise<void> {
-  const { config, weights } = applyPlan(base, base.model.mlps, layers, activation);
+  const { swap, activation, densityBudget } = asked;
+  const { config, weights } = applyPlan(base, base.model.mlps, swap.layers, activation);
   // what was fitted is float32, whatever the model was stored in
   const { dtype: _dtype, torch_dtype: _old, ...rest } = config;
   const plan: Plan = {
     schema: 1,
     base: { model: base.name, fingerprint: base.fingerprint },
     adapter: null,
-    layers,
+    layers: swap.layers,
     activation,
     quantization: "none",
     exactness: "calibrated",
-    chosen: { rule: "activation", activation, calibrationDensity: density },
+    chosen: {
+      rule: "activation",
+      activation,
+      ...(densityBudget === null ? {} : { densityBudget }),
+      calibrationDensity: swap.density,
+    },
   };
   await writeWhole(files, folder, async (inner) => {
     await writeSmallFiles(files, inner, base, null);

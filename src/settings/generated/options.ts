@@ -17,6 +17,8 @@ export interface RunSettings {
   readonly classWeights: "balanced" | Readonly<Record<string, number>> | null;
   /** Put this activation in place of every MLP's own before training, with output matrices fitted again on the task's texts. Null where nothing was given. */
   readonly activation: "relu" | null;
+  /** With `activation`, leave this share of the activations non-zero before training: 0.03. A number > 0 and < 1. Null where nothing was given. */
+  readonly densityBudget: number | null;
   /** Fix the order of examples, dropout and the values of new weights by this number. A whole number from 0 to 4294967295. */
   readonly seed: number;
   /** Evaluate every N steps, in place of after each epoch. A whole number ≥ 1. Null where nothing was given. */
@@ -253,6 +255,8 @@ export interface PlainOptions {
   readonly classWeights?: "balanced" | Readonly<Record<string, number>> | undefined;
   /** Put this activation in place of every MLP's own before training, with output matrices fitted again on the task's texts. */
   readonly activation?: "relu" | undefined;
+  /** With `activation`, leave this share of the activations non-zero before training: 0.03. A number > 0 and < 1. */
+  readonly densityBudget?: number | undefined;
   /** Fix the order of examples, dropout and the values of new weights by this number. A whole number from 0 to 4294967295. Default: `42`. */
   readonly seed?: number | undefined;
   /** Evaluate every N steps, in place of after each epoch. A whole number ≥ 1. */

@@ -149,6 +149,22 @@ export const TRAINING_SETTINGS = {
       { key: "output", given: true, expected: "--output RUN, which keeps the changed model", got: "no --output" },
     ],
   },
+  "density-budget": {
+    ...COMMON,
+    kind: number({ above: 0, below: 1 }),
+    help: "With --activation, leave this share of the activations non-zero before training: 0.03.",
+    affects: "base",
+    at: "densityBudget",
+    isLater: true,
+    needs: [
+      {
+        key: "activation",
+        given: true,
+        expected: "--activation relu, whose zeros it counts",
+        got: "no --activation",
+      },
+    ],
+  },
   seed: {
     ...COMMON,
     kind: whole({ min: 0, max: 2 ** 32 - 1 }),
