@@ -172,7 +172,11 @@ function assemble(given: SettingsInput, method: MethodName): Settings {
   const loss = given["density-loss"] ?? DEFAULTS["density-loss"];
   const preset = given.preset === undefined ? {} : paperPreset(method, given.task);
   const implied = given["prompt-init-text"] === undefined ? {} : { "prompt-init": "text" as const };
-  const usual = { ...methodDefaults(method), ...lossDefaults(loss), ...taskDefaults(given.task) };
+  const usual = {
+    ...methodDefaults(method),
+    ...lossDefaults(loss, given.activation ?? null),
+    ...taskDefaults(given.task),
+  };
   const v: CompleteInput = { ...DEFAULTS, ...usual, ...preset, ...implied, ...given };
   // the table says what stands where, and its types are written from the same rows
   const { data, density, gates, removal, distillation, optim, answers, ...rest } = placed(v) as unknown as Settings;

@@ -33,12 +33,15 @@ describe("every row", () => {
     for (const command of row.commands) expect(SETTING_COMMANDS).toContain(command);
   });
 
-  test.each(ROWS)("%s: its defaults pass its own check", (key, { default: usual, byTask, byMethod, byLoss }) => {
-    const values = [usual, ...[byTask, byMethod, byLoss].flatMap((of) => Object.values(of ?? {}))];
-    for (const value of values.filter((of) => of !== undefined)) {
-      expect(checkInput({ [key]: value }, String)).toMatchObject({ values: { [key]: value }, issues: [] });
-    }
-  });
+  test.each(ROWS)(
+    "%s: its defaults pass its own check",
+    (key, { default: usual, byTask, byMethod, byActivation, byLoss }) => {
+      const values = [usual, ...[byTask, byMethod, byActivation, byLoss].flatMap((of) => Object.values(of ?? {}))];
+      for (const value of values.filter((of) => of !== undefined)) {
+        expect(checkInput({ [key]: value }, String)).toMatchObject({ values: { [key]: value }, issues: [] });
+      }
+    },
+  );
 
   test.each(ROWS)("%s: what it needs and who uses it are there", (_, { needs = [], methods = [], tasks }) => {
     for (const need of needs) expect(SETTINGS_KEYS).toContain(need.key);

@@ -77,8 +77,8 @@ export function methodInput(method: Settings["method"]): SettingsInput {
  * Values that are defaults are left out; `--resume` is not part of how a run is made.
  */
 export function trainCommand(settings: Settings): string[] {
-  const { method, density, task } = settings;
-  const own = { ...methodDefaults(method.kind), ...lossDefaults(density.loss), ...taskDefaults(task) };
+  const { method, density, task, activation } = settings;
+  const own = { ...methodDefaults(method.kind), ...lossDefaults(density.loss, activation), ...taskDefaults(task) };
   const usual: SettingsInput = { ...DEFAULTS, ...own };
   const words = Object.entries(settingsInput({ ...settings, resume: false })).flatMap(([key, value]) => {
     if (JSON.stringify(value) === JSON.stringify(usual[key as SettingsKey])) return [];

@@ -307,7 +307,7 @@ export interface DataOptions {
 
 /** The density loss of a run; what is left out has its default. */
 export interface DensityOptions {
-  /** Multiply the density loss by this; 0 is plain fine-tuning, and auto finds the weight by feedback. Default: `1`. */
+  /** Multiply the density loss by this; 0 is plain fine-tuning, and auto finds the weight by feedback. Default: `1`; relu: 2. */
   readonly weight?: number | "auto" | undefined;
   /** With `density.weight` auto, let the task loss rise above that of plain fine-tuning by this share of the loss of guessing. A number > 0. Default: `0.05`. */
   readonly margin?: number | undefined;
@@ -321,7 +321,7 @@ export interface DensityOptions {
   readonly warmupRatio?: number | undefined;
   /** Lower the weight to 0 over this last share of the steps. A number from 0 to 1. Default: `0`. */
   readonly cooldownRatio?: number | undefined;
-  /** Set ε of a² / (a² + ε), which the density loss adds up; FROM:TO anneals it. Default: `0.01:0.001`; neurons: 0.1:0.01. */
+  /** Set ε of a² / (a² + ε), which the density loss adds up; FROM:TO anneals it. Default: `0.01:0.001`; relu: 1, neurons: 0.1:0.01. */
   readonly epsilon?: number | { readonly from: number; readonly to: number } | undefined;
   /** Count the attended tokens, or all tokens with padding. Default: `attended`. */
   readonly positions?: "attended" | "all" | undefined;

@@ -52,9 +52,15 @@ export function methodDefaults(method: MethodName): SettingsInput {
   return { ...(Object.fromEntries(own) as SettingsInput), ...changedDefaults(({ byMethod }) => byMethod?.[method]) };
 }
 
-/** What the kind of density loss changes: ε of neurons is compared with a mean a², between 0.01 and 0.2 in most BERTs. */
-export function lossDefaults(loss: "activations" | "neurons"): SettingsInput {
-  return changedDefaults(({ byLoss }) => (loss === "neurons" ? byLoss?.neurons : undefined));
+/**
+ * What the kind of density loss and the activation that is put in change. ε of neurons is compared with a mean a², between 0.01 and 0.2 in most BERTs;
+ * that of ReLU with the a² of activations that are not zero, 0.3 on average in MiniLM.
+ */
+export function lossDefaults(loss: "activations" | "neurons", activation: "relu" | null): SettingsInput {
+  return changedDefaults(({ byLoss, byActivation }) => {
+    const ofLoss = loss === "neurons" ? byLoss?.neurons : undefined;
+    return ofLoss ?? (activation === null ? undefined : byActivation?.[activation]);
+  });
 }
 
 function changedDefaults(of: (row: Setting) => unknown): SettingsInput {

@@ -69,9 +69,10 @@ export interface Need {
 export interface Setting<T = unknown> {
   readonly kind: Kind<T>;
   readonly default?: T;
-  /** Defaults of single tasks, methods and kinds of the density loss. */
+  /** Defaults of single tasks, methods, activations that are put in and kinds of the density loss; the last go first. */
   readonly byTask?: { readonly [N in TaskName]?: T };
   readonly byMethod?: { readonly [N in MethodName]?: T };
+  readonly byActivation?: { readonly relu?: T };
   readonly byLoss?: { readonly neurons?: T };
   /** What it does: a whole sentence. */
   readonly help: string;

@@ -37,10 +37,10 @@ export function unlistedChoices(key: SettingsKey): readonly string[] {
   return isListed || kind.type === "parsed" ? [] : choicesOf(kind);
 }
 
-/** Defaults of single tasks, methods and losses: `squad: 12, seq2seq: 8`; empty where there are none. */
+/** Defaults of single tasks, methods, activations and losses: `squad: 12, seq2seq: 8`; empty where there are none. */
 export function otherDefaults(key: SettingsKey): string {
-  const { byTask = {}, byMethod = {}, byLoss = {} } = SETTINGS[key];
-  const all = Object.entries({ ...byTask, ...byMethod, ...byLoss });
+  const { byTask = {}, byMethod = {}, byActivation = {}, byLoss = {} } = SETTINGS[key];
+  const all = Object.entries({ ...byTask, ...byMethod, ...byActivation, ...byLoss });
   return all.map(([name, value]) => `${name}: ${settingText(value)}`).join(", ");
 }
 

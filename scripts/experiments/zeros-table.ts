@@ -1,0 +1,60 @@
+// What was measured of exact zeros as Markdown: a row for each task and model, means over seeds with each seed beside them.
+import { markdown, mean, percent, signed } from "./markdown.ts";
+import type { ZerosTask } from "./zeros-data.ts";
+
+/** One model on the stated examples of its task. */
+export interface Measured {
+  readonly task: ZerosTask;
+  readonly seed: number;
+  readonly variant: string;
+  readonly density: number | null;
+  readonly examples: number;
+  readonly score: number;
+  /** Share of activations that are not zero, and that exceed 0.01 in magnitude, on attended tokens. */
+  readonly exact: number;
+  readonly above: number;
+}
+
+/** The rows of a task, in the order in which they are read. */
+const ROWS: readonly { readonly variant: string; readonly density: number | null; readonly title: string }[] = [
+  { variant: "plain", density: null, title: "GELU, plain PEFT" },
+  { variant: "paper", density: null, title: "GELU, density loss" },
+  { variant: "plain", density: 0.2, title: "plain PEFT, swapped to 20 %" },
+  { variant: "plain", density: 0.1, title: "plain PEFT, swapped to 10 %" },
+  { variant: "plain", density: 0.05, title: "plain PEFT, swapped to 5 %" },
+  { variant: "plain", density: 0.02, title: "plain PEFT, swapped to 2 %" },
+  { variant: "zeros", density: null, title: "trained on real zeros" },
+];
+
+/** A table of every task that was measured. */
+export function zerosTables(found: readonly Measured[]): string {
+  const tasks = [...new Set(found.map(({ task }) => task))].sort();
+  const rows = tasks.flatMap((task) =>
+    ROWS.flatMap(({ variant, density, title }) => {
+      const of = (wanted: { readonly variant: string; readonly density: number | null }) =>
+        found
+          .filter((one) => one.task === task && one.variant === wanted.variant && one.density === wanted.density)
+          .sort((a, b) => a.seed - b.seed);
+      const own = of({ variant, density });
+      if (own.length === 0) return [];
+      const dense = of({ variant: "plain", density: null });
+      const changes = own.flatMap(({ seed, score }) => {
+        const other = dense.find((one) => one.seed === seed);
+        return other === undefined || variant + density === "plainnull" ? [] : [score - other.score];
+      });
+      return [
+        [
+          task,
+          title,
+          percent(mean(own.map(({ score }) => score))),
+          changes.length === 0 ? "" : signed(mean(changes)),
+          changes.map((change) => signed(change, 1)).join(" "),
+          percent(mean(own.map(({ exact }) => exact))),
+          percent(mean(own.map(({ above }) => above))),
+          own.map(({ seed }) => seed).join(" "),
+        ],
+      ];
+    }),
+  );
+  return markdown(["task", "model", "score", "change", "by seed", "exact density, %", "above 0.01, %", "seeds"], rows);
+}
