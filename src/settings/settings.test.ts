@@ -353,3 +353,30 @@ describe("settingsInput and trainCommand", () => {
     );
   });
 });
+
+describe("a ReLU that is put in", () => {
+  const density = (flags: Readonly<Record<string, unknown>>) =>
+    resolveSettings({ flags: { ...NEEDED, activation: "relu", output: "runs/relu", ...flags } }).density;
+
+  test("weighs the density loss anew, with an ε of the size of its activations", () => {
+    expect(density({})).toMatchObject({ weight: 2, epsilon: { from: 1, to: 1 } });
+    expect(density({ "density-weight": 0.5, epsilon: 0.1 })).toMatchObject({
+      weight: 0.5,
+      epsilon: { from: 0.1, to: 0.1 },
+    });
+  });
+
+  test("leaves the loss of whole neurons its ε, and the paper's values as they are", () => {
+    expect(density({ "density-loss": "neurons" }).epsilon).toEqual({ from: 0.1, to: 0.01 });
+    expect(density({ preset: "paper" })).toMatchObject({ weight: 1, epsilon: { from: 1e-7, to: 1e-7 } });
+  });
+
+  test("is written into a command line that makes the same run", () => {
+    const settings = resolveSettings({
+      flags: { ...NEEDED, activation: "relu", output: "runs/relu", "density-budget": 0.03 },
+    });
+    expect(trainCommand(settings).join(" ")).toContain("--activation relu --density-budget 0.03");
+    expect(trainCommand(settings)).not.toContain("--epsilon");
+    expect(resolveSettings({ flags: settingsInput(settings) })).toEqual(settings);
+  });
+});
