@@ -3,8 +3,9 @@ import { cp, mkdir, readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { randomStream } from "../../src/tensor/index.ts";
 import { type CurveTask, writeCurveData } from "./curves-data.ts";
+import { writeData } from "./methods-data.ts";
 
-export type ZerosTask = "sst2" | "cola" | "stsb" | "rte" | "pairs" | "squad";
+export type ZerosTask = "sst2" | "cola" | "stsb" | "rte" | "pairs" | "squad" | "t5";
 
 /** A task: its flags, where its stated examples lie below the data's folder, and the metric of the tables. */
 export interface ZerosRecipe {
@@ -39,6 +40,13 @@ export const TASKS: Readonly<Record<ZerosTask, ZerosRecipe>> = {
     stated: ["dev.json"],
     metric: "f1",
   },
+  // the small T5 of methods.ts, which was trained on other sentences of SST-2 to write "positive" and "negative"
+  t5: {
+    flags: ["--task", "seq2seq", "--max-new-tokens", "4", ...BATCHES_OF_16],
+    steps: 300,
+    stated: ["dev.jsonl"],
+    metric: "exact_match",
+  },
 };
 
 /** Examples of STS-B's train.tsv that stand for pairs which say the same, or not. */
@@ -62,10 +70,16 @@ export async function writeZerosData(
   if (task === "rte") await copies(join(sources.glue, "RTE"), folder, ["train.tsv", "dev.tsv"]);
   else if (task === "squad") await copies(sources.squad, folder, ["train.json", "dev.json"]);
   else if (task === "pairs") await writePairs(sources.glue, folder);
+  else if (task === "t5") await writeT5(sources.glue, folder);
   else {
     await writeCurveData(sources.glue, folder, task, SIZES[task]);
     await cp(join(folder, "stated", "dev.tsv"), join(folder, "stated.tsv"));
   }
+}
+
+async function writeT5(glue: string, folder: string): Promise<void> {
+  await writeData(join(glue, "SST-2"), join(folder, "made"), { train: 1600, heldOut: 2000 });
+  await copies(join(folder, "made", "text"), folder, ["train.jsonl", "dev.jsonl"]);
 }
 
 async function copies(from: string, to: string, names: readonly string[]): Promise<void> {

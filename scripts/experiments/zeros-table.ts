@@ -10,9 +10,9 @@ export interface Measured {
   readonly density: number | null;
   readonly examples: number;
   readonly score: number;
-  /** Share of activations that are not zero, and that exceed 0.01 in magnitude, on attended tokens. */
-  readonly exact: number;
-  readonly above: number;
+  /** Share of activations that are not zero, and that exceed 0.01 in magnitude, on attended tokens: of the encoder, and of a T5's decoder. */
+  readonly exact: readonly number[];
+  readonly above: readonly number[];
 }
 
 /** The rows of a task, in the order in which they are read. */
@@ -25,6 +25,13 @@ const ROWS: readonly { readonly variant: string; readonly density: number | null
   { variant: "plain", density: 0.02, title: "plain PEFT, swapped to 2 %" },
   { variant: "zeros", density: null, title: "trained on real zeros" },
 ];
+
+/** The mean over seeds of each stack. */
+function stacksOf(own: readonly Measured[], of: (one: Measured) => readonly number[]): string {
+  return of(own[0]!)
+    .map((_, stack) => percent(mean(own.map((one) => of(one)[stack]!))))
+    .join(" / ");
+}
 
 /** A table of every task that was measured. */
 export function zerosTables(found: readonly Measured[]): string {
@@ -49,8 +56,8 @@ export function zerosTables(found: readonly Measured[]): string {
           percent(mean(own.map(({ score }) => score))),
           changes.length === 0 ? "" : signed(mean(changes)),
           changes.map((change) => signed(change, 1)).join(" "),
-          percent(mean(own.map(({ exact }) => exact))),
-          percent(mean(own.map(({ above }) => above))),
+          stacksOf(own, ({ exact }) => exact),
+          stacksOf(own, ({ above }) => above),
           own.map(({ seed }) => seed).join(" "),
         ],
       ];

@@ -1,9 +1,10 @@
 // Score against exact density: a swap with refit of plain PEFT alone, training on real zeros, and the paper's loss on GELU beside them.
-//   npx tsx scripts/experiments/zeros.ts --model MINILM --glue GLUE-FOLDER --squad SQUAD-FOLDER --output OUT [--only REGEX] [--table]
+//   npx tsx scripts/experiments/zeros.ts --model MINILM --glue GLUE-FOLDER --squad SQUAD-FOLDER --t5 SMALL-T5 --output OUT [--only REGEX] [--table]
 // Resumable: what OUT holds is not run again. --table only reads what is there; --page docs/explanation/zeros.md puts the tables there.
 import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, writeFileSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { parseArgs } from "node:util";
+import type { Density } from "../../src/density/index.ts";
 import { fresh, isFinished, deft as runDeft } from "./deft-process.ts";
 import { intoPage } from "./markdown.ts";
 import { TASKS, writeZerosData, type ZerosTask } from "./zeros-data.ts";
@@ -14,6 +15,7 @@ const { values } = parseArgs({
     model: { type: "string", default: ".cache/minilm/model" },
     glue: { type: "string", default: "" },
     squad: { type: "string", default: "" },
+    t5: { type: "string", default: "" },
     output: { type: "string" },
     only: { type: "string", default: "" },
     seeds: { type: "string", default: "1,2,3" },
@@ -69,7 +71,7 @@ async function train(point: Point): Promise<string> {
   if (!existsSync(data)) await writeZerosData(values, data, task);
   const { flags, steps } = TASKS[task];
   const own = [...flags, ...RECIPE, ...VARIANTS[variant]!, "--max-steps", String(steps), "--seed", String(seed)];
-  deft("train", "--model", values.model, "--data", data, ...own, "--output", fresh(folder));
+  deft("train", "--model", task === "t5" ? values.t5 : values.model, "--data", data, ...own, "--output", fresh(folder));
   return folder;
 }
 
@@ -91,20 +93,22 @@ async function measure(point: Point): Promise<void> {
   const said = JSON.parse(deft("eval", folder, "--data", join(out, "data", point.task, ...stated), "--json")) as {
     readonly examples: number;
     readonly metrics: Readonly<Record<string, number>>;
-    readonly density: { readonly encoder: { readonly exact: number; readonly thresholds: Record<string, number> } };
+    readonly density: Readonly<Record<"encoder" | "decoder", Density | undefined>>;
   };
-  const { exact, thresholds } = said.density.encoder;
+  const stacks = [said.density.encoder!, ...(said.density.decoder === undefined ? [] : [said.density.decoder])];
   const measured: Measured = {
     ...point,
     examples: said.examples,
     score: said.metrics[metric]!,
-    exact,
-    above: thresholds["0.01"]!,
+    exact: stacks.map(({ exact }) => exact),
+    above: stacks.map(({ thresholds }) => thresholds["0.01"]!),
   };
   mkdirSync(join(out, "measured"), { recursive: true });
   writeFileSync(`${file}.part`, JSON.stringify(measured));
   renameSync(`${file}.part`, file);
-  process.stdout.write(`${nameOf(point)}: ${measured.score.toFixed(4)} at ${(100 * exact).toFixed(2)} %\n`);
+  process.stdout.write(
+    `${nameOf(point)}: ${measured.score.toFixed(4)} at ${measured.exact.map((share) => (100 * share).toFixed(2)).join(" and ")} %\n`,
+  );
 }
 
 if (!values.table)
