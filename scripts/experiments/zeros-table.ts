@@ -24,6 +24,7 @@ const ROWS: readonly { readonly variant: string; readonly density: number | null
   { variant: "plain", density: 0.05, title: "plain PEFT, swapped to 5 %" },
   { variant: "plain", density: 0.02, title: "plain PEFT, swapped to 2 %" },
   { variant: "zeros", density: null, title: "trained on real zeros" },
+  { variant: "taught", density: null, title: "trained on real zeros, with the GELU run as teacher" },
 ];
 
 /** The mean over seeds of each stack. */

@@ -37,7 +37,8 @@ const RECIPE = ["--method", "lora", "--targets", "all-linear", "--learning-rate"
 const VARIANTS: Readonly<Record<string, readonly string[]>> = {
   plain: ["--density-weight", "0"],
   paper: ["--density-weight", "1"],
-  zeros: ["--activation", "relu", "--density-budget", "0.025"],
+  zeros: ["--activation", "relu", "--density-budget", "0.0275"],
+  taught: ["--activation", "relu", "--density-budget", "0.0275"],
 };
 
 interface Point {
@@ -54,6 +55,7 @@ function points(): Point[] {
     (Object.keys(TASKS) as ZerosTask[]).flatMap((task) => [
       { task, seed, variant: "plain", density: null },
       { task, seed, variant: "zeros", density: null },
+      ...(TASKS[task].isTaught ? [{ task, seed, variant: "taught", density: null }] : []),
       ...DENSITIES.map((density) => ({ task, seed, variant: "plain", density })),
       { task, seed, variant: "paper", density: null },
     ]),
@@ -71,7 +73,18 @@ async function train(point: Point): Promise<string> {
   if (!existsSync(data)) await writeZerosData(values, data, task);
   const { flags, steps } = TASKS[task];
   const own = [...flags, ...RECIPE, ...VARIANTS[variant]!, "--max-steps", String(steps), "--seed", String(seed)];
-  deft("train", "--model", task === "t5" ? values.t5 : values.model, "--data", data, ...own, "--output", fresh(folder));
+  const teacher = variant === "taught" ? ["--teacher", await train({ ...point, variant: "plain" })] : [];
+  deft(
+    "train",
+    ...teacher,
+    "--model",
+    task === "t5" ? values.t5 : values.model,
+    "--data",
+    data,
+    ...own,
+    "--output",
+    fresh(folder),
+  );
   return folder;
 }
 
