@@ -1,7 +1,7 @@
 // Score against the share of MLP neurons kept, plain PEFT against DEFT with the same removal and steps, three seeds; then
 // the final recipe on three tasks, in float32 and int8.
 //   npx tsx scripts/experiments/curves.ts --model MINILM --data GLUE-FOLDER --output OUT [--only REGEX] [--table]
-// Resumable: what OUT holds is not run again. --table only reads what is there; --page docs/explanation/curves.md puts the tables there.
+// Resumable: what OUT holds is not run again. --table only reads what is there; --page docs/explanation/static-cuts.md puts the tables there.
 import { existsSync, mkdirSync, readFileSync, renameSync, writeFileSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { parseArgs } from "node:util";

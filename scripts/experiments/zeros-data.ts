@@ -38,7 +38,8 @@ export const TASKS: Readonly<Record<ZerosTask, ZerosRecipe>> = {
   },
   stsb: {
     flags: ["--task", "stsb", ...BATCHES_OF_16],
-    steps: 400,
+    // three epochs: after 400 steps Pearson's correlation is 22 %
+    steps: 789,
     stated: ["stated.tsv"],
     metric: "pearson",
     isTaught: true,
@@ -50,7 +51,7 @@ export const TASKS: Readonly<Record<ZerosTask, ZerosRecipe>> = {
     metric: "accuracy",
     isTaught: true,
   },
-  pairs: { flags: [...PAIRS, ...BATCHES_OF_16], steps: 400, stated: ["dev.jsonl"], metric: "accuracy", isTaught: true },
+  pairs: { flags: [...PAIRS, ...BATCHES_OF_16], steps: 800, stated: ["dev.jsonl"], metric: "accuracy", isTaught: true },
   squad: {
     flags: ["--task", "squad", "--batch-size", "8", "--max-length", "192", "--doc-stride", "64"],
     steps: 400,
