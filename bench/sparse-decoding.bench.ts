@@ -125,7 +125,7 @@ async function compileMlps({ hidden, neurons, isGated }: BenchShape, isWhole: bo
         ? linear(site.child("wi"), input, neurons, { bias: false })
         : graph.input("a", "float32", ["B", 1, neurons]);
       const a = mul(pre, mask);
-      const mlp = { input, factor: isGated ? site.child("wi_1") : null, out: site.child("wo") };
+      const mlp = { input, before: null, factor: isGated ? site.child("wi_1") : null, out: site.child("wo") };
       const dense = () => {
         const gated = mlp.factor ? mul(a, linear(mlp.factor, input, neurons, { bias: false })) : a;
         return linear(mlp.out, gated, hidden, { bias: false });

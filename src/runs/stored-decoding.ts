@@ -29,6 +29,13 @@ const LAYER = z.strictObject({
   denseMs: z.number().min(0).nullable(),
   gatheredMs: z.number().min(0).nullable(),
   reason: z.string().nullable(),
+  prediction: z
+    .strictObject({
+      floor: z.number(),
+      recall: z.number().min(0).max(1),
+      selected: z.number().min(0).max(1),
+    })
+    .optional(),
 });
 const DECODING = z.strictObject({
   schema: z.literal(1),

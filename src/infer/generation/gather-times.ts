@@ -25,7 +25,7 @@ export interface GatherTimes {
 }
 
 /** Shares of active neurons that are measured. */
-const SHARES: readonly number[] = [0.02, 0.05, 0.1, 0.2, 0.3, 0.5];
+export const SHARES: readonly number[] = [0.02, 0.05, 0.1, 0.2, 0.3, 0.5];
 /** Matrices that one program reads: more than a cache holds, as in a real step. */
 const BYTES = 64 * 2 ** 20;
 const MOST_COPIES = 24;
@@ -45,7 +45,21 @@ export function gatherTimes(backend: Backend, shape: GatherShape): Promise<Gathe
 /** Times the dense and the gathered form in turn, at each share in turn; a second or less of work. Errors as `Backend.compile`. */
 export async function measureGather(backend: Backend, shape: GatherShape): Promise<GatherTimes> {
   const { copies, programs } = await compileBoth(backend, shape);
-  const inputs = SHARES.map((share) => feedsAt(shape, share));
+  return timeBoth(
+    shape,
+    copies,
+    programs,
+    SHARES.map((share) => feedsAt(shape, share)),
+  );
+}
+
+/** Runs both programs over the inputs of each share in turn, and disposes of them. */
+export async function timeBoth(
+  shape: GatherShape,
+  copies: number,
+  programs: { readonly dense: Program; readonly gathered: Program },
+  inputs: readonly Readonly<Record<string, Tensor>>[],
+): Promise<GatherTimes> {
   const dense: number[] = [];
   const gathered = SHARES.map((): number[] => []);
   try {
@@ -79,10 +93,15 @@ export function expectedMs({ gathered }: GatherTimes, active: number): number | 
   return low.ms + ((high.ms - low.ms) * (active - low.active)) / (high.active - low.active);
 }
 
+/** How many MLPs with so many matrices exceed a cache. */
+export function copiesOf({ hidden, neurons }: GatherShape, matrices: number): number {
+  return Math.max(1, Math.min(MOST_COPIES, Math.ceil(BYTES / (hidden * neurons * 4 * matrices))));
+}
+
 /** As many MLPs with matrices of their own as exceed a cache, dense and gathered. */
-async function compileBoth(backend: Backend, { hidden, neurons, isGated }: GatherShape) {
-  const bytes = hidden * neurons * 4 * (isGated ? 2 : 1);
-  const copies = Math.max(1, Math.min(MOST_COPIES, Math.ceil(BYTES / bytes)));
+async function compileBoth(backend: Backend, shape: GatherShape) {
+  const { hidden, neurons, isGated } = shape;
+  const copies = copiesOf(shape, isGated ? 2 : 1);
   const values = Array.from({ length: copies }, (_, copy) => {
     const names = isGated ? ["out", "factor"] : ["out"];
     return names.map(
@@ -107,7 +126,7 @@ async function compileBoth(backend: Backend, { hidden, neurons, isGated }: Gathe
     const input = graph.input("x", "float32", ["B", 1, hidden]);
     const outputs = sites.map(({ site: name }) => {
       const site = root.child(name);
-      const mlp = { input, factor: isGated ? site.child("factor") : null, out: site.child("out") };
+      const mlp = { input, before: null, factor: isGated ? site.child("factor") : null, out: site.child("out") };
       return root.hooks.projection?.(site, a, mlp) ?? dense(a, mlp);
     });
     return backend.compile({ y: outputs.reduce((sum, y) => add(sum, y)) }, { weights, sleepThreads: true });
