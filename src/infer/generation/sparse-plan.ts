@@ -246,7 +246,7 @@ export async function chooseSparseMlp(
     const limit = keepActive === null ? {} : { keepActive };
     const plan = await planSparseMlp(calibration, { ...options, ...limit, predicts });
     // it reads no fewer rows than the plan without thresholds
-    if (plan.exactness === "exact") continue;
+    if (plan.exactness === "exact" || isSame(plan, chosen.plan)) continue;
     const sparse = await score(plan);
     const holds = dense - sparse <= budget;
     if (!holds && keepActive !== null) break;
@@ -256,3 +256,5 @@ export async function chooseSparseMlp(
   }
   return chosen;
 }
+
+const isSame = (a: SparseMlpPlan, b: SparseMlpPlan) => JSON.stringify(a) === JSON.stringify(b);
