@@ -23,7 +23,8 @@ export function decodingFacts({
   keepActive,
 }: StoredDecoding): NonNullable<Compression["decoding"]> {
   const gathered = layers.filter(({ isGathered }) => isGathered).length;
-  return { exactness, gathered, of: layers.length, lost, keepActive };
+  const predicted = layers.filter(({ prediction }) => prediction !== undefined).length;
+  return { exactness, gathered, predicted, of: layers.length, lost, keepActive };
 }
 
 /** A compressed model to be measured in fewer bits. */
