@@ -51,7 +51,7 @@ export interface SparseMlpLayer extends GatheredMlp {
   readonly active: number;
   /** Present where the rows of the first matrix are chosen too. */
   readonly prediction?: RowPrediction | undefined;
-  /** Behind the nonlinearity, or with a prediction the whole MLP, as measured on this machine; null where it was not. */
+  /** The whole MLP, as measured on this machine; null where it was not. */
   readonly denseMs: number | null;
   /** As the table of this machine expects it at this share; null where that share never pays. */
   readonly gatheredMs: number | null;

@@ -14,6 +14,10 @@ const times: GatherTimes = {
     { active: 0.3, ms: 0.7 },
     { active: 0.5, ms: 1.2 },
   ],
+  predicted: [
+    { active: 0.1, ms: 0.2 },
+    { active: 0.3, ms: 0.4 },
+  ],
 };
 // `times` is given, so nothing is measured
 const options = { backend: {} as Backend, times: () => Promise.resolve(times) };
@@ -101,8 +105,8 @@ describe("predictions", () => {
 
 describe("the plan", () => {
   test("a share costs what lies between the shares that were measured", () => {
-    expect([0.01, 0.1, 0.2, 0.5].map((active) => expectedMs(times, active))).toEqual([0.3, 0.3, 0.5, 1.2]);
-    expect(expectedMs(times, 0.6)).toBeNull();
+    expect([0.01, 0.1, 0.2, 0.5].map((active) => expectedMs(times.gathered, active))).toEqual([0.3, 0.3, 0.5, 1.2]);
+    expect(expectedMs(times.gathered, 0.6)).toBeNull();
   });
 
   test("rows are read where that is expected to pay, and nothing changes elsewhere", async () => {
@@ -118,18 +122,20 @@ describe("the plan", () => {
   });
 
   test("rows of all matrices are read where predicting them is faster than the rest, and only where predictions are allowed", async () => {
-    const whole = (ms: number) => () => Promise.resolve({ ...times, denseMs: 2, gathered: [{ active: 0.5, ms }] });
     const decide = async (ms: number, predicts = true) =>
-      planSparseMlp(calibration([7, 1]), { ...options, wholeTimes: whole(ms), predicts });
-    // by rows of the last matrix 1.35 of 2 milliseconds are left
-    const fast = await decide(1.2);
+      planSparseMlp(calibration([7, 1]), {
+        ...{ backend: options.backend, predicts },
+        times: () => Promise.resolve({ ...times, predicted: [{ active: 0.5, ms }] }),
+      });
+    // by rows of the last matrix 0.35 of a millisecond is left
+    const fast = await decide(0.31);
     expect(fast.exactness).toBe("calibrated");
-    expect(fast.layers[0]).toMatchObject({ isGathered: true, denseMs: 2, gatheredMs: 1.2, prediction: { recall: 1 } });
+    expect(fast.layers[0]).toMatchObject({ isGathered: true, denseMs: 1, gatheredMs: 0.31, prediction: { recall: 1 } });
     expect(fast.layers[0]!.prediction!.selected).toBe(0.125);
     // seven of eight are more than the table knows
     expect(fast.layers[1]).toMatchObject({ isGathered: false });
     expect(JSON.parse(JSON.stringify(fast))).toEqual(fast);
-    for (const plan of [await decide(1.3), await decide(0.1, false)]) {
+    for (const plan of [await decide(0.32), await decide(0.1, false)]) {
       expect(plan.exactness).toBe("exact");
       expect(plan.layers[0]).toMatchObject({ isGathered: true, denseMs: 1, gatheredMs: 0.35 });
       expect(plan.layers[0]).not.toHaveProperty("prediction");
@@ -137,11 +143,10 @@ describe("the plan", () => {
   });
 
   test("predictions are dropped where they cost more than the budget", async () => {
-    const wholeTimes = () => Promise.resolve({ ...times, denseMs: 2, gathered: [{ active: 0.5, ms: 0.2 }] });
     const choose = (loss: number) =>
       chooseSparseMlp(calibration([7]), {
         ...options,
-        ...{ wholeTimes, predicts: true, budget: 0.1, shares: [] },
+        ...{ predicts: true, budget: 0.1, shares: [] },
         score: (plan) => Promise.resolve(plan?.layers[0]?.prediction ? 0.9 - loss : 0.9),
       });
     expect(await choose(0.05)).toMatchObject({ keepActive: null, plan: { layers: [{ prediction: { recall: 1 } }] } });

@@ -7,7 +7,6 @@ import type { Tensor } from "../../tensor/index.ts";
 import type { GenerationOptions } from "./decoding.ts";
 import { expectedMs, type GatherShape, type GatherTimes, gatherTimes } from "./gather-times.ts";
 import { type GeneratorOptions, openGenerator, type StepObserver } from "./generator.ts";
-import { predictionTimes } from "./prediction-times.ts";
 import { Predictions } from "./predictions.ts";
 import { type MlpShape, projectionTap, type SparseMlpLayer, type SparseMlpPlan, withPredictors } from "./sparse-mlp.ts";
 
@@ -161,56 +160,40 @@ export async function planSparseMlp(
 const bytesOf = ({ hidden, neurons }: MlpShape, isPredicted: boolean) =>
   hidden * neurons * (4 + (isPredicted ? 1 / 2 + 4 / 32 : 0));
 
-type Times = Pick<SparseMlpLayer, "denseMs" | "gatheredMs">;
-
 async function plannedLayer(
   layer: CalibratedMlp,
   rows: number,
   room: number,
-  options: PlanSparseMlpOptions,
-): Promise<SparseMlpLayer> {
-  const { site, hidden, neurons, isGated, obstacle, magnitudes } = layer;
-  const whole = { site, neurons, isGathered: false, threshold: 0, active: magnitudes.active(0) };
-  if (obstacle !== null) return { ...whole, denseMs: null, gatheredMs: null, reason: obstacle };
-  const { backend, keepActive, times = (of) => gatherTimes(backend, of) } = options;
-  const threshold = keepActive === undefined ? 0 : magnitudes.threshold(keepActive);
-  const active = magnitudes.active(threshold);
-  const gathered = { site, neurons, isGathered: true, threshold, active, reason: null };
-  const shape = { hidden, neurons, isGated, rows };
-  const table = await times(shape);
-  const behind = { denseMs: table.denseMs, gatheredMs: expectedMs(table, active) };
-  const lost = slower(behind);
-  const saved = lost === null ? behind.denseMs - behind.gatheredMs! : 0;
-  const predicted = await predictedForm(layer, shape, threshold, saved, options);
-  if (predicted !== null && bytesOf(layer, true) <= room) return { ...gathered, ...predicted };
-  const reason = lost ?? (bytesOf(layer, false) > room ? "the program holds all the transposed matrices it can" : null);
-  return reason === null ? { ...gathered, ...behind } : { ...whole, ...behind, reason };
-}
-
-/** The rows of all matrices, where predicting them beats both whole matrices and what the last matrix's rows save; else null. */
-async function predictedForm(
-  { predictionObstacle, predictions }: CalibratedMlp,
-  shape: GatherShape,
-  threshold: number,
-  savedMs: number,
   {
     backend,
+    keepActive,
     predicts = false,
     recall = RECALL,
-    wholeTimes = (of) => predictionTimes(backend, of),
+    times = (of) => gatherTimes(backend, of),
   }: PlanSparseMlpOptions,
-): Promise<(Times & Required<Pick<SparseMlpLayer, "prediction">>) | null> {
-  if (!predicts || predictionObstacle !== null) return null;
-  const prediction = predictions.floor(threshold, recall);
-  const table = await wholeTimes(shape);
-  const times = { denseMs: table.denseMs, gatheredMs: expectedMs(table, prediction.selected) };
-  const best = { denseMs: table.denseMs - savedMs, gatheredMs: times.gatheredMs };
-  return slower(best) === null ? { ...times, prediction } : null;
+): Promise<SparseMlpLayer> {
+  const { site, hidden, neurons, isGated, obstacle, predictionObstacle, magnitudes, predictions } = layer;
+  const whole = { site, neurons, isGathered: false, threshold: 0, active: magnitudes.active(0) };
+  if (obstacle !== null) return { ...whole, denseMs: null, gatheredMs: null, reason: obstacle };
+  const threshold = keepActive === undefined ? 0 : magnitudes.threshold(keepActive);
+  const active = magnitudes.active(threshold);
+  const read = { site, neurons, isGathered: true, threshold, active, reason: null };
+  const { denseMs, ...table } = await times({ hidden, neurons, isGated, rows });
+  const gatheredMs = expectedMs(table.gathered, active);
+  const lost = slower(denseMs, gatheredMs);
+  const prediction = predicts && predictionObstacle === null ? predictions.floor(threshold, recall) : null;
+  const predictedMs = prediction && expectedMs(table.predicted, prediction.selected);
+  const best = lost === null ? gatheredMs! : denseMs;
+  if (prediction !== null && slower(best, predictedMs) === null && bytesOf(layer, true) <= room)
+    return { ...read, denseMs, gatheredMs: predictedMs, prediction };
+  const reason = lost ?? (bytesOf(layer, false) > room ? "the program holds all the transposed matrices it can" : null);
+  return reason === null ? { ...read, denseMs, gatheredMs } : { ...whole, denseMs, gatheredMs, reason };
 }
 
-function slower({ denseMs, gatheredMs }: Times): string | null {
-  if (gatheredMs === null) return "too many neurons are active";
-  return gatheredMs <= WORTHWHILE * denseMs! ? null : "whole matrices are as fast";
+/** Why a form is not worth it beside one that takes `ms`; null: it is. */
+function slower(ms: number, otherMs: number | null): string | null {
+  if (otherMs === null) return "too many neurons are active";
+  return otherMs <= WORTHWHILE * ms ? null : "whole matrices are as fast";
 }
 
 /** A plan chosen under a budget, with what it was measured to lose. */
