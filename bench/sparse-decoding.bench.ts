@@ -322,7 +322,7 @@ async function benchShare(options: GeneratorOptions, share: number): Promise<voi
   const opened = [dense, packed, byRows, byPrediction];
   const [mapped, inMemory, last, all] = await stepTimes(opened, Number(values.rounds));
   report("mapped → packed", share, mapped!, inMemory!);
-  report("mapped → rows of the last", share, mapped!, last!);
+  report("packed → rows of the last", share, inMemory!, last!);
   report("mapped → predicted rows", share, mapped!, all!);
   report("packed → predicted rows", share, inMemory!, all!);
   for (const plan of [rows, predicted]) console.log(`    ${planSentence(plan)}`);
