@@ -156,7 +156,7 @@ async function compileMlps({ hidden, neurons, isGated }: BenchShape, isWhole: bo
       };
       outputs[`y.${name}`] = hooks.projection!(site, a, mlp) ?? dense();
     }
-    return backend.compile(outputs, { weights });
+    return backend.compile(outputs, { weights, mapWeights: false });
   };
   return { copies, dense: await compile(false), sparse: await compile(true) };
 }
