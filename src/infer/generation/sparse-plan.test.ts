@@ -124,7 +124,8 @@ describe("the plan", () => {
   test("rows of all matrices are read where predicting them is faster than the rest, and only where predictions are allowed", async () => {
     const decide = async (ms: number, predicts = true) =>
       planSparseMlp(calibration([7, 1]), {
-        ...{ backend: options.backend, predicts },
+        backend: options.backend,
+        predicts,
         times: () => Promise.resolve({ ...times, predicted: [{ active: 0.5, ms }] }),
       });
     // by rows of the last matrix 0.35 of a millisecond is left
@@ -146,7 +147,9 @@ describe("the plan", () => {
     const choose = (loss: number) =>
       chooseSparseMlp(calibration([7]), {
         ...options,
-        ...{ predicts: true, budget: 0.1, shares: [] },
+        predicts: true,
+        budget: 0.1,
+        shares: [],
         score: (plan) => Promise.resolve(plan?.layers[0]?.prediction ? 0.9 - loss : 0.9),
       });
     expect(await choose(0.05)).toMatchObject({ keepActive: null, plan: { layers: [{ prediction: { recall: 1 } }] } });
