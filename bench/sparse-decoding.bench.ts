@@ -125,7 +125,13 @@ async function compileMlps({ hidden, neurons, isGated }: BenchShape, isWhole: bo
   const copies = Math.min(24, Math.ceil(BYTES / (hidden * neurons * 4 * (isGated ? 2 : 1))));
   const names = Array.from({ length: copies }, (_, copy) => `mlp${copy}`);
   const drawn = noise(hidden * neurons, 0.05, cheap(randomStream(2, "weights")));
-  const matrix = (shape: readonly number[]) => float32(shape, drawn.slice());
+  // no two are alike: ONNX Runtime packs equal ones once, and a cache would hold them
+  let made = 0;
+  const matrix = (shape: readonly number[]) => {
+    const data = drawn.slice();
+    data[0] = ++made;
+    return float32(shape, data);
+  };
   const weights = memoryWeights(
     names.flatMap((name): (readonly [string, Tensor])[] => [
       [`${name}.layer_norm.weight`, float32([hidden], new Float32Array(hidden).fill(1))],
@@ -210,13 +216,15 @@ async function writeWeights(model: ReturnType<typeof benchModel>, folder: string
   const { parameters } = buildTaskGraph({ model, method: frozen, head: { kind: "language-model" } });
   const pool = noise(2 ** 20, POOL_SCALE, cheap(randomStream(3, "pool")));
   const stored = parameters.filter(({ name }) => !isBias(name));
-  const weights: (readonly [string, Weight])[] = stored.map(({ name, shape }) => {
+  const weights: (readonly [string, Weight])[] = stored.map(({ name, shape }, i) => {
     const read = () => {
       const data = new Float32Array(shape.reduce((x, y) => x * y, 1));
       if (name.endsWith("layer_norm.weight")) data.fill(1);
       else
         for (let from = 0; from < data.length; from += pool.length)
           data.set(pool.subarray(0, data.length - from), from);
+      // no two are alike, as above
+      if (data.length > shape.at(-1)!) data[0] = i / stored.length / 10;
       return Promise.resolve(float32(shape, data));
     };
     return [name, { dtype: "float32", shape, read }];

@@ -146,18 +146,22 @@ const siteOf =
 /** Rows of the first matrix rise in size in a mixed order, so that an input's size says which share of them is active. */
 const STRIDE = 1_000_003;
 
+/** No two matrices are alike: ONNX Runtime packs equal ones once, and a cache would hold them. */
 function drawn(names: readonly string[], hidden: number, neurons: number): Weights {
-  const into = new Float32Array(hidden * neurons);
-  for (let f = 0; f < neurons; f++) into.fill((((f * STRIDE) % neurons) + 0.5) / neurons, f * hidden, (f + 1) * hidden);
-  const other = new Float32Array(hidden * neurons).fill(1e-3);
   const bias = new Float32Array(neurons).fill(-1);
   return memoryWeights(
-    names.flatMap((name): (readonly [string, Tensor])[] => [
-      [`${name}.into.weight`, float32([neurons, hidden], into)],
-      [`${name}.into.bias`, float32([neurons], bias)],
-      [`${name}.factor.weight`, float32([neurons, hidden], other)],
-      [`${name}.out.weight`, float32([hidden, neurons], other)],
-    ]),
+    names.flatMap((name, copy): (readonly [string, Tensor])[] => {
+      const into = new Float32Array(hidden * neurons);
+      for (let f = 0; f < neurons; f++)
+        into.fill((((f * STRIDE + copy) % neurons) + 0.5) / neurons, f * hidden, (f + 1) * hidden);
+      const filled = (part: number) => new Float32Array(hidden * neurons).fill(1e-3 * (2 * copy + part));
+      return [
+        [`${name}.into.weight`, float32([neurons, hidden], into)],
+        [`${name}.into.bias`, float32([neurons], bias)],
+        [`${name}.factor.weight`, float32([neurons, hidden], filled(1))],
+        [`${name}.out.weight`, float32([hidden, neurons], filled(2))],
+      ];
+    }),
   );
 }
 
