@@ -1,19 +1,23 @@
 // One token through T5's decoder, by whole matrices and by the rows of active neurons: interleaved, ratios round by round.
 //   npx tsx bench/sparse-decoding.bench.ts [--shapes t5-large,flan-t5-large,flan-t5-xl] [--active 50,25,10,5] [--rounds 15]
-//     [--levels matrices,mlp,step] [--layers 4] [--tokens 12] [--threads 2]
-// matrices: wo, and when gated wi_1; mlp: with the norm and wi or wi_0; step: a whole step of generation with that many decoder
-// layers and the vocabulary's head. Activations are nowhere 0 but for a mask that is drawn anew each round.
+//     [--levels matrices,mlp,step] [--layers 24] [--tokens 12] [--threads 2] [--clock cpu]
+// matrices: wo, and when gated wi_1; mlp: with the norm and wi or wi_0; activations are nowhere 0 but for a mask that is drawn anew
+// each round. step: a whole step of generation with the model's decoder layers, or so many, and the vocabulary's head, by rows of the
+// last matrix and by predicted rows of all, where the plan says that they pay; a bias decides which share of the neurons is active.
+// Whole matrices are timed twice: as deft maps them from their file, and packed in memory, as predictions need them and as other users
+// of ONNX Runtime have them.
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
 import { Graph, mul, type Value } from "../src/graph/index.ts";
 import { nodeFiles } from "../src/hub/files-node.ts";
-import { openSafetensors, safetensorsBytes } from "../src/hub/index.ts";
+import { openSafetensors, writeSafetensors } from "../src/hub/index.ts";
 import { gatheredProjection } from "../src/infer/generation/sparse-mlp.ts";
 import {
   calibrateSparseMlp,
   type Generator,
+  type GeneratorOptions,
   openGenerator,
   planSparseMlp,
   type SparseMlpPlan,
@@ -24,7 +28,15 @@ import { headOnly, type Method } from "../src/peft/index.ts";
 import type { Program } from "../src/runtime/index.ts";
 import { nodeBackend } from "../src/runtime/node.ts";
 import { buildTaskGraph } from "../src/tasks/index.ts";
-import { float32, int64, memoryWeights, type Random, randomStream, type Tensor } from "../src/tensor/index.ts";
+import {
+  float32,
+  int64,
+  memoryWeights,
+  type Random,
+  randomStream,
+  type Tensor,
+  type Weight,
+} from "../src/tensor/index.ts";
 
 const { values } = parseArgs({
   options: {
@@ -32,9 +44,10 @@ const { values } = parseArgs({
     active: { type: "string", default: "50,25,10,5" },
     levels: { type: "string", default: "matrices,mlp,step" },
     rounds: { type: "string", default: "15" },
-    layers: { type: "string", default: "4" },
+    layers: { type: "string" },
     tokens: { type: "string", default: "12" },
     threads: { type: "string", default: "2" },
+    clock: { type: "string", default: "wall" },
   },
 });
 
@@ -43,17 +56,28 @@ interface BenchShape {
   readonly neurons: number;
   readonly heads: number;
   readonly isGated: boolean;
+  /** Of the decoder. */
+  readonly layers: number;
 }
 const SHAPES: Readonly<Record<string, BenchShape>> = {
-  tiny: { hidden: 64, neurons: 256, heads: 2, isGated: true },
-  "t5-large": { hidden: 1024, neurons: 4096, heads: 16, isGated: false },
-  "flan-t5-large": { hidden: 1024, neurons: 2816, heads: 16, isGated: true },
-  "flan-t5-xl": { hidden: 2048, neurons: 5120, heads: 32, isGated: true },
+  tiny: { hidden: 64, neurons: 256, heads: 2, isGated: true, layers: 2 },
+  "t5-base": { hidden: 768, neurons: 3072, heads: 12, isGated: false, layers: 12 },
+  "t5-large": { hidden: 1024, neurons: 4096, heads: 16, isGated: false, layers: 24 },
+  "flan-t5-large": { hidden: 1024, neurons: 2816, heads: 16, isGated: true, layers: 24 },
+  "flan-t5-xl": { hidden: 2048, neurons: 5120, heads: 32, isGated: true, layers: 24 },
 };
 /** More than a cache holds, as in a real step. */
 const BYTES = 192 * 2 ** 20;
+/** Milliseconds: of the day, or with `--clock cpu` of this process, which other processes do not lengthen; for one thread. */
+function now(): number {
+  if (values.clock !== "cpu") return performance.now();
+  const { user, system } = process.cpuUsage();
+  return (user + system) / 1000;
+}
 const backend = nodeBackend({ threads: Number(values.threads), sleepThreads: true });
 const random = randomStream(1, "sparse-decoding");
+
+const LEVEL_WIDTH = 25;
 
 function report(level: string, share: number, dense: readonly number[], sparse: readonly number[]): void {
   const ratios = dense.map((ms, round) => ms / sparse[round]!).sort((a, b) => a - b);
@@ -65,7 +89,7 @@ function report(level: string, share: number, dense: readonly number[], sparse: 
       0.5,
     ).toFixed(3);
   console.log(
-    `  ${level.padEnd(9)} ${String(share * 100).padStart(3)} % active: ×${at(ratios, 0.5).toFixed(2)} ` +
+    `  ${level.padEnd(LEVEL_WIDTH)} ${String(share * 100).padStart(3)} % active: ×${at(ratios, 0.5).toFixed(2)} ` +
       `[${at(ratios, 0.1).toFixed(2)} – ${at(ratios, 0.9).toFixed(2)}]   ${median(dense)} → ${median(sparse)} ms`,
   );
 }
@@ -101,7 +125,13 @@ async function compileMlps({ hidden, neurons, isGated }: BenchShape, isWhole: bo
   const copies = Math.min(24, Math.ceil(BYTES / (hidden * neurons * 4 * (isGated ? 2 : 1))));
   const names = Array.from({ length: copies }, (_, copy) => `mlp${copy}`);
   const drawn = noise(hidden * neurons, 0.05, cheap(randomStream(2, "weights")));
-  const matrix = (shape: readonly number[]) => float32(shape, drawn.slice());
+  // no two are alike: ONNX Runtime packs equal ones once, and a cache would hold them
+  let made = 0;
+  const matrix = (shape: readonly number[]) => {
+    const data = drawn.slice();
+    data[0] = ++made;
+    return float32(shape, data);
+  };
   const weights = memoryWeights(
     names.flatMap((name): (readonly [string, Tensor])[] => [
       [`${name}.layer_norm.weight`, float32([hidden], new Float32Array(hidden).fill(1))],
@@ -125,14 +155,14 @@ async function compileMlps({ hidden, neurons, isGated }: BenchShape, isWhole: bo
         ? linear(site.child("wi"), input, neurons, { bias: false })
         : graph.input("a", "float32", ["B", 1, neurons]);
       const a = mul(pre, mask);
-      const mlp = { input, factor: isGated ? site.child("wi_1") : null, out: site.child("wo") };
+      const mlp = { input, before: null, factor: isGated ? site.child("wi_1") : null, out: site.child("wo") };
       const dense = () => {
         const gated = mlp.factor ? mul(a, linear(mlp.factor, input, neurons, { bias: false })) : a;
         return linear(mlp.out, gated, hidden, { bias: false });
       };
       outputs[`y.${name}`] = hooks.projection!(site, a, mlp) ?? dense();
     }
-    return backend.compile(outputs, { weights });
+    return backend.compile(outputs, { weights, mapWeights: false });
   };
   return { copies, dense: await compile(false), sparse: await compile(true) };
 }
@@ -142,9 +172,9 @@ async function benchMlps(shape: BenchShape, level: "matrices" | "mlp", shares: r
   const x = float32([1, 1, shape.hidden], noise(shape.hidden, 2, random));
   const a = float32([1, 1, shape.neurons], noise(shape.neurons, 2, random));
   const timed = async (program: Program, mask: Tensor) => {
-    const started = performance.now();
+    const started = now();
     await program.run(level === "mlp" ? { x, mask } : { x, a, mask });
-    return (performance.now() - started) / copies;
+    return (now() - started) / copies;
   };
   for (const share of shares) {
     const mask = () => float32([shape.neurons], maskOf(shape.neurons, share));
@@ -162,109 +192,167 @@ async function benchMlps(shape: BenchShape, level: "matrices" | "mlp", shares: r
   await sparse.dispose();
 }
 
-function benchModel({ hidden, neurons, heads, isGated }: BenchShape) {
+function benchModel({ hidden, neurons, heads, isGated, layers }: BenchShape) {
   return t5Model({
     model_type: "t5",
     vocab_size: 32128,
     d_model: hidden,
-    d_kv: hidden / heads,
+    d_kv: 64,
     d_ff: neurons,
     num_layers: 1,
-    num_decoder_layers: Number(values.layers),
+    num_decoder_layers: values.layers === undefined ? layers : Number(values.layers),
     num_heads: heads,
-    feed_forward_proj: isGated ? "gated-linear" : "linear",
+    feed_forward_proj: isGated ? "gated-relu" : "relu",
+    mlp_input_bias: true,
+    tie_word_embeddings: !isGated,
   });
 }
 
-/** Random weights in a file, so that both generators map the same pages. */
+const isBias = (name: string) => name.endsWith(".bias");
+
+/** Random weights in a file, so that all generators map the same pages; biases come of the share of active neurons. */
 async function writeWeights(model: ReturnType<typeof benchModel>, folder: string) {
   const frozen: Method = { ...headOnly(), trains: () => false };
   const { parameters } = buildTaskGraph({ model, method: frozen, head: { kind: "language-model" } });
-  const pool = noise(2 ** 20, 0.07, cheap(randomStream(3, "pool")));
-  const tensors = parameters.map(({ name, shape }) => {
-    const data = new Float32Array(shape.reduce((a, b) => a * b, 1));
-    if (name.endsWith("layer_norm.weight")) data.fill(1);
-    else
-      for (let from = 0; from < data.length; from += pool.length) data.set(pool.subarray(0, data.length - from), from);
-    return [name, float32(shape, data)] as const;
+  const pool = noise(2 ** 20, POOL_SCALE, cheap(randomStream(3, "pool")));
+  const stored = parameters.filter(({ name }) => !isBias(name));
+  const weights: (readonly [string, Weight])[] = stored.map(({ name, shape }, i) => {
+    const read = () => {
+      const data = new Float32Array(shape.reduce((x, y) => x * y, 1));
+      if (name.endsWith("layer_norm.weight")) data.fill(1);
+      else
+        for (let from = 0; from < data.length; from += pool.length)
+          data.set(pool.subarray(0, data.length - from), from);
+      // no two are alike, as above
+      if (data.length > shape.at(-1)!) data[0] = i / stored.length / 10;
+      return Promise.resolve(float32(shape, data));
+    };
+    return [name, { dtype: "float32", shape, read }];
   });
   const files = nodeFiles();
   const file = join(folder, "model.safetensors");
-  await files.write(file, safetensorsBytes(new Map(tensors)));
-  return openSafetensors(files, file);
+  await files.write(file, writeSafetensors(new Map(weights)));
+  return {
+    weights: await openSafetensors(files, file),
+    biases: parameters.filter(({ name }) => isBias(name)),
+  };
 }
+
+/** Uniform numbers of this width. */
+const POOL_SCALE = 0.07;
+/** Of a normal variable's values the largest 5, 2, … % lie as many standard deviations above its mean, or more. */
+const QUANTILES: Readonly<Record<number, number>> = { 50: 0, 25: 0.6745, 10: 1.2816, 5: 1.6449, 2: 2.0537, 1: 2.3263 };
+
+/** One step of several generators in turn: medians of a text's steps, whoever goes first changing each round. */
+async function stepTimes(opened: readonly Timed[], rounds: number): Promise<number[][]> {
+  const times = opened.map((): number[] => []);
+  for (let round = -2; round < rounds; round++) {
+    for (let turn = 0; turn < opened.length; turn++) {
+      const i = (turn + round + 2) % opened.length;
+      const ms = await opened[i]!.step();
+      if (round >= 0) times[i]!.push(ms);
+    }
+  }
+  return times;
+}
+
+interface Timed {
+  /** Milliseconds of a step of a text, the median. */
+  readonly step: () => Promise<number>;
+  readonly generator: Generator;
+}
+
+async function timedGenerator(options: GeneratorOptions): Promise<Timed> {
+  const steps: number[] = [];
+  let last = 0;
+  const step = () => {
+    const at = now();
+    steps.push(at - last);
+    last = at;
+  };
+  const generator = await openGenerator({ ...options, observe: { outputs: () => ({}), step } });
+  const tokens = Number(values.tokens);
+  return {
+    generator,
+    async step() {
+      steps.length = 0;
+      const length = Array.from({ length: 8 }, () => 5 + random.integer(32000));
+      await generator.generate(new Map(), batchOf(length), { maxNewTokens: tokens, minNewTokens: tokens });
+      // the first waits for the text to be read
+      const counted = steps.slice(1).sort((x, y) => x - y);
+      return counted[counted.length >> 1]!;
+    },
+  };
+}
+
+const batchOf = (ids: readonly number[]) => ({
+  inputs: {
+    tokenIds: int64([1, ids.length], ids),
+    attentionMask: int64([1, ids.length], Array<number>(ids.length).fill(1)),
+  },
+});
 
 async function benchSteps(shape: BenchShape, shares: readonly number[]): Promise<void> {
   const folder = mkdtempSync(join(tmpdir(), "deft-bench-"));
   try {
     const model = benchModel(shape);
-    const weights = await writeWeights(model, folder);
-    const sites = model.mlps.flatMap(({ stack, activation }) => (stack === "decoder" ? [activation] : []));
-    const method: Method = {
-      ...headOnly(),
-      trains: () => false,
-      hooks: {
-        activation: (site, a) =>
-          sites.includes(site.path) ? mul(a, site.shared("bench_mask", [shape.neurons], { kind: "ones" })) : a,
-      },
-    };
-    const steps: number[] = [];
-    let last = 0;
-    const observe = {
-      outputs: () => ({}),
-      step() {
-        const now = performance.now();
-        steps.push(now - last);
-        last = now;
-      },
-    };
-    const options = { model, method, weights, backend, observe };
-    const mask = (share: number) => new Map([["bench_mask", float32([shape.neurons], maskOf(shape.neurons, share))]]);
-    const one = {
-      inputs: {
-        tokenIds: int64([1, 8], [5, 6, 7, 8, 9, 10, 11, 1]),
-        attentionMask: int64([1, 8], Array<number>(8).fill(1)),
-      },
-    };
-    const tokens = Number(values.tokens);
-    const length = { maxNewTokens: tokens, minNewTokens: tokens };
-    const timed = async (generator: Generator, trained: ReadonlyMap<string, Tensor>) => {
-      steps.length = 0;
-      await generator.generate(trained, one, length);
-      // the first waits for the text to be read
-      const counted = steps.slice(1).sort((a, b) => a - b);
-      return counted[counted.length >> 1]!;
-    };
-    const dense = await openGenerator(options);
+    const { weights, biases } = await writeWeights(model, folder);
     for (const share of shares) {
-      const calibration = await calibrateSparseMlp({ model, method, weights, backend }, mask(share), [one], {
-        maxNewTokens: 2,
-      });
-      const planned = await planSparseMlp(calibration, { backend });
-      const count = planned.layers.filter(({ isGathered }) => isGathered).length;
-      const all: SparseMlpPlan = {
-        ...planned,
-        layers: planned.layers.map((layer) => ({ ...layer, isGathered: true })),
-      };
-      const sparse = await openGenerator({ ...options, sparseMlp: all });
-      const masks = Array.from({ length: 4 }, () => mask(share));
-      let [turn, other] = [0, 0];
-      const [d, s] = await interleaved(
-        Math.max(3, Math.round(Number(values.rounds) / 3)),
-        () => timed(dense, masks[turn++ % 4]!),
-        () => timed(sparse, masks[other++ % 4]!),
+      const quantile = QUANTILES[Math.round(share * 100)];
+      if (quantile === undefined) throw new Error(`--active: a step knows ${Object.keys(QUANTILES).join(", ")}`);
+      // a norm's output has √D as its length, so a pre-activation is nearly normal
+      const shift = -quantile * (POOL_SCALE / Math.sqrt(12)) * Math.sqrt(shape.hidden);
+      const shifted = biases.map(
+        ({ name, shape: size }) => [name, float32(size, new Float32Array(size[0]!).fill(shift))] as const,
       );
-      report("step", share, d, s);
-      const { denseMs, gatheredMs } = planned.layers[0]!;
-      const expected =
-        gatheredMs === null ? "nothing gained" : `${denseMs!.toFixed(3)} → ${gatheredMs.toFixed(3)} ms a layer`;
-      console.log(`            the plan gathers ${count} of ${planned.layers.length} layers and expects ${expected}`);
-      await sparse.dispose();
+      const method: Method = { ...headOnly(), trains: () => false };
+      const all = new Map([...weights, ...memoryWeights(shifted)]);
+      await benchShare({ model, method, weights: all, backend }, share);
     }
-    await dense.dispose();
   } finally {
     rmSync(folder, { recursive: true });
   }
+}
+
+async function benchShare(options: GeneratorOptions, share: number): Promise<void> {
+  const calibration = await calibrateSparseMlp(
+    { ...options, predicts: true },
+    new Map(),
+    [batchOf([5, 6, 7, 8, 9, 10, 11, 1])],
+    { maxNewTokens: 8, minNewTokens: 8 },
+  );
+  const rows = await planSparseMlp(calibration, { backend });
+  const predicted = await planSparseMlp(calibration, { backend, predicts: true });
+  const dense = await timedGenerator(options);
+  const packed = await timedGenerator({ ...options, compile: { mapWeights: false } });
+  const byRows = await timedGenerator({ ...options, sparseMlp: rows });
+  const byPrediction = await timedGenerator({ ...options, sparseMlp: predicted });
+  const opened = [dense, packed, byRows, byPrediction];
+  const [mapped, inMemory, last, all] = await stepTimes(opened, Number(values.rounds));
+  report("mapped → packed", share, mapped!, inMemory!);
+  report("packed → rows of the last", share, inMemory!, last!);
+  report("mapped → predicted rows", share, mapped!, all!);
+  report("packed → predicted rows", share, inMemory!, all!);
+  for (const plan of [rows, predicted]) console.log(`    ${planSentence(plan)}`);
+  for (const { generator } of opened) await generator.dispose();
+}
+
+function planSentence({ layers }: SparseMlpPlan): string {
+  const mean = (of: readonly number[]) => of.reduce((sum, each) => sum + each, 0) / of.length;
+  const percent = (of: readonly number[]) => `${(100 * mean(of)).toFixed(1)} %`;
+  const found = layers.flatMap(({ prediction }) => prediction ?? []);
+  const read = layers.filter(({ isGathered }) => isGathered);
+  const expected = read.map(({ denseMs, gatheredMs }) => denseMs! / gatheredMs!);
+  const parts = [
+    `active ${percent(layers.map(({ active }) => active))}, rows in ${read.length} of ${layers.length} layers`,
+  ];
+  if (read.length > 0) parts.push(`each expected ×${mean(expected).toFixed(2)}`);
+  if (found.length > 0)
+    parts.push(
+      `${found.length} predicted: ${percent(found.map(({ selected }) => selected))} read, ` +
+        `${percent(found.map(({ recall }) => recall))} of the active found`,
+    );
+  return parts.join(", ");
 }
 
 const shares = values.active.split(",").map((percent) => Number(percent) / 100);

@@ -212,7 +212,7 @@ export const COMPRESS_FLAGS: readonly Flag[] = [
   more({
     name: "decoding-budget",
     value: "X",
-    help: "For T5, decode with the rows of active neurons, at thresholds that cost at most X points of score.",
+    help: "For T5, decode with the rows of active neurons, by thresholds and predictions that cost at most X points.",
   }),
 ];
 

@@ -67,7 +67,12 @@ export interface OpAttributes {
   matmul: { readonly transA: boolean; readonly transB: boolean; readonly alpha: number };
 
   /** A matrix `[N, K]` from its codes and scales. */
-  dequantize: { readonly format: StoredFormat; readonly shape: readonly [number, number] };
+  dequantize: {
+    readonly format: StoredFormat;
+    readonly shape: readonly [number, number];
+    /** Products with it may round what they multiply to eight bits. */
+    readonly isCoarse?: true;
+  };
 
   reshape: { readonly shape: Shape };
   transpose: { readonly perm: readonly number[] };

@@ -158,7 +158,8 @@ async function openCompressed(
       ? await openBareModel(base, headOptional, settings?.task ?? overrides.task ?? null)
       : asStored(await openAdapter(environment, base, adapter, null, settings?.task ?? overrides.task));
   const sites = base.model.mlps.filter(({ stack }) => stack === "decoder");
-  const decoding = await readDecoding(environment.files, folder, new Set(sites.map(({ activation }) => activation)));
+  const neurons = new Map(sites.map((site) => [site.activation, site.neurons]));
+  const decoding = await readDecoding(environment.files, folder, neurons);
   return { ...opened, settings, decoding: decoding?.plan ?? null };
 }
 

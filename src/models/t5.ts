@@ -169,11 +169,15 @@ function mlp(config: T5Config, scope: Scope, x: Value, neurons: number): Value {
   if (neurons === 0) return mlpBias ? biased(x) : x;
   return sublayer(config, scope, x, "mlp", (normed) => {
     const into = (name: string, bias = false) => linear(site.child(name), normed, neurons, { bias });
-    const pre = into(isGated ? "wi_0" : "wi", mlpInputBias);
-    const activated = site.at(() => activation(hiddenAct)(pre));
+    const first = isGated ? "wi_0" : "wi";
+    const pre = into(first, mlpInputBias);
+    const nonlinear = activation(hiddenAct);
+    const activated = site.at(() => nonlinear(pre));
     const a = scope.hooks.activation?.(site, activated) ?? activated;
     const factor = isGated ? site.child("wi_1") : null;
-    const projected = scope.hooks.projection?.(site, a, { input: normed, factor, out }) ?? null;
+    const plain = { into: site.child(first), isBiased: mlpInputBias, activation: nonlinear };
+    const before = a === activated ? plain : null;
+    const projected = scope.hooks.projection?.(site, a, { input: normed, before, factor, out }) ?? null;
     if (projected !== null) return mlpBias ? biased(projected) : projected;
     const gated = isGated ? gate(site, a, into("wi_1")) : a;
     return linear(out, dropout(site, gated, config.dropout), hiddenSize, { bias: mlpBias });

@@ -38,10 +38,22 @@ export type Sublayer = "attention" | "cross-attention" | "mlp";
 export interface Projection {
   /** What the MLP reads, `[B, S, D]`. */
   readonly input: Value;
+  /** What it computes before; null where a hook has changed its activations. */
+  readonly before: Activated | null;
   /** Where the factor is made from the input, weight `[F, D]`; null where the MLP is not gated. */
   readonly factor: Site | null;
   /** Where the output is made, weight `[D, F]`. */
   readonly out: Site;
+}
+
+/** What an MLP computes up to its nonlinearity. */
+export interface Activated {
+  /** Where the pre-activations are made, weight `[F, D]`. */
+  readonly into: Site;
+  /** Whether they have a bias `[F]`. */
+  readonly isBiased: boolean;
+  /** The nonlinearity, element by element. */
+  readonly activation: (preActivation: Value) => Value;
 }
 
 /** What normalises a sublayer's sum with its residual; identity for pre-norm models. */

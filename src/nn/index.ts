@@ -5,6 +5,7 @@ export { additiveMask, attention, causalMask, mergeHeads, splitHeads } from "./a
 export { type DropoutNoise, dropout, dropoutMask } from "./dropout.ts";
 export { type EmbeddingOptions, embedding } from "./embedding.ts";
 export {
+  type Activated,
   compose,
   type Embedded,
   type Hooks,

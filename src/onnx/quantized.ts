@@ -45,11 +45,13 @@ export function emitStoredProduct(
   matrix: Node<"dequantize">,
   names: ReadonlyMap<Value, string>,
 ): string {
-  const { format, shape } = matrix.attributes;
+  const { format, shape, isCoarse } = matrix.attributes;
   const [N, K] = shape;
   const inputs = [node.inputs[0]!, ...matrix.inputs].map((value) => names.get(value)!);
   if (format === "nf4") return builder.node("MatMulBnb4", inputs, { N, K, block_size: 64, quant_type: 1 }, MICROSOFT);
-  return builder.node("MatMulNBits", inputs, { N, K, block_size: 32, bits: 4 }, MICROSOFT);
+  // 4: what is multiplied has eight bits; without it float32
+  const accuracy = isCoarse ? { accuracy_level: 4 } : {};
+  return builder.node("MatMulNBits", inputs, { N, K, block_size: 32, bits: 4, ...accuracy }, MICROSOFT);
 }
 
 /** Emits the matrix itself from its codes and scales; gives its ONNX name. */

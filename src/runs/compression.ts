@@ -56,10 +56,12 @@ export interface Compression {
   readonly exactness: Plan["exactness"];
   /** The method that could not be merged and stays beside the model, in `adapter/`; absent where everything is in the weights. */
   readonly beside?: MethodSettings["kind"];
-  /** Decoding by the rows of active neurons, where it was asked for: layers that are read so, and what thresholds may have cost. */
+  /** Decoding by the rows of active neurons, where it was asked for: layers that are read so, and what thresholds and predictions may have cost. */
   readonly decoding?: {
     readonly exactness: Plan["exactness"];
     readonly gathered: number;
+    /** Of these, layers whose rows are predicted, so that of all matrices rows are read; absent in files of before. */
+    readonly predicted?: number;
     readonly of: number;
     readonly lost: number;
     readonly keepActive: number | null;

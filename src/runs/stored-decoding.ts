@@ -1,6 +1,6 @@
 // `decoding.json` beside a compressed model: which of its decoder's MLPs are read by the rows of active neurons, and from where on they count.
 import * as z from "zod";
-import { ConfigError } from "../errors.ts";
+import { ConfigError, type ConfigIssue } from "../errors.ts";
 import { parseJson } from "../hub/index.ts";
 import type { SparseMlpPlan } from "../infer/index.ts";
 import { type Files, joinPath } from "../tensor/index.ts";
@@ -29,6 +29,13 @@ const LAYER = z.strictObject({
   denseMs: z.number().min(0).nullable(),
   gatheredMs: z.number().min(0).nullable(),
   reason: z.string().nullable(),
+  prediction: z
+    .strictObject({
+      floor: z.number(),
+      recall: z.number().min(0).max(1),
+      selected: z.number().min(0).max(1),
+    })
+    .optional(),
 });
 const DECODING = z.strictObject({
   schema: z.literal(1),
@@ -43,23 +50,19 @@ const DECODING = z.strictObject({
 });
 
 /**
- * The decoding of a compressed model's folder; null where it has none. `sites` are its decoder's MLPs.
+ * The decoding of a compressed model's folder; null where it has none. `sites` are its decoder's MLPs, with their neurons.
  * @throws {ConfigError} listing every mistake of the file.
  */
 export async function readDecoding(
   files: Files,
   folder: string,
-  sites: ReadonlySet<string>,
+  sites: ReadonlyMap<string, number>,
 ): Promise<StoredDecoding | null> {
   const file = joinPath(folder, DECODING_FILE);
   if ((await files.stat(file)) === null) return null;
   const parsed = DECODING.safeParse(parseJson(file, await files.readText(file)));
   const issues = parsed.success
-    ? parsed.data.plan.layers.flatMap(({ site }, i) =>
-        sites.has(site)
-          ? []
-          : [{ path: `${file}.plan.layers.${i}.site`, expected: "an MLP of the model's decoder", got: site }],
-      )
+    ? parsed.data.plan.layers.flatMap((layer, i) => foreign(layer, `${file}.plan.layers.${i}`, sites))
     : parsed.error.issues.map(({ path, message }) => ({
         path: [file, ...path].join("."),
         expected: "a plan for decoding as deft compress writes it",
@@ -68,4 +71,18 @@ export async function readDecoding(
   if (issues.length > 0)
     throw new ConfigError(issues, { hint: "Compress again with --decoding-budget, or remove the file." });
   return parsed.data as StoredDecoding;
+}
+
+/** What of a layer is not this model's. */
+function foreign(
+  { site, neurons, isGathered, prediction }: z.infer<typeof LAYER>,
+  path: string,
+  sites: ReadonlyMap<string, number>,
+): ConfigIssue[] {
+  const own = sites.get(site);
+  if (own === undefined) return [{ path: `${path}.site`, expected: "an MLP of the model's decoder", got: site }];
+  if (own !== neurons) return [{ path: `${path}.neurons`, expected: `${own}, as the model has`, got: String(neurons) }];
+  if (prediction !== undefined && !isGathered)
+    return [{ path: `${path}.prediction`, expected: "nothing where no rows are read", got: "a prediction" }];
+  return [];
 }

@@ -5,7 +5,8 @@ import { AutoModelForSeq2SeqLM, AutoTokenizer, env } from "@huggingface/transfor
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import type { Compression, StoredDecoding } from "../../src/runs/index.ts";
 import { deft } from "../support/command.ts";
-import { done, learns, type TinyTexts, tinyTexts } from "./t5-support.ts";
+import { writeTinyT5 } from "../support/tiny-answers.ts";
+import { done, learns, type TinyTexts, tinyTexts, VARIANTS } from "./t5-support.ts";
 
 let tiny: TinyTexts;
 let [writes, small] = ["", ""];
@@ -40,7 +41,15 @@ const gathered = (threshold: number): StoredDecoding => ({
   lost: 0,
   keepActive: null,
 });
-const store = (decoding: unknown) => writeFileSync(join(small, "decoding.json"), JSON.stringify(decoding));
+/** The same, of rows that are predicted and read above the floor. */
+function predicting(floor: number): StoredDecoding {
+  const { plan, ...rest } = gathered(0);
+  const prediction = { floor, recall: 1, selected: 1 };
+  const layers = plan.layers.map((layer) => ({ ...layer, prediction }));
+  return { ...rest, plan: { ...plan, exactness: "calibrated", layers } };
+}
+const store = (decoding: unknown, folder = small) =>
+  writeFileSync(join(folder, "decoding.json"), JSON.stringify(decoding));
 
 async function predicted(folder: string): Promise<string[]> {
   const input = tiny.at("asked.jsonl");
@@ -71,6 +80,10 @@ describe("--decoding-budget", () => {
     // a layer that is read whole says why
     expect(plan.layers.every(({ isGathered, reason }) => isGathered === (reason === null))).toBe(true);
     expect(await predicted(output)).toHaveLength(64);
+    // a plan of another model, or one that was changed
+    store(gathered(0), output);
+    const { code, err } = await deft("predict", output, "--text", "a dull film");
+    expect({ code, told: /decoding\.json/.test(err) }).toEqual({ code: 2, told: true });
   });
 
   test.each([
@@ -88,6 +101,26 @@ function untilEnd(ids: readonly bigint[]): number[] {
   return (end < 0 ? ids : ids.slice(0, end)).map(Number);
 }
 
+function useExports(): void {
+  env.allowRemoteModels = false;
+  env.localModelPath = `${tiny.root}/`;
+}
+
+/** How many of the texts of `dev` Transformers.js writes from an exported folder as we do. */
+async function sameTexts(name: string, dtype: "fp32" | "q8", ours: readonly string[]): Promise<number> {
+  const lines = readFileSync(tiny.at("texts", "dev.jsonl"), "utf8").trim().split("\n");
+  const texts = lines.map((line) => `say: ${Object.values(JSON.parse(line) as Record<string, string>)[0]}`);
+  const tokenizer = await AutoTokenizer.from_pretrained(name);
+  const model = await AutoModelForSeq2SeqLM.from_pretrained(name, { dtype } as object);
+  const inputs = tokenizer(texts, { padding: true, truncation: true }) as object;
+  const sequences = await model.generate({ ...inputs, max_new_tokens: 4 } as Record<string, unknown>);
+  const theirs = (sequences as unknown as { tolist(): bigint[][] })
+    .tolist()
+    .map((ids) => tokenizer.decode(untilEnd(ids), { skip_special_tokens: true }));
+  await model.dispose();
+  return theirs.filter((text, at) => text.trim() === ours[at]!.trim()).length;
+}
+
 describe("a stored plan", () => {
   test("without thresholds writes the same; with one above every activation, what MLPs without neurons would", async () => {
     rmSync(join(small, "decoding.json"), { force: true });
@@ -99,30 +132,37 @@ describe("a stored plan", () => {
     expect(await predicted(small)).not.toEqual(whole);
   });
 
-  test("is in the exported decoder, at its thresholds, for any batch", async () => {
-    env.allowRemoteModels = false;
-    env.localModelPath = `${tiny.root}/`;
+  test("is in the exported decoder in float32, at its thresholds, for any batch", async () => {
+    useExports();
+    rmSync(join(small, "decoding.json"), { force: true });
+    const whole = await predicted(small);
     for (const [i, threshold] of [0, 0.2, 1e6].entries()) {
       store(gathered(threshold));
       const name = `exported-${i}`;
       await done("export", small, "--format", "onnx", "--output", tiny.at(name), "--precision", "fp32,int8", "-q");
       expect(read(tiny.at(name), "decoding.json")).toEqual(gathered(threshold));
       const ours = await predicted(small);
-      const lines = readFileSync(tiny.at("texts", "dev.jsonl"), "utf8").trim().split("\n");
-      const texts = lines.map((line) => `say: ${Object.values(JSON.parse(line) as Record<string, string>)[0]}`);
-      const tokenizer = await AutoTokenizer.from_pretrained(name);
-      for (const dtype of ["fp32", "q8"] as const) {
-        const model = await AutoModelForSeq2SeqLM.from_pretrained(name, { dtype } as object);
-        const inputs = tokenizer(texts, { padding: true, truncation: true }) as object;
-        const sequences = await model.generate({ ...inputs, max_new_tokens: 4 } as Record<string, unknown>);
-        const theirs = (sequences as unknown as { tolist(): bigint[][] })
-          .tolist()
-          .map((ids) => tokenizer.decode(untilEnd(ids), { skip_special_tokens: true }));
-        const same = theirs.filter((text, at) => text.trim() === ours[at]!.trim()).length;
-        expect(same, `${dtype} at ${threshold}`).toBeGreaterThanOrEqual(dtype === "fp32" ? texts.length : 48);
-        await model.dispose();
-      }
+      expect(await sameTexts(name, "fp32", ours), `fp32 at ${threshold}`).toBe(ours.length);
+      // in few bits whole matrices are read
+      expect(await sameTexts(name, "q8", whole), `q8 at ${threshold}`).toBeGreaterThanOrEqual(48);
     }
+  });
+
+  test("with predictions writes the same where all rows are found, here and from an exported decoder", async () => {
+    await writeTinyT5(tiny.at("wide"), { config: { ...VARIANTS["v1.1"], d_model: 32 } });
+    const run = await tiny.train("writes-wide", "v1.1", { ...learns(tiny.at("texts")), model: tiny.at("wide") });
+    const wide = tiny.at("small-wide");
+    await done("compress", run, "--output", wide, "--keep-neurons", "0.5", "--threads", "1", "-q");
+    const whole = await predicted(wide);
+    expect(new Set(whole).size).toBeGreaterThan(4);
+    store(predicting(2 ** 100), wide);
+    expect(await predicted(wide)).not.toEqual(whole);
+    store(predicting(-(2 ** 100)), wide);
+    expect(await predicted(wide)).toEqual(whole);
+    useExports();
+    await done("export", wide, "--format", "onnx", "--output", tiny.at("wide-onnx"), "--precision", "fp32,int8", "-q");
+    expect(await sameTexts("wide-onnx", "fp32", whole)).toBe(whole.length);
+    expect(await sameTexts("wide-onnx", "q8", whole)).toBeGreaterThanOrEqual(48);
   });
 
   test.each([
@@ -136,6 +176,38 @@ describe("a stored plan", () => {
         },
       },
       /expected an MLP of the model's decoder, got decoder\.block\.7/,
+    ],
+    [
+      "another model's sizes",
+      {
+        ...gathered(0),
+        plan: { ...gathered(0).plan, layers: [{ ...gathered(0).plan.layers[0]!, neurons: 17 }] },
+      },
+      /layers\.0\.neurons: expected 16, as the model has, got 17/,
+    ],
+    [
+      "predictions of rows that are not read",
+      {
+        ...gathered(0),
+        plan: { ...gathered(0).plan, layers: [{ ...predicting(0).plan.layers[0]!, isGathered: false }] },
+      },
+      /layers\.0\.prediction: expected nothing where no rows are read/,
+    ],
+    [
+      "a floor that is no number",
+      {
+        ...gathered(0),
+        plan: {
+          ...gathered(0).plan,
+          layers: [
+            {
+              ...gathered(0).plan.layers[0]!,
+              prediction: { floor: "low", recall: 1, selected: 2 } as unknown as object,
+            },
+          ],
+        },
+      },
+      /layers\.0\.prediction\.floor: expected a plan for decoding/,
     ],
     ["nonsense", { schema: 1, plan: "all", budget: -1 }, /decoding\.json\.plan: expected a plan for decoding/],
   ])("of %s is refused", async (_, decoding, message) => {

@@ -182,7 +182,7 @@ export const READERS: readonly Reader[] = [
   {
     name: "decoding.json",
     file: "records/decoding.json",
-    read: (files) => readDecoding(files, "records", new Set(["decoder.0"])),
+    read: (files) => readDecoding(files, "records", new Map([["decoder.0", 8]])),
   },
   { name: "pruning", file: "records/deft-pruning.json", read: (files) => readPruning(files, "records") },
   { name: "search.jsonl", file: "records/search.jsonl", read: (files, file) => SearchLog.open(files, file, "k") },

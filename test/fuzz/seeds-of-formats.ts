@@ -135,6 +135,7 @@ function writeRecords(folder: string): void {
     denseMs: 1,
     gatheredMs: 0.5,
     reason: null,
+    prediction: { floor: -0.5, recall: 0.99, selected: 0.25 },
   };
   const plan = { rows: 1, exactness: "exact", layers: [layer] };
   writeFileSync(

@@ -1,5 +1,6 @@
 // Decoding that reads only the rows of active neurons, against decoding by whole matrices.
 import { describe, expect, test } from "vitest";
+import type { Tap } from "../../src/density/index.ts";
 import { abs, less, where } from "../../src/graph/index.ts";
 import {
   calibrateSparseMlp,
@@ -24,11 +25,16 @@ const frozen: Method = { ...headOnly(), trains: () => false };
 const backend = nodeBackend({ threads: 1 });
 
 /** A random T5; in the decoder's layer l the first `silent[l]` neurons never speak. */
-function tinyT5(projection: string, silent: readonly number[] = [24, 28]): GeneratorOptions {
+function tinyT5(
+  projection: string,
+  silent: readonly number[] = [24, 28],
+  { hidden = 16, isBiased = false }: { readonly hidden?: number; readonly isBiased?: boolean } = {},
+): GeneratorOptions {
   const model = t5Model({
     model_type: "t5",
     vocab_size: 40,
-    d_model: 16,
+    d_model: hidden,
+    ...(isBiased ? { mlp_input_bias: true } : {}),
     d_kv: 8,
     d_ff: NEURONS,
     num_layers: 1,
@@ -173,6 +179,95 @@ describe.each(["relu", "gated-relu", "gated-gelu", "gelu"])("a T5 with %s", (pro
   });
 });
 
+/** A plan that predicts every layer's rows and reads those above the floor. */
+const predicting = (options: GeneratorOptions, floor: number, threshold = 0): SparseMlpPlan => {
+  const { layers, rows } = everywhere(options, threshold);
+  const prediction = { floor, recall: 1, selected: 1 };
+  return { rows, exactness: "calibrated", layers: layers.map((layer) => ({ ...layer, prediction })) };
+};
+/** Below every pre-activation. */
+const ALL = -(2 ** 100);
+
+describe.each([
+  ["relu", false],
+  ["gated-relu", true],
+  ["gated-gelu", false],
+] as const)("predicted rows of a T5 with %s, biased: %s", (projection, isBiased) => {
+  const wide = (silent?: readonly number[]) => tinyT5(projection, silent, { hidden: 32, isBiased });
+
+  test.each([
+    ["one text", {}, [PROMPTS[0]!]],
+    ["three texts at once", {}, PROMPTS],
+    ["three beams of two texts", { numBeams: 3, numReturnSequences: 2 }, PROMPTS.slice(1)],
+  ] as const)("write the same where every row is found: %s", async (_, choices, prompts) => {
+    const options = wide();
+    const dense = await write(options, choices, new Map(), prompts);
+    const sparse = await write({ ...options, sparseMlp: predicting(options, ALL) }, choices, new Map(), prompts);
+    expect(sparse.nodes).toBe(LAYERS);
+    expectAlike(sparse, dense);
+    // none is found above every pre-activation, and MLPs without neurons are another model
+    const none = await write({ ...options, sparseMlp: predicting(options, 2 ** 100) }, choices, new Map(), prompts);
+    expect(none.logits[0]).not.toEqual(dense.logits[0]);
+  });
+
+  test("with a threshold compute what rows of the last matrix do", async () => {
+    const options = wide([0, 0]);
+    const rows = await write({ ...options, sparseMlp: everywhere(options, 0.4) });
+    expectAlike(await write({ ...options, sparseMlp: predicting(options, ALL, 0.4) }), rows);
+  });
+});
+
+describe("the floor of a calibration", () => {
+  const options = tinyT5("relu", [8, 16], { hidden: 32 });
+  const choices = { maxNewTokens: 8, minNewTokens: 8 };
+
+  test("finds the active neurons that were counted, and with all of them texts stay as they were", async () => {
+    const seen: { readonly activations: Float32Array; readonly tokens: number }[] = [];
+    const observe = {
+      outputs: (taps: readonly Tap[]) => ({ a: taps[0]!.activation }),
+      step: (outputs: Readonly<Record<string, Tensor>>, tokens: number) =>
+        void seen.push({ activations: (outputs["a"]!.data as Float32Array).slice(), tokens }),
+    };
+    const generator = await openGenerator({ ...options, observe });
+    await generator.generate(new Map(), batchOf(PROMPTS), choices);
+    await generator.dispose();
+    const active = seen.reduce((sum, { activations }) => sum + activations.filter((a) => a !== 0).length, 0);
+    const calibration = await calibrateSparseMlp(
+      { ...options, predicts: true },
+      new Map(),
+      [batchOf(PROMPTS)],
+      choices,
+    );
+    const [first] = calibration.layers;
+    expect(first!.predictionObstacle).toBeNull();
+    const { recall } = first!.predictions.floor(0, 0.5);
+    // a share of those that were active, so a whole number of them
+    expect(recall * active).toBeCloseTo(Math.round(recall * active), 6);
+    expect(recall).toBeGreaterThanOrEqual(0.5);
+    const all = calibration.layers.map(({ predictions }) => predictions.floor(0, 1));
+    expect(all.every((floor) => floor.recall === 1 && floor.selected < 1)).toBe(true);
+    const plan = predicting(options, 0);
+    const layers = plan.layers.map((layer, i) => ({ ...layer, prediction: all[i]! }));
+    expectAlike(await write({ ...options, sparseMlp: { ...plan, layers } }), await write(options));
+  });
+
+  test("is not there for a width without whole blocks, and a plan that has one reads rows of the last matrix", async () => {
+    const narrow = tinyT5("relu");
+    const { layers } = await calibrateSparseMlp({ ...narrow, predicts: true }, new Map(), [batchOf(PROMPTS)], choices);
+    expect(layers[0]!.predictionObstacle).toBe("its rows of 16 numbers are no whole blocks of 32");
+    const sparse = await write({ ...narrow, sparseMlp: predicting(narrow, 2 ** 100) });
+    expect(sparse.nodes).toBe(LAYERS);
+    expectAlike(sparse, await write(narrow));
+  });
+});
+
+test("wasm writes by predicted rows what the CPU writes by whole matrices", async () => {
+  const options = tinyT5("gated-relu", [NEURONS, 24], { hidden: 32 });
+  const web = { ...options, backend: webBackend({ threads: 1 }), sparseMlp: predicting(options, ALL) };
+  const choices = { maxNewTokens: 3, minNewTokens: 0 };
+  expect((await write(web, choices)).ids).toEqual((await write(options, choices)).ids);
+});
+
 test("wasm writes what the CPU does", async () => {
   const options = tinyT5("gated-relu", [NEURONS, 24]);
   const web = { ...options, backend: webBackend({ threads: 1 }), sparseMlp: everywhere(options) };
@@ -213,6 +308,21 @@ describe("methods", () => {
     expectAlike(sparse, await write(options, {}, trained));
     const reasons = await reasonsOf(options, trained);
     expect(reasons.every((reason) => (reason === null) === layers > 0)).toBe(true);
+  });
+
+  test.each([
+    ["wi", "the method changes decoder.block.0.layer.2.DenseReluDense.wi: merge it"],
+    ["wo", "the method changes decoder.block.0.layer.2.DenseReluDense.wo: merge it"],
+  ])("LoRA on %s cannot be predicted, and reads rows of the last matrix", async (target, reason) => {
+    const method = lora({ rank: 2, targets: [target] });
+    const options = { ...tinyT5("relu", [24, 28], { hidden: 32 }), method };
+    const trained = await trainedBy(options, method);
+    const plan = predicting(options, 2 ** 100);
+    expectAlike(await write({ ...options, sparseMlp: plan }, {}, trained), await write(options, {}, trained));
+    const calibration = await calibrateSparseMlp({ ...options, predicts: true }, trained, [batchOf(PROMPTS)], {
+      maxNewTokens: 2,
+    });
+    expect(calibration.layers[0]).toMatchObject({ obstacle: null, predictionObstacle: reason });
   });
 
   test("trained matrices stay whole, and the plan says why", async () => {

@@ -28,9 +28,18 @@ export const NF4_LEVELS: Float32Array = Float32Array.of(
  * - `nf4`: uint8 `[⌈N·K / 2⌉]`, the first of a pair in the high bits; scales `[⌈N·K / 64⌉]` over the flat matrix.
  * - `int4`: uint8 `[N, ⌈K / 32⌉, 16]`, the first in the low bits, 8 standing for 0; scales `[N, ⌈K / 32⌉]`.
  * - `int8`: int8 `[N, K]`; scales `[N]`.
+ *
+ * With `isCoarse`, products with an int4 matrix may also round what they multiply to eight bits: much faster for one row, where
+ * matrices are packed (`CompileOptions.mapWeights`).
  * @throws {ShapeError} when codes or scales have another shape or dtype.
  */
-export function dequantize(codes: Value, scales: Value, format: StoredFormat, shape: readonly [number, number]): Value {
+export function dequantize(
+  codes: Value,
+  scales: Value,
+  format: StoredFormat,
+  shape: readonly [number, number],
+  { isCoarse = false }: { readonly isCoarse?: boolean } = {},
+): Value {
   const wanted = storedShapes(format, shape);
   const fits =
     codes.dtype === wanted.codesDtype &&
@@ -45,7 +54,9 @@ export function dequantize(codes: Value, scales: Value, format: StoredFormat, sh
       codes.graph.site,
     );
   }
-  return codes.graph.apply("dequantize", [codes, scales], { format, shape }, [{ dtype: "float32", shape }])[0]!;
+  return codes.graph.apply("dequantize", [codes, scales], { format, shape, ...(isCoarse ? { isCoarse } : {}) }, [
+    { dtype: "float32", shape },
+  ])[0]!;
 }
 
 /** Shapes of codes and scales, and the dtype of the codes, of a matrix `[N, K]`. */

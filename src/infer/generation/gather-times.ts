@@ -1,11 +1,13 @@
-// What reading an MLP's rows costs on this machine, beside its whole matrices: measured once for each shape.
-import { add, Graph, mul, type Value } from "../../graph/index.ts";
-import { compose, linear, type Projection, Scope } from "../../nn/index.ts";
+// What an MLP costs on this machine by whole matrices, by rows of the last one, and by predicted rows of all: measured once for each shape.
+import { add, Graph, mul, relu, type Value } from "../../graph/index.ts";
+import type { MlpSite } from "../../models/index.ts";
+import { linear, Scope } from "../../nn/index.ts";
 import type { Backend, Program } from "../../runtime/index.ts";
-import { float32, memoryWeights, type Tensor } from "../../tensor/index.ts";
-import { gatheredProjection } from "./sparse-mlp.ts";
+import { float32, memoryWeights, type Tensor, type Weights } from "../../tensor/index.ts";
+import { unpredictable } from "./row-predictor.ts";
+import { type GatheredMlp, gatheredProjection, withRowsByNeuron } from "./sparse-mlp.ts";
 
-/** The part of an MLP behind its nonlinearity: `[rows, F]` → `[rows, D]`. */
+/** An MLP: `[rows, D]` → `[rows, F]` → `[rows, D]`. */
 export interface GatherShape {
   /** D */
   readonly hidden: number;
@@ -16,15 +18,23 @@ export interface GatherShape {
   readonly rows: number;
 }
 
-/** Milliseconds for one MLP, the least disturbed of several rounds. */
+/** What a form takes at a share of neurons whose rows are read. */
+export interface TimedShare {
+  readonly active: number;
+  readonly ms: number;
+}
+
+/** Milliseconds for one MLP, the least disturbed of several rounds, over matrices that are packed. */
 export interface GatherTimes {
   readonly shape: GatherShape;
   readonly denseMs: number;
-  /** By share of neurons that are active, ascending. */
-  readonly gathered: readonly { readonly active: number; readonly ms: number }[];
+  /** Rows of the last matrix, and when gated of the factor's; by share, ascending. */
+  readonly gathered: readonly TimedShare[];
+  /** Rows of all matrices; empty where that cannot be. */
+  readonly predicted: readonly TimedShare[];
 }
 
-/** Shares of active neurons that are measured. */
+/** Shares of neurons that are measured. */
 const SHARES: readonly number[] = [0.02, 0.05, 0.1, 0.2, 0.3, 0.5];
 /** Matrices that one program reads: more than a cache holds, as in a real step. */
 const BYTES = 64 * 2 ** 20;
@@ -42,95 +52,122 @@ export function gatherTimes(backend: Backend, shape: GatherShape): Promise<Gathe
   return known;
 }
 
-/** Times the dense and the gathered form in turn, at each share in turn; a second or less of work. Errors as `Backend.compile`. */
+/** Times all forms in turn, at each share in turn; some seconds of work. Errors as `Backend.compile`. */
 export async function measureGather(backend: Backend, shape: GatherShape): Promise<GatherTimes> {
-  const { copies, programs } = await compileBoth(backend, shape);
-  const inputs = SHARES.map((share) => feedsAt(shape, share));
-  const dense: number[] = [];
-  const gathered = SHARES.map((): number[] => []);
+  const forms = [
+    "dense",
+    "gathered",
+    ...(unpredictable(shape.hidden) === null ? (["predicted"] as const) : []),
+  ] as const;
+  const copies = copiesOf(shape);
+  const programs: Program[] = [];
+  const times = forms.map(() => SHARES.map((): number[] => []));
   try {
+    for (const form of forms) programs.push(await compileCopies(backend, shape, copies, form));
     for (let round = -1; round < ROUNDS; round++) {
-      for (const [i, feeds] of inputs.entries()) {
-        const gatheredMs = await timed(programs.gathered, feeds);
-        const denseMs = await timed(programs.dense, feeds);
-        if (round < 0) continue;
-        gathered[i]!.push(gatheredMs / copies);
-        dense.push(denseMs / copies);
+      for (const [i, share] of SHARES.entries()) {
+        const feeds = feedsAt(shape, share);
+        for (const [form, program] of programs.entries()) {
+          const ms = await timed(program, feeds);
+          if (round >= 0) times[form]![i]!.push(ms / copies);
+        }
       }
     }
   } finally {
-    await programs.dense.dispose();
-    await programs.gathered.dispose();
+    for (const program of programs) await program.dispose();
   }
-  return {
-    shape,
-    denseMs: Math.min(...dense),
-    gathered: SHARES.map((active, i) => ({ active, ms: Math.min(...gathered[i]!) })),
-  };
+  const [dense, gathered, predicted = []] = times.map((of) =>
+    SHARES.map((active, i): TimedShare => ({ active, ms: Math.min(...of[i]!) })),
+  );
+  // the least of as many rounds as the others have, or a busy machine would make only this one look fast
+  const least = dense!.map(({ ms }) => ms).sort((a, b) => a - b);
+  return { shape, denseMs: least[least.length >> 1]!, gathered: gathered!, predicted };
 }
 
-/** What the table expects at a share of active neurons; null beyond what was measured. */
-export function expectedMs({ gathered }: GatherTimes, active: number): number | null {
-  const after = gathered.findIndex((each) => each.active >= active);
+/** What a form is expected to take at a share of neurons; null beyond what was measured. */
+export function expectedMs(times: readonly TimedShare[], active: number): number | null {
+  const after = times.findIndex((each) => each.active >= active);
   if (after < 0) return null;
-  const [low, high] = [gathered[after - 1], gathered[after]!];
+  const [low, high] = [times[after - 1], times[after]!];
   // fewer neurons than were measured cost no more than the fewest measured
   if (low === undefined) return high.ms;
   return low.ms + ((high.ms - low.ms) * (active - low.active)) / (high.active - low.active);
 }
 
-/** As many MLPs with matrices of their own as exceed a cache, dense and gathered. */
-async function compileBoth(backend: Backend, { hidden, neurons, isGated }: GatherShape) {
-  const bytes = hidden * neurons * 4 * (isGated ? 2 : 1);
-  const copies = Math.max(1, Math.min(MOST_COPIES, Math.ceil(BYTES / bytes)));
-  const values = Array.from({ length: copies }, (_, copy) => {
-    const names = isGated ? ["out", "factor"] : ["out"];
-    return names.map(
-      (name) => [`${copy}.${name}`, new Float32Array(hidden * neurons).fill(1e-3 * (copy + 1))] as const,
-    );
-  }).flat();
-  const weights = memoryWeights(
-    values.flatMap(([name, data]): (readonly [string, Tensor])[] =>
-      name.endsWith("factor")
-        ? [[`${name}.weight`, float32([neurons, hidden], data)]]
-        : [
-            [`${name}.weight`, float32([hidden, neurons], data)],
-            [`${name}.weight_by_neuron`, float32([neurons, hidden], data)],
-          ],
-    ),
+/** How many MLPs exceed a cache. */
+function copiesOf({ hidden, neurons, isGated }: GatherShape): number {
+  const bytes = hidden * neurons * 4 * (isGated ? 3 : 2);
+  return Math.max(1, Math.min(MOST_COPIES, Math.ceil(BYTES / bytes)));
+}
+
+/** MLPs with matrices of their own; a neuron is active where the product with its row is above 1, which its bias subtracts. */
+function compileCopies(
+  backend: Backend,
+  { hidden, neurons, isGated }: GatherShape,
+  copies: number,
+  form: "dense" | "gathered" | "predicted",
+): Promise<Program> {
+  const names = Array.from({ length: copies }, (_, copy) => `mlp${copy}`);
+  const graph = new Graph();
+  const prediction = form === "predicted" ? { prediction: { floor: 0 } } : {};
+  const mlps = form === "dense" ? [] : names.map((site): GatheredMlp => ({ site, threshold: 0, ...prediction }));
+  const root = Scope.root(graph, { hooks: gatheredProjection(mlps) });
+  const input = graph.input("x", "float32", ["B", 1, hidden]);
+  const outputs = names.map((name): Value => {
+    const site = root.child(name);
+    const before = { into: site.child("into"), isBiased: true, activation: relu };
+    const factor = isGated ? site.child("factor") : null;
+    const a = relu(linear(before.into, input, neurons));
+    const dense = () => {
+      const gated = factor ? mul(a, linear(factor, input, neurons, { bias: false })) : a;
+      return linear(site.child("out"), gated, hidden, { bias: false });
+    };
+    return root.hooks.projection?.(site, a, { input, before, factor, out: site.child("out") }) ?? dense();
+  });
+  const weights = withRowsByNeuron({ mlps: names.map(siteOf(neurons)) }, drawn(names, hidden, neurons), mlps);
+  const options = { weights, sleepThreads: true, mapWeights: false };
+  return backend.compile({ y: outputs.reduce((sum, y) => add(sum, y)) }, options);
+}
+
+const siteOf =
+  (neurons: number) =>
+  (name: string, layer: number): MlpSite => ({
+    stack: "decoder",
+    layer,
+    activation: name,
+    sublayer: name,
+    into: [`${name}.into`],
+    out: `${name}.out`,
+    norm: name,
+    isPostNorm: false,
+    neurons,
+  });
+
+/** Rows of the first matrix rise in size in a mixed order, so that an input's size says which share of them is active. */
+const STRIDE = 1_000_003;
+
+/** No two matrices are alike: ONNX Runtime packs equal ones once, and a cache would hold them. */
+function drawn(names: readonly string[], hidden: number, neurons: number): Weights {
+  const bias = new Float32Array(neurons).fill(-1);
+  return memoryWeights(
+    names.flatMap((name, copy): (readonly [string, Tensor])[] => {
+      const into = new Float32Array(hidden * neurons);
+      for (let f = 0; f < neurons; f++)
+        into.fill((((f * STRIDE + copy) % neurons) + 0.5) / neurons, f * hidden, (f + 1) * hidden);
+      const filled = (part: number) => new Float32Array(hidden * neurons).fill(1e-3 * (2 * copy + part));
+      return [
+        [`${name}.into.weight`, float32([neurons, hidden], into)],
+        [`${name}.into.bias`, float32([neurons], bias)],
+        [`${name}.factor.weight`, float32([neurons, hidden], filled(1))],
+        [`${name}.out.weight`, float32([hidden, neurons], filled(2))],
+      ];
+    }),
   );
-  const compile = (isGathered: boolean): Promise<Program> => {
-    const graph = new Graph();
-    const sites = Array.from({ length: copies }, (_, copy) => ({ site: String(copy), threshold: 0 }));
-    const root = Scope.root(graph, { hooks: compose(isGathered ? gatheredProjection(sites) : {}) });
-    const a = graph.input("a", "float32", ["B", 1, neurons]);
-    const input = graph.input("x", "float32", ["B", 1, hidden]);
-    const outputs = sites.map(({ site: name }) => {
-      const site = root.child(name);
-      const mlp = { input, factor: isGated ? site.child("factor") : null, out: site.child("out") };
-      return root.hooks.projection?.(site, a, mlp) ?? dense(a, mlp);
-    });
-    return backend.compile({ y: outputs.reduce((sum, y) => add(sum, y)) }, { weights, sleepThreads: true });
-  };
-  return { copies, programs: { dense: await compile(false), gathered: await compile(true) } };
 }
 
-function dense(a: Value, { input, factor, out }: Projection): Value {
-  const [neurons, hidden] = [a, input].map(({ shape }) => Number(shape.at(-1))) as [number, number];
-  const gated = factor ? mul(a, linear(factor, input, neurons, { bias: false })) : a;
-  return linear(out, gated, hidden, { bias: false });
-}
-
-/** Active neurons spread evenly, the same for every token. */
-function feedsAt({ hidden, neurons, rows }: GatherShape, share: number): Readonly<Record<string, Tensor>> {
-  const a = new Float32Array(rows * neurons);
-  const active = Math.max(1, Math.round(share * neurons));
-  for (let row = 0; row < rows; row++)
-    for (let i = 0; i < active; i++) a[row * neurons + Math.floor((i * neurons) / active)] = 0.5;
-  return {
-    a: float32([rows, 1, neurons], a),
-    x: float32([rows, 1, hidden], new Float32Array(rows * hidden).fill(0.1)),
-  };
+/** The same for every token. */
+function feedsAt({ hidden, rows }: GatherShape, share: number): Readonly<Record<string, Tensor>> {
+  return { x: float32([rows, 1, hidden], new Float32Array(rows * hidden).fill(1 / (hidden * (1 - share)))) };
 }
 
 async function timed(program: Program, feeds: Readonly<Record<string, Tensor>>): Promise<number> {

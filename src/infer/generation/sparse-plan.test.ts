@@ -2,6 +2,7 @@
 import { describe, expect, test } from "vitest";
 import type { Backend } from "../../runtime/index.ts";
 import { expectedMs, type GatherShape, type GatherTimes } from "./gather-times.ts";
+import { Predictions } from "./predictions.ts";
 import { chooseSparseMlp, Magnitudes, planSparseMlp, type SparseCalibration } from "./sparse-plan.ts";
 
 const SHAPE: GatherShape = { hidden: 4, neurons: 8, isGated: false, rows: 2 };
@@ -12,6 +13,10 @@ const times: GatherTimes = {
     { active: 0.1, ms: 0.3 },
     { active: 0.3, ms: 0.7 },
     { active: 0.5, ms: 1.2 },
+  ],
+  predicted: [
+    { active: 0.1, ms: 0.2 },
+    { active: 0.3, ms: 0.4 },
   ],
 };
 // `times` is given, so nothing is measured
@@ -27,10 +32,29 @@ function magnitudes(zeros: number): Magnitudes {
   return seen;
 }
 
+/** The same neurons, predicted to be what they are, or −1 where they are silent. */
+function predictions(zeros: number): Predictions {
+  const seen = new Predictions();
+  const activations = Float32Array.from({ length: 8 }, (_, f) => (f < zeros ? 0 : 2 ** (f - zeros - 4)));
+  seen.add(
+    activations.map((a) => a || -1),
+    activations,
+    8,
+  );
+  return seen;
+}
+
 const calibration = (zeros: readonly number[], obstacle: string | null = null): SparseCalibration => ({
   rows: 2,
   steps: 1,
-  layers: zeros.map((count, i) => ({ site: `mlp.${i}`, ...SHAPE, obstacle, magnitudes: magnitudes(count) })),
+  layers: zeros.map((count, i) => ({
+    site: `mlp.${i}`,
+    ...SHAPE,
+    obstacle,
+    predictionObstacle: obstacle,
+    magnitudes: magnitudes(count),
+    predictions: predictions(count),
+  })),
 });
 
 describe("magnitudes", () => {
@@ -54,10 +78,35 @@ describe("magnitudes", () => {
   });
 });
 
+describe("predictions", () => {
+  test("the floor is the highest that finds the share, and tells what it reads", () => {
+    const seen = new Predictions();
+    // four neurons, two tokens: of the active ones one is predicted far too low
+    seen.add(Float32Array.of(2, -4, 1, -3, /**/ 0.5, -5, -2, -6), Float32Array.of(1, 0, 1, 0, /**/ 1, 0, 1, 0), 4);
+    const most = seen.floor(0, 0.75);
+    expect(most).toMatchObject({ recall: 0.75, selected: 0.5 });
+    expect(most.floor).toBeLessThan(0.5 * (1 + 1e-6));
+    expect(most.floor).toBeGreaterThan(0.45);
+    const all = seen.floor(0, 1);
+    expect(all).toMatchObject({ recall: 1, selected: 0.5 });
+    expect(all.floor).toBeLessThanOrEqual(-2);
+    expect(all.floor).toBeGreaterThan(-2.1);
+  });
+
+  test("only what is above the threshold is to be found", () => {
+    const seen = new Predictions();
+    seen.add(Float32Array.of(3, 1, -1, -8), Float32Array.of(4, 2, 0.5, 0), 4);
+    expect(seen.floor(0, 1)).toMatchObject({ recall: 1, selected: 0.75 });
+    expect(seen.floor(0.5, 1)).toMatchObject({ recall: 1, selected: 0.5 });
+    expect(seen.floor(2, 1)).toMatchObject({ recall: 1, selected: 0.25 });
+    expect(seen.floor(4, 1)).toMatchObject({ recall: 1, selected: 0 });
+  });
+});
+
 describe("the plan", () => {
   test("a share costs what lies between the shares that were measured", () => {
-    expect([0.01, 0.1, 0.2, 0.5].map((active) => expectedMs(times, active))).toEqual([0.3, 0.3, 0.5, 1.2]);
-    expect(expectedMs(times, 0.6)).toBeNull();
+    expect([0.01, 0.1, 0.2, 0.5].map((active) => expectedMs(times.gathered, active))).toEqual([0.3, 0.3, 0.5, 1.2]);
+    expect(expectedMs(times.gathered, 0.6)).toBeNull();
   });
 
   test("rows are read where that is expected to pay, and nothing changes elsewhere", async () => {
@@ -70,6 +119,43 @@ describe("the plan", () => {
     ]);
     expect(plan).toMatchObject({ rows: 2, exactness: "exact" });
     expect(JSON.parse(JSON.stringify(plan))).toEqual(plan);
+  });
+
+  test("rows of all matrices are read where predicting them is faster than the rest, and only where predictions are allowed", async () => {
+    const decide = async (ms: number, predicts = true) =>
+      planSparseMlp(calibration([7, 1]), {
+        backend: options.backend,
+        predicts,
+        times: () => Promise.resolve({ ...times, predicted: [{ active: 0.5, ms }] }),
+      });
+    // by rows of the last matrix 0.35 of a millisecond is left
+    const fast = await decide(0.31);
+    expect(fast.exactness).toBe("calibrated");
+    expect(fast.layers[0]).toMatchObject({ isGathered: true, denseMs: 1, gatheredMs: 0.31, prediction: { recall: 1 } });
+    expect(fast.layers[0]!.prediction!.selected).toBe(0.125);
+    // seven of eight are more than the table knows
+    expect(fast.layers[1]).toMatchObject({ isGathered: false });
+    expect(JSON.parse(JSON.stringify(fast))).toEqual(fast);
+    for (const plan of [await decide(0.32), await decide(0.1, false)]) {
+      expect(plan.exactness).toBe("exact");
+      expect(plan.layers[0]).toMatchObject({ isGathered: true, denseMs: 1, gatheredMs: 0.35 });
+      expect(plan.layers[0]).not.toHaveProperty("prediction");
+    }
+  });
+
+  test("predictions are dropped where they cost more than the budget", async () => {
+    const choose = (loss: number) =>
+      chooseSparseMlp(calibration([7]), {
+        ...options,
+        predicts: true,
+        budget: 0.1,
+        shares: [],
+        score: (plan) => Promise.resolve(plan?.layers[0]?.prediction ? 0.9 - loss : 0.9),
+      });
+    expect(await choose(0.05)).toMatchObject({ keepActive: null, plan: { layers: [{ prediction: { recall: 1 } }] } });
+    const { plan, score } = await choose(0.2);
+    expect(plan).toMatchObject({ exactness: "exact", layers: [{ isGathered: true }] });
+    expect(score).toEqual({ dense: 0.9, sparse: 0.9 });
   });
 
   test("an obstacle is told, and nothing is measured for it", async () => {

@@ -143,7 +143,7 @@ async function measured(
   );
   const latency = options.rule.kind === "latency" ? await statedLatency(backend, frozen, smaller, data) : null;
   const precision = plan.quantization;
-  const how = { frozen, smaller, data, decoding: decoding?.plan ?? null };
+  const how = { frozen, smaller, data };
   const quantized = precision === "none" ? null : await quantizedMetrics(backend, { ...how, precision });
   return {
     schema: 1,

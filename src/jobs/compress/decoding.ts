@@ -1,4 +1,4 @@
-// Thresholds for decoding by rows: raised while the score that they may cost stays within a budget, measured here.
+// Thresholds and predictions for decoding by rows: taken while the score that they may cost stays within a budget, measured here.
 
 import { scoreDrop, scoringBatches } from "../../evaluate/index.ts";
 import { calibrateSparseMlp, chooseSparseMlp, type SparseMlpPlan } from "../../infer/index.ts";
@@ -27,7 +27,7 @@ export async function chooseDecoding(
   const written = plainWriting(smaller);
   const texts = examplesFrom(data.calibration, 0, CALIBRATION_TEXTS);
   const calibration = await calibrateSparseMlp(
-    { ...written, backend },
+    { ...written, backend, predicts: true },
     written.trained,
     scoringBatches(texts, data.head, "longest", 1),
     data.generation,
@@ -40,6 +40,7 @@ export async function chooseDecoding(
   const { plan, score, keepActive } = await chooseSparseMlp(calibration, {
     backend,
     budget,
+    predicts: true,
     async score(of) {
       if (of === null) return 0;
       const { lost, standardError } = scoreDrop(dense, await said(of));

@@ -1,7 +1,6 @@
 // What a compression came to: sizes, scores of quantised weights, latency, and whether a budget holds.
 
 import { logitsOf, scoreDrop, scoreLogits } from "../../evaluate/index.ts";
-import type { SparseMlpPlan } from "../../infer/index.ts";
 import { type MergedModel, openDeployed } from "../../load/index.ts";
 import { keptCount, type LayerPlan, type PlainModel, type WeightQuantization } from "../../prune/index.ts";
 import type { BudgetOutcome, Compression, ModelSize, StoredDecoding } from "../../runs/index.ts";
@@ -23,7 +22,8 @@ export function decodingFacts({
   keepActive,
 }: StoredDecoding): NonNullable<Compression["decoding"]> {
   const gathered = layers.filter(({ isGathered }) => isGathered).length;
-  return { exactness, gathered, of: layers.length, lost, keepActive };
+  const predicted = layers.filter(({ prediction }) => prediction !== undefined).length;
+  return { exactness, gathered, predicted, of: layers.length, lost, keepActive };
 }
 
 /** A compressed model to be measured in fewer bits. */
@@ -32,20 +32,14 @@ export interface Quantizing {
   readonly smaller: PlainModel;
   readonly data: CompressData;
   readonly precision: Exclude<WeightQuantization, "none">;
-  readonly decoding: SparseMlpPlan | null;
 }
 
 /** The metrics of what an export in these weights will be. */
 export async function quantizedMetrics(backend: Backend, quantizing: Quantizing): Promise<Record<string, number>> {
-  const { frozen, smaller, data, precision, decoding } = quantizing;
+  const { frozen, smaller, data, precision } = quantizing;
   const { heldOut: stated } = data;
   if (precision !== "qdq" && frozen.model.writes) {
-    const writing = await openWriting(
-      fewBits(backend, precision),
-      { ...plainWriting(smaller), decoding },
-      frozen,
-      data,
-    );
+    const writing = await openWriting(fewBits(backend, precision), plainWriting(smaller), frozen, data);
     const said = await writing.said(stated).finally(() => writing.dispose());
     return { ...said.metrics };
   }

@@ -68,7 +68,9 @@ function modelsOf(frozen: MergedModel, precision: Precision, ranges?: StaticRang
   if (precision === "qdq") requireEncoder(frozen, "qdq");
   if (!model.writes || precision === "qdq")
     return [["model", deployEncoder(inferenceOf(config, beside), weights, precision, ranges)]];
-  const gathered = opened.decoding?.layers.filter(({ isGathered }) => isGathered) ?? [];
+  // whole matrices in few bits are faster than rows of them, which are restored one by one
+  const layers = precision === "fp32" ? (opened.decoding?.layers ?? []) : [];
+  const gathered = layers.filter(({ isGathered }) => isGathered);
   const own = beside?.method.hooks ?? none;
   const encoder = textEncoderGraph(model, own);
   const read = encoder.last_hidden_state.shape[1]!;

@@ -79,12 +79,17 @@ function nonZeroShare({ density: { encoder, decoder } }: ActivationDensity): str
   return decoder === undefined ? percent(encoder) : `${percent(encoder)} (encoder) and ${percent(decoder)} (decoder)`;
 }
 
-function decodingSentence({ gathered, of, lost, keepActive }: NonNullable<Compression["decoding"]>): string {
+function decodingSentence(decoding: NonNullable<Compression["decoding"]>): string {
+  const { exactness, gathered, predicted = 0, of, lost, keepActive } = decoding;
   if (gathered === 0)
     return `Decoding: none of ${of} MLPs gains by reading the rows of active neurons on this machine.`;
   const read = `Decoding: ${gathered} of ${of} MLPs read the rows of active neurons`;
-  if (keepActive === null) return `${read}, with the same outputs.`;
-  return `${read}, at thresholds that leave at most ${percent(keepActive)} active; they may cost ${(100 * lost).toFixed(2)} points, one standard error included.`;
+  if (exactness === "exact") return `${read}, with the same outputs.`;
+  const how = [
+    ...(predicted === 0 ? [] : [`in ${predicted} of all matrices, by predictions`]),
+    ...(keepActive === null ? [] : [`at thresholds that leave at most ${percent(keepActive)} active`]),
+  ];
+  return `${read}, ${how.join(", ")}; this may cost ${(100 * lost).toFixed(2)} points, one standard error included.`;
 }
 
 /** What a latency is made of, for models that write. */
