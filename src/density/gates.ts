@@ -1,5 +1,5 @@
-// ADA-DEFT's gates: one learned factor for each MLP, and the price of leaving it open.
-import { add, mul, reduceSum, sigmoid, type Value } from "../graph/index.ts";
+// ADA-DEFT's gates: what each MLP is worth to the task, as a trained factor with a price, or read off the gradient.
+import { add, cast, mul, reduceSum, sigmoid, square, type Value } from "../graph/index.ts";
 import type { Hooks } from "../nn/index.ts";
 import type { Tap } from "./tap.ts";
 
@@ -26,6 +26,35 @@ export function mlpGates(): Hooks {
     sublayer: (site, _x, h, _norm, kind) =>
       kind === "mlp" ? site.at(() => mul(h, sigmoid(site.added(GATE, [1], { kind: "constant", value: FIRST })))) : h,
   };
+}
+
+/** What an MLP's sublayer adds to the residual, `[B, P + S, D]`, and where. */
+export interface AddedTap {
+  readonly site: string;
+  readonly added: Value;
+}
+
+/** A hook that only reads: records what every MLP's sublayer adds to the residual, in order; to be composed behind all others. */
+export function addedByMlps(): { readonly hooks: Hooks; readonly taps: readonly AddedTap[] } {
+  const taps: AddedTap[] = [];
+  return {
+    taps,
+    hooks: {
+      sublayer(site, _x, h, _norm, kind) {
+        if (kind === "mlp") taps.push({ site: site.path, added: h });
+        return h;
+      },
+    },
+  };
+}
+
+/**
+ * `Σ_n s_n²` over a batch's examples, a scalar, with `s_n = Σ ∂L/∂h · h` over an example's tokens: the derivative of the loss by a factor
+ * of the MLP's output h `[B, P + S, D]` in example n, at the factor 1. `gradient` is `∂L/∂h`.
+ */
+export function squaredSensitivity(added: Value, gradient: Value): Value {
+  const product = mul(cast(added, "float32"), cast(gradient, "float32"));
+  return reduceSum(square(reduceSum(product, { axes: [1, 2] })));
 }
 
 /** σ(θ) as a number: the factor of an MLP. */

@@ -13,6 +13,7 @@ import {
 } from "../hub/index.ts";
 import { type Files, joinPath, type Tensor } from "../tensor/index.ts";
 import type { DensityWeightControllerState } from "./density-weight-controller.ts";
+import type { GateImportanceState } from "./gate-importance.ts";
 import type { OptimizerState } from "./optimizer.ts";
 import { TRAINER_STATE } from "./stored-state.ts";
 
@@ -39,6 +40,8 @@ export interface TrainerState {
   readonly warned: readonly string[];
   /** Of the density weight's controller, where there is one. */
   readonly control: DensityWeightControllerState | null;
+  /** Of gates that are read off the gradient, where there are any. */
+  readonly gates: GateImportanceState | null;
   /** Settings that the next steps depend on; a checkpoint goes on only under the same. */
   readonly fingerprint: string;
 }
@@ -204,6 +207,7 @@ function toJson(state: TrainerState) {
     ...(state.majorityFinding === null ? {} : { majority_finding: state.majorityFinding }),
     warned: state.warned,
     ...(state.control ? { control: { ...state.control } } : {}),
+    ...(state.gates ? { gates: { ...state.gates } } : {}),
     fingerprint: state.fingerprint,
   };
 }
@@ -226,6 +230,7 @@ function fromJson(json: Readonly<Record<string, unknown>>): TrainerState {
     majorityFinding: typeof json["majority_finding"] === "string" ? json["majority_finding"] : null,
     warned: Array.isArray(json["warned"]) ? (json["warned"] as string[]) : [],
     control: controlIn(json["control"]),
+    gates: (json["gates"] as GateImportanceState | undefined) ?? null,
     fingerprint: typeof json["fingerprint"] === "string" ? json["fingerprint"] : "",
   };
 }

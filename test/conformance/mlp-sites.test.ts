@@ -43,7 +43,7 @@ test.each(MODELS)("%s", (folder) => {
     method,
     head,
     density: { positions: "attended" },
-    gates: { weight: 1, rate: 1 },
+    gates: { kind: "sigmoid", weight: 1, rate: 1 },
     neuronEnergies: true,
     weightDecay: 0,
     maxGradNorm: null,

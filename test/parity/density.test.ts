@@ -94,7 +94,7 @@ async function compareObjective(
     method: extended(one, objective),
     training: false,
     density: { positions, ...(neurons ? { loss: "neurons" } : {}) },
-    gates: gated ? { weight: record.gateWeight, rate: 1 } : null,
+    gates: gated ? { kind: "sigmoid", weight: record.gateWeight, rate: 1 } : null,
     neuronEnergies: masked === true,
     weightDecay: 0,
     maxGradNorm: null,
@@ -155,7 +155,7 @@ async function compareTraining(
     method: extended(one, { gated: true }),
     training: false,
     density: { positions: "attended" },
-    gates: { weight: log.gateWeight, rate: log.gateRate / log.learningRate },
+    gates: { kind: "sigmoid", weight: log.gateWeight, rate: log.gateRate / log.learningRate },
     weightDecay: log.weightDecay,
     maxGradNorm: log.maxGradNorm,
   };

@@ -184,12 +184,12 @@ async function finished(
   { evaluate }: Awaited<ReturnType<typeof openPrograms>>,
   writer: RunWriter | null,
   kept: Kept,
-  { trained, interrupted }: TrainResult,
+  { trained, gates, interrupted }: TrainResult,
 ): Promise<TrainedRun> {
   const folder = job.settings.output;
   if (interrupted) return { record, folder, interrupted };
   const result = await bestEvaluation(job, writer, kept.event, () => evaluate(trained, kept));
-  const trainedFormat = writer === null ? null : await saveTrained(job, writer, trained, result);
+  const trainedFormat = writer === null ? null : await saveTrained(job, writer, { trained, gates }, result);
   const ended: RunRecord = { ...record, result, ...(trainedFormat === null ? {} : { trainedFormat }) };
   await writer?.record(ended);
   await writer?.seal();
@@ -248,7 +248,7 @@ async function bestEvaluation(
 async function saveTrained(
   job: TrainingJob,
   writer: RunWriter,
-  trained: ReadonlyMap<string, Tensor>,
+  { trained, gates }: Pick<TrainResult, "trained" | "gates">,
   result: Evaluation | null,
 ): Promise<NonNullable<RunRecord["trainedFormat"]>> {
   const { environment, bundle, base, task, dataset, settings } = job;
@@ -261,7 +261,7 @@ async function saveTrained(
       toolVersion: environment.versions["deft-tune"] ?? "0",
       density: settings.density.weight === 0 ? null : { ...settings.density },
       removal: settings.removal && { ...settings.removal },
-      gates: settings.gates && { ...settings.gates, values: gateValues(trained) },
+      gates: settings.gates && { ...settings.gates, values: gates ?? gateValues(trained) },
       report: result ? { ...result.density } : null,
       data: {
         task: task.name,

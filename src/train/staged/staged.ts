@@ -8,6 +8,7 @@ import type { Energies } from "../../prune/index.ts";
 import type { Program } from "../../runtime/index.ts";
 import type { ModelBatch } from "../../tasks/index.ts";
 import { streamSeed, type Tensor, zeros } from "../../tensor/index.ts";
+import type { Sensitivities } from "../gate-importance.ts";
 import {
   energiesOf,
   meanOf,
@@ -16,6 +17,8 @@ import {
   resultOf,
   type StepRates,
   type StepResult,
+  sensitivitiesOf,
+  summed,
   sumOf,
 } from "../optimizer.ts";
 import { initialParameters } from "../parameters.ts";
@@ -55,6 +58,7 @@ export class StagedOptimizer {
   readonly #buffers: Tensors;
   readonly #pool = new BufferPool();
   #energies: Energies = new Map();
+  #sensitivities: Sensitivities = new Map();
 
   private constructor(
     graph: StepGraph,
@@ -81,7 +85,9 @@ export class StagedOptimizer {
     const { method, backend, weights } = options;
     const tap = blockTap();
     const graph = buildStep({ ...options, method: { ...method, hooks: compose(tap.hooks, method.hooks) } });
-    const results = Object.fromEntries(Object.entries(graph.gradient).filter(([name]) => !name.startsWith("next.")));
+    const results = Object.fromEntries(
+      Object.entries(graph.gradient).filter(([name]) => !/^(next|sensitivity)\./.test(name)),
+    );
     const { graph: whole } = results["loss"]!;
     const trainable = graph.trainable.map(({ name, shape }) => whole.parameter(name, shape, { trainable: true }));
     const first = await initialParameters([...graph.trainable, ...graph.buffers], weights, options.seed);
@@ -95,7 +101,11 @@ export class StagedOptimizer {
     };
     try {
       const stages: StagePrograms[] = [];
-      for (const { stage, forward, backward } of differentiateStages(cutStages(results, tap.blocks), trainable))
+      for (const { stage, forward, backward } of differentiateStages(
+        cutStages({ ...results, ...graph.sensitive }, tap.blocks),
+        trainable,
+        new Set(Object.keys(graph.sensitive)),
+      ))
         stages.push({ makes: stage.makes, forward: await open(forward), backward: await open(backward) });
       const update = await StagedUpdate.open(graph, backend, compile);
       return new StagedOptimizer(graph, options, { stages, update }, first);
@@ -124,6 +134,11 @@ export class StagedOptimizer {
     return this.#energies;
   }
 
+  /** Of the last step. */
+  get sensitivities(): Sensitivities {
+    return this.#sensitivities;
+  }
+
   /** The last step's gradients by parameter, before clipping; overwritten by the next. */
   get gradients(): ReadonlyMap<string, Tensor> {
     return new Map(this.graph.trainable.map(({ name }) => [name, this.#gradients[`grad.${name}`]!]));
@@ -143,18 +158,22 @@ export class StagedOptimizer {
   /** One optimiser step over the micro-batches, `step` counted from 1. */
   async step(step: number, batches: readonly ModelBatch[], rates: StepRates): Promise<StepResult> {
     const scales = stepScales(this.graph, batches, this.#options.density?.positions ?? "all");
-    const scalars = scalarTensors({ ...scales, ...rates, ...biasCorrections(step) });
+    const { layerWeights = {}, ...numbers } = rates;
+    const scalars = scalarTensors({ ...scales, ...numbers, ...layerWeights, ...biasCorrections(step) });
     for (const { data } of Object.values(this.#gradients)) (data as Float32Array).fill(0);
     const parts: StepResult[] = [];
     const energies: Energies[] = [];
+    const sensitivities: Sensitivities[] = [];
     for (const [micro, batch] of batches.entries()) {
       const seed = streamSeed(this.#options.seed, "dropout", step, micro) >>> 0;
       const dropoutSeed: Tensor = { dtype: "uint32", shape: [], data: Uint32Array.of(seed) };
       const results = await this.#differentiate({ ...batch.inputs, ...scalars, dropoutSeed });
       parts.push(resultOf(results, null));
       energies.push(energiesOf(results));
+      sensitivities.push(sensitivitiesOf(results));
     }
     this.#energies = meanOf(energies);
+    this.#sensitivities = summed(sensitivities);
     return { ...sumOf(parts), gradNorm: await this.#update.run(this.#state, this.#gradients, scalars) };
   }
 
