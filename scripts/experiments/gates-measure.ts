@@ -58,7 +58,7 @@ export async function measureGates(folder: string, { counts, draws, seed }: Meas
       decodingBudget: null,
       activation: null,
     },
-    overrides: { threads: 1 },
+    overrides: { threads: 1, "limit-eval": 2400 },
     signal: undefined,
     fingerprints: undefined,
   } as const;
