@@ -174,7 +174,7 @@ function assemble(given: SettingsInput, method: MethodName): Settings {
   const trainsGates = given["gate-weight"] !== undefined || given["gate-rate"] !== undefined;
   const implied = {
     ...(given["prompt-init-text"] === undefined ? {} : { "prompt-init": "text" as const }),
-    ...(trainsGates ? { gates: "sigmoid" as const } : {}),
+    gates: trainsGates ? ("sigmoid" as const) : ("importance" as const),
   };
   const usual = { ...methodDefaults(method), ...lossDefaults(loss), ...taskDefaults(given.task) };
   const v: CompleteInput = { ...DEFAULTS, ...usual, ...preset, ...implied, ...given };

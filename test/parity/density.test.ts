@@ -26,6 +26,7 @@ interface Objective {
   readonly neurons?: true;
   readonly masked?: true;
   readonly gated?: true;
+  readonly importance?: true;
   readonly taskLoss: number;
   readonly densityLoss: number;
   readonly total: number;
@@ -51,6 +52,7 @@ interface Training {
 interface DensityRecord {
   readonly gateWeight: number;
   readonly thetas: readonly number[];
+  readonly layerWeights: readonly number[];
   readonly objectives: Readonly<Record<string, Objective>>;
   readonly training: Training;
 }
@@ -87,20 +89,22 @@ async function compareObjective(
   comparison: Comparison,
 ): Promise<void> {
   const { model, head, weights, batches } = one;
-  const { positions, epsilon, weight, neurons, gated, masked } = objective;
+  const { positions, epsilon, weight, neurons, gated, importance, masked } = objective;
   const graph = buildStep({
     model,
     head,
     method: extended(one, objective),
     training: false,
     density: { positions, ...(neurons ? { loss: "neurons" } : {}) },
-    gates: gated ? { kind: "sigmoid", weight: record.gateWeight, rate: 1 } : null,
+    gates: gated ? { kind: "sigmoid", weight: record.gateWeight, rate: 1 } : importance ? { kind: "importance" } : null,
     neuronEnergies: masked === true,
     weightDecay: 0,
     maxGradNorm: null,
   });
   const program = await backend.compile(graph.gradient, { weights });
-  const scalars = { ...stepScales(graph, [batches[0]!], positions), epsilon, densityWeight: weight };
+  const counts = Object.fromEntries(record.layerWeights.map((of, place) => [`layerWeight.${place}`, of]));
+  const scales = stepScales(graph, [batches[0]!], positions);
+  const scalars = { ...scales, epsilon, densityWeight: weight, ...(importance ? counts : {}) };
   const zero = graph.trainable.map(({ name, shape }) => [`grad.${name}`, zeros("float32", shape)]);
   const got = await program.run({
     ...Object.fromEntries(await start(one, graph, record.thetas, tensors)),
@@ -122,6 +126,8 @@ async function compareObjective(
   );
   for (const [name, expected] of wanted)
     comparison.tensor("gradient", `${place} ${name}`, got[`next.grad.${name}`], expected, objective.noise[name]!);
+  for (const [site, expected] of named(tensors, `sensitivity/${key}/`))
+    comparison.tensor("gradient", `${place} sensitivity of ${site}`, got[`sensitivity.${site}`], expected);
   if (!masked) return;
   for (const [site, expected] of named(tensors, "energy/"))
     comparison.tensor("activation", `${place} energy of ${site}`, got[`energy.${site}`], expected);

@@ -127,7 +127,7 @@ export interface AutoWeightSettings {
 
 /** ADA-DEFT: a learned gate for each MLP. */
 export interface GateSettings {
-  /** With `ada`, read the gates off the gradient without changing the run, or train each as a factor of its MLP. */
+  /** Read the gates off the gradient (the default), or train each as a factor of its MLP (with `gateWeight` or `gateRate`). */
   readonly kind: "importance" | "sigmoid";
   /** Add the mean of the gates, times this, to the loss; with it gates are trained (`gates` sigmoid). A number ≥ 0. */
   readonly weight: number;
@@ -215,7 +215,7 @@ export interface PlainOptions {
   readonly preset?: PresetName | undefined;
   /** Learn a gate for each MLP, so that those with closed gates can be removed (ADA-DEFT). Default: `false`. */
   readonly ada?: boolean | undefined;
-  /** With `ada`, read the gates off the gradient without changing the run, or train each as a factor of its MLP. Default: `importance`. */
+  /** Read the gates off the gradient (the default), or train each as a factor of its MLP (with `gateWeight` or `gateRate`). */
   readonly gates?: "importance" | "sigmoid" | undefined;
   /** Add the mean of the gates, times this, to the loss; with it gates are trained (`gates` sigmoid). A number ≥ 0. Default: `0.1`. */
   readonly gateWeight?: number | undefined;

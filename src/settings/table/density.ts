@@ -160,11 +160,11 @@ export const DENSITY_SETTINGS = {
   gates: {
     ...REMOVAL,
     kind: oneOf(["importance", "sigmoid"]),
-    default: "importance",
-    older: "sigmoid",
-    isLater: true,
-    help: "With --ada, read the gates off the gradient without changing the run, or train each as a factor of its MLP.",
+    help: "Read the gates off the gradient (the default), or train each as a factor of its MLP (with --gate-weight or --gate-rate).",
     at: "gates.kind",
+    isNeeded: true,
+    isLater: true,
+    older: "sigmoid",
     needs: GATES,
   },
   "gate-weight": {
