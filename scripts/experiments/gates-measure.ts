@@ -1,14 +1,19 @@
 // What removing MLPs of a run costs, as `deft compress` removes them: one at a time, and in the order of gates, ablation, depth and chance.
+
+import { scoringBatches } from "../../src/evaluate/index.ts";
+import { openScorer } from "../../src/infer/index.ts";
 import { openJob } from "../../src/jobs/compress/request.ts";
 import { calibrate, layerFacts, openMasked } from "../../src/jobs/compress/scoring.ts";
+import { plainWriting } from "../../src/jobs/compress/writing.ts";
 import { nodeEnvironment } from "../../src/node.ts";
+import { neuronSwitches, switchFeeds } from "../../src/prune/index.ts";
 import { randomStream } from "../../src/tensor/index.ts";
 
 /** A model with some MLPs gone: what it answers on the examples that no choice has seen. */
 export interface Measured {
   readonly score: number;
-  /** Mean cross-entropy; null where the task has none. */
-  readonly loss: number | null;
+  /** Mean cross-entropy, of texts while the model is told what to write. */
+  readonly loss: number;
   /** 1 for a right answer, by example. */
   readonly right: readonly number[];
 }
@@ -65,6 +70,14 @@ export async function measureGates(folder: string, { counts, draws, seed }: Meas
   const { frozen, sites, data, backend } = await openJob(request);
   const facts = await layerFacts(frozen, sites, await calibrate(backend, frozen, data.calibration));
   const masked = await openMasked(backend, frozen, facts, data);
+  // what a decoder that is told what to write loses
+  const written = frozen.model.writes ? plainWriting(frozen, neuronSwitches(facts)) : null;
+  const told = written && (await openScorer({ ...written, backend, density: false }));
+  const lossOf = async (layers: readonly number[]) => {
+    const fed = new Map([...written!.trained, ...(await switchFeeds(facts, keptWithout(layers)))]);
+    const batches = scoringBatches(data.heldOut, written!.head, "longest", 64);
+    return (await told!.score(fed, batches, data.heldOut.count)).loss;
+  };
   const known = new Map<string, Measured>();
   const without = async (layers: readonly number[]): Promise<Measured> => {
     const key = [...layers].sort((a, b) => a - b).join();
@@ -73,7 +86,7 @@ export async function measureGates(folder: string, { counts, draws, seed }: Meas
     const { score, outcomes } = await masked.said(data.heldOut, keptWithout(layers));
     const all = outcomes();
     const losses = all.flatMap(({ loss }) => (loss === undefined ? [] : [loss]));
-    const loss = losses.length === 0 ? null : losses.reduce((a, b) => a + b, 0) / losses.length;
+    const loss = told ? await lossOf(layers) : losses.reduce((a, b) => a + b, 0) / losses.length;
     const measured = { score, loss, right: all.map((of) => of.score ?? 0) };
     known.set(key, measured);
     return measured;
@@ -105,6 +118,7 @@ export async function measureGates(folder: string, { counts, draws, seed }: Meas
     return { sites: sites.map(({ sublayer }) => sublayer), gates, whole, alone, removed };
   } finally {
     await masked.dispose();
+    await told?.dispose();
   }
 }
 

@@ -122,7 +122,7 @@ function removalRow(group: readonly MeasuredRun[], count: number): string[] {
 /** The mean over draws, example by example. */
 function averaged(results: readonly Measured[]): Measured {
   const right = results[0]!.right.map((_, i) => mean(results.map((of) => of.right[i]!)));
-  return { score: mean(results.map(({ score }) => score)), loss: null, right };
+  return { score: mean(results.map(({ score }) => score)), loss: mean(results.map(({ loss }) => loss)), right };
 }
 
 /** Points between two rules over all seeds, with a 95 % bootstrap interval over examples. */
@@ -141,9 +141,9 @@ function difference(
   return `${signed(mean(gains))} (${signed(low)} to ${signed(high)})`;
 }
 
-/** How much the loss rises without each MLP; where the task has none, how much the score falls. */
+/** How much the loss rises without each MLP. */
 function lossRises({ alone, whole }: MeasuredRun): number[] {
-  return alone.map((of) => (of.loss === null || whole.loss === null ? whole.score - of.score : of.loss - whole.loss));
+  return alone.map(({ loss }) => loss - whole.loss);
 }
 
 /** Kendall's τ: the share of pairs in the same order, less those in the other. */
