@@ -38,10 +38,15 @@ export interface MeasureOptions {
   /** Random draws of each count. */
   readonly draws: number;
   readonly seed: number;
+  /** Examples of the evaluation split: one half for ablation, the other for scores. */
+  readonly limit: number;
 }
 
 /** Measures the run in `folder`, whose gates may be trained or read off the gradient. */
-export async function measureGates(folder: string, { counts, draws, seed }: MeasureOptions): Promise<GateMeasurement> {
+export async function measureGates(
+  folder: string,
+  { counts, draws, seed, limit }: MeasureOptions,
+): Promise<GateMeasurement> {
   const rule = {
     kind: "explicit",
     keepNeurons: null,
@@ -63,7 +68,7 @@ export async function measureGates(folder: string, { counts, draws, seed }: Meas
       decodingBudget: null,
       activation: null,
     },
-    overrides: { threads: 1, "limit-eval": 2400 },
+    overrides: { threads: 1, "limit-eval": limit },
     signal: undefined,
     fingerprints: undefined,
   } as const;

@@ -111,7 +111,12 @@ async function measured(model: ModelName, steps: number, variant: Variant, seed:
   if (!isFinished(folder))
     deft("train", "--model", baseOf(model), ...data, ...LORA, ...variant.flags, ...run, fresh(folder));
   const counts = variant.name.startsWith("plain") ? [] : COUNTS[model];
-  const result = await measureGates(folder, { counts, draws: DRAWS, seed });
+  const result = await measureGates(folder, {
+    counts,
+    draws: DRAWS,
+    seed,
+    limit: model === "minilm" && steps === 400 ? 1200 : 2400,
+  });
   writeFileSync(file, `${JSON.stringify({ model, steps, variant: variant.name, seed, ...result })}\n`);
   process.stderr.write(`${name}: ${((Date.now() - started) / 1000).toFixed(0)} s\n`);
 }
