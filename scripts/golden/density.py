@@ -39,12 +39,17 @@ OBJECTIVES = {
 }
 
 
+def centre_of(h):
+    """What stands for the running mean of what an MLP adds."""
+    return 0.1 * torch.cos(torch.arange(h.shape[-1], dtype=h.dtype))
+
+
 class Gated(nn.Module):
     """A BertOutput with a factor of all that it adds to the residual, before its norm."""
 
-    def __init__(self, output: nn.Module, factor):
+    def __init__(self, output: nn.Module, scaled):
         super().__init__()
-        self.inner, self.factor = output, factor
+        self.inner, self.scaled = output, scaled
 
     def forward(self, hidden_states, input_tensor):
         adapted = isinstance(self.inner, encoders.Adapted)
@@ -53,15 +58,15 @@ class Gated(nn.Module):
         if adapted:
             z = output.LayerNorm(input_tensor + h)
             h = h + self.inner.adapter_up(self.inner.act(self.inner.adapter_down(z)))
-        return output.LayerNorm(input_tensor + self.factor() * h)
+        return output.LayerNorm(input_tensor + self.scaled(h))
 
 
 class GatedT5(nn.Module):
     """A T5LayerFF with a factor of all that it adds to its input."""
 
-    def __init__(self, layer: nn.Module, factor):
+    def __init__(self, layer: nn.Module, scaled):
         super().__init__()
-        self.inner, self.factor = layer, factor
+        self.inner, self.scaled = layer, scaled
 
     def forward(self, hidden_states):
         adapted = isinstance(self.inner, t5.Adapted)
@@ -69,7 +74,7 @@ class GatedT5(nn.Module):
         h = layer.DenseReluDense(layer.layer_norm(hidden_states))
         if adapted:
             h = h + self.inner.adapter_up(self.inner.act(self.inner.adapter_down(hidden_states + h)))
-        return hidden_states + self.factor() * h
+        return hidden_states + self.scaled(h)
 
 
 class Extended(Run):
@@ -108,19 +113,19 @@ class Extended(Run):
     def gate(self, thetas):
         for (parent, name, site), theta in zip(self.mlps(), thetas, strict=False):
             parameter = nn.Parameter(torch.tensor([theta], dtype=self.dtype))
-            self.multiply(parent, name, lambda parameter=parameter: torch.sigmoid(parameter))
+            self.scale(parent, name, lambda h, parameter=parameter: torch.sigmoid(parameter) * h)
             self.gates[f"{site}.mlp_gate"] = parameter
 
     def probe(self, examples):
-        """A factor of 1 for each example at each MLP, whose gradient says what the MLP is worth to the example's loss."""
+        """A factor of 1 for each example of what each MLP adds beyond a centre: its gradient is what the example's loss makes of it."""
         for parent, name, site in self.mlps():
             ones = torch.ones(examples, 1, 1, dtype=self.dtype, requires_grad=True)
-            self.multiply(parent, name, lambda ones=ones: ones)
+            self.scale(parent, name, lambda h, ones=ones: centre_of(h) + ones * (h - centre_of(h)))
             self.probes[site] = ones
 
-    def multiply(self, parent, name, factor):
+    def scale(self, parent, name, scaled):
         kind = Gated if name == "output" else GatedT5
-        setattr(parent, name, kind(parent.get_submodule(name), factor))
+        setattr(parent, name, kind(parent.get_submodule(name), scaled))
 
     def over_stacks(self, values):
         """The mean over each stack's layers, stacks added."""

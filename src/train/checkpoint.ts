@@ -52,6 +52,15 @@ const OPTIMIZER = "optimizer.safetensors";
 /** Running energies of neurons, by activation site; only where neurons are removed. */
 const ENERGIES = "energies.safetensors";
 
+/** What MLPs add on average, by sublayer; only where gates are read off the gradient. */
+const CENTRES = "centres.safetensors";
+
+/** Running means of a run, by site; none where nothing asks for them. */
+export interface RunningMeans {
+  readonly energies?: ReadonlyMap<string, Tensor> | undefined;
+  readonly centres?: ReadonlyMap<string, Tensor> | undefined;
+}
+
 /** Folder of the checkpoint after `step` steps. */
 export function checkpointFolder(root: string, step: number): string {
   return joinPath(root, `step-${step}`);
@@ -68,14 +77,15 @@ export async function saveCheckpoint(
   root: string,
   state: TrainerState,
   { parameters, m, v }: OptimizerState,
-  energies: ReadonlyMap<string, Tensor> = new Map(),
+  { energies, centres }: RunningMeans = {},
 ): Promise<string> {
   const folder = checkpointFolder(root, state.globalStep);
   await writeFolder(files, joinPath(root, PARTIAL), folder, async (partial) => {
     await files.write(joinPath(partial, TRAINABLE), safetensorsBytes(parameters));
     const moments = new Map([...prefixed("m.", m), ...prefixed("v.", v)]);
     await files.write(joinPath(partial, OPTIMIZER), safetensorsBytes(moments));
-    if (energies.size > 0) await files.write(joinPath(partial, ENERGIES), safetensorsBytes(energies));
+    if (energies?.size) await files.write(joinPath(partial, ENERGIES), safetensorsBytes(energies));
+    if (centres?.size) await files.write(joinPath(partial, CENTRES), safetensorsBytes(centres));
     await files.write(joinPath(partial, STATE), jsonText(toJson(state)));
     await writeSums(files, partial);
   });
@@ -118,6 +128,7 @@ export async function loadCheckpoint(
   readonly state: TrainerState;
   readonly optimizer: OptimizerState;
   readonly energies: ReadonlyMap<string, Tensor>;
+  readonly centres: ReadonlyMap<string, Tensor>;
 }> {
   const folder = checkpointFolder(root, step);
   if ((await files.stat(joinPath(folder, STATE))) === null)
@@ -125,6 +136,7 @@ export async function loadCheckpoint(
   const written = [STATE, TRAINABLE, OPTIMIZER, ...(names.buffers.length === 0 ? [] : [ENERGIES])];
   await checkSums(files, folder, written);
   const state = await readState(files, folder);
+  if (state.gates) await checkSums(files, folder, [CENTRES]);
   const parameters = await readAll(files, joinPath(folder, TRAINABLE), [...names.trained, ...names.buffers], "");
   const moments = joinPath(folder, OPTIMIZER);
   return {
@@ -135,6 +147,7 @@ export async function loadCheckpoint(
       v: await readAll(files, moments, names.trained, "v."),
     },
     energies: names.buffers.length === 0 ? new Map() : await readWhole(files, joinPath(folder, ENERGIES)),
+    centres: state.gates ? await readWhole(files, joinPath(folder, CENTRES)) : new Map(),
   };
 }
 

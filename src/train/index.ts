@@ -3,7 +3,7 @@
 export { checkpointFolder, listCheckpoints, loadState, loadTrainable } from "./checkpoint.ts";
 export { type DensityWeightControllerOptions, FIRST_WEIGHT } from "./density-weight-controller.ts";
 export type { EvalEvent, StartEvent, StepEvent, TeacherEvent, TrainEvent, WarningEvent } from "./events.ts";
-export { GateImportance, type GateSite, gatesByMlp, type Sensitivities } from "./gate-importance.ts";
+export { GateImportance, type GateReadings, type GateSite, gatesByMlp } from "./gate-importance.ts";
 export { openOptimizer, type TrainStep } from "./open-optimizer.ts";
 export { Optimizer, type OptimizerOptions, type StepRates, type StepResult } from "./optimizer.ts";
 export { initialParameters } from "./parameters.ts";

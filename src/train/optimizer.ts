@@ -5,18 +5,18 @@ import type { Energies } from "../prune/index.ts";
 import type { Backend, CompileOptions, DeviceTensor, Feeds, Program } from "../runtime/index.ts";
 import type { ModelBatch, ModelBundle } from "../tasks/index.ts";
 import { inTurn, scalarOf, streamSeed, type Tensor, zeros } from "../tensor/index.ts";
-import type { Sensitivities } from "./gate-importance.ts";
+import { type GateFeeds, type GateReadings, readingsOf, summedReadings } from "./gate-importance.ts";
 import { initialParameters } from "./parameters.ts";
 import { stepScales } from "./scales.ts";
-import { buildStep, SENSITIVITY, type StepGraph, type StepOptions } from "./step.ts";
+import { buildStep, type StepGraph, type StepOptions } from "./step.ts";
 
 /** What changes from step to step. */
 export interface StepRates {
   readonly learningRate: number;
   readonly densityWeight: number;
   readonly epsilon: number;
-  /** What each MLP's density loss counts, by input; where gates are read off the gradient. */
-  readonly layerWeights?: Readonly<Record<string, number>>;
+  /** Where gates are read off the gradient. */
+  readonly gateFeeds?: GateFeeds | null;
 }
 
 export interface StepResult {
@@ -71,7 +71,8 @@ export class Optimizer {
   #next: StateTensors;
   readonly #buffers: Readonly<Record<string, Tensor>>;
   #energies: Energies = new Map();
-  #sensitivities: Sensitivities = new Map();
+  #gateReadings: GateReadings = new Map();
+  #centres: GateFeeds["centres"] = {};
 
   private constructor(
     graph: StepGraph,
@@ -124,8 +125,8 @@ export class Optimizer {
   }
 
   /** Of the last step; none where no gates are read off the gradient. */
-  get sensitivities(): Sensitivities {
-    return this.#sensitivities;
+  get gateReadings(): GateReadings {
+    return this.#gateReadings;
   }
 
   /** Takes over a stored state. */
@@ -142,8 +143,9 @@ export class Optimizer {
   /** One optimiser step over the micro-batches, `step` counted from 1. */
   async step(step: number, batches: readonly ModelBatch[], rates: StepRates): Promise<StepResult> {
     const scales = stepScales(this.graph, batches, this.#options.density?.positions ?? "all");
-    const { layerWeights = {}, ...numbers } = rates;
-    const scalars = { ...scales, ...numbers, ...layerWeights, ...biasCorrections(step) };
+    const { gateFeeds, ...numbers } = rates;
+    const scalars = { ...scales, ...numbers, ...gateFeeds?.layerWeights, ...biasCorrections(step) };
+    this.#centres = gateFeeds?.centres ?? {};
     return this.#programs.step
       ? this.#single(this.#programs.step, step, batches[0]!, scalars)
       : this.#accumulated(this.#programs.gradient!, this.#programs.update!, step, batches, scalars);
@@ -163,7 +165,7 @@ export class Optimizer {
     const outputs = await program.run(this.#feeds(program, step, 0, batch, scalars), this.#targets(program));
     this.#swap();
     this.#energies = meanOf([energiesOf(outputs)]);
-    this.#sensitivities = sensitivitiesOf(outputs);
+    this.#gateReadings = readingsOf(outputs);
     return resultOf(outputs, outputs["gradNorm"]!);
   }
 
@@ -179,7 +181,7 @@ export class Optimizer {
       this.graph.trainable.map(({ name, shape }) => [`grad.${name}`, zeros("float32", shape)]),
     );
     const parts: StepResult[] = [];
-    const sensitivities: Sensitivities[] = [];
+    const readings: GateReadings[] = [];
     for (const [micro, batch] of batches.entries()) {
       const outputs = await gradient.run({ ...this.#feeds(gradient, step, micro, batch, scalars), ...sums });
       sums = Object.fromEntries(
@@ -187,12 +189,12 @@ export class Optimizer {
       );
       energies.push(energiesOf(outputs));
       parts.push(resultOf(outputs, null));
-      sensitivities.push(sensitivitiesOf(outputs));
+      readings.push(readingsOf(outputs));
     }
     const outputs = await update.run({ ...this.#now, ...sums, ...scalarFeeds(update, scalars) }, this.#targets(update));
     this.#swap();
     this.#energies = meanOf(energies);
-    this.#sensitivities = summed(sensitivities);
+    this.#gateReadings = summedReadings(readings);
     return { ...sumOf(parts), gradNorm: scalarOf(outputs["gradNorm"]!) };
   }
 
@@ -207,6 +209,7 @@ export class Optimizer {
     return {
       ...this.#now,
       ...this.#buffers,
+      ...this.#centres,
       ...batch.inputs,
       ...scalarFeeds(program, scalars),
       dropoutSeed: { dtype: "uint32", shape: [], data: Uint32Array.of(dropoutSeed) },
@@ -253,18 +256,6 @@ function scalarFeeds(program: Program, scalars: Readonly<Record<string, number>>
 export function energiesOf(outputs: Readonly<Record<string, Tensor>>): Energies {
   const found = Object.entries(outputs).filter(([name]) => name.startsWith(ENERGY));
   return new Map(found.map(([name, { data }]) => [name.slice(ENERGY.length), (data as Float32Array).slice()]));
-}
-
-/** The sensitivities among the outputs of a run. */
-export function sensitivitiesOf(outputs: Readonly<Record<string, Tensor>>): Sensitivities {
-  const found = Object.entries(outputs).filter(([name]) => name.startsWith(SENSITIVITY));
-  return new Map(found.map(([name, tensor]) => [name.slice(SENSITIVITY.length), scalarOf(tensor)]));
-}
-
-/** Micro-batches add up: each example is in one of them. */
-export function summed(micros: readonly Sensitivities[]): Sensitivities {
-  const sum = (site: string) => micros.reduce((total, of) => total + of.get(site)!, 0);
-  return new Map(Array.from(micros[0]!.keys(), (site) => [site, sum(site)]));
 }
 
 /** The mean over micro-batches. */

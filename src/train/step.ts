@@ -1,8 +1,10 @@
 // What one optimiser step computes: losses, gradients, clipping and AdamW in the graph, in one program or, accumulating, in two.
 import { backward, cheapToRecompute } from "../autodiff/index.ts";
 import {
+  type AddedTap,
   activeShare,
   addedByMlps,
+  addedSum,
   type DensityLossOptions,
   densityLoss,
   isGate,
@@ -19,7 +21,7 @@ import { isAdded } from "../peft/index.ts";
 import { neuronMoments } from "../prune/index.ts";
 import { buildTaskGraph, type LossTerm, type TaskGraph, type TaskGraphOptions } from "../tasks/index.ts";
 import { elementCount } from "../tensor/index.ts";
-import { type GateSite, layerWeightName } from "./gate-importance.ts";
+import { type GateSite, layerWeightName, READING } from "./gate-importance.ts";
 
 export interface StepOptions extends TaskGraphOptions {
   /** Null: no density loss in the graph at all. */
@@ -54,11 +56,11 @@ export interface StepGraph {
   readonly lossScales: readonly Pick<LossTerm, "scale" | "count">[];
   /** MLPs whose gates are read off the gradient, in order; none where gates are trained or absent. */
   readonly gates: readonly GateSite[];
-  /** What their sublayers add, of whose gradient they are read off, by the name of the result. */
-  readonly sensitive: Readonly<Record<string, Value>>;
+  /** What their sublayers add, of whose gradient they are read off. */
+  readonly sensitive: readonly AddedTap[];
   /** Virtual tokens before each example's text, of every stack with MLPs; they are positions too. */
   readonly numVirtualTokens: StackTokens;
-  /** Everything at once: `loss`, `taskLoss`, `densityLoss`, `density`, `energy.SITE`, `sensitivity.SITE`, `gradNorm`, `next.P`, `next.m.P`, `next.v.P`. */
+  /** Everything at once: `loss`, `taskLoss`, `densityLoss`, `density`, `energy.SITE`, `sensitivity.SITE`, `added.SITE`, `addedCount.SITE`, `gradNorm`, `next.P`, `next.m.P`, `next.v.P`. */
   readonly step: Readonly<Record<string, Value>>;
   /** One micro-batch: the losses, what is measured, and `next.grad.P` = `grad.P` + its gradient. */
   readonly gradient: Readonly<Record<string, Value>>;
@@ -85,12 +87,12 @@ export function buildStep(options: StepOptions): StepGraph {
     ? { ...options.method, hooks: compose(options.method.hooks, tap.hooks) }
     : options.method;
   const task = buildTaskGraph({ ...options, method, training: options.training ?? true });
-  const sensitive = Object.fromEntries(tap.taps.map(({ site, added }) => [`${SENSITIVITY}${site}`, added]));
   const { graph, losses: terms, attended, taps } = task;
   const trainable = learned(task);
   if (trainable.length === 0) throw nothingToTrain(options);
   const losses = stepLosses(task, options);
   const measured = {
+    ...addedSums(tap.taps, task),
     ...(options.neuronEnergies ? neuronMoments(taps, attended) : {}),
     ...(options.activeShare
       ? { density: mul(activeShare(taps, attended), graph.input("microScale", "float32", [])) }
@@ -98,12 +100,12 @@ export function buildStep(options: StepOptions): StepGraph {
   };
   const both = backward(
     losses["loss"]!,
-    [...trainable.map(({ value }) => value), ...Object.values(sensitive)],
+    [...trainable.map(({ value }) => value), ...tap.taps.map(({ added }) => added)],
     (options.recompute ?? isLarge(task)) ? { recompute: cheapToRecompute } : {},
   );
   const gradients = both.slice(0, trainable.length);
   const sensitivities = Object.fromEntries(
-    Object.entries(sensitive).map(([name, value], i) => [name, squaredSensitivity(value, both[trainable.length + i]!)]),
+    tap.taps.map((of, i) => [`${READING.squares}${of.site}`, squaredSensitivity(of, both[trainable.length + i]!)]),
   );
   const summed = trainable.map(({ spec }) => graph.input(`grad.${spec.name}`, "float32", spec.shape));
   const gradient: Record<string, Value> = { ...losses, ...measured, ...sensitivities };
@@ -115,8 +117,8 @@ export function buildStep(options: StepOptions): StepGraph {
     trainable: trainable.map(({ spec }) => spec),
     buffers: task.trainable.flatMap(({ spec }) => (spec.buffer ? [spec] : [])),
     lossScales: terms.map(({ scale, count }) => ({ scale, count })),
-    gates: tap.taps.map(({ site }, i) => ({ site, stack: taps[i]!.stack })),
-    sensitive,
+    gates: tap.taps.map(({ site, added }, i) => ({ site, stack: taps[i]!.stack, width: Number(added.shape.at(-1)) })),
+    sensitive: tap.taps,
     numVirtualTokens: Object.fromEntries(taps.map((tap) => [tap.stack, numVirtualTokens(tap, attended)])),
     step: { ...losses, ...measured, ...sensitivities, ...updates(task, gradients, options) },
     gradient,
@@ -149,8 +151,13 @@ function stepLosses(
   return { loss: add(priced, mul(sparse, scalar("densityWeight"))), taskLoss, densityLoss: sparse };
 }
 
-/** What the results of an MLP's sensitivity begin with. */
-export const SENSITIVITY = "sensitivity.";
+function addedSums(added: readonly AddedTap[], { taps, attended }: TaskGraph): Record<string, Value> {
+  const results = added.flatMap((of, i) => {
+    const { sum, count } = addedSum(of, taps[i]!, attended);
+    return [[`${READING.sum}${of.site}`, sum] as const, [`${READING.count}${of.site}`, count] as const];
+  });
+  return Object.fromEntries(results);
+}
 
 const isMeasured = ({ gates }: Pick<StepOptions, "gates">) => gates?.kind === "importance";
 

@@ -31,7 +31,7 @@ function fakeStep(faults: Faults): TrainStep & { readonly now: () => number } {
     now: () => now,
     graph: { trainable: [SPEC], buffers: [], parameters: [SPEC], gates: [] },
     energies: new Map(),
-    sensitivities: new Map(),
+    gateReadings: new Map(),
     step: async (step: number) => {
       now = step;
       const of = step === FAULT_STEP ? faults : {};

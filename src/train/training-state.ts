@@ -88,7 +88,7 @@ export class TrainingState {
     await optimizer.restore(loaded.optimizer);
     this.#removal?.restore(loaded.energies);
     if (state.control) this.#control?.restore(state.control);
-    if (state.gates) this.#gates?.restore(state.gates);
+    if (state.gates) this.#gates?.restore(state.gates, loaded.centres);
     this.progress.restore(state);
     this.step = state.globalStep;
     this.#savedStep = this.step;
@@ -107,8 +107,8 @@ export class TrainingState {
     // before as well: a file that was cut short ends the process in the step
     await this.#checkBase();
     const started = performance.now();
-    const layerWeights = this.#gates?.layerWeights ?? {};
-    const result = await optimizer.step(this.step + 1, batches, { ...rates, layerWeights });
+    const gateFeeds = this.#gates?.feeds ?? null;
+    const result = await optimizer.step(this.step + 1, batches, { ...rates, gateFeeds });
     const stepMs = performance.now() - started;
     await this.#checkBase();
     this.step++;
@@ -116,7 +116,7 @@ export class TrainingState {
     if (!Number.isFinite(loss) || !Number.isFinite(gradNorm))
       throw this.#notFinite(`loss, got ${loss} (task ${taskLoss}, density ${densityLoss}, gradient norm ${gradNorm})`);
     this.#control?.note(this.step, taskLoss, result.density);
-    this.#gates?.note(this.step, optimizer.sensitivities);
+    this.#gates?.note(this.step, optimizer.gateReadings);
     await this.#removal?.note(this.step, optimizer.energies, () => optimizer.readParameters());
     const gatesAndMasks = await optimizer.readParameters((name) => isGate(name) || isNeuronMask(name));
     const tokens = batches.reduce((sum, batch) => sum + batch.attendedTokens, 0);
@@ -225,7 +225,10 @@ export class TrainingState {
       gates: this.#gates?.state ?? null,
     };
     await checkpoints.beforeSave?.();
-    const folder = await saveCheckpoint(files, root, state, saved, this.#removal?.state);
+    const folder = await saveCheckpoint(files, root, state, saved, {
+      energies: this.#removal?.state,
+      centres: this.#gates?.centres,
+    });
     this.#savedStep = this.step;
     this.#isSaved = true;
     await this.#prune();
@@ -263,7 +266,7 @@ export class TrainingState {
     return [...trainable, ...buffers].map(({ name }) => name);
   }
 
-  #rates(): StepRates {
+  #rates(): Omit<StepRates, "gateFeeds"> {
     const { schedule, density, totalSteps } = this.#options;
     return {
       learningRate: learningRateAt(schedule, this.step),

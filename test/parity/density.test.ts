@@ -4,7 +4,7 @@ import { readFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, describe, expect, test } from "vitest";
-import { isGate, mlpGates } from "../../src/density/index.ts";
+import { centreName, isGate, mlpGates } from "../../src/density/index.ts";
 import { openSafetensors } from "../../src/hub/index.ts";
 import { compose } from "../../src/nn/index.ts";
 import { nodeFiles } from "../../src/node.ts";
@@ -103,6 +103,12 @@ async function compareObjective(
   });
   const program = await backend.compile(graph.gradient, { weights });
   const counts = Object.fromEntries(record.layerWeights.map((of, place) => [`layerWeight.${place}`, of]));
+  const width = model.config.hiddenSize;
+  const centre = float32(
+    [width],
+    Array.from({ length: width }, (_, d) => 0.1 * Math.cos(d)),
+  );
+  const centres = Object.fromEntries(graph.gates.map(({ site }) => [centreName(site), centre]));
   const scales = stepScales(graph, [batches[0]!], positions);
   const scalars = { ...scales, epsilon, densityWeight: weight, ...(importance ? counts : {}) };
   const zero = graph.trainable.map(({ name, shape }) => [`grad.${name}`, zeros("float32", shape)]);
@@ -110,6 +116,7 @@ async function compareObjective(
     ...Object.fromEntries(await start(one, graph, record.thetas, tensors)),
     ...Object.fromEntries(zero),
     ...batches[0]!.inputs,
+    ...centres,
     ...Object.fromEntries(Object.entries(scalars).map(([name, value]) => [name, float32([], [value])])),
   });
   await program.dispose();

@@ -1,6 +1,6 @@
 // Each stage as two small graphs: forward, and backward with its forward pass made again from what was kept.
 import { backward } from "../../autodiff/index.ts";
-import { squaredSensitivity } from "../../density/index.ts";
+import { type AddedTap, squaredSensitivity } from "../../density/index.ts";
 import { invariant } from "../../errors.ts";
 import { add, Graph, isOp, mul, reachable, reduceSum, transplant, type Value } from "../../graph/index.ts";
 import type { Kept, Stage } from "./staged-cut.ts";
@@ -25,7 +25,7 @@ export interface StageGraph {
 export function differentiateStages(
   stages: readonly Stage[],
   trainable: readonly Value[],
-  sensitive: ReadonlySet<string> = new Set(),
+  sensitive: ReadonlyMap<string, AddedTap> = new Map(),
 ): StageGraph[] {
   const learns = onPath(stages, trainable);
   const names = new Set(trainable.map(nameOf));
@@ -49,7 +49,7 @@ interface Learning {
   readonly awaited: Set<Kept>;
   readonly learns: ReadonlySet<Value>;
   readonly names: ReadonlySet<string>;
-  readonly sensitive: ReadonlySet<string>;
+  readonly sensitive: ReadonlyMap<string, AddedTap>;
 }
 
 function buildStage({ reads, makes, results: all }: Stage, { awaited, learns, names, sensitive }: Learning) {
@@ -89,7 +89,10 @@ function buildStage({ reads, makes, results: all }: Stage, { awaited, learns, na
     result[`next.grad.${name}`] = add(sum, gradients[inputs.length + i]!);
   });
   probes.forEach(({ name, value }, i) => {
-    result[name] = squaredSensitivity(value, gradients[inputs.length + parameters.length + i]!);
+    result[name] = squaredSensitivity(
+      { ...sensitive.get(name)!, added: value },
+      gradients[inputs.length + parameters.length + i]!,
+    );
   });
   return { forward, backward: result };
 }
