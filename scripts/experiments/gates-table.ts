@@ -33,6 +33,7 @@ export function gatesTables(runs: readonly MeasuredRun[]): string {
           ).toFixed(2),
         ),
       ),
+      list(group.map((run) => (run.alone[0]!.change === undefined ? "" : kendall(run.gates, changes(run)).toFixed(2)))),
       list(group.map((run) => kendall(run.gates, lossRises(run)).toFixed(2))),
       list(
         group.map((run) =>
@@ -60,9 +61,10 @@ export function gatesTables(runs: readonly MeasuredRun[]): string {
         "model",
         "steps",
         "gates",
-        "τ with ablation",
-        "τ with loss",
-        "τ of ablation with loss",
+        "τ with distance of logits",
+        "τ with change of distributions",
+        "τ with rise of loss",
+        "τ of distance with loss",
         "spread",
         "score, %",
         "against no gates",
@@ -140,6 +142,8 @@ function difference(
   const [low, high] = [means[Math.floor(0.025 * RESAMPLES)]!, means[Math.floor(0.975 * RESAMPLES)]!];
   return `${signed(mean(gains))} (${signed(low)} to ${signed(high)})`;
 }
+
+const changes = ({ alone }: MeasuredRun) => alone.map(({ change }) => change!);
 
 /** How much the loss rises without each MLP. */
 function lossRises({ alone, whole }: MeasuredRun): number[] {

@@ -50,7 +50,7 @@ const LORA = [
 ];
 /** How many MLPs go: a quarter and a third, of MiniLM's six one and two. */
 const COUNTS: Readonly<Record<ModelName, readonly number[]>> = { minilm: [1, 2], bert12: [3, 4], t5: [2, 3] };
-const DRAWS = 8;
+const DRAWS = 4;
 const PLAIN = ["--density-weight", "0"];
 const SPARSE = ["--density-weight", "0.2"];
 const VARIANTS: readonly Variant[] = [
@@ -115,7 +115,7 @@ async function measured(model: ModelName, steps: number, variant: Variant, seed:
     counts,
     draws: DRAWS,
     seed,
-    limit: model === "minilm" && steps === 400 ? 1200 : 2400,
+    limit: model === "minilm" ? 1200 : 2400,
   });
   writeFileSync(file, `${JSON.stringify({ model, steps, variant: variant.name, seed, ...result })}\n`);
   process.stderr.write(`${name}: ${((Date.now() - started) / 1000).toFixed(0)} s\n`);

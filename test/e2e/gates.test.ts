@@ -84,6 +84,14 @@ describe("a run with gates", () => {
   });
 });
 
+test("--dry-run times a step with gates, and trains nothing", async () => {
+  const data = ["--model", at("model"), "--data", at("data"), "--task", "sst2", "--threads", "1"];
+  const { code, err } = await deft("train", ...data, "--ada", "--dry-run", "--output", at("dry run"));
+  expect(err).not.toMatch(/Error|expected/);
+  expect(code).toBe(0);
+  expect(await files.stat(at("dry run"))).toBeNull();
+});
+
 describe("deft compress", () => {
   const compress = async (run: string, name: string, ...flags: string[]) => {
     const { code, err } = await deft("compress", run, "--output", at(name), "--threads", "1", "-q", ...flags);

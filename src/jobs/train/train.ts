@@ -7,7 +7,7 @@ import { checkFree, type Running, RunWriter, running, writeOutcomes } from "../.
 import type { Settings } from "../../settings/index.ts";
 import type { Evaluation, Outcome } from "../../tasks/index.ts";
 import type { Tensor } from "../../tensor/index.ts";
-import { type EvalEvent, type TrainEvent, type TrainResult, train } from "../../train/index.ts";
+import { type EvalEvent, GateImportance, type TrainEvent, type TrainResult, train } from "../../train/index.ts";
 import { majorityMessage } from "./majority.ts";
 import { ownScore } from "./own-metric.ts";
 import {
@@ -204,7 +204,9 @@ export async function estimateRun(environment: Environment, settings: Settings):
     const started = performance.now();
     const timed = Math.min(TIMED_STEPS, job.totalSteps);
     const epoch = lesson!.batches.epoch(0);
-    const rates = { learningRate: 0, densityWeight: settings.density.weight, epsilon: settings.density.epsilon.to };
+    const { density } = settings;
+    const gateFeeds = new GateImportance(optimizer.graph.gates).feeds;
+    const rates = { learningRate: 0, densityWeight: density.weight, epsilon: density.epsilon.to, gateFeeds };
     for (let step = 0; step < timed; step++)
       await optimizer.step(step + 1, [epoch.batch(step % job.batches.batchesPerEpoch)], rates);
     const stepMs = (performance.now() - started) / timed;
