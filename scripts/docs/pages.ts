@@ -63,6 +63,7 @@ export const GROUPS: readonly PageGroup[] = [
       "density",
       "compress",
       "curves",
+      "gates",
       "methods",
       "pruning",
       "distillation",
