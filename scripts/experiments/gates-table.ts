@@ -25,6 +25,7 @@ export function gatesTables(runs: readonly MeasuredRun[]): string {
     );
     return [
       ...named(group),
+      list(group.map(({ seed }) => String(seed))),
       list(
         group.map(({ gates, alone }) =>
           kendall(
@@ -45,13 +46,7 @@ export function gatesTables(runs: readonly MeasuredRun[]): string {
       ),
       list(group.map(({ gates }) => (Math.max(...gates) - Math.min(...gates)).toFixed(2))),
       percent(mean(group.map(({ whole }) => whole.score))),
-      plain.length === group.length
-        ? difference(
-            group,
-            (run) => run.whole,
-            (run) => plainOf(plain, run),
-          )
-        : "",
+      group[0]!.variant === "importance" ? "the same bits" : againstPlain(group, plain),
     ];
   });
   const removals = gated.flatMap((group) => counts(group).map((count) => removalRow(group, count)));
@@ -61,6 +56,7 @@ export function gatesTables(runs: readonly MeasuredRun[]): string {
         "model",
         "steps",
         "gates",
+        "seeds",
         "τ with distance of logits",
         "τ with change of distributions",
         "τ with rise of loss",
@@ -89,6 +85,16 @@ export function gatesTables(runs: readonly MeasuredRun[]): string {
       removals,
     ),
   ].join("\n");
+}
+
+/** Points between runs with gates and those without, where there are some of every seed. */
+function againstPlain(group: readonly MeasuredRun[], plain: readonly MeasuredRun[]): string {
+  if (group.some(({ seed }) => plain.every((run) => run.seed !== seed))) return "";
+  return difference(
+    group,
+    (run) => run.whole,
+    (run) => plainOf(plain, run),
+  );
 }
 
 const named = ([run]: readonly MeasuredRun[]) => [run!.model, String(run!.steps), run!.variant];
