@@ -92,7 +92,10 @@ export const VARIANTS: Readonly<Record<string, Variant>> = {
   plain: { flags: ["--density-weight", "0"] },
   neurons: { flags: [...NEURONS, ...LOSS], gradual: [...NEURONS, ...LOSS_WHILE_GOING] },
   activations: { flags: LOSS, gradual: LOSS_WHILE_GOING },
-  ada: { flags: ["--ada", ...NEURONS, ...LOSS], gradual: ["--ada", ...NEURONS, ...LOSS_WHILE_GOING] },
+  ada: {
+    flags: ["--ada", "--gates", "sigmoid", ...NEURONS, ...LOSS],
+    gradual: ["--ada", "--gates", "sigmoid", ...NEURONS, ...LOSS_WHILE_GOING],
+  },
   final: { flags: ["--density-weight", "0"], isFinal: true },
   auto: { flags: [...NEURONS, "--density-weight", "auto"], isReferred: true },
 };

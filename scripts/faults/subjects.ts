@@ -92,7 +92,17 @@ export function trainings(folder: string): readonly Subject[] {
     of("LoRA", ...sst2),
     of("adapter", ...sst2, "--method", "adapter"),
     of("T5", ...t5),
-    of("gates and removal", ...sst2, "--ada", "--keep-neurons", "0.5", "--density-loss", "neurons"),
+    of(
+      "gates and removal",
+      ...sst2,
+      "--ada",
+      "--gates",
+      "sigmoid",
+      "--keep-neurons",
+      "0.5",
+      "--density-loss",
+      "neurons",
+    ),
     of("staged", ...sst2, "--staged"),
   ];
 }

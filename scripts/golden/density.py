@@ -26,22 +26,30 @@ CASES = ("bert-gelu.lora-qv", "bert-gelu.adapter-pfeiffer", "t5-v10.lora-qv", "t
 GATE_RATE, GATE_WEIGHT, FIRST_GATE = 0.05, 0.3, 4.0
 # θ of the gradient check: far from one another, so that a gate at the wrong layer shows
 GATES = (1.5, -0.5, 0.7, -1.2)
+# what the density loss of each MLP counts where gates are read off the gradient
+LAYER_WEIGHTS = (1.5, 0.5, 0.75, 1.25)
 OBJECTIVES = {
     "neurons-attended": {"positions": "attended", "epsilon": 1e-2, "weight": 1.0, "neurons": True},
     "neurons-all": {"positions": "all", "epsilon": 0.1, "weight": 0.5, "neurons": True},
     "neurons-masked": {"positions": "attended", "epsilon": 1e-2, "weight": 1.0, "neurons": True, "masked": True},
     "masked": {"positions": "attended", "epsilon": 1e-2, "weight": 1.0, "masked": True},
     "gates": {"positions": "attended", "epsilon": 1e-2, "weight": 1.0, "gated": True},
+    "importance": {"positions": "attended", "epsilon": 1e-2, "weight": 1.0, "importance": True},
     "gates-neurons": {"positions": "all", "epsilon": 1e-2, "weight": 1.0, "neurons": True, "gated": True},
 }
 
 
-class Gated(nn.Module):
-    """A BertOutput with a gate on all that it adds to the residual, before its norm."""
+def centre_of(h):
+    """What stands for the running mean of what an MLP adds."""
+    return 0.1 * torch.cos(torch.arange(h.shape[-1], dtype=h.dtype))
 
-    def __init__(self, output: nn.Module, theta: nn.Parameter):
+
+class Gated(nn.Module):
+    """A BertOutput with a factor of all that it adds to the residual, before its norm."""
+
+    def __init__(self, output: nn.Module, scaled):
         super().__init__()
-        self.inner, self.theta = output, theta
+        self.inner, self.scaled = output, scaled
 
     def forward(self, hidden_states, input_tensor):
         adapted = isinstance(self.inner, encoders.Adapted)
@@ -50,15 +58,15 @@ class Gated(nn.Module):
         if adapted:
             z = output.LayerNorm(input_tensor + h)
             h = h + self.inner.adapter_up(self.inner.act(self.inner.adapter_down(z)))
-        return output.LayerNorm(input_tensor + torch.sigmoid(self.theta) * h)
+        return output.LayerNorm(input_tensor + self.scaled(h))
 
 
 class GatedT5(nn.Module):
-    """A T5LayerFF with a gate on all that it adds to its input."""
+    """A T5LayerFF with a factor of all that it adds to its input."""
 
-    def __init__(self, layer: nn.Module, theta: nn.Parameter):
+    def __init__(self, layer: nn.Module, scaled):
         super().__init__()
-        self.inner, self.theta = layer, theta
+        self.inner, self.scaled = layer, scaled
 
     def forward(self, hidden_states):
         adapted = isinstance(self.inner, t5.Adapted)
@@ -66,7 +74,7 @@ class GatedT5(nn.Module):
         h = layer.DenseReluDense(layer.layer_norm(hidden_states))
         if adapted:
             h = h + self.inner.adapter_up(self.inner.act(self.inner.adapter_down(hidden_states + h)))
-        return hidden_states + torch.sigmoid(self.theta) * h
+        return hidden_states + self.scaled(h)
 
 
 class Extended(Run):
@@ -77,6 +85,7 @@ class Extended(Run):
         self.first = case.batches[0]
         self.masks: dict[str, torch.Tensor] = {}
         self.gates: dict[str, nn.Parameter] = {}
+        self.probes: dict[str, torch.Tensor] = {}
         for name, module in self.model.named_modules():
             if name.endswith((".intermediate", ".DenseReluDense")):
                 site = our_name(name)
@@ -104,10 +113,19 @@ class Extended(Run):
     def gate(self, thetas):
         for (parent, name, site), theta in zip(self.mlps(), thetas, strict=False):
             parameter = nn.Parameter(torch.tensor([theta], dtype=self.dtype))
-            part = parent.get_submodule(name)
-            kind = Gated if name == "output" else GatedT5
-            setattr(parent, name, kind(part, parameter))
+            self.scale(parent, name, lambda h, parameter=parameter: torch.sigmoid(parameter) * h)
             self.gates[f"{site}.mlp_gate"] = parameter
+
+    def probe(self, examples):
+        """A factor of 1 for each example of what each MLP adds beyond a centre: its gradient is what the example's loss makes of it."""
+        for parent, name, site in self.mlps():
+            ones = torch.ones(examples, 1, 1, dtype=self.dtype, requires_grad=True)
+            self.scale(parent, name, lambda h, ones=ones: centre_of(h) + ones * (h - centre_of(h)))
+            self.probes[site] = ones
+
+    def scale(self, parent, name, scaled):
+        kind = Gated if name == "output" else GatedT5
+        setattr(parent, name, kind(parent.get_submodule(name), scaled))
 
     def over_stacks(self, values):
         """The mean over each stack's layers, stacks added."""
@@ -131,12 +149,14 @@ class Extended(Run):
         counted = torch.ones_like(attended) if positions == "all" else attended
         return (a.square() * counted.unsqueeze(-1)).sum(dim=(0, 1)) / counted.sum()
 
-    def objective(self, batch, positions, epsilon, weight, neurons=False, masked=False, gated=False):
+    def objective(self, batch, positions, epsilon, weight, neurons=False, masked=False, gated=False, importance=False):
         _, task = self.forward(batch)
         losses = self.layer_losses(batch, positions, epsilon, neurons)
         gates = [torch.sigmoid(theta).squeeze() for theta in self.gates.values()]
         if gates:
             losses = [g * loss for g, loss in zip(gates, losses, strict=True)]
+        if importance:
+            losses = [w * loss for w, loss in zip(LAYER_WEIGHTS, losses, strict=False)]
         density = self.over_stacks(losses)
         price = GATE_WEIGHT * self.over_stacks(gates) if gates else 0.0
         return task, density, task + weight * density + price
@@ -151,6 +171,8 @@ def opened(case: Case, dtype: torch.dtype, objective: dict) -> Extended:
         run.mask()
     if objective.get("gated"):
         run.gate(GATES)
+    if objective.get("importance"):
+        run.probe(len(case.batches[0]["input_ids"]))
     return run
 
 
@@ -162,13 +184,15 @@ def objective_record(case: Case, name: str, objective: dict, tensors: dict):
         total.backward()
         grads = {n: torch.zeros_like(p) if p.grad is None else p.grad for n, p in run.learned().items()}
         energies = {site: run.energy(case.batches[0], site).detach() for site in run.taps.values}
-        results[dtype] = (task.item(), density.item(), total.item(), grads, energies)
-    task, density, total, grads, energies = results[torch.float32]
+        probes = {site: ones.grad.square().sum() for site, ones in run.probes.items()}
+        results[dtype] = (task.item(), density.item(), total.item(), grads, energies, probes)
+    task, density, total, grads, energies, probes = results[torch.float32]
     exact = results[torch.float64][3]
     tensors |= {f"grad/{name}/{n}": g for n, g in grads.items()}
     if objective.get("masked") and objective.get("neurons"):
         tensors |= {f"energy/{site}": e for site, e in energies.items()}
         tensors |= {f"mask/{site}": m for site, m in opened(case, torch.float32, objective).masks.items()}
+    tensors |= {f"sensitivity/{name}/{site}": square for site, square in probes.items()}
     noise = {n: gap(grads[n], exact[n]) for n in grads}
     return {**objective, "taskLoss": task, "densityLoss": density, "total": total, "noise": noise}
 
@@ -217,6 +241,7 @@ def main():
             record = {
                 "case": name,
                 "gateWeight": GATE_WEIGHT,
+                "layerWeights": LAYER_WEIGHTS[: len(list(Extended(case, torch.float32).mlps()))],
                 "thetas": GATES[: len(list(Extended(case, torch.float32).mlps()))],
                 "objectives": {n: objective_record(case, n, o, tensors) for n, o in OBJECTIVES.items()},
                 "training": training_record(case, tensors),

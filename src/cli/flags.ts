@@ -165,6 +165,13 @@ export const COMPRESS_FLAGS: readonly Flag[] = [
   more({ name: "skip", value: "3,7", help: "Remove the MLPs of these layers; of T5, write encoder.3,decoder.7." }),
   more({ name: "gate-threshold", value: "X", help: "Remove the MLPs whose learned gate is below this." }),
   more({ name: "count", value: "N", help: "Remove the MLPs of N layers, those first that matter least." }),
+  more({
+    name: "count-by",
+    value: "ablation|gates",
+    suggested: ["ablation", "gates"],
+    help: "With --count, remove first what the logits miss least, or what has the lowest gates.",
+    default: "ablation",
+  }),
   more({ name: "plan", value: "FILE", completes: "path", help: "Apply a plan that was made before." }),
   more({
     name: "activation",

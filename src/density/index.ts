@@ -1,6 +1,17 @@
 // Activation density: the loss that lowers it and the instrument that measures it.
 // Takes activation taps, gives a loss value or a report. Never: decides the task loss.
-export { gateName, gateOf, isGate, meanGate, mlpGates } from "./gates.ts";
+export {
+  type AddedTap,
+  addedByMlps,
+  addedSum,
+  centreName,
+  gateName,
+  gateOf,
+  isGate,
+  meanGate,
+  mlpGates,
+  squaredSensitivity,
+} from "./gates.ts";
 export { type DensityLossOptions, densityLoss } from "./loss.ts";
 export { activeShare, DensityMeter, densityCounts, type TapShape, tapShapes } from "./measure.ts";
 export {

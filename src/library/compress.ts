@@ -29,6 +29,8 @@ export interface CompressRequest extends Stoppable {
   readonly gateThreshold?: number;
   /** So many MLPs are removed, those first that matter least. */
   readonly count?: number;
+  /** With `count`: what says which matter least, a measurement or the gates of training. Default: `ablation`. */
+  readonly countBy?: "ablation" | "gates";
   /** A plan's file. */
   readonly plan?: string;
   /** Weights of the compressed model; `q4` is another word for `int4`. */

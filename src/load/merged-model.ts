@@ -34,7 +34,7 @@ export interface MergedModel extends PlainModel {
   readonly adapterFingerprint: string | null;
   /** Neurons kept by training's masks, 1 or 0, by activation site; the others' weights are zeros here. */
   readonly masks: ReadonlyMap<string, Float32Array>;
-  /** Gates that training gave the MLPs, by sublayer; folded into the weights here. */
+  /** Gates that training gave the MLPs, by sublayer; those that were trained are folded into the weights here. */
   readonly gates: ReadonlyMap<string, number>;
 }
 
@@ -94,7 +94,7 @@ export async function frozen(
     beside: beside ?? undefined,
     adapterFingerprint: trained.size === 0 ? null : await adapterPrint(files, opened.trained),
     masks,
-    gates,
+    gates: new Map([...opened.gates, ...gates]),
   };
 }
 

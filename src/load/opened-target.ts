@@ -4,7 +4,7 @@ import { ConfigError } from "../errors.ts";
 import type { StoredFormat } from "../graph/index.ts";
 import { openScorer, type Scorer, type SparseMlpPlan } from "../infer/index.ts";
 import { compose, type Hooks } from "../nn/index.ts";
-import { type Method, readSidecar, untrained } from "../peft/index.ts";
+import { type Method, readSidecar, type Sidecar, untrained } from "../peft/index.ts";
 import {
   type Compression,
   type Environment,
@@ -12,6 +12,7 @@ import {
   readCompression,
   readDecoding,
   readRun,
+  storedGates,
 } from "../runs/index.ts";
 import type { Backend } from "../runtime/index.ts";
 import {
@@ -63,6 +64,8 @@ export interface OpenedTarget extends ModelBundle {
   readonly task: TaskName | null;
   /** Trained on questions of which some have no answer. */
   readonly unanswerable: boolean;
+  /** Gates of MLPs that were read off the gradient, by sublayer, and are no factor of anything; none for most targets. */
+  readonly gates: ReadonlyMap<string, number>;
   /** Which MLPs of a decoder are read by rows; null: as the caller asks. */
   readonly decoding: SparseMlpPlan | null;
   /** What the call asked for, over the run's settings, over defaults. */
@@ -198,8 +201,17 @@ async function openAdapter(
     task,
     unanswerable: run?.unanswerable ?? said["unanswerable"] === true,
     head,
+    gates: measuredGates(adapter, part.sidecar),
     decoding: null,
   };
+}
+
+/** Those that were trained are tensors, and a factor of their MLPs. */
+function measuredGates(adapter: string, sidecar: Sidecar | null): ReadonlyMap<string, number> {
+  const { gates = null } = sidecar ?? {};
+  return new Map(
+    gates?.["kind"] === "importance" ? storedGates(adapter, gates).map(({ site, gate }) => [site, gate]) : [],
+  );
 }
 
 /** A base that reads texts as training for such a task read them: each word by itself where they were given in words. */
@@ -245,6 +257,7 @@ async function openBareModel(base: BaseModel, headOptional: boolean, task: TaskN
     task,
     unanswerable: false,
     head,
+    gates: new Map(),
     decoding: null,
   };
 }

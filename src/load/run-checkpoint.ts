@@ -4,7 +4,7 @@ import type { Method } from "../peft/index.ts";
 import type { Environment, RunRecord } from "../runs/index.ts";
 import { buildTaskGraph, type HeadKind } from "../tasks/index.ts";
 import { type Files, joinPath, type Tensor } from "../tensor/index.ts";
-import { checkpointFolder, listCheckpoints, loadState, loadTrainable } from "../train/index.ts";
+import { checkpointFolder, gatesByMlp, listCheckpoints, loadState, loadTrainable } from "../train/index.ts";
 import { type BaseModel, missingHead } from "./base-model.ts";
 import { methodOnBase, runExtras, withExtras } from "./run-method.ts";
 
@@ -51,6 +51,8 @@ export interface CheckpointPart {
   readonly method: Method;
   readonly trained: ReadonlyMap<string, Tensor>;
   readonly alsoTrains: ReadonlySet<string>;
+  /** As in an `OpenedTarget`. */
+  readonly gates: ReadonlyMap<string, number>;
 }
 
 /**
@@ -75,5 +77,11 @@ export async function openCheckpointPart(
   const alsoTrains = missingHead(base, head);
   const { parameters } = buildTaskGraph({ model: base.model, method, head, alsoTrains });
   const names = parameters.filter(({ trainable, buffer }) => trainable || buffer).map(({ name }) => name);
-  return { method, alsoTrains, trained: await loadTrainable(files, root, step, names) };
+  const { gates } = await loadState(files, root, step);
+  return {
+    method,
+    alsoTrains,
+    gates: new Map(Object.entries(gates ? gatesByMlp(gates) : {})),
+    trained: await loadTrainable(files, root, step, names),
+  };
 }

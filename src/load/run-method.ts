@@ -13,14 +13,14 @@ export interface MethodExtras {
   readonly masks: boolean;
   /** To every MLP's output what masked neurons gave on average. */
   readonly shifts: boolean;
-  /** Every MLP's output times a learned gate. */
+  /** Every MLP's output times a trained gate. */
   readonly gates: boolean;
 }
 
 /** What a run's settings add. MLPs without a bias have none that a shift could be folded into. */
 export function runExtras({ removal, gates }: Pick<Settings, "removal" | "gates">, model: Model): MethodExtras {
   const shifts = removal !== null && haveBiases(model);
-  return { masks: removal !== null, shifts, gates: gates !== null };
+  return { masks: removal !== null, shifts, gates: gates?.kind === "sigmoid" };
 }
 
 function haveBiases(model: Model): boolean {

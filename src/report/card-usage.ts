@@ -63,7 +63,7 @@ export function trainedFormat(record: RunRecord): TrainedFormat {
 
 /** Whether training added what no library's format has a place for: gates of MLPs, masks of neurons. */
 function hasExtras({ gates, removal }: Settings): boolean {
-  return gates !== null || removal !== null;
+  return gates?.kind === "sigmoid" || removal !== null;
 }
 
 /** Whether other libraries load `adapter/` as it is, and compute what was trained. */

@@ -69,7 +69,7 @@ const METHODS: readonly Method[] = [
   ["head", { method: "head" }, "tensors", { library: "deft-tune", loads: MERGED }],
   ["full", { method: "full" }, "tensors", { library: "deft-tune", loads: MERGED }],
   // what no library's format has a place for
-  ["lora with gates", { method: "lora", ada: true }, "peft", { library: "deft-tune", loads: MERGED }],
+  ["lora with gates", { method: "lora", ada: true, gates: "sigmoid" }, "peft", { library: "deft-tune", loads: MERGED }],
   [
     "lora with removed neurons",
     { method: "lora", "keep-neurons": 0.5 },
@@ -78,7 +78,12 @@ const METHODS: readonly Method[] = [
   ],
   ["lora that keeps zeros", { method: "lora", "mask-safe": true }, "tensors", { library: "deft-tune", loads: MERGED }],
   ["a prefix in every attention", { method: "prefix" }, "tensors", { library: "deft-tune", loads: null }],
-  ["adapters with gates", { method: "adapter", ada: true }, "adapters", { library: "deft-tune", loads: null }],
+  [
+    "adapters with gates",
+    { method: "adapter", ada: true, gates: "sigmoid" },
+    "adapters",
+    { library: "deft-tune", loads: null },
+  ],
 ];
 
 const ALL = TASKS.flatMap(([task, over, ofTask]) =>

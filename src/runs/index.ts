@@ -26,4 +26,4 @@ export { OWN_METRIC, type RunRecord } from "./run-record.ts";
 export { RunWriter } from "./run-writer.ts";
 export { type Running, running, type Stoppable } from "./running.ts";
 export { DECODING_FILE, readDecoding, type StoredDecoding } from "./stored-decoding.ts";
-export { readGates } from "./stored-gates.ts";
+export { readGates, storedGates } from "./stored-gates.ts";

@@ -1,6 +1,6 @@
 // The gates that training left in a run's folder, for those who only read.
 import { ConfigError, type ConfigIssue, shownValue } from "../errors.ts";
-import { isJsonObject } from "../hub/index.ts";
+import { isJsonObject, type JsonObject } from "../hub/index.ts";
 import { readSidecar } from "../peft/index.ts";
 import { type Files, joinPath } from "../tensor/index.ts";
 
@@ -16,9 +16,15 @@ export interface StoredGate {
  * @throws {ConfigError} when `adapter/deft.json` is damaged.
  */
 export async function readGates(files: Files, folder: string): Promise<readonly StoredGate[] | null> {
-  const values = (await readSidecar(files, joinPath(folder, "adapter")))?.gates?.values;
-  if (!isJsonObject(values)) return null;
-  const file = joinPath(folder, "adapter", "deft.json");
+  const adapter = joinPath(folder, "adapter");
+  const gates = (await readSidecar(files, adapter))?.gates;
+  return isJsonObject(gates?.values) ? storedGates(adapter, gates) : null;
+}
+
+/** The gates in the sidecar of an adapter's folder, in the same order. Errors as `readGates`. */
+export function storedGates(adapter: string, { values }: JsonObject): readonly StoredGate[] {
+  if (!isJsonObject(values)) return [];
+  const file = joinPath(adapter, "deft.json");
   const issues = Object.entries(values).flatMap(([site, gate]): ConfigIssue[] =>
     typeof gate === "number"
       ? []

@@ -112,7 +112,7 @@ describe("what may differ", () => {
     expect([...FREE_OF_REFERENCE].sort()).toEqual(
       (
         "density-weight task-loss-margin target-density reference density-loss density-warmup-ratio " +
-        "density-cooldown-ratio epsilon positions ada gate-weight gate-rate keep-neurons keep-scope removal-start " +
+        "density-cooldown-ratio epsilon positions ada gates gate-weight gate-rate keep-neurons keep-scope removal-start " +
         "removal-end eval-steps save-steps patience output resume backend threads recompute staged keep metric copy-base"
       )
         .split(" ")

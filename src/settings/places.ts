@@ -60,10 +60,14 @@ const isSame = (a: unknown, b: unknown) => JSON.stringify(a) === JSON.stringify(
 
 /** A record of an older version with what it lacks: the defaults of settings that were added since. */
 export function completed(settings: Settings): Settings {
-  const whole = { ...settings, data: { ...settings.data } } as unknown as Part;
+  const { data, gates } = settings;
+  const whole = { ...settings, data: { ...data }, gates: gates && { ...gates } } as unknown as Part;
   for (const key of SETTINGS_KEYS) {
     const { at, isLater, default: usual = null, older = usual }: Setting = SETTINGS[key];
-    if (isLater === true && at !== undefined && valueAt(whole, key) === undefined) put(whole, at, older);
+    if (isLater !== true || at === undefined || valueAt(whole, key) !== undefined) continue;
+    // nothing is lacking in a part that was not asked for
+    if (at.includes(".") && !whole[at.slice(0, at.indexOf("."))]) continue;
+    put(whole, at, older);
   }
   return whole as unknown as Settings;
 }

@@ -58,7 +58,18 @@ describe("resolveSettings", () => {
     });
     expect(resolveSettings({ flags: settingsInput(auto) })).toEqual(auto);
     expect(plain.gates).toBeNull();
-    expect(resolveSettings({ flags: { ...NEEDED, ada: true } }).gates).toEqual({ weight: 0.1, rate: 0.05 });
+    expect(resolveSettings({ flags: { ...NEEDED, ada: true } }).gates).toEqual({
+      kind: "importance",
+      weight: 0.1,
+      rate: 0.05,
+    });
+    const trained = resolveSettings({ flags: { ...NEEDED, ada: true, "gate-rate": 0.01 } });
+    expect(trained.gates).toEqual({ kind: "sigmoid", weight: 0.1, rate: 0.01 });
+    expect(resolveSettings({ flags: settingsInput(trained) })).toEqual(trained);
+    expect(trainCommand(resolveSettings({ flags: { ...NEEDED, ada: true, gates: "sigmoid" } }))).toContain(
+      "--gate-weight",
+    );
+
     const neurons = resolveSettings({ flags: { ...NEEDED, "density-loss": "neurons" } });
     expect(neurons.density.epsilon).toEqual({ from: 0.1, to: 0.01 });
     expect(plain.density.epsilon).toEqual(DEFAULTS.epsilon);
@@ -85,6 +96,12 @@ describe("resolveSettings", () => {
     [{ "density-weight": "auto", reference: "r", "target-density": 1 }, "--target-density: a number < 1 / 1"],
     [{ "density-weight": "auto", reference: "r", "density-warmup-ratio": 0.1 }, "--density-warmup-ratio: none with"],
     [{ "gate-weight": 0.1 }, "--gate-weight: --ada, without which it means nothing / no --ada"],
+    [{ gates: "sigmoid" }, "--gates: --ada, without which it means nothing / no --ada"],
+    [{ ada: true, gates: "hard" }, "--gates: one of importance, sigmoid /"],
+    [
+      { ada: true, gates: "importance", "gate-rate": 0.1 },
+      "--gate-rate: --gates sigmoid, which alone uses it / importance",
+    ],
     [{ ada: true, "gate-weight": -1, "gate-rate": 0 }, "--gate-weight: a number ≥ 0 / -1"],
     [{ ada: true, "gate-weight": -1, "gate-rate": 0 }, "--gate-rate: a number > 0 / 0"],
     [{ "density-loss": "neuron" }, '--density-loss: one of activations, neurons / "neuron" / neurons'],

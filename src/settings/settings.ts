@@ -171,7 +171,11 @@ const NEEDED: Readonly<Record<NeededKey, string>> = {
 function assemble(given: SettingsInput, method: MethodName): Settings {
   const loss = given["density-loss"] ?? DEFAULTS["density-loss"];
   const preset = given.preset === undefined ? {} : paperPreset(method, given.task);
-  const implied = given["prompt-init-text"] === undefined ? {} : { "prompt-init": "text" as const };
+  const trainsGates = given["gate-weight"] !== undefined || given["gate-rate"] !== undefined;
+  const implied = {
+    ...(given["prompt-init-text"] === undefined ? {} : { "prompt-init": "text" as const }),
+    gates: trainsGates ? ("sigmoid" as const) : ("importance" as const),
+  };
   const usual = {
     ...methodDefaults(method),
     ...lossDefaults(loss, given.activation ?? null),

@@ -77,11 +77,13 @@ export function methodInput(method: Settings["method"]): SettingsInput {
  * Values that are defaults are left out; `--resume` is not part of how a run is made.
  */
 export function trainCommand(settings: Settings): string[] {
-  const { method, density, task, activation } = settings;
+  const { method, density, gates, task, activation } = settings;
   const own = { ...methodDefaults(method.kind), ...lossDefaults(density.loss, activation), ...taskDefaults(task) };
   const usual: SettingsInput = { ...DEFAULTS, ...own };
+  // their price says that gates are trained
+  const isSaid = (key: string) => key === "gate-weight" && gates?.kind === "sigmoid";
   const words = Object.entries(settingsInput({ ...settings, resume: false })).flatMap(([key, value]) => {
-    if (JSON.stringify(value) === JSON.stringify(usual[key as SettingsKey])) return [];
+    if (!isSaid(key) && JSON.stringify(value) === JSON.stringify(usual[key as SettingsKey])) return [];
     if (typeof value === "boolean") return [value ? `--${key}` : `--no-${key}`];
     return [`--${key}`, settingText(value)];
   });

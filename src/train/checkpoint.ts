@@ -13,6 +13,7 @@ import {
 } from "../hub/index.ts";
 import { type Files, joinPath, type Tensor } from "../tensor/index.ts";
 import type { DensityWeightControllerState } from "./density-weight-controller.ts";
+import type { GateImportanceState } from "./gate-importance.ts";
 import type { OptimizerState } from "./optimizer.ts";
 import { TRAINER_STATE } from "./stored-state.ts";
 
@@ -39,6 +40,8 @@ export interface TrainerState {
   readonly warned: readonly string[];
   /** Of the density weight's controller, where there is one. */
   readonly control: DensityWeightControllerState | null;
+  /** Of gates that are read off the gradient, where there are any. */
+  readonly gates: GateImportanceState | null;
   /** Settings that the next steps depend on; a checkpoint goes on only under the same. */
   readonly fingerprint: string;
 }
@@ -48,6 +51,15 @@ const TRAINABLE = "trainable.safetensors";
 const OPTIMIZER = "optimizer.safetensors";
 /** Running energies of neurons, by activation site; only where neurons are removed. */
 const ENERGIES = "energies.safetensors";
+
+/** What MLPs add on average, by sublayer; only where gates are read off the gradient. */
+const CENTRES = "centres.safetensors";
+
+/** Running means of a run, by site; none where nothing asks for them. */
+export interface RunningMeans {
+  readonly energies?: ReadonlyMap<string, Tensor> | undefined;
+  readonly centres?: ReadonlyMap<string, Tensor> | undefined;
+}
 
 /** Folder of the checkpoint after `step` steps. */
 export function checkpointFolder(root: string, step: number): string {
@@ -65,14 +77,15 @@ export async function saveCheckpoint(
   root: string,
   state: TrainerState,
   { parameters, m, v }: OptimizerState,
-  energies: ReadonlyMap<string, Tensor> = new Map(),
+  { energies, centres }: RunningMeans = {},
 ): Promise<string> {
   const folder = checkpointFolder(root, state.globalStep);
   await writeFolder(files, joinPath(root, PARTIAL), folder, async (partial) => {
     await files.write(joinPath(partial, TRAINABLE), safetensorsBytes(parameters));
     const moments = new Map([...prefixed("m.", m), ...prefixed("v.", v)]);
     await files.write(joinPath(partial, OPTIMIZER), safetensorsBytes(moments));
-    if (energies.size > 0) await files.write(joinPath(partial, ENERGIES), safetensorsBytes(energies));
+    if (energies?.size) await files.write(joinPath(partial, ENERGIES), safetensorsBytes(energies));
+    if (centres?.size) await files.write(joinPath(partial, CENTRES), safetensorsBytes(centres));
     await files.write(joinPath(partial, STATE), jsonText(toJson(state)));
     await writeSums(files, partial);
   });
@@ -115,6 +128,7 @@ export async function loadCheckpoint(
   readonly state: TrainerState;
   readonly optimizer: OptimizerState;
   readonly energies: ReadonlyMap<string, Tensor>;
+  readonly centres: ReadonlyMap<string, Tensor>;
 }> {
   const folder = checkpointFolder(root, step);
   if ((await files.stat(joinPath(folder, STATE))) === null)
@@ -122,6 +136,7 @@ export async function loadCheckpoint(
   const written = [STATE, TRAINABLE, OPTIMIZER, ...(names.buffers.length === 0 ? [] : [ENERGIES])];
   await checkSums(files, folder, written);
   const state = await readState(files, folder);
+  if (state.gates) await checkSums(files, folder, [CENTRES]);
   const parameters = await readAll(files, joinPath(folder, TRAINABLE), [...names.trained, ...names.buffers], "");
   const moments = joinPath(folder, OPTIMIZER);
   return {
@@ -132,6 +147,7 @@ export async function loadCheckpoint(
       v: await readAll(files, moments, names.trained, "v."),
     },
     energies: names.buffers.length === 0 ? new Map() : await readWhole(files, joinPath(folder, ENERGIES)),
+    centres: state.gates ? await readWhole(files, joinPath(folder, CENTRES)) : new Map(),
   };
 }
 
@@ -204,6 +220,7 @@ function toJson(state: TrainerState) {
     ...(state.majorityFinding === null ? {} : { majority_finding: state.majorityFinding }),
     warned: state.warned,
     ...(state.control ? { control: { ...state.control } } : {}),
+    ...(state.gates ? { gates: { ...state.gates } } : {}),
     fingerprint: state.fingerprint,
   };
 }
@@ -226,6 +243,7 @@ function fromJson(json: Readonly<Record<string, unknown>>): TrainerState {
     majorityFinding: typeof json["majority_finding"] === "string" ? json["majority_finding"] : null,
     warned: Array.isArray(json["warned"]) ? (json["warned"] as string[]) : [],
     control: controlIn(json["control"]),
+    gates: (json["gates"] as GateImportanceState | undefined) ?? null,
     fingerprint: typeof json["fingerprint"] === "string" ? json["fingerprint"] : "",
   };
 }

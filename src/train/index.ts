@@ -3,11 +3,12 @@
 export { checkpointFolder, listCheckpoints, loadState, loadTrainable } from "./checkpoint.ts";
 export { type DensityWeightControllerOptions, FIRST_WEIGHT } from "./density-weight-controller.ts";
 export type { EvalEvent, StartEvent, StepEvent, TeacherEvent, TrainEvent, WarningEvent } from "./events.ts";
+export { GateImportance, type GateReadings, type GateSite, gatesByMlp } from "./gate-importance.ts";
 export { openOptimizer, type TrainStep } from "./open-optimizer.ts";
 export { Optimizer, type OptimizerOptions, type StepRates, type StepResult } from "./optimizer.ts";
 export { initialParameters } from "./parameters.ts";
 export { stepScales } from "./scales.ts";
 export { StagedOptimizer } from "./staged/staged.ts";
-export { buildStep, type StepOptions } from "./step.ts";
+export { buildStep, type GateOptions, type StepOptions } from "./step.ts";
 export { type TrainResult, train } from "./trainer.ts";
 export type { BatchSource, EpochBatches } from "./trainer-options.ts";

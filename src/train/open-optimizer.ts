@@ -8,7 +8,7 @@ import { StagedOptimizer } from "./staged/staged.ts";
 /** What the trainer asks of an optimiser; which of them it drives it cannot tell. */
 export type TrainStep = Pick<
   Optimizer,
-  "graph" | "readState" | "readParameters" | "energies" | "restore" | "step" | "dispose"
+  "graph" | "readState" | "readParameters" | "energies" | "gateReadings" | "restore" | "step" | "dispose"
 >;
 
 export interface OpenOptions extends OptimizerOptions {

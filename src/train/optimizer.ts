@@ -5,6 +5,7 @@ import type { Energies } from "../prune/index.ts";
 import type { Backend, CompileOptions, DeviceTensor, Feeds, Program } from "../runtime/index.ts";
 import type { ModelBatch, ModelBundle } from "../tasks/index.ts";
 import { inTurn, scalarOf, streamSeed, type Tensor, zeros } from "../tensor/index.ts";
+import { type GateFeeds, type GateReadings, readingsOf, summedReadings } from "./gate-importance.ts";
 import { initialParameters } from "./parameters.ts";
 import { stepScales } from "./scales.ts";
 import { buildStep, type StepGraph, type StepOptions } from "./step.ts";
@@ -14,6 +15,8 @@ export interface StepRates {
   readonly learningRate: number;
   readonly densityWeight: number;
   readonly epsilon: number;
+  /** Where gates are read off the gradient. */
+  readonly gateFeeds?: GateFeeds | null;
 }
 
 export interface StepResult {
@@ -68,6 +71,8 @@ export class Optimizer {
   #next: StateTensors;
   readonly #buffers: Readonly<Record<string, Tensor>>;
   #energies: Energies = new Map();
+  #gateReadings: GateReadings = new Map();
+  #centres: GateFeeds["centres"] = {};
 
   private constructor(
     graph: StepGraph,
@@ -119,6 +124,11 @@ export class Optimizer {
     return this.#energies;
   }
 
+  /** Of the last step; none where no gates are read off the gradient. */
+  get gateReadings(): GateReadings {
+    return this.#gateReadings;
+  }
+
   /** Takes over a stored state. */
   async restore({ parameters, m, v }: OptimizerState): Promise<void> {
     for (const { name } of this.graph.trainable) {
@@ -133,7 +143,9 @@ export class Optimizer {
   /** One optimiser step over the micro-batches, `step` counted from 1. */
   async step(step: number, batches: readonly ModelBatch[], rates: StepRates): Promise<StepResult> {
     const scales = stepScales(this.graph, batches, this.#options.density?.positions ?? "all");
-    const scalars = { ...scales, ...rates, ...biasCorrections(step) };
+    const { gateFeeds, ...numbers } = rates;
+    const scalars = { ...scales, ...numbers, ...gateFeeds?.layerWeights, ...biasCorrections(step) };
+    this.#centres = gateFeeds?.centres ?? {};
     return this.#programs.step
       ? this.#single(this.#programs.step, step, batches[0]!, scalars)
       : this.#accumulated(this.#programs.gradient!, this.#programs.update!, step, batches, scalars);
@@ -153,6 +165,7 @@ export class Optimizer {
     const outputs = await program.run(this.#feeds(program, step, 0, batch, scalars), this.#targets(program));
     this.#swap();
     this.#energies = meanOf([energiesOf(outputs)]);
+    this.#gateReadings = readingsOf(outputs);
     return resultOf(outputs, outputs["gradNorm"]!);
   }
 
@@ -168,6 +181,7 @@ export class Optimizer {
       this.graph.trainable.map(({ name, shape }) => [`grad.${name}`, zeros("float32", shape)]),
     );
     const parts: StepResult[] = [];
+    const readings: GateReadings[] = [];
     for (const [micro, batch] of batches.entries()) {
       const outputs = await gradient.run({ ...this.#feeds(gradient, step, micro, batch, scalars), ...sums });
       sums = Object.fromEntries(
@@ -175,10 +189,12 @@ export class Optimizer {
       );
       energies.push(energiesOf(outputs));
       parts.push(resultOf(outputs, null));
+      readings.push(readingsOf(outputs));
     }
     const outputs = await update.run({ ...this.#now, ...sums, ...scalarFeeds(update, scalars) }, this.#targets(update));
     this.#swap();
     this.#energies = meanOf(energies);
+    this.#gateReadings = summedReadings(readings);
     return { ...sumOf(parts), gradNorm: scalarOf(outputs["gradNorm"]!) };
   }
 
@@ -193,6 +209,7 @@ export class Optimizer {
     return {
       ...this.#now,
       ...this.#buffers,
+      ...this.#centres,
       ...batch.inputs,
       ...scalarFeeds(program, scalars),
       dropoutSeed: { dtype: "uint32", shape: [], data: Uint32Array.of(dropoutSeed) },

@@ -107,7 +107,7 @@ export class Progress {
     return finding;
   }
 
-  snapshot(): Omit<TrainerState, "globalStep" | "maxSteps" | "fingerprint" | "control"> {
+  snapshot(): Omit<TrainerState, "globalStep" | "maxSteps" | "fingerprint" | "control" | "gates"> {
     const { bestMetric, bestStep, bestDensity, bestLoss, evaluatedStep, evaluationsWithoutGain, meanTaskLoss } = this;
     const { majorityEvaluations, majorityFinding } = this;
     const scores = { bestMetric, bestStep, bestDensity, bestLoss, evaluatedStep, evaluationsWithoutGain, meanTaskLoss };

@@ -1,28 +1,33 @@
 // What one optimiser step computes: losses, gradients, clipping and AdamW in the graph, in one program or, accumulating, in two.
 import { backward, cheapToRecompute } from "../autodiff/index.ts";
 import {
+  type AddedTap,
   activeShare,
+  addedByMlps,
+  addedSum,
   type DensityLossOptions,
   densityLoss,
   isGate,
   meanGate,
   numVirtualTokens,
   type StackName,
+  squaredSensitivity,
 } from "../density/index.ts";
 import { ConfigError } from "../errors.ts";
-import { add, mul, reduceSum, sigmoid, type Value } from "../graph/index.ts";
-import type { ParameterSpec } from "../nn/index.ts";
+import { add, mul, reduceSum, reshape, sigmoid, type Value } from "../graph/index.ts";
+import { compose, type ParameterSpec } from "../nn/index.ts";
 import { adamw, clipByGlobalNorm, globalNorm, isDecayed } from "../optim/index.ts";
 import { isAdded } from "../peft/index.ts";
 import { neuronMoments } from "../prune/index.ts";
 import { buildTaskGraph, type LossTerm, type TaskGraph, type TaskGraphOptions } from "../tasks/index.ts";
 import { elementCount } from "../tensor/index.ts";
+import { type GateSite, layerWeightName, READING } from "./gate-importance.ts";
 
 export interface StepOptions extends TaskGraphOptions {
   /** Null: no density loss in the graph at all. */
   readonly density: Pick<DensityLossOptions, "positions" | "loss"> | null;
-  /** The price of gates, μ, and their learning rate in multiples of the rate; absent where the method has none. */
-  readonly gates?: { readonly weight: number; readonly rate: number } | null;
+  /** Gates of the MLPs; absent or null where there are none. */
+  readonly gates?: GateOptions | null;
   /** Give the energy and the mean of every neuron, for gradual removal. */
   readonly neuronEnergies?: boolean;
   /** Give the share of |a| > 0.01 too, as `density`. */
@@ -36,6 +41,11 @@ export interface StepOptions extends TaskGraphOptions {
   readonly recompute?: boolean;
 }
 
+/** How gates are found: trained at a price μ and a rate in multiples of the learning rate, or read off the gradient. */
+export type GateOptions =
+  | { readonly kind: "sigmoid"; readonly weight: number; readonly rate: number }
+  | { readonly kind: "importance" };
+
 /** The outputs of each program, by name. */
 export interface StepGraph {
   readonly parameters: readonly ParameterSpec[];
@@ -44,9 +54,13 @@ export interface StepGraph {
   readonly buffers: readonly ParameterSpec[];
   /** What the terms of the task loss are divided by: the scalar of each, and what it counts. */
   readonly lossScales: readonly Pick<LossTerm, "scale" | "count">[];
+  /** MLPs whose gates are read off the gradient, in order; none where gates are trained or absent. */
+  readonly gates: readonly GateSite[];
+  /** What their sublayers add, of whose gradient they are read off. */
+  readonly sensitive: readonly AddedTap[];
   /** Virtual tokens before each example's text, of every stack with MLPs; they are positions too. */
   readonly numVirtualTokens: StackTokens;
-  /** Everything at once: `loss`, `taskLoss`, `densityLoss`, `density`, `energy.SITE`, `gradNorm`, `next.P`, `next.m.P`, `next.v.P`. */
+  /** Everything at once: `loss`, `taskLoss`, `densityLoss`, `density`, `energy.SITE`, `sensitivity.SITE`, `added.SITE`, `addedCount.SITE`, `gradNorm`, `next.P`, `next.m.P`, `next.v.P`. */
   readonly step: Readonly<Record<string, Value>>;
   /** One micro-batch: the losses, what is measured, and `next.grad.P` = `grad.P` + its gradient. */
   readonly gradient: Readonly<Record<string, Value>>;
@@ -68,24 +82,33 @@ export function densityScale(stack: StackName): string {
  * @throws {ConfigError} when the method trains nothing of this model. Errors as `buildTaskGraph`.
  */
 export function buildStep(options: StepOptions): StepGraph {
-  const task = buildTaskGraph({ ...options, training: options.training ?? true });
+  const tap = addedByMlps();
+  const method = isMeasured(options)
+    ? { ...options.method, hooks: compose(options.method.hooks, tap.hooks) }
+    : options.method;
+  const task = buildTaskGraph({ ...options, method, training: options.training ?? true });
   const { graph, losses: terms, attended, taps } = task;
   const trainable = learned(task);
   if (trainable.length === 0) throw nothingToTrain(options);
   const losses = stepLosses(task, options);
   const measured = {
+    ...addedSums(tap.taps, task),
     ...(options.neuronEnergies ? neuronMoments(taps, attended) : {}),
     ...(options.activeShare
       ? { density: mul(activeShare(taps, attended), graph.input("microScale", "float32", [])) }
       : {}),
   };
-  const gradients = backward(
+  const both = backward(
     losses["loss"]!,
-    trainable.map(({ value }) => value),
+    [...trainable.map(({ value }) => value), ...tap.taps.map(({ added }) => added)],
     (options.recompute ?? isLarge(task)) ? { recompute: cheapToRecompute } : {},
   );
+  const gradients = both.slice(0, trainable.length);
+  const sensitivities = Object.fromEntries(
+    tap.taps.map((of, i) => [`${READING.squares}${of.site}`, squaredSensitivity(of, both[trainable.length + i]!)]),
+  );
   const summed = trainable.map(({ spec }) => graph.input(`grad.${spec.name}`, "float32", spec.shape));
-  const gradient: Record<string, Value> = { ...losses, ...measured };
+  const gradient: Record<string, Value> = { ...losses, ...measured, ...sensitivities };
   trainable.forEach(({ spec }, i) => {
     gradient[`next.grad.${spec.name}`] = add(summed[i]!, gradients[i]!);
   });
@@ -94,8 +117,10 @@ export function buildStep(options: StepOptions): StepGraph {
     trainable: trainable.map(({ spec }) => spec),
     buffers: task.trainable.flatMap(({ spec }) => (spec.buffer ? [spec] : [])),
     lossScales: terms.map(({ scale, count }) => ({ scale, count })),
+    gates: tap.taps.map(({ site, added }, i) => ({ site, stack: taps[i]!.stack, width: Number(added.shape.at(-1)) })),
+    sensitive: tap.taps,
     numVirtualTokens: Object.fromEntries(taps.map((tap) => [tap.stack, numVirtualTokens(tap, attended)])),
-    step: { ...losses, ...measured, ...updates(task, gradients, options) },
+    step: { ...losses, ...measured, ...sensitivities, ...updates(task, gradients, options) },
     gradient,
     update: updates(task, summed, options),
   };
@@ -103,24 +128,38 @@ export function buildStep(options: StepOptions): StepGraph {
 
 function stepLosses(
   { graph, attended, losses, taps, trainable }: TaskGraph,
-  { density, gates: price }: Pick<StepOptions, "density" | "gates">,
+  { density, gates: found }: Pick<StepOptions, "density" | "gates">,
 ): Record<string, Value> {
   const scalar = (name: string) => graph.input(name, "float32", []);
   const taskLoss = losses
     .map(({ scale, values }) => mul(reduceSum(values), scalar(scale)))
     .reduce((sum, term) => add(sum, term));
-  const gates = trainable.flatMap(({ spec, value }) => (isGate(spec.name) ? [sigmoid(value)] : []));
+  const price = found?.kind === "sigmoid" ? found : null;
+  const gates =
+    found?.kind === "importance"
+      ? taps.map((_, place) => reshape(scalar(layerWeightName(place)), [1]))
+      : trainable.flatMap(({ spec, value }) => (isGate(spec.name) ? [sigmoid(value)] : []));
   const priced = price ? add(taskLoss, mul(mul(meanGate(taps, gates), price.weight), scalar("microScale"))) : taskLoss;
   if (!density) return { loss: priced, taskLoss };
   const sparse = densityLoss(taps, {
     epsilon: scalar("epsilon"),
     ...density,
-    ...(price ? { gates } : {}),
+    ...(found ? { gates } : {}),
     attended,
     scale: (stack) => scalar(densityScale(stack)),
   });
   return { loss: add(priced, mul(sparse, scalar("densityWeight"))), taskLoss, densityLoss: sparse };
 }
+
+function addedSums(added: readonly AddedTap[], { taps, attended }: TaskGraph): Record<string, Value> {
+  const results = added.flatMap((of, i) => {
+    const { sum, count } = addedSum(of, taps[i]!, attended);
+    return [[`${READING.sum}${of.site}`, sum] as const, [`${READING.count}${of.site}`, count] as const];
+  });
+  return Object.fromEntries(results);
+}
+
+const isMeasured = ({ gates }: Pick<StepOptions, "gates">) => gates?.kind === "importance";
 
 function nothingToTrain({ model, method }: StepOptions): ConfigError {
   const got = `${method.settings.kind}, for which ${model.config.modelType} has nothing to train`;
@@ -145,8 +184,9 @@ function updates(
   const clipped =
     maxGradNorm === null ? gradients : graph.at("clip", () => clipByGlobalNorm(gradients, gradNorm, maxGradNorm));
   const outputs: Record<string, Value> = { gradNorm };
+  const gateRate = gates?.kind === "sigmoid" ? gates.rate : 1;
   const rate = (spec: ParameterSpec) => {
-    const multiple = isGate(spec.name) ? (gates?.rate ?? 1) : isModelBias(spec) ? biasRate : 1;
+    const multiple = isGate(spec.name) ? gateRate : isModelBias(spec) ? biasRate : 1;
     return multiple === 1 ? scalar("learningRate") : mul(scalar("learningRate"), multiple);
   };
   learned(task).forEach(({ spec, value }, i) => {

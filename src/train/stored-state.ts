@@ -19,5 +19,6 @@ export const TRAINER_STATE = z.looseObject({
   majority_finding: z.string().nullable().optional(),
   warned: z.array(z.string()),
   control: z.looseObject({ weight: number, excess: number, slowExcess: number, density: number.optional() }).optional(),
+  gates: z.looseObject({ sums: z.record(z.string(), z.number()) }).optional(),
   fingerprint: z.string(),
 });

@@ -29,8 +29,9 @@ function fakeStep(faults: Faults): TrainStep & { readonly now: () => number } {
   const state = () => ({ parameters: parameters(), m: parameters(), v: parameters() });
   const fake = {
     now: () => now,
-    graph: { trainable: [SPEC], buffers: [], parameters: [SPEC] },
+    graph: { trainable: [SPEC], buffers: [], parameters: [SPEC], gates: [] },
     energies: new Map(),
+    gateReadings: new Map(),
     step: async (step: number) => {
       now = step;
       const of = step === FAULT_STEP ? faults : {};

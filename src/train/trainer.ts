@@ -8,6 +8,8 @@ export interface TrainResult {
   /** The parameters at the best evaluation; the last ones when the run was interrupted. */
   readonly trained: ReadonlyMap<string, Tensor>;
   readonly step: number;
+  /** Gates that were read off the gradient over the whole run, by the MLP's sublayer; null where there are none. */
+  readonly gates: Readonly<Record<string, number>> | null;
   readonly bestStep: number | null;
   readonly bestMetric: number | null;
   readonly interrupted: boolean;
@@ -59,6 +61,7 @@ export async function* train(options: TrainerOptions): AsyncGenerator<TrainEvent
   const interrupted = reason === "interrupted";
   return {
     trained: await (interrupted ? run.trained() : run.best()),
+    gates: run.gates,
     step: run.step,
     bestStep,
     bestMetric,

@@ -17,6 +17,7 @@ import {
 } from "./checkpoint.ts";
 import { DensityWeightController } from "./density-weight-controller.ts";
 import type { EvalEvent, StepEvent, WarningEvent } from "./events.ts";
+import { GateImportance, gatesByMlp } from "./gate-importance.ts";
 import type { StepRates } from "./optimizer.ts";
 import { Progress } from "./progress.ts";
 import type { EpochBatches, TrainerOptions } from "./trainer-options.ts";
@@ -27,6 +28,7 @@ export class TrainingState {
   readonly progress = new Progress();
   readonly #removal: NeuronRemoval | null;
   readonly #control: DensityWeightController | null;
+  readonly #gates: GateImportance | null;
   readonly #options: TrainerOptions;
   readonly #stepsPerEpoch: number;
   #epochBatches: { readonly epoch: number; readonly batches: EpochBatches } | null = null;
@@ -40,6 +42,8 @@ export class TrainingState {
     this.#options = options;
     this.#removal = options.removal ? new NeuronRemoval(options.removal) : null;
     this.#control = options.density.control ? new DensityWeightController(options.density.control) : null;
+    const { gates } = options.optimizer.graph;
+    this.#gates = gates.length === 0 ? null : new GateImportance(gates);
     this.#stepsPerEpoch = Math.ceil(options.batches.batchesPerEpoch / options.accumulate);
   }
 
@@ -84,6 +88,7 @@ export class TrainingState {
     await optimizer.restore(loaded.optimizer);
     this.#removal?.restore(loaded.energies);
     if (state.control) this.#control?.restore(state.control);
+    if (state.gates) this.#gates?.restore(state.gates, loaded.centres);
     this.progress.restore(state);
     this.step = state.globalStep;
     this.#savedStep = this.step;
@@ -102,7 +107,8 @@ export class TrainingState {
     // before as well: a file that was cut short ends the process in the step
     await this.#checkBase();
     const started = performance.now();
-    const result = await optimizer.step(this.step + 1, batches, rates);
+    const gateFeeds = this.#gates?.feeds ?? null;
+    const result = await optimizer.step(this.step + 1, batches, { ...rates, gateFeeds });
     const stepMs = performance.now() - started;
     await this.#checkBase();
     this.step++;
@@ -110,6 +116,7 @@ export class TrainingState {
     if (!Number.isFinite(loss) || !Number.isFinite(gradNorm))
       throw this.#notFinite(`loss, got ${loss} (task ${taskLoss}, density ${densityLoss}, gradient norm ${gradNorm})`);
     this.#control?.note(this.step, taskLoss, result.density);
+    this.#gates?.note(this.step, optimizer.gateReadings);
     await this.#removal?.note(this.step, optimizer.energies, () => optimizer.readParameters());
     const gatesAndMasks = await optimizer.readParameters((name) => isGate(name) || isNeuronMask(name));
     const tokens = batches.reduce((sum, batch) => sum + batch.attendedTokens, 0);
@@ -121,7 +128,7 @@ export class TrainingState {
       ...result,
       ...rates,
       ...(this.#control ? { lossExcess: this.#control.state.excess } : {}),
-      ...gatesOf(gatesAndMasks),
+      ...(this.#gates ? { gates: this.#gates.gates } : trainedGates(gatesAndMasks)),
       ...(this.#removal ? { keptShare: this.#removal.keptShare(gatesAndMasks) } : {}),
       tokensPerSecond: (tokens / stepMs) * 1000,
       stepMs,
@@ -215,9 +222,13 @@ export class TrainingState {
       fingerprint: checkpoints.fingerprint,
       ...this.progress.snapshot(),
       control: this.#control?.state ?? null,
+      gates: this.#gates?.state ?? null,
     };
     await checkpoints.beforeSave?.();
-    const folder = await saveCheckpoint(files, root, state, saved, this.#removal?.state);
+    const folder = await saveCheckpoint(files, root, state, saved, {
+      energies: this.#removal?.state,
+      centres: this.#gates?.centres,
+    });
     this.#savedStep = this.step;
     this.#isSaved = true;
     await this.#prune();
@@ -228,6 +239,11 @@ export class TrainingState {
     const { files, folder, keep } = this.#options.checkpoints!;
     const best = this.progress.bestStep;
     await pruneCheckpoints(files, folder, keep, best === null ? [] : [best]);
+  }
+
+  /** The gates that are read off the gradient, by sublayer; null where there are none. */
+  get gates(): Readonly<Record<string, number>> | null {
+    return this.#gates && gatesByMlp(this.#gates.state);
   }
 
   /** A copy of the current parameters. */
@@ -250,7 +266,7 @@ export class TrainingState {
     return [...trainable, ...buffers].map(({ name }) => name);
   }
 
-  #rates(): StepRates {
+  #rates(): Omit<StepRates, "gateFeeds"> {
     const { schedule, density, totalSteps } = this.#options;
     return {
       learningRate: learningRateAt(schedule, this.step),
@@ -301,8 +317,8 @@ export class TrainingState {
   }
 }
 
-/** Nothing where the method has no gates. */
-function gatesOf(parameters: ReadonlyMap<string, Tensor>): { readonly gates?: readonly number[] } {
+/** Nothing where the method has no gates that are trained. */
+function trainedGates(parameters: ReadonlyMap<string, Tensor>): { readonly gates?: readonly number[] } {
   const gates = [...parameters].flatMap(([name, { data }]) => (isGate(name) ? [gateOf(Number(data[0]))] : []));
   return gates.length === 0 ? {} : { gates };
 }

@@ -10,8 +10,18 @@ import { classified, written } from "./transformers-js.ts";
 
 const TEXTS = tinyExamples(40, 7).map(({ text }) => text);
 const METHODS: Readonly<Record<string, readonly string[]>> = {
-  pfeiffer: ["--method", "adapter", "--reduction-factor", "4", "--ada"],
-  houlsby: ["--method", "adapter", "--adapter-kind", "houlsby", "--reduction-factor", "4", "--ada"],
+  pfeiffer: ["--method", "adapter", "--reduction-factor", "4", "--ada", "--gates", "sigmoid"],
+  houlsby: [
+    "--method",
+    "adapter",
+    "--adapter-kind",
+    "houlsby",
+    "--reduction-factor",
+    "4",
+    "--ada",
+    "--gates",
+    "sigmoid",
+  ],
   prompt: ["--method", "prompt", "--virtual-tokens", "4"],
   prefix: ["--method", "prefix", "--virtual-tokens", "4"],
 };

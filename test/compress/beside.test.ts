@@ -127,7 +127,15 @@ describe.each(CASES)("%s with %s and gates", (name, method) => {
     const fixed = { threads: 1, "batch-size": 8, "max-steps": 16, "learning-rate": 0.02, "max-length": 32 };
     const where = { model: tiny.at(folder), task, data: tiny.at(data), output: at("run") };
     const removes = { "keep-neurons": 0.75, "gate-rate": 0.5 };
-    await done("train", ...argv({ ...where, ...fixed, ...removes }), "--ada", "-q", ...METHODS[method]!);
+    await done(
+      "train",
+      ...argv({ ...where, ...fixed, ...removes }),
+      "--ada",
+      "--gates",
+      "sigmoid",
+      "-q",
+      ...METHODS[method]!,
+    );
     loss = (await evaluated(at("run"))).loss;
   });
 

@@ -221,7 +221,7 @@ describe("after training that removes or gates", () => {
   });
 
   test("gates are folded, exactly, and closed ones named by a threshold", async () => {
-    const run = await train("gated", "--ada");
+    const run = await train("gated", "--ada", "--gates", "sigmoid");
     const result = await compressed(run, "--keep-neurons", "1");
     expect(result).toMatchObject({
       exactness: "exact",

@@ -57,7 +57,7 @@ test("gates and masks of training are folded in: the same metrics and loss witho
   const data = { task: "sst2", data: tiny.data };
   const flags = { targets: "all-linear", "learning-rate": 0.01, "max-steps": 12, "batch-size": 8, "keep-neurons": 0.5 };
   const where = { model: tiny.model, output: at("gated"), threads: 1 };
-  await done("train", ...argv({ ...where, ...data, ...flags }), "--ada", "-q");
+  await done("train", ...argv({ ...where, ...data, ...flags }), "--ada", "--gates", "sigmoid", "-q");
   await done("export", at("gated"), "--format", "merged", "--output", at("gated-merged"));
   const evaluated = async (...target: string[]) =>
     JSON.parse(await done("eval", ...target, "--json")) as { loss: number };

@@ -206,7 +206,7 @@ describe("after training that removes or gates", () => {
   });
 
   test("gates of both stacks are folded, exactly, and closed ones removed with all of their MLP", async () => {
-    const run = await train("gated", {}, "--ada");
+    const run = await train("gated", {}, "--ada", "--gates", "sigmoid");
     const whole = await compress(run, "gated-whole", "--keep-neurons", "1");
     expect(whole).toMatchObject({ exactness: "exact", after: { mlps: 4 }, chosen: { gates: { length: 4 } } });
     expect(whole.logitsDifference).toBeLessThan(1e-5);

@@ -38,18 +38,19 @@ test.each(MODELS)("%s", (folder) => {
     expect(shapes.get(`${norm}.weight`)).toBe(`${hiddenSize}`);
   }
   // in the order of the sites: the price and the density of each gate are those of its own MLP
-  const step = buildStep({
+  const options = {
     model,
     method,
     head,
     density: { positions: "attended" },
-    gates: { weight: 1, rate: 1 },
-    neuronEnergies: true,
     weightDecay: 0,
     maxGradNorm: null,
-  });
+  } as const;
+  const step = buildStep({ ...options, gates: { kind: "sigmoid", weight: 1, rate: 1 }, neuronEnergies: true });
   const gates = step.trainable.filter(({ name }) => name.endsWith(".mlp_gate")).map(({ name }) => name);
   expect(gates).toEqual(sites.map(({ sublayer }) => gateName(sublayer)));
+  const read = buildStep({ ...options, gates: { kind: "importance" } });
+  expect(read.gates).toEqual(sites.map(({ sublayer, stack }) => ({ site: sublayer, stack, width: hiddenSize })));
   expect(step.buffers.map(({ name }) => name)).toEqual(
     sites.flatMap(({ activation, sublayer }) => [maskName(activation), compensationBiasName(sublayer)]),
   );

@@ -117,7 +117,7 @@ describe("deft train --method ia3", () => {
 
   test("stopped and resumed, with gates, removal and the density loss, it ends with the same bytes", async () => {
     const flags = { model: at("bert"), data: at("sst2"), ...FLAGS, "max-steps": 16, "save-steps": 3, "eval-steps": 8 };
-    const more = { ada: true, "keep-neurons": 0.5, "density-loss": "neurons" };
+    const more = { ada: true, gates: "sigmoid", "keep-neurons": 0.5, "density-loss": "neurons" };
     const whole = await trainEvents(flags, { ...more, output: at("whole") });
     const first = await trainEvents(flags, { ...more, output: at("halves") }, 7);
     const second = await trainEvents(flags, { output: at("halves"), resume: true });
@@ -155,7 +155,7 @@ test("deft compare --methods lora,ia3 gives a row each", async () => {
 
 describe("folded into the weights", () => {
   test.each(["bert", "roberta"])("%s: ONNX in Transformers.js gives the run's logits, smaller too", async (model) => {
-    await train(model, `${model}-gated`, "--ada", "--keep-neurons", "0.5");
+    await train(model, `${model}-gated`, "--ada", "--gates", "sigmoid", "--keep-neurons", "0.5");
     await done("compress", at(`${model}-gated`), "--output", at(`${model}-exact`), "--threads", "1", "-q");
     const whole = await logitsOf(at(`${model}-gated`));
     expect(worst(await logitsOf(at(`${model}-exact`)), whole)).toBeLessThan(1e-5);

@@ -35,6 +35,7 @@ const EVERYTHING = () => ({
   "target-density": 0.4,
   reference: at("plain"),
   ada: true,
+  gates: "sigmoid",
   "keep-neurons": 0.25,
   "keep-scope": "global",
   "eval-steps": 8,
@@ -160,7 +161,14 @@ test("gates and removal on a T5, encoder and decoder: resumed, the run ends with
   await writeTinyT5(at("t5"));
   await writeFiles(at("texts"), { "train.jsonl": tinySeq2seq(60, 1), "dev.jsonl": tinySeq2seq(8, 2) });
   const data = { model: at("t5"), task: "seq2seq", data: at("texts"), "max-target-length": 4 };
-  const own = { ada: true, "keep-neurons": 0.25, "density-loss": "neurons", "eval-steps": 8, "save-steps": 5 };
+  const own = {
+    ada: true,
+    gates: "sigmoid",
+    "keep-neurons": 0.25,
+    "density-loss": "neurons",
+    "eval-steps": 8,
+    "save-steps": 5,
+  };
   const flags = { ...data, ...own };
   const whole = await trained({ ...flags, output: at("t5 whole") });
   const first = await trained({ ...flags, output: at("t5 halves") }, 9);

@@ -118,7 +118,10 @@ describe("kill -9", () => {
   test.each([
     ["LoRA on a T5 that writes", T5],
     ["a prompt", () => ({ method: "prompt", "virtual-tokens": 3, "max-length": 32 })],
-    ["gates, and neurons that go", () => ({ ada: true, "keep-neurons": 0.5, "density-loss": "neurons" })],
+    [
+      "gates, and neurons that go",
+      () => ({ ada: true, gates: "sigmoid", "keep-neurons": 0.5, "density-loss": "neurons" }),
+    ],
   ])("twice, with %s", { timeout: 300_000 }, async (name, own) => {
     const flags = { ...flagsOf("", own()), "max-steps": 14, "eval-steps": 7, "save-steps": 3, threads: 1 };
     const wholeRun = await trained({ ...flags, output: at(`${name} whole`) });

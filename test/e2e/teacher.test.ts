@@ -139,7 +139,14 @@ test.each<[string, Record<string, unknown>]>([
   ["full", { method: "full", "learning-rate": 1e-3 }],
   [
     "adapter, gates, removal",
-    { method: "adapter", ada: true, "keep-neurons": 0.5, "density-loss": "neurons", "density-weight": 1 },
+    {
+      method: "adapter",
+      ada: true,
+      gates: "sigmoid",
+      "keep-neurons": 0.5,
+      "density-loss": "neurons",
+      "density-weight": 1,
+    },
   ],
   ["LoRA on a quantised base", { method: "qlora" }],
   ["stage by stage", { staged: true }],
@@ -153,7 +160,7 @@ test.each<[string, Record<string, unknown>]>([
 
 test("a run that was taught teaches in turn, gates and all; so does what it was compressed to", async () => {
   const small = at("small");
-  const gated = { ada: true, "keep-neurons": 0.5, targets: "all-linear", output: at("gated") };
+  const gated = { ada: true, gates: "sigmoid", "keep-neurons": 0.5, targets: "all-linear", output: at("gated") };
   await trained({ teacher: at("teacher"), ...gated });
   const { compressOptions, compressRun } = await import("../../src/jobs/index.ts");
   const target = { kind: "run", folder: at("gated") } as const;

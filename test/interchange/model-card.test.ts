@@ -19,7 +19,7 @@ const SST2 = "--model model --task sst2 --data sst2";
 // `--n-best 60`: every start and end is looked at, as the example does
 const PEFT_RUNS: Readonly<Record<string, string>> = {
   classes: `${SST2} --method lora`,
-  gates: `${SST2} --method lora --ada`,
+  gates: `${SST2} --method lora --ada --gates sigmoid`,
   removed: `${SST2} --method lora --keep-neurons 0.5`,
   prompt: `${SST2} --method prompt --virtual-tokens 4 --max-length 40`,
   prefix: `${SST2} --method prefix --virtual-tokens 4 --max-length 40`,

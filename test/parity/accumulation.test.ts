@@ -1,4 +1,4 @@
-// Micro-batches add up to the large batch: losses, gradient norm and updates.
+// Micro-batches add up to the large batch: losses, gradient norm, updates, and what gates are read off.
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -6,7 +6,7 @@ import { afterAll, expect, test } from "vitest";
 import { nodeBackend } from "../../src/runtime/node.ts";
 import { IGNORED_LABEL, type ModelBatch } from "../../src/tasks/index.ts";
 import { float32, int64, type Tensor } from "../../src/tensor/index.ts";
-import { Optimizer, type StepResult } from "../../src/train/index.ts";
+import { GateImportance, type GateReadings, Optimizer, type StepResult } from "../../src/train/index.ts";
 import { attendedIn, methodOf, openCase, type ParityCase } from "./records.ts";
 
 const cache = mkdtempSync(join(tmpdir(), "deft-accumulation-"));
@@ -57,6 +57,7 @@ function joined(batches: readonly ModelBatch[]): ModelBatch {
 
 interface Run {
   readonly steps: readonly StepResult[];
+  readonly readings: readonly GateReadings[];
   readonly parameters: ReadonlyMap<string, Tensor>;
 }
 
@@ -73,6 +74,7 @@ async function run(
     weights,
     method: methodOf(record.method),
     density: { positions },
+    gates: { kind: "importance" },
     weightDecay: 0.01,
     maxGradNorm: 1,
     backend: nodeBackend({ threads: 1 }),
@@ -80,8 +82,13 @@ async function run(
     accumulate: batches.length,
   });
   const steps: StepResult[] = [];
+  const readings: GateReadings[] = [];
+  // as before the first step: every MLP's density loss counts alike
+  const gateFeeds = new GateImportance(optimizer.graph.gates).feeds;
+  expect(optimizer.graph.gates).toHaveLength(model.mlps.length);
   for (let step = 1; step <= 3; step++) {
-    steps.push(await optimizer.step(step, batches, { learningRate: 1e-3, densityWeight: 1, epsilon }));
+    steps.push(await optimizer.step(step, batches, { learningRate: 1e-3, densityWeight: 1, epsilon, gateFeeds }));
+    readings.push(optimizer.gateReadings);
   }
   const parameters = new Map(
     [...(await optimizer.readParameters())].map(([name, { shape, data }]) => [
@@ -90,13 +97,22 @@ async function run(
     ]),
   );
   await optimizer.dispose();
-  return { steps, parameters };
+  return { steps, readings, parameters };
 }
 
 function expectClose(small: Run, large: Run): void {
   small.steps.forEach((got, i) => {
     for (const key of ["loss", "taskLoss", "densityLoss", "gradNorm"] as const) {
       expect(Math.abs(got[key] - large.steps[i]![key]), `${key} of step ${i}`).toBeLessThan(1e-6);
+    }
+  });
+  small.readings.forEach((got, i) => {
+    for (const [site, want] of large.readings[i]!) {
+      const { squares, sum, count } = got.get(site)!;
+      expect(want.squares).toBeGreaterThan(0);
+      expect(Math.abs(squares - want.squares), `${site} in step ${i}`).toBeLessThan(1e-4 * want.squares);
+      expect(count).toBe(want.count);
+      for (const [d, value] of sum.entries()) expect(value).toBeCloseTo(want.sum[d]!, 4);
     }
   });
   expect([...small.parameters.keys()]).toEqual([...large.parameters.keys()]);

@@ -4,7 +4,7 @@ import { readFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, describe, expect, test } from "vitest";
-import { isGate, mlpGates } from "../../src/density/index.ts";
+import { centreName, isGate, mlpGates } from "../../src/density/index.ts";
 import { openSafetensors } from "../../src/hub/index.ts";
 import { compose } from "../../src/nn/index.ts";
 import { nodeFiles } from "../../src/node.ts";
@@ -26,6 +26,7 @@ interface Objective {
   readonly neurons?: true;
   readonly masked?: true;
   readonly gated?: true;
+  readonly importance?: true;
   readonly taskLoss: number;
   readonly densityLoss: number;
   readonly total: number;
@@ -51,6 +52,7 @@ interface Training {
 interface DensityRecord {
   readonly gateWeight: number;
   readonly thetas: readonly number[];
+  readonly layerWeights: readonly number[];
   readonly objectives: Readonly<Record<string, Objective>>;
   readonly training: Training;
 }
@@ -87,25 +89,34 @@ async function compareObjective(
   comparison: Comparison,
 ): Promise<void> {
   const { model, head, weights, batches } = one;
-  const { positions, epsilon, weight, neurons, gated, masked } = objective;
+  const { positions, epsilon, weight, neurons, gated, importance, masked } = objective;
   const graph = buildStep({
     model,
     head,
     method: extended(one, objective),
     training: false,
     density: { positions, ...(neurons ? { loss: "neurons" } : {}) },
-    gates: gated ? { weight: record.gateWeight, rate: 1 } : null,
+    gates: gated ? { kind: "sigmoid", weight: record.gateWeight, rate: 1 } : importance ? { kind: "importance" } : null,
     neuronEnergies: masked === true,
     weightDecay: 0,
     maxGradNorm: null,
   });
   const program = await backend.compile(graph.gradient, { weights });
-  const scalars = { ...stepScales(graph, [batches[0]!], positions), epsilon, densityWeight: weight };
+  const counts = Object.fromEntries(record.layerWeights.map((of, place) => [`layerWeight.${place}`, of]));
+  const width = model.config.hiddenSize;
+  const centre = float32(
+    [width],
+    Array.from({ length: width }, (_, d) => 0.1 * Math.cos(d)),
+  );
+  const centres = Object.fromEntries(graph.gates.map(({ site }) => [centreName(site), centre]));
+  const scales = stepScales(graph, [batches[0]!], positions);
+  const scalars = { ...scales, epsilon, densityWeight: weight, ...(importance ? counts : {}) };
   const zero = graph.trainable.map(({ name, shape }) => [`grad.${name}`, zeros("float32", shape)]);
   const got = await program.run({
     ...Object.fromEntries(await start(one, graph, record.thetas, tensors)),
     ...Object.fromEntries(zero),
     ...batches[0]!.inputs,
+    ...centres,
     ...Object.fromEntries(Object.entries(scalars).map(([name, value]) => [name, float32([], [value])])),
   });
   await program.dispose();
@@ -122,6 +133,8 @@ async function compareObjective(
   );
   for (const [name, expected] of wanted)
     comparison.tensor("gradient", `${place} ${name}`, got[`next.grad.${name}`], expected, objective.noise[name]!);
+  for (const [site, expected] of named(tensors, `sensitivity/${key}/`))
+    comparison.tensor("gradient", `${place} sensitivity of ${site}`, got[`sensitivity.${site}`], expected);
   if (!masked) return;
   for (const [site, expected] of named(tensors, "energy/"))
     comparison.tensor("activation", `${place} energy of ${site}`, got[`energy.${site}`], expected);
@@ -155,7 +168,7 @@ async function compareTraining(
     method: extended(one, { gated: true }),
     training: false,
     density: { positions: "attended" },
-    gates: { weight: log.gateWeight, rate: log.gateRate / log.learningRate },
+    gates: { kind: "sigmoid", weight: log.gateWeight, rate: log.gateRate / log.learningRate },
     weightDecay: log.weightDecay,
     maxGradNorm: log.maxGradNorm,
   };

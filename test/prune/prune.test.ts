@@ -178,7 +178,7 @@ describe("training on a pruned base", () => {
   });
 
   test("prunes a run's removed neurons and gates as merging leaves them", async () => {
-    await train("removed", "--keep-neurons", "0.5", "--ada");
+    await train("removed", "--keep-neurons", "0.5", "--ada", "--gates", "sigmoid");
     await succeed("export", at("removed"), "--format", "merged", "--output", at("removed-merged"), "-q");
     const recipe = ["--prune", "magnitude:0.6", "-q", "--output"];
     await succeed("compress", at("removed"), ...recipe, at("removed-pruned"));

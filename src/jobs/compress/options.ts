@@ -9,6 +9,9 @@ import type { ActivationRequest } from "./swap.ts";
 /** A layer: its number, or where a model has two stacks the stack and the number there. */
 export type LayerName = number | `encoder.${number}` | `decoder.${number}`;
 
+/** Which order MLPs are removed in. */
+export type CountBy = "ablation" | "gates";
+
 /** How what is removed is chosen. */
 export type CompressRule =
   | {
@@ -23,6 +26,8 @@ export type CompressRule =
       readonly gateThreshold: number | null;
       /** How many more MLPs go, the least missed first. */
       readonly count: number;
+      /** What says which are missed least: a measurement, which is the default, or the gates of training. */
+      readonly countBy?: CountBy;
     }
   /** As much as a drop of this much in score allows; a fraction. */
   | { readonly kind: "score"; readonly budget: number }
@@ -73,6 +78,7 @@ const SHAPE = {
   skip: layers,
   "gate-threshold": z.number().gt(0).max(1),
   count: z.int().min(1),
+  "count-by": z.enum(["ablation", "gates"]),
   "score-budget": z.number().min(0).max(100),
   "latency-budget": latency,
   quantize: z.unknown().transform((word, context): WeightQuantization => {
@@ -100,6 +106,7 @@ const EXPECTED: Readonly<Record<keyof typeof SHAPE, string>> = {
   skip: "layers such as 3,7, of an encoder–decoder encoder.3,decoder.7",
   "gate-threshold": "a gate above 0, at most 1",
   count: "a whole number ≥ 1",
+  "count-by": "ablation or gates",
   "score-budget": "points from 0 to 100 (1 means 0.01)",
   "latency-budget": "a share of the dense model's latency below 1, such as 0.5x",
   quantize: `one of ${DEPLOYED_FORMS.join(", ")}`,
@@ -165,6 +172,8 @@ function exclusive(given: Given): ConfigIssue[] {
     return [
       { path: "--keep-scope", expected: "--keep-neurons, without which it means nothing", got: "no --keep-neurons" },
     ];
+  if (given["count-by"] !== undefined && given.count === undefined)
+    return [{ path: "--count-by", expected: "--count, without which it means nothing", got: "no --count" }];
   // the budget of score of a swap is no rule of removal
   const isRule = (key: (typeof ALONE)[number]) => key !== "score-budget" || given.activation === undefined;
   const alone = [
@@ -236,5 +245,6 @@ function ruleOf(given: Given): CompressRule {
     skip: given.skip ?? [],
     gateThreshold: given["gate-threshold"] ?? null,
     count: given.count ?? 0,
+    ...(given["count-by"] === undefined ? {} : { countBy: given["count-by"] }),
   };
 }

@@ -93,7 +93,9 @@ async function byExplicit(context: RuleContext, rule: Extract<CompressRule, { ki
   const skipped = new Set([...named, ...closed]);
   // gates are shown beside what is measured, so it is measured for them too
   const missed = rule.count > 0 || rule.gateThreshold !== null ? await layerAblation(context) : [];
-  for (const layer of leastMissed(missed, rule.count, skipped)) skipped.add(layer);
+  const order =
+    rule.countBy === "gates" ? gatesOf(context, "--count-by gates") : missed.map(({ divergence }) => divergence!);
+  for (const layer of leastMissed(order, rule.count, skipped)) skipped.add(layer);
   if (skipped.size >= facts.length) throw nothingLeft(rule.count > 0 ? "--count" : "--gate-threshold", facts.length);
   const silent = await silentNeurons(frozen, facts);
   const layers = await inTurn(facts, async (of, layer) => {
@@ -110,7 +112,7 @@ async function byExplicit(context: RuleContext, rule: Extract<CompressRule, { ki
     chosen: {
       rule: "explicit",
       ...numbers,
-      ...(frozen.gates.size === 0 ? {} : { gates: facts.map(({ site }) => frozen.gates.get(site.sublayer) ?? 1) }),
+      ...(frozen.gates.size === 0 ? {} : { gates: gatesOf(context, "gates") }),
     },
     candidates: missed,
   };
@@ -146,16 +148,17 @@ function skippedLayers(sites: readonly MlpSite[], names: readonly LayerName[]): 
 }
 
 /** Layers whose learned gate is below the threshold. */
-function closedGates(
-  { facts, frozen }: RuleContext,
-  { gateThreshold }: Extract<CompressRule, { kind: "explicit" }>,
-): number[] {
+function closedGates(context: RuleContext, { gateThreshold }: Extract<CompressRule, { kind: "explicit" }>): number[] {
   if (gateThreshold === null) return [];
+  const gates = gatesOf(context, "--gate-threshold");
+  return [...gates.keys()].filter((layer) => gates[layer]! < gateThreshold);
+}
+
+/** Every layer's gate. @throws {ConfigError} for a run without gates, naming the flag that needs them. */
+function gatesOf({ facts, frozen }: RuleContext, path: string): number[] {
   if (frozen.gates.size === 0)
-    throw new ConfigError([
-      { path: "--gate-threshold", expected: "a run trained with --ada", got: "one without gates" },
-    ]);
-  return [...facts.keys()].filter((layer) => (frozen.gates.get(facts[layer]!.site.sublayer) ?? 1) < gateThreshold);
+    throw new ConfigError([{ path, expected: "a run trained with --ada", got: "one without gates" }]);
+  return facts.map(({ site }) => frozen.gates.get(site.sublayer) ?? 1);
 }
 
 async function keptBy(
@@ -188,11 +191,11 @@ async function layerAblation({ facts, frozen, backend, data }: RuleContext): Pro
   }
 }
 
-/** The `count` layers that are missed least, those already skipped left out. */
-function leastMissed(missed: readonly Candidate[], count: number, skipped: ReadonlySet<number>): number[] {
+/** The `count` layers that are missed least by an order, a number for each, those already skipped left out. */
+function leastMissed(missed: readonly number[], count: number, skipped: ReadonlySet<number>): number[] {
   return [...missed.keys()]
     .filter((layer) => !skipped.has(layer))
-    .sort((a, b) => missed[a]!.divergence! - missed[b]!.divergence!)
+    .sort((a, b) => missed[a]! - missed[b]!)
     .slice(0, count);
 }
 

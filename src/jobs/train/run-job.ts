@@ -30,7 +30,13 @@ import {
 import { keySettings, methodName, type Settings } from "../../settings/index.ts";
 import { type TrainingBundle, taskRecord } from "../../tasks/index.ts";
 import { elementCount, type Files, joinPath } from "../../tensor/index.ts";
-import { openOptimizer, type TrainEvent, type TrainStep, type WarningEvent } from "../../train/index.ts";
+import {
+  type GateOptions,
+  openOptimizer,
+  type TrainEvent,
+  type TrainStep,
+  type WarningEvent,
+} from "../../train/index.ts";
 import { checkContent } from "../job-content.ts";
 import { isBalanceable, weightsByName, weightsOfClasses } from "./class-weights.ts";
 import type { OwnMetric } from "./own-metric.ts";
@@ -225,8 +231,14 @@ export function openTrainStep(job: TrainingJob): Promise<TrainStep> {
     density: density.weight === 0 ? null : { positions: density.positions, loss: density.loss },
     activeShare: (density.auto?.targetDensity ?? null) !== null,
     neuronEnergies: settings.removal !== null,
-    gates: settings.gates && { weight: settings.gates.weight, rate: settings.gates.rate / optim.learningRate },
+    gates: gateOptions(settings),
   });
+}
+
+function gateOptions({ gates, optim }: Settings): GateOptions | null {
+  if (gates === null) return null;
+  if (gates.kind === "importance") return { kind: "importance" };
+  return { kind: "sigmoid", weight: gates.weight, rate: gates.rate / optim.learningRate };
 }
 
 /** What the trainer is told of a job. */

@@ -7,7 +7,7 @@ import { checkFree, type Running, RunWriter, running, writeOutcomes } from "../.
 import type { Settings } from "../../settings/index.ts";
 import type { Evaluation, Outcome } from "../../tasks/index.ts";
 import type { Tensor } from "../../tensor/index.ts";
-import { type EvalEvent, type TrainEvent, type TrainResult, train } from "../../train/index.ts";
+import { type EvalEvent, GateImportance, type TrainEvent, type TrainResult, train } from "../../train/index.ts";
 import { majorityMessage } from "./majority.ts";
 import { ownScore } from "./own-metric.ts";
 import {
@@ -184,12 +184,12 @@ async function finished(
   { evaluate }: Awaited<ReturnType<typeof openPrograms>>,
   writer: RunWriter | null,
   kept: Kept,
-  { trained, interrupted }: TrainResult,
+  { trained, gates, interrupted }: TrainResult,
 ): Promise<TrainedRun> {
   const folder = job.settings.output;
   if (interrupted) return { record, folder, interrupted };
   const result = await bestEvaluation(job, writer, kept.event, () => evaluate(trained, kept));
-  const trainedFormat = writer === null ? null : await saveTrained(job, writer, trained, result);
+  const trainedFormat = writer === null ? null : await saveTrained(job, writer, { trained, gates }, result);
   const ended: RunRecord = { ...record, result, ...(trainedFormat === null ? {} : { trainedFormat }) };
   await writer?.record(ended);
   await writer?.seal();
@@ -204,7 +204,9 @@ export async function estimateRun(environment: Environment, settings: Settings):
     const started = performance.now();
     const timed = Math.min(TIMED_STEPS, job.totalSteps);
     const epoch = lesson!.batches.epoch(0);
-    const rates = { learningRate: 0, densityWeight: settings.density.weight, epsilon: settings.density.epsilon.to };
+    const { density } = settings;
+    const gateFeeds = new GateImportance(optimizer.graph.gates).feeds;
+    const rates = { learningRate: 0, densityWeight: density.weight, epsilon: density.epsilon.to, gateFeeds };
     for (let step = 0; step < timed; step++)
       await optimizer.step(step + 1, [epoch.batch(step % job.batches.batchesPerEpoch)], rates);
     const stepMs = (performance.now() - started) / timed;
@@ -248,7 +250,7 @@ async function bestEvaluation(
 async function saveTrained(
   job: TrainingJob,
   writer: RunWriter,
-  trained: ReadonlyMap<string, Tensor>,
+  { trained, gates }: Pick<TrainResult, "trained" | "gates">,
   result: Evaluation | null,
 ): Promise<NonNullable<RunRecord["trainedFormat"]>> {
   const { environment, bundle, base, task, dataset, settings } = job;
@@ -261,7 +263,7 @@ async function saveTrained(
       toolVersion: environment.versions["deft-tune"] ?? "0",
       density: settings.density.weight === 0 ? null : { ...settings.density },
       removal: settings.removal && { ...settings.removal },
-      gates: settings.gates && { ...settings.gates, values: gateValues(trained) },
+      gates: settings.gates && { ...settings.gates, values: gates ?? gateValues(trained) },
       report: result ? { ...result.density } : null,
       data: {
         task: task.name,

@@ -129,9 +129,11 @@ export interface AutoWeightSettings {
 
 /** ADA-DEFT: a learned gate for each MLP. */
 export interface GateSettings {
-  /** Add the mean of the gates, times this, to the loss. A number ≥ 0. */
+  /** Read the gates off the gradient (the default), or train each as a factor of its MLP (with `gateWeight` or `gateRate`). */
+  readonly kind: "importance" | "sigmoid";
+  /** Add the mean of the gates, times this, to the loss; with it gates are trained (`gates` sigmoid). A number ≥ 0. */
   readonly weight: number;
-  /** Train the gates at this learning rate. A number > 0. */
+  /** Train the gates (`gates` sigmoid) at this learning rate. A number > 0. */
   readonly rate: number;
 }
 
@@ -215,9 +217,11 @@ export interface PlainOptions {
   readonly preset?: PresetName | undefined;
   /** Learn a gate for each MLP, so that those with closed gates can be removed (ADA-DEFT). Default: `false`. */
   readonly ada?: boolean | undefined;
-  /** Add the mean of the gates, times this, to the loss. A number ≥ 0. Default: `0.1`. */
+  /** Read the gates off the gradient (the default), or train each as a factor of its MLP (with `gateWeight` or `gateRate`). */
+  readonly gates?: "importance" | "sigmoid" | undefined;
+  /** Add the mean of the gates, times this, to the loss; with it gates are trained (`gates` sigmoid). A number ≥ 0. Default: `0.1`. */
   readonly gateWeight?: number | undefined;
-  /** Train the gates at this learning rate. A number > 0. Default: `0.05`. */
+  /** Train the gates (`gates` sigmoid) at this learning rate. A number > 0. Default: `0.05`. */
   readonly gateRate?: number | undefined;
   /** Remove MLP neurons while training, until this share is left. A number > 0 and ≤ 1. */
   readonly keepNeurons?: number | undefined;

@@ -28,6 +28,10 @@ const AUTO: readonly Need[] = [
 const GATES: readonly Need[] = [
   { key: "ada", is: [true], expected: "--ada, without which it means nothing", got: "no --ada" },
 ];
+const TRAINED_GATES: readonly Need[] = [
+  ...GATES,
+  { key: "gates", isNot: ["importance"], expected: "--gates sigmoid, which alone uses it", got: "importance" },
+];
 const KEPT: Need = {
   key: "keep-neurons",
   given: true,
@@ -155,21 +159,31 @@ export const DENSITY_SETTINGS = {
     default: false,
     help: "Learn a gate for each MLP, so that those with closed gates can be removed (ADA-DEFT).",
   },
+  gates: {
+    ...REMOVAL,
+    kind: oneOf(["importance", "sigmoid"]),
+    help: "Read the gates off the gradient (the default), or train each as a factor of its MLP (with --gate-weight or --gate-rate).",
+    at: "gates.kind",
+    isNeeded: true,
+    isLater: true,
+    older: "sigmoid",
+    needs: GATES,
+  },
   "gate-weight": {
     ...REMOVAL,
     kind: number({ min: 0 }),
     default: 0.1,
-    help: "Add the mean of the gates, times this, to the loss.",
+    help: "Add the mean of the gates, times this, to the loss; with it gates are trained (--gates sigmoid).",
     at: "gates.weight",
-    needs: GATES,
+    needs: TRAINED_GATES,
   },
   "gate-rate": {
     ...REMOVAL,
     kind: number({ above: 0 }),
     default: 0.05,
-    help: "Train the gates at this learning rate.",
+    help: "Train the gates (--gates sigmoid) at this learning rate.",
     at: "gates.rate",
-    needs: GATES,
+    needs: TRAINED_GATES,
   },
   "keep-neurons": {
     ...REMOVAL,

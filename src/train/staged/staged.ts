@@ -8,6 +8,7 @@ import type { Energies } from "../../prune/index.ts";
 import type { Program } from "../../runtime/index.ts";
 import type { ModelBatch } from "../../tasks/index.ts";
 import { streamSeed, type Tensor, zeros } from "../../tensor/index.ts";
+import { type GateReadings, READING, readingsOf, summedReadings } from "../gate-importance.ts";
 import {
   energiesOf,
   meanOf,
@@ -55,6 +56,7 @@ export class StagedOptimizer {
   readonly #buffers: Tensors;
   readonly #pool = new BufferPool();
   #energies: Energies = new Map();
+  #gateReadings: GateReadings = new Map();
 
   private constructor(
     graph: StepGraph,
@@ -81,10 +83,14 @@ export class StagedOptimizer {
     const { method, backend, weights } = options;
     const tap = blockTap();
     const graph = buildStep({ ...options, method: { ...method, hooks: compose(tap.hooks, method.hooks) } });
-    const results = Object.fromEntries(Object.entries(graph.gradient).filter(([name]) => !name.startsWith("next.")));
+    const results = Object.fromEntries(
+      Object.entries(graph.gradient).filter(([name]) => !name.startsWith("next.") && !name.startsWith(READING.squares)),
+    );
     const { graph: whole } = results["loss"]!;
     const trainable = graph.trainable.map(({ name, shape }) => whole.parameter(name, shape, { trainable: true }));
     const first = await initialParameters([...graph.trainable, ...graph.buffers], weights, options.seed);
+    const sensitive = new Map(graph.sensitive.map((of) => [`${READING.squares}${of.site}`, of]));
+    const probes = Object.fromEntries(Array.from(sensitive, ([name, { added }]) => [name, added]));
     const compile = { ...RESTING, ...options.compile, weights };
     const opened: Program[] = [];
     const open = async (outputs: Readonly<Record<string, Value>> | null) => {
@@ -95,7 +101,11 @@ export class StagedOptimizer {
     };
     try {
       const stages: StagePrograms[] = [];
-      for (const { stage, forward, backward } of differentiateStages(cutStages(results, tap.blocks), trainable))
+      for (const { stage, forward, backward } of differentiateStages(
+        cutStages({ ...results, ...probes }, tap.blocks),
+        trainable,
+        sensitive,
+      ))
         stages.push({ makes: stage.makes, forward: await open(forward), backward: await open(backward) });
       const update = await StagedUpdate.open(graph, backend, compile);
       return new StagedOptimizer(graph, options, { stages, update }, first);
@@ -124,6 +134,11 @@ export class StagedOptimizer {
     return this.#energies;
   }
 
+  /** Of the last step. */
+  get gateReadings(): GateReadings {
+    return this.#gateReadings;
+  }
+
   /** The last step's gradients by parameter, before clipping; overwritten by the next. */
   get gradients(): ReadonlyMap<string, Tensor> {
     return new Map(this.graph.trainable.map(({ name }) => [name, this.#gradients[`grad.${name}`]!]));
@@ -143,18 +158,23 @@ export class StagedOptimizer {
   /** One optimiser step over the micro-batches, `step` counted from 1. */
   async step(step: number, batches: readonly ModelBatch[], rates: StepRates): Promise<StepResult> {
     const scales = stepScales(this.graph, batches, this.#options.density?.positions ?? "all");
-    const scalars = scalarTensors({ ...scales, ...rates, ...biasCorrections(step) });
+    const { gateFeeds, ...numbers } = rates;
+    const counts = { ...scales, ...numbers, ...gateFeeds?.layerWeights, ...biasCorrections(step) };
+    const scalars = { ...scalarTensors(counts), ...gateFeeds?.centres };
     for (const { data } of Object.values(this.#gradients)) (data as Float32Array).fill(0);
     const parts: StepResult[] = [];
     const energies: Energies[] = [];
+    const readings: GateReadings[] = [];
     for (const [micro, batch] of batches.entries()) {
       const seed = streamSeed(this.#options.seed, "dropout", step, micro) >>> 0;
       const dropoutSeed: Tensor = { dtype: "uint32", shape: [], data: Uint32Array.of(seed) };
       const results = await this.#differentiate({ ...batch.inputs, ...scalars, dropoutSeed });
       parts.push(resultOf(results, null));
       energies.push(energiesOf(results));
+      readings.push(readingsOf(results));
     }
     this.#energies = meanOf(energies);
+    this.#gateReadings = summedReadings(readings);
     return { ...sumOf(parts), gradNorm: await this.#update.run(this.#state, this.#gradients, scalars) };
   }
 
