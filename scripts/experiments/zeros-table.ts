@@ -17,14 +17,14 @@ export interface Measured {
 
 /** The rows of a task, in the order in which they are read. */
 const ROWS: readonly { readonly variant: string; readonly density: number | null; readonly title: string }[] = [
-  { variant: "plain", density: null, title: "GELU, plain PEFT" },
-  { variant: "paper", density: null, title: "GELU, density loss" },
+  { variant: "plain", density: null, title: "plain PEFT" },
+  { variant: "paper", density: null, title: "density loss, the model's own activation" },
   { variant: "plain", density: 0.2, title: "plain PEFT, swapped to 20 %" },
   { variant: "plain", density: 0.1, title: "plain PEFT, swapped to 10 %" },
   { variant: "plain", density: 0.05, title: "plain PEFT, swapped to 5 %" },
   { variant: "plain", density: 0.02, title: "plain PEFT, swapped to 2 %" },
   { variant: "zeros", density: null, title: "trained on real zeros" },
-  { variant: "taught", density: null, title: "trained on real zeros, with the GELU run as teacher" },
+  { variant: "taught", density: null, title: "trained on real zeros, plain PEFT as teacher" },
 ];
 
 /** The mean over seeds of each stack. */
