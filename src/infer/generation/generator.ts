@@ -88,7 +88,7 @@ export async function openGenerator(options: GeneratorOptions): Promise<Generato
   const reading = buildPrefill(options);
   const reader = await backend.compile(reading.outputs, { ...options.compile, weights });
   const gathered = options.sparseMlp?.layers.filter(({ isGathered }) => isGathered) ?? [];
-  // over matrices that are not packed, a product of one row is half as fast, with one in four bits a hundredth (ONNX Runtime 1.30)
+  // over matrices that are not packed, a product of one row takes longer, and one in four bits a hundred times as long (ONNX Runtime 1.30)
   const isPacked = observe?.wantsPacked === true || gathered.length > 0;
   const compile = {
     ...options.compile,

@@ -19,7 +19,7 @@ export function unpredictable(hidden: number): string | null {
 }
 
 /**
- * The pre-activations `[N, F]` of an MLP with `neurons`, nearly: matrix in four bits, input in eight. It reads an eighth of
+ * The pre-activations `[N, F]` of an MLP with `neurons`, nearly: matrix in four bits, input in eight. It reads a sixth of
  * the bytes.
  */
 export function predictedPreActivation(input: Value, { into, isBiased }: Activated, neurons: number): Value {

@@ -68,7 +68,7 @@ function modelsOf(frozen: MergedModel, precision: Precision, ranges?: StaticRang
   if (precision === "qdq") requireEncoder(frozen, "qdq");
   if (!model.writes || precision === "qdq")
     return [["model", deployEncoder(inferenceOf(config, beside), weights, precision, ranges)]];
-  // whole matrices in few bits are faster than rows of them, which are restored one by one
+  // rows of matrices in few bits are restored one by one, and gain nothing
   const layers = precision === "fp32" ? (opened.decoding?.layers ?? []) : [];
   const gathered = layers.filter(({ isGathered }) => isGathered);
   const own = beside?.method.hooks ?? none;
