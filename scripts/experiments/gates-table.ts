@@ -115,8 +115,11 @@ function plainOf(plain: readonly MeasuredRun[], { seed }: MeasuredRun): Measured
 }
 
 function removalRow(group: readonly MeasuredRun[], count: number): string[] {
-  const by = (rule: string) => (run: MeasuredRun) =>
-    averaged(run.removed.filter((of) => of.rule === rule && of.count === count).map(({ result }) => result));
+  const by = (rule: string) => (run: MeasuredRun) => {
+    // a draw of one MLP is as good as any other, and all are known
+    if (rule === "random" && count === 1) return averaged(run.alone);
+    return averaged(run.removed.filter((of) => of.rule === rule && of.count === count).map(({ result }) => result));
+  };
   const score = (rule: string) => percent(mean(group.map((run) => by(rule)(run).score)));
   const against = (rule: string) => difference(group, by("gates"), by(rule));
   return [

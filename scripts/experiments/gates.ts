@@ -50,7 +50,7 @@ const LORA = [
 ];
 /** How many MLPs go: a quarter and a third, of MiniLM's six one and two. */
 const COUNTS: Readonly<Record<ModelName, readonly number[]>> = { minilm: [1, 2], bert12: [3, 4], t5: [2, 3] };
-const DRAWS: Readonly<Record<number, number>> = { 100: 4, 400: 2 };
+const DRAWS: Readonly<Record<number, number>> = { 100: 4, 400: 6 };
 const PLAIN = ["--density-weight", "0"];
 const SPARSE = ["--density-weight", "0.2"];
 const VARIANTS: readonly Variant[] = [
