@@ -3,7 +3,7 @@
 import type { EncodedExamples } from "../../src/data/index.ts";
 import { scoringBatches } from "../../src/evaluate/index.ts";
 import { openScorer } from "../../src/infer/index.ts";
-import { openJob } from "../../src/jobs/compress/request.ts";
+import { type OpenedCompression, openJob } from "../../src/jobs/compress/request.ts";
 import { calibrate, type KeptNeurons, layerFacts, noneSwitched, openMasked } from "../../src/jobs/compress/scoring.ts";
 import { plainWriting } from "../../src/jobs/compress/writing.ts";
 import type { MergedModel } from "../../src/load/index.ts";
@@ -53,32 +53,7 @@ export async function measureGates(
   folder: string,
   { counts, draws, seed, limit }: MeasureOptions,
 ): Promise<GateMeasurement> {
-  const rule = {
-    kind: "explicit",
-    keepNeurons: null,
-    threshold: null,
-    skip: [],
-    gateThreshold: null,
-    count: 1,
-  } as const;
-  const request = {
-    environment: nodeEnvironment(),
-    target: { kind: "run", folder },
-    options: {
-      output: `${folder}-none`,
-      rule,
-      quantization: "none",
-      compensation: null,
-      calibrationExamples: null,
-      recovery: null,
-      decodingBudget: null,
-      activation: null,
-    },
-    overrides: { threads: 1, "limit-eval": limit },
-    signal: undefined,
-    fingerprints: undefined,
-  } as const;
-  const { frozen, sites, data, backend } = await openJob(request);
+  const { frozen, sites, data, backend } = await opened(folder, limit);
   const facts = await layerFacts(frozen, sites, await calibrate(backend, frozen, data.calibration));
   const masked = await openMasked(backend, frozen, facts, data);
   const told = frozen.model.writes ? await openTold(backend, frozen, facts, data.heldOut) : null;
@@ -124,6 +99,35 @@ export async function measureGates(
   } finally {
     await masked.dispose();
   }
+}
+
+/** The run as `deft compress --count` opens it, on `limit` examples of the evaluation split. */
+function opened(folder: string, limit: number): Promise<OpenedCompression> {
+  const rule = {
+    kind: "explicit",
+    keepNeurons: null,
+    threshold: null,
+    skip: [],
+    gateThreshold: null,
+    count: 1,
+  } as const;
+  return openJob({
+    environment: nodeEnvironment(),
+    target: { kind: "run", folder },
+    options: {
+      output: `${folder}-none`,
+      rule,
+      quantization: "none",
+      compensation: null,
+      calibrationExamples: null,
+      recovery: null,
+      decodingBudget: null,
+      activation: null,
+    },
+    overrides: { threads: 1, "limit-eval": limit },
+    signal: undefined,
+    fingerprints: undefined,
+  });
 }
 
 /** What a decoder that is told what to write loses, and how far its distributions are from those of the whole model. */

@@ -16,39 +16,7 @@ const RESAMPLES = 1000;
 /** All tables as Markdown: orders first, then what removal leaves. */
 export function gatesTables(runs: readonly MeasuredRun[]): string {
   const gated = groups(runs.filter(({ removed }) => removed.length > 0));
-  const orders = gated.map((group) => {
-    const plain = runs.filter(
-      ({ model, steps, variant }) =>
-        model === group[0]!.model &&
-        steps === group[0]!.steps &&
-        variant === (group[0]!.variant.endsWith("sparse") ? "plain-sparse" : "plain"),
-    );
-    return [
-      ...named(group),
-      list(group.map(({ seed }) => String(seed))),
-      list(
-        group.map(({ gates, alone }) =>
-          kendall(
-            gates,
-            alone.map(({ divergence }) => divergence),
-          ).toFixed(2),
-        ),
-      ),
-      list(group.map((run) => (run.alone[0]!.change === undefined ? "" : kendall(run.gates, changes(run)).toFixed(2)))),
-      list(group.map((run) => kendall(run.gates, lossRises(run)).toFixed(2))),
-      list(
-        group.map((run) =>
-          kendall(
-            run.alone.map(({ divergence }) => divergence),
-            lossRises(run),
-          ).toFixed(2),
-        ),
-      ),
-      list(group.map(({ gates }) => (Math.max(...gates) - Math.min(...gates)).toFixed(2))),
-      percent(mean(group.map(({ whole }) => whole.score))),
-      group[0]!.variant === "importance" ? "the same bits" : againstPlain(group, plain),
-    ];
-  });
+  const orders = gated.map((group) => orderRow(group, runs));
   const removals = gated.flatMap((group) => counts(group).map((count) => removalRow(group, count)));
   return [
     markdown(
@@ -85,6 +53,41 @@ export function gatesTables(runs: readonly MeasuredRun[]): string {
       removals,
     ),
   ].join("\n");
+}
+
+/** How the gates of a group order its MLPs, beside the measurements. */
+function orderRow(group: readonly MeasuredRun[], runs: readonly MeasuredRun[]): string[] {
+  const plain = runs.filter(
+    ({ model, steps, variant }) =>
+      model === group[0]!.model &&
+      steps === group[0]!.steps &&
+      variant === (group[0]!.variant.endsWith("sparse") ? "plain-sparse" : "plain"),
+  );
+  return [
+    ...named(group),
+    list(group.map(({ seed }) => String(seed))),
+    list(
+      group.map(({ gates, alone }) =>
+        kendall(
+          gates,
+          alone.map(({ divergence }) => divergence),
+        ).toFixed(2),
+      ),
+    ),
+    list(group.map((run) => (run.alone[0]!.change === undefined ? "" : kendall(run.gates, changes(run)).toFixed(2)))),
+    list(group.map((run) => kendall(run.gates, lossRises(run)).toFixed(2))),
+    list(
+      group.map((run) =>
+        kendall(
+          run.alone.map(({ divergence }) => divergence),
+          lossRises(run),
+        ).toFixed(2),
+      ),
+    ),
+    list(group.map(({ gates }) => (Math.max(...gates) - Math.min(...gates)).toFixed(2))),
+    percent(mean(group.map(({ whole }) => whole.score))),
+    group[0]!.variant === "importance" ? "the same bits" : againstPlain(group, plain),
+  ];
 }
 
 /** Points between runs with gates and those without, where there are some of every seed. */
