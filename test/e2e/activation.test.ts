@@ -1,6 +1,6 @@
 // `deft train --activation relu`: the run trains a changed model that it keeps, resumes as any other, and comparisons share one.
 import { existsSync, readFileSync } from "node:fs";
-import { mkdtemp, rm } from "node:fs/promises";
+import { mkdir, mkdtemp, rename, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
@@ -72,6 +72,17 @@ test("with a share of activations that are left, the model is that sparse before
     chosen: { activation: "relu", densityBudget: 0.05 },
   });
   expect(result!.density.encoder.exact).toBeLessThan(0.1);
+});
+
+test("a run that was moved with its model is asked where it lies", async () => {
+  await trainEvents({}, { ...flags("made-here"), "max-steps": 2 });
+  const [before, score] = [recordOf("made-here").settings.model, recordOf("made-here").result!.metrics];
+  await mkdir(at("elsewhere"));
+  await rename(at("made-here"), at("elsewhere/moved"));
+  expect(existsSync(before)).toBe(false);
+  const { code, out, err } = await deft("eval", at("elsewhere/moved"), "--threads", "1", "--json");
+  expect(code, err).toBe(0);
+  expect(JSON.parse(out)).toMatchObject({ metrics: score });
 });
 
 test("all runs of a comparison are on one changed model, also when it is gone on with", async () => {

@@ -3,16 +3,13 @@ import { ConfigError } from "../../errors.ts";
 import { SUMS_FILE, writeSafetensors, writeSums } from "../../hub/index.ts";
 import { configText, finiteWeights, writeSmallFiles, writeWhole } from "../../load/index.ts";
 import { applyPlan, type Plan } from "../../prune/index.ts";
-import { type Environment, lockFolder, writePlan } from "../../runs/index.ts";
+import { BASE_FOLDER, type Environment, lockFolder, writePlan } from "../../runs/index.ts";
 import type { Settings } from "../../settings/index.ts";
 import { joinPath } from "../../tensor/index.ts";
 import { FIT_SAMPLE } from "../compress/data.ts";
 import { examplesFrom, sampleCount } from "../compress/examples.ts";
 import { type ActivationRequest, baseIssues, type Swap, swapTo } from "../compress/swap.ts";
 import { prepare, type TrainingJob, type TrainOptions } from "./run-job.ts";
-
-/** In a run's folder: the model that it trains. */
-export const BASE_FOLDER = "base";
 
 /**
  * The settings of a run on a model with another activation, which is kept in the folder `keeper`, in its `base`; settings that ask for none
