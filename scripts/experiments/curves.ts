@@ -2,7 +2,7 @@
 // the final recipe on three tasks, in float32 and int8.
 //   npx tsx scripts/experiments/curves.ts --model MINILM --data GLUE-FOLDER --output OUT [--only REGEX] [--table]
 // Resumable: what OUT holds is not run again. --table only reads what is there; --page docs/explanation/static-cuts.md puts the tables there.
-import { existsSync, mkdirSync, readFileSync, renameSync, writeFileSync } from "node:fs";
+import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { parseArgs } from "node:util";
 import type { Compression } from "../../src/runs/index.ts";
@@ -21,7 +21,7 @@ import {
   trainFlags,
 } from "./curves-plans.ts";
 import { type Answered, curvesReport, curvesTables } from "./curves-table.ts";
-import { fresh, isFinished, deft as runDeft } from "./deft-process.ts";
+import { fresh, isFinished, keepJson, deft as runDeft } from "./deft-process.ts";
 import { intoPage } from "./markdown.ts";
 
 const { values } = parseArgs({
@@ -93,9 +93,7 @@ async function answer(point: Point, precision: "fp32" | "int8"): Promise<void> {
   logits.forEach((row, at) => {
     answers[order[at]!] = row.length === 1 ? row[0]! : row.indexOf(Math.max(...row));
   });
-  mkdirSync(join(out, "answers"), { recursive: true });
-  writeFileSync(`${file}.part`, JSON.stringify(answers));
-  renameSync(`${file}.part`, file);
+  keepJson(file, answers);
 }
 
 const lengthOf = ({ text, pair = "" }: AskedText) => text.length + pair.length;

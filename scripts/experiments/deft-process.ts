@@ -1,7 +1,7 @@
 // `deft` as experiments run it: a process each time, so that what is measured is what a user starts.
 import { spawnSync } from "node:child_process";
-import { existsSync, readFileSync, rmSync } from "node:fs";
-import { join } from "node:path";
+import { existsSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
+import { dirname, join } from "node:path";
 
 // a preload that says at the end how much memory the process had
 const USAGE = `data:text/javascript,${encodeURIComponent(
@@ -30,4 +30,11 @@ export function isFinished(folder: string): boolean {
 export function fresh(folder: string): string {
   rmSync(folder, { recursive: true, force: true });
   return folder;
+}
+
+/** Writes a result as JSON: the file appears whole or not at all, so that one that is there need not be made again. */
+export function keepJson(file: string, value: unknown): void {
+  mkdirSync(dirname(file), { recursive: true });
+  writeFileSync(`${file}.part`, `${JSON.stringify(value)}\n`);
+  renameSync(`${file}.part`, file);
 }

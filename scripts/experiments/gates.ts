@@ -2,15 +2,15 @@
 // gates against ablation, and what is left of the score when a quarter or a third of the MLPs goes by gates, ablation, depth and chance.
 //   npx tsx scripts/experiments/gates.ts --data SST-2-FOLDER --output OUT [--only REGEX] [--table] [--page docs/explanation/gates.md]
 // Resumable: what OUT holds is not run again. --python names one with torch and transformers, for the two models that are made here.
-import { spawnSync } from "node:child_process";
-import { existsSync, readFileSync, writeFileSync } from "node:fs";
+import { existsSync, readFileSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { parseArgs } from "node:util";
-import { fresh, isFinished, deft as runDeft } from "./deft-process.ts";
+import { fresh, isFinished, keepJson, deft as runDeft } from "./deft-process.ts";
 import { measureGates } from "./gates-measure.ts";
 import { gatesTables, type MeasuredRun } from "./gates-table.ts";
 import { intoPage } from "./markdown.ts";
 import { writeData } from "./methods-data.ts";
+import { runScript, smallT5 } from "./small-t5.ts";
 
 const { values } = parseArgs({
   options: {
@@ -66,37 +66,15 @@ function baseOf(model: ModelName): string {
   if (model === "minilm") return values.model;
   const folder = join(out, model);
   if (existsSync(join(folder, "config.json"))) return folder;
-  const texts = ["--texts", join(out, "data/t5/train.jsonl")];
+  const texts = join(out, "data/t5/train.jsonl");
   if (model === "bert12") {
-    python("small_bert.py", ...texts, "--teacher", values.model, "--out", fresh(folder));
+    runScript(values.python, "small_bert.py", "--texts", texts, "--teacher", values.model, "--out", fresh(folder));
     return folder;
   }
-  const [random, run] = [join(out, "t5-random"), join(out, "t5-run")];
-  if (!isFinished(run)) {
-    python("small_t5.py", ...texts, "--layers", "4", "--out", fresh(random));
-    const recipe = [
-      "--method",
-      "full",
-      ...PLAIN,
-      "--learning-rate",
-      "1e-3",
-      "--max-steps",
-      "1500",
-      "--batch-size",
-      "32",
-    ];
-    const data = ["--data", join(out, "data/t5"), "--limit-train", "48000", "--limit-eval", "200"];
-    deft("train", "--model", random, ...recipe, ...TEXT, ...data, "--output", fresh(run));
-  }
-  deft("export", run, "--format", "merged", "--output", fresh(folder));
-  return folder;
-}
-
-function python(script: string, ...args: readonly string[]): void {
-  const { status, stderr } = spawnSync(values.python, [join("scripts/experiments", script), ...args], {
-    encoding: "utf8",
-  });
-  if (status !== 0) throw new Error(`${script}: ${stderr}`);
+  const steps = ["--learning-rate", "1e-3", "--max-steps", "1500", "--batch-size", "32"];
+  const data = ["--data", join(out, "data/t5"), "--limit-train", "48000", "--limit-eval", "200"];
+  const recipe = [...steps, ...TEXT, ...data];
+  return smallT5(out, { python: values.python, texts, size: ["--layers", "4"], recipe, deft });
 }
 
 async function measured(model: ModelName, steps: number, variant: Variant, seed: number): Promise<void> {
@@ -117,7 +95,7 @@ async function measured(model: ModelName, steps: number, variant: Variant, seed:
     seed,
     limit: model === "minilm" ? 1200 : 2400,
   });
-  writeFileSync(file, `${JSON.stringify({ model, steps, variant: variant.name, seed, ...result })}\n`);
+  keepJson(file, { model, steps, variant: variant.name, seed, ...result });
   process.stderr.write(`${name}: ${((Date.now() - started) / 1000).toFixed(0)} s\n`);
 }
 

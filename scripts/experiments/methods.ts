@@ -1,7 +1,6 @@
 // The table of methods: five of them, without and with the density loss, on whole, 4-bit and pruned bases, three seeds.
 //   npx tsx scripts/experiments/methods.ts --model MINILM --data SST-2-FOLDER --output OUT [--only REGEX] [--table]
 // Resumable: what OUT holds is not run again. --table only reads what is there; --page docs/explanation/methods.md puts the tables there.
-import { spawnSync } from "node:child_process";
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
@@ -9,6 +8,7 @@ import { fresh, isFinished, deft as runDeft } from "./deft-process.ts";
 import { intoPage } from "./markdown.ts";
 import { writeData } from "./methods-data.ts";
 import { type Cell, type FinishedRun, methodsReport, methodsTables } from "./methods-table.ts";
+import { smallT5 } from "./small-t5.ts";
 
 const { values } = parseArgs({
   options: {
@@ -47,7 +47,7 @@ const MODELS = {
   t5: {
     name: "small T5",
     data: ["--task", "seq2seq", "--data", join(out, "data/text"), "--max-new-tokens", "4"],
-    base: () => smallT5(),
+    base: () => madeT5(),
     all: ["--epochs", "1", "--batch-size", "16"],
   },
 } as const;
@@ -132,26 +132,16 @@ function planOf(
 const deft = (args: readonly string[], usageFile = "") => runDeft(values.deft, args, usageFile);
 
 /** A T5 of 3 + 3 layers, trained from random weights on the part of SST-2 that nothing else uses. */
-function smallT5(): string {
-  const folder = join(out, "t5");
-  if (existsSync(folder)) return folder;
-  const [random, run] = [join(out, "t5-random"), join(out, "t5-run")];
-  if (!isFinished(run)) {
-    const texts = join(out, "data/t5/train.jsonl");
-    const made = spawnSync(values.python, [
-      "scripts/experiments/small_t5.py",
-      "--texts",
-      texts,
-      "--out",
-      fresh(random),
-    ]);
-    if (made.status !== 0) throw new Error(`small_t5.py: ${String(made.stderr)}`);
-    const data = ["--task", "seq2seq", "--data", join(out, "data/t5"), "--max-new-tokens", "4", "--max-length", "64"];
-    const recipe = ["--density-weight", "0", "--learning-rate", "1e-3", "--epochs", "2", "--batch-size", "32"];
-    deft(["train", "--model", random, "--method", "full", ...data, ...recipe, "--output", fresh(run)]);
-  }
-  deft(["export", run, "--format", "merged", "--output", folder]);
-  return folder;
+function madeT5(): string {
+  const data = ["--task", "seq2seq", "--data", join(out, "data/t5"), "--max-new-tokens", "4", "--max-length", "64"];
+  const steps = ["--learning-rate", "1e-3", "--epochs", "2", "--batch-size", "32"];
+  return smallT5(out, {
+    python: values.python,
+    texts: join(out, "data/t5/train.jsonl"),
+    size: [],
+    recipe: [...data, ...steps],
+    deft: (...args) => deft(args),
+  });
 }
 
 function pruned(model: ModelName): string {

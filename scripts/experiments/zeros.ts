@@ -1,11 +1,11 @@
 // Score against exact density: a swap with refit of plain PEFT alone, training on real zeros, and the paper's loss on GELU beside them.
 //   npx tsx scripts/experiments/zeros.ts --model MINILM --glue GLUE-FOLDER --squad SQUAD-FOLDER --t5 SMALL-T5 --output OUT [--only REGEX] [--table]
 // Resumable: what OUT holds is not run again. --table only reads what is there; --page docs/explanation/zeros.md puts the tables there.
-import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, writeFileSync } from "node:fs";
+import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { parseArgs } from "node:util";
 import type { Density } from "../../src/density/index.ts";
-import { fresh, isFinished, deft as runDeft } from "./deft-process.ts";
+import { fresh, isFinished, keepJson, deft as runDeft } from "./deft-process.ts";
 import { intoPage } from "./markdown.ts";
 import { TASKS, writeZerosData, type ZerosTask } from "./zeros-data.ts";
 import { type Measured, zerosTables } from "./zeros-table.ts";
@@ -116,9 +116,7 @@ async function measure(point: Point): Promise<void> {
     exact: stacks.map(({ exact }) => exact),
     above: stacks.map(({ thresholds }) => thresholds["0.01"]!),
   };
-  mkdirSync(join(out, "measured"), { recursive: true });
-  writeFileSync(`${file}.part`, JSON.stringify(measured));
-  renameSync(`${file}.part`, file);
+  keepJson(file, measured);
   process.stdout.write(
     `${nameOf(point)}: ${measured.score.toFixed(4)} at ${measured.exact.map((share) => (100 * share).toFixed(2)).join(" and ")} %\n`,
   );
