@@ -1,12 +1,12 @@
 // What predicted pre-activations say of activations, counted over the steps of a calibration: how low a floor must lie to find the active neurons.
 
+import { magnitudeBin } from "./magnitudes.ts";
+
 const BINS_PER_OCTAVE = 32;
 const [LEAST_LOG2, MOST_LOG2] = [-12, 10];
 /** Of each sign; those of negative numbers come first, then one for what is nearly 0. */
 const SIDE = (MOST_LOG2 - LEAST_LOG2) * BINS_PER_OCTAVE;
 const BINS = 2 * SIDE + 1;
-/** As magnitudes are counted: an eighth of an octave. */
-const MAGNITUDES_PER_OCTAVE = 8;
 
 /** Where to cut predictions off, and what that finds and reads. */
 export interface Floor {
@@ -48,6 +48,7 @@ export class Predictions {
 
   /** The highest floor that finds this share of the activations above `threshold`; all of them are above the lowest one. */
   floor(threshold: number, recall: number): Floor {
+    // an activation is above a threshold when its bin is: the threshold is the upper edge of its own
     const least = threshold === 0 ? Number.NEGATIVE_INFINITY : magnitudeBin(threshold);
     const counts = new Float64Array(BINS);
     for (const [key, of] of this.#active) if (key > least) for (let i = 0; i < BINS; i++) counts[i]! += of[i]!;
@@ -64,12 +65,6 @@ export class Predictions {
       selected: this.#total === 0 ? 0 : read / this.#total,
     };
   }
-}
-
-/** An activation is above a threshold when its bin is: the threshold is the upper edge of its own. */
-function magnitudeBin(magnitude: number): number {
-  // float32 moves an edge by less than this
-  return Math.ceil(Math.log2(magnitude) * MAGNITUDES_PER_OCTAVE - 1e-5);
 }
 
 function bin(value: number): number {

@@ -2,8 +2,9 @@
 import { describe, expect, test } from "vitest";
 import type { Backend } from "../../runtime/index.ts";
 import { expectedMs, type GatherShape, type GatherTimes } from "./gather-times.ts";
+import { Magnitudes } from "./magnitudes.ts";
 import { Predictions } from "./predictions.ts";
-import { chooseSparseMlp, Magnitudes, planSparseMlp, type SparseCalibration } from "./sparse-plan.ts";
+import { chooseSparseMlp, planSparseMlp, type SparseCalibration } from "./sparse-plan.ts";
 
 const SHAPE: GatherShape = { hidden: 4, neurons: 8, isGated: false, rows: 2 };
 const times: GatherTimes = {
