@@ -12,8 +12,7 @@ import { calibrateActivations, staticRanges } from "./calibrate.ts";
 import type { CompressData } from "./data.ts";
 import { openLatency } from "./latency-budget.ts";
 import type { CompressOptions } from "./options.ts";
-import { densityOn } from "./scoring.ts";
-import { openWriting, plainWriting } from "./writing.ts";
+import { densityOn, plainScore } from "./scoring.ts";
 
 /** What was decided about decoding by rows. */
 export function decodingFacts({
@@ -39,8 +38,7 @@ export async function quantizedMetrics(backend: Backend, quantizing: Quantizing)
   const { frozen, smaller, data, precision } = quantizing;
   const { heldOut: stated } = data;
   if (precision !== "qdq" && frozen.model.writes) {
-    const writing = await openWriting(fewBits(backend, precision), plainWriting(smaller), frozen, data);
-    const said = await writing.said(stated).finally(() => writing.dispose());
+    const said = await plainScore(fewBits(backend, precision), frozen, smaller, data, stated);
     return { ...said.metrics };
   }
   const ranges =
