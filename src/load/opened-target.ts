@@ -8,7 +8,6 @@ import { type Method, readSidecar, type Sidecar, untrained } from "../peft/index
 import {
   type Compression,
   type Environment,
-  modelOfRun,
   type RunRecord,
   readCompression,
   readDecoding,
@@ -121,8 +120,7 @@ async function openRun(environment: Environment, folder: string, overrides: RunO
   const { record } = await readRun(environment.files, place.folder);
   const { settings } = record;
   const quantize = overrides.quantize === undefined ? (settings.quantize ?? null) : storedFormat(overrides.quantize);
-  const model = overrides.model ?? (await modelOfRun(environment.files, place.folder, settings.model));
-  const base = await openBaseModel(environment, model, undefined, { quantize });
+  const base = await openBaseModel(environment, overrides.model ?? settings.model, undefined, { quantize });
   const adapter = joinPath(place.folder, ADAPTER_FOLDER);
   const hasEnded = (await environment.files.stat(adapter)) !== null;
   if (place.step === null && hasEnded)

@@ -21,7 +21,7 @@ export { readOutcomes, withExcerpts, writeOutcomes } from "./outcomes.ts";
 export { checkFree, checkUnchanged, openSettings } from "./output.ts";
 export { PLAN_FILES, readPlan, writePlan } from "./plan-files.ts";
 export { PRUNING_FILE, type PrunedLayer, type Pruning, pruningText, readPruning } from "./pruned-base.ts";
-export { BASE_FOLDER, modelOfRun } from "./run-base.ts";
+export { BASE_FOLDER } from "./run-base.ts";
 export { readRun, type StoredRun } from "./run-folder.ts";
 export { OWN_METRIC, type RunRecord } from "./run-record.ts";
 export { RunWriter } from "./run-writer.ts";

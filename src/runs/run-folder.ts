@@ -5,6 +5,7 @@ import { completed, type Settings, storedIssues } from "../settings/index.ts";
 import { type Files, joinPath, nearestPath, parseBoundedJson } from "../tensor/index.ts";
 import type { TrainEvent } from "../train/index.ts";
 import { parseEvents } from "./history.ts";
+import { modelOfRun } from "./run-base.ts";
 import type { RunRecord } from "./run-record.ts";
 import { RUN_RECORD } from "./stored-schema.ts";
 
@@ -45,7 +46,14 @@ export async function readRun(files: Files, folder: string): Promise<StoredRun> 
   const eventsPath = joinPath(folder, "events.jsonl");
   const text = (await files.stat(eventsPath)) === null ? "" : await files.readText(eventsPath);
   const name = (await files.realPath(folder)).split(/[\\/]/).at(-1) ?? folder;
-  return { name, folder, record: parseRecord(path, await files.readText(path)), events: parseEvents(eventsPath, text) };
+  const record = await whereItLies(files, folder, parseRecord(path, await files.readText(path)));
+  return { name, folder, record, events: parseEvents(eventsPath, text) };
+}
+
+/** A record whose model is the run's own, where the run was moved or is asked from elsewhere. */
+async function whereItLies(files: Files, folder: string, record: RunRecord): Promise<RunRecord> {
+  const model = await modelOfRun(files, folder, record.settings.model);
+  return { ...record, settings: { ...record.settings, model } };
 }
 
 /** Settings of a record, checked, with what a later version added. @throws {DataError} with every value that is none. */

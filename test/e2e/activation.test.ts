@@ -74,7 +74,7 @@ test("with a share of activations that are left, the model is that sparse before
   expect(result!.density.encoder.exact).toBeLessThan(0.1);
 });
 
-test("a run that was moved with its model is asked where it lies", async () => {
+test("a run that was moved with its model is asked, and gone on with, where it lies", async () => {
   await trainEvents({}, { ...flags("made-here"), "max-steps": 2 });
   const [before, score] = [recordOf("made-here").settings.model, recordOf("made-here").result!.metrics];
   await mkdir(at("elsewhere"));
@@ -83,6 +83,11 @@ test("a run that was moved with its model is asked where it lies", async () => {
   const { code, out, err } = await deft("eval", at("elsewhere/moved"), "--threads", "1", "--json");
   expect(code, err).toBe(0);
   expect(JSON.parse(out)).toMatchObject({ metrics: score });
+  await trainEvents({}, flags("to-go-on"), 5);
+  await rename(at("to-go-on"), at("elsewhere/gone-on"));
+  const events = await trainEvents({}, { output: at("elsewhere/gone-on"), resume: true });
+  expect(events.at(-1)).toMatchObject({ type: "end", reason: "finished" });
+  expect(recordOf("elsewhere/gone-on").settings.model).toBe(at("elsewhere/gone-on/base"));
 });
 
 test("all runs of a comparison are on one changed model, also when it is gone on with", async () => {
