@@ -8,6 +8,8 @@ export interface Measured {
   readonly seed: number;
   readonly variant: string;
   readonly density: number | null;
+  /** Each MLP was trained alone once it was swapped. */
+  readonly isFitted?: boolean;
   readonly examples: number;
   readonly score: number;
   /** Share of activations that are not zero, and that exceed 0.01 in magnitude, on attended tokens: of the encoder, and of a T5's decoder. */
@@ -16,15 +18,16 @@ export interface Measured {
 }
 
 /** The rows of a task, in the order in which they are read. */
-const ROWS: readonly { readonly variant: string; readonly density: number | null; readonly title: string }[] = [
+const ROWS: readonly (Pick<Measured, "variant" | "density" | "isFitted"> & { readonly title: string })[] = [
   { variant: "plain", density: null, title: "plain PEFT" },
   { variant: "paper", density: null, title: "density loss, the model's own activation" },
-  { variant: "plain", density: 0.2, title: "plain PEFT, swapped to 20 %" },
-  { variant: "plain", density: 0.1, title: "plain PEFT, swapped to 10 %" },
-  { variant: "plain", density: 0.05, title: "plain PEFT, swapped to 5 %" },
-  { variant: "plain", density: 0.02, title: "plain PEFT, swapped to 2 %" },
-  { variant: "zeros", density: null, title: "trained on real zeros" },
-  { variant: "taught", density: null, title: "trained on real zeros, plain PEFT as teacher" },
+  ...[0.2, 0.1, 0.05, 0.02].flatMap((density) => [
+    { variant: "plain", density, title: `swapped to ${100 * density} %, outputs fitted` },
+    { variant: "plain", density, isFitted: true, title: `swapped to ${100 * density} %, MLPs trained alone` },
+  ]),
+  { variant: "zeros", density: null, title: "trained on real zeros, outputs fitted" },
+  { variant: "taught", density: null, title: "trained on real zeros, outputs fitted, plain PEFT as teacher" },
+  { variant: "fitted", density: null, title: "trained on real zeros, MLPs trained alone before" },
 ];
 
 /** The mean over seeds of each stack. */
@@ -36,16 +39,18 @@ function stacksOf(own: readonly Measured[], of: (one: Measured) => readonly numb
 
 /** A table of every task that was measured. */
 export function zerosTables(found: readonly Measured[]): string {
+  const of = (task: ZerosTask, wanted: Pick<Measured, "variant" | "density" | "isFitted">) =>
+    found
+      .filter((one) => one.task === task && one.variant === wanted.variant && one.density === wanted.density)
+      .filter((one) => (one.isFitted ?? false) === (wanted.isFitted ?? false))
+      .sort((a, b) => a.seed - b.seed);
   const tasks = [...new Set(found.map(({ task }) => task))].sort();
   const rows = tasks.flatMap((task) =>
-    ROWS.flatMap(({ variant, density, title }) => {
-      const of = (wanted: { readonly variant: string; readonly density: number | null }) =>
-        found
-          .filter((one) => one.task === task && one.variant === wanted.variant && one.density === wanted.density)
-          .sort((a, b) => a.seed - b.seed);
-      const own = of({ variant, density });
+    ROWS.flatMap(({ title, ...wanted }) => {
+      const { variant, density } = wanted;
+      const own = of(task, wanted);
       if (own.length === 0) return [];
-      const dense = of({ variant: "plain", density: null });
+      const dense = of(task, { variant: "plain", density: null });
       const changes = own.flatMap(({ seed, score }) => {
         const other = dense.find((one) => one.seed === seed);
         return other === undefined || variant + density === "plainnull" ? [] : [score - other.score];

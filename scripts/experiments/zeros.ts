@@ -37,8 +37,9 @@ const RECIPE = ["--method", "lora", "--targets", "all-linear", "--learning-rate"
 const VARIANTS: Readonly<Record<string, readonly string[]>> = {
   plain: ["--density-weight", "0"],
   paper: ["--density-weight", "1"],
-  zeros: ["--activation", "relu", "--density-budget", "0.0275"],
-  taught: ["--activation", "relu", "--density-budget", "0.0275"],
+  zeros: ["--activation", "relu", "--density-budget", "0.0275", "--fit-steps", "0"],
+  fitted: ["--activation", "relu", "--density-budget", "0.0275"],
+  taught: ["--activation", "relu", "--density-budget", "0.0275", "--fit-steps", "0"],
 };
 
 interface Point {
@@ -47,33 +48,43 @@ interface Point {
   readonly variant: string;
   /** Share of activations that a swap leaves; null: none. */
   readonly density: number | null;
+  /** Each MLP of the swapped model is trained alone, as by default; otherwise only its output is fitted. */
+  readonly isFitted: boolean;
 }
 
 function points(): Point[] {
   const seeds = values.seeds.split(",").map(Number);
   return seeds.flatMap((seed) =>
-    (Object.keys(TASKS) as ZerosTask[]).flatMap((task) => [
-      { task, seed, variant: "plain", density: null },
-      { task, seed, variant: "zeros", density: null },
-      ...(TASKS[task].isTaught ? [{ task, seed, variant: "taught", density: null }] : []),
-      ...DENSITIES.map((density) => ({ task, seed, variant: "plain", density })),
-      { task, seed, variant: "paper", density: null },
-    ]),
+    (Object.keys(TASKS) as ZerosTask[]).flatMap((task) => {
+      const trained = (variant: string) => ({ task, seed, variant, density: null, isFitted: false });
+      const swapped = (density: number, isFitted: boolean) => ({ ...trained("plain"), density, isFitted });
+      return [
+        trained("plain"),
+        ...DENSITIES.map((density) => swapped(density, true)),
+        trained("fitted"),
+        ...DENSITIES.map((density) => swapped(density, false)),
+        trained("zeros"),
+        trained("paper"),
+        ...(TASKS[task].isTaught ? [trained("taught")] : []),
+      ];
+    }),
   );
 }
 
-const nameOf = ({ task, seed, variant, density }: Point) =>
-  [task, seed, variant, ...(density === null ? [] : [String(100 * density)])].join("-");
+const nameOf = ({ task, seed, variant, density, isFitted }: Point) =>
+  [task, seed, variant, ...(density === null ? [] : [String(100 * density)]), ...(isFitted ? ["fitted"] : [])].join(
+    "-",
+  );
 
 async function train(point: Point): Promise<string> {
   const { task, seed, variant } = point;
-  const folder = join(out, "runs", nameOf({ ...point, density: null }));
+  const folder = join(out, "runs", nameOf({ ...point, density: null, isFitted: false }));
   if (isFinished(folder)) return folder;
   const data = join(out, "data", task);
   if (!existsSync(data)) await writeZerosData(values, data, task);
   const { flags, steps } = TASKS[task];
   const own = [...flags, ...RECIPE, ...VARIANTS[variant]!, "--max-steps", String(steps), "--seed", String(seed)];
-  const teacher = variant === "taught" ? ["--teacher", await train({ ...point, variant: "plain" })] : [];
+  const teacher = variant === "taught" ? ["--teacher", await train({ ...point, variant: "plain", density: null })] : [];
   deft(
     "train",
     ...teacher,
@@ -92,8 +103,8 @@ async function made(point: Point): Promise<string> {
   const run = await train(point);
   if (point.density === null) return run;
   const folder = join(out, "small", nameOf(point));
-  const texts = ["--calibration-examples", "1024", "--limit-eval", "40"];
-  const flags = ["--activation", "relu", "--density-budget", String(point.density), ...texts];
+  const texts = point.isFitted ? [] : ["--fit-steps", "0", "--calibration-examples", "1024"];
+  const flags = ["--activation", "relu", "--density-budget", String(point.density), ...texts, "--limit-eval", "40"];
   if (!existsSync(join(folder, "compression.json"))) deft("compress", run, ...flags, "--output", fresh(folder));
   return folder;
 }

@@ -177,12 +177,18 @@ export const COMPRESS_FLAGS: readonly Flag[] = [
     name: "activation",
     value: "relu",
     suggested: ["relu"],
-    help: "Put this activation in place of every MLP's own, without training: output matrices are fitted again. With --score-budget, activations become zero up to that loss of score.",
+    help: "Put this activation in place of every MLP's own, fitted again to what each gave, without labels. With --score-budget, activations become zero up to that loss of score.",
   }),
   more({
     name: "density-budget",
     value: "X",
     help: "With --activation, leave this share of the activations non-zero: 0.05.",
+  }),
+  more({
+    name: "fit-steps",
+    value: "N",
+    help: "With --activation, train each MLP alone for this many steps towards what it gave before; 0 fits output matrices only.",
+    default: "400",
   }),
   more({
     name: "calibration-examples",

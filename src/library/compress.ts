@@ -49,10 +49,12 @@ export interface CompressRequest extends Stoppable {
   readonly recoveryDistillation?: number;
   /** Points of score that decoding by the rows of active neurons may cost; for models that write. */
   readonly decodingBudget?: number;
-  /** This activation in place of every MLP's own, with output matrices fitted again; with `scoreBudget`, as many zeros as that allows. */
+  /** This activation in place of every MLP's own, fitted again to what each gave; with `scoreBudget`, as many zeros as that allows. */
   readonly activation?: "relu";
   /** With `activation`: the share of activations that stays non-zero, in (0, 1). */
   readonly densityBudget?: number;
+  /** With `activation`: steps that each MLP is trained alone towards what it gave before. Default: 400; 0 fits output matrices only. */
+  readonly fitSteps?: number;
   /** Threads of one operation. Default: the run's own, or one for each physical core. */
   readonly threads?: number;
   /** Called with each event: stages, candidates of a search, steps of recovery. */

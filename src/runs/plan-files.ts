@@ -16,24 +16,29 @@ import { type Files, float32, joinPath, memoryWeights, parentFolder, type Tensor
 export const PLAN_FILES = ["plan.json", "plan.safetensors"] as const;
 const [PLAN_FILE, MATRICES_FILE] = PLAN_FILES;
 
+/** What of a layer lies beside its JSON, by the key there that says so. */
+const PARTS = { out: "refitted", into: "trained", shift: "shifted" } as const;
+type Part = keyof typeof PARTS;
+const PART_NAMES = Object.keys(PARTS) as Part[];
+
 /**
- * Writes `plan.json` and, where outputs were fitted again or activations have thresholds, `plan.safetensors` with each layer's as
- * `SITE.out` `[D, kept]` and `SITE.shift` `[kept]`.
+ * Writes `plan.json` and, where matrices were fitted or trained anew, `plan.safetensors` with each layer's as `SITE.out` `[D, kept]`,
+ * `SITE.into` `[kept, D]` and `SITE.shift` `[kept]`.
  */
 export async function writePlan(files: Files, folder: string, plan: Plan): Promise<void> {
   const tensors = new Map<string, Tensor>();
-  for (const layer of plan.layers) {
-    const { site, out, shift } = layer;
-    const kept = keptCount(layer);
-    if (out !== undefined) tensors.set(nameOf(site), float32([out.length / kept, kept], out));
-    if (shift !== undefined) tensors.set(shiftOf(site), float32([kept], shift));
-  }
+  const layers = plan.layers.map(({ out, into, shift, ...layer }) => {
+    const parts = { out, into, shift };
+    const said: Partial<Record<(typeof PARTS)[Part], true>> = {};
+    for (const part of PART_NAMES) {
+      const data = parts[part];
+      if (data === undefined) continue;
+      said[PARTS[part]] = true;
+      tensors.set(tensorName(layer.site, part), float32(shapeOf(part, keptCount(layer), data.length), data));
+    }
+    return { ...layer, ...said };
+  });
   if (tensors.size > 0) await files.write(joinPath(folder, MATRICES_FILE), writeSafetensors(memoryWeights(tensors)));
-  const layers = plan.layers.map(({ out, shift, ...layer }) => ({
-    ...layer,
-    ...(out === undefined ? {} : { refitted: true }),
-    ...(shift === undefined ? {} : { shifted: true }),
-  }));
   await files.write(joinPath(folder, PLAN_FILE), jsonText({ ...plan, layers }));
 }
 
@@ -58,32 +63,42 @@ export async function readPlan(files: Files, file: string, target: PlanTarget): 
   const stored = await openSafetensors(files, matrices);
   const issues: ConfigIssue[] = [];
   const layers = await Promise.all(
-    plan.layers.map(async ({ refitted: _refitted, shifted: _shifted, ...layer }, i): Promise<LayerPlan> => {
-      const read: Record<string, Float32Array> = {};
-      for (const [part, { name, shape }] of parts[i]!) {
-        const found = stored.get(name);
-        if (found !== undefined && found.shape.join() === shape.join())
-          read[part] = (await found.read()).data as Float32Array;
-        else {
-          const got = found === undefined ? "nothing" : `[${found.shape.join(", ")}]`;
-          issues.push({ path: `${matrices}.${name}`, expected: `[${shape.join(", ")}]`, got });
+    plan.layers.map(
+      async ({ refitted: _refitted, trained: _trained, shifted: _shifted, ...layer }, i): Promise<LayerPlan> => {
+        const read: Record<string, Float32Array> = {};
+        for (const [part, { name, shape }] of parts[i]!) {
+          const found = stored.get(name);
+          if (found !== undefined && found.shape.join() === shape.join())
+            read[part] = (await found.read()).data as Float32Array;
+          else {
+            const got = found === undefined ? "nothing" : `[${found.shape.join(", ")}]`;
+            issues.push({ path: `${matrices}.${name}`, expected: `[${shape.join(", ")}]`, got });
+          }
         }
-      }
-      return { ...layer, ...read };
-    }),
+        return { ...layer, ...read };
+      },
+    ),
   );
   if (issues.length > 0) throw new ConfigError(issues);
   return { ...plan, layers };
 }
 
-const nameOf = (site: string) => `${site}.out`;
-const shiftOf = (site: string) => `${site}.shift`;
+const tensorName = (site: string, part: Part) => `${site}.${part}`;
+
+/** The shape of a part of `length` numbers for `kept` neurons. */
+function shapeOf(part: Part, kept: number, length: number): number[] {
+  if (part === "shift") return [kept];
+  return part === "out" ? [length / kept, kept] : [kept, length / kept];
+}
 
 /** What lies beside a layer's JSON, by the plan's key of it. */
 function storedParts(layer: StoredLayerPlan, hiddenSize: number) {
   const kept = keptCount(layer);
-  const parts = new Map<"out" | "shift", { readonly name: string; readonly shape: readonly number[] }>();
-  if (layer.refitted === true && kept > 0) parts.set("out", { name: nameOf(layer.site), shape: [hiddenSize, kept] });
-  if (layer.shifted === true && kept > 0) parts.set("shift", { name: shiftOf(layer.site), shape: [kept] });
-  return parts;
+  const said = kept === 0 ? [] : PART_NAMES.filter((part) => layer[PARTS[part]] === true);
+  return new Map(
+    said.map((part) => {
+      const shape = shapeOf(part, kept, kept * hiddenSize);
+      return [part, { name: tensorName(layer.site, part), shape }] as const;
+    }),
+  );
 }

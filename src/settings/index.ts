@@ -54,7 +54,7 @@ export {
 } from "./table/index.ts";
 export { choicesOf } from "./table/kinds.ts";
 export type { SettingCommand } from "./table/names.ts";
-export { SETTINGS } from "./table/rows.ts";
+export { lossDefaults, SETTINGS } from "./table/rows.ts";
 export type { Heading, Setting } from "./table/setting.ts";
 export { camelCase, optionName, otherDefaults, unlistedChoices, valueName } from "./table/words.ts";
 export { methodName, scoringInput, settingsInput, trainCommand } from "./text.ts";

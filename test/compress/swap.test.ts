@@ -110,7 +110,7 @@ describe("an encoder", () => {
       const { targets } = await walkMlps(backend, model, texts).next(model, site!);
       return targets.reduce((sum, value, i) => sum + (value - data.targets[i]!) ** 2, 0);
     };
-    const { plan, active } = await swappedLayer(backend, frozen, site!, data, null);
+    const { plan, active } = await swappedLayer(backend, frozen, site!, data, { density: null, steps: 0 });
     expect(active).toBeGreaterThan(0.2);
     const { out: _out, ...alone } = { ...plan, constant: null };
     expect(await errorOf(plan)).toBeLessThan(0.2 * (await errorOf(alone)));
@@ -235,7 +235,7 @@ describe("refused, with nothing written", () => {
     [["--activation", "gelu"], '--activation: expected relu, got "gelu"'],
     [
       ["--density-budget", "0.05"],
-      "--density-budget: expected --activation relu, whose zeros it counts, got no --activation",
+      "--density-budget: expected --activation relu, without which it means nothing, got no --activation",
     ],
     [
       ["--activation", "relu", "--density-budget", "1.5"],

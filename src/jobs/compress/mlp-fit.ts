@@ -1,16 +1,27 @@
 // One MLP with a ReLU in place of its activation: the threshold for a share of neurons, and the output fitted again, on tokens that were run before.
-import { add, cast, Graph, greater, matmul, mul, reduceSum, relu, sub, type Value } from "../../graph/index.ts";
+import { cast, Graph, greater, matmul, mul, reduceSum, relu, sub } from "../../graph/index.ts";
 import type { MlpSite } from "../../models/index.ts";
 import { fitOutput, type LayerPlan, type PlainModel } from "../../prune/index.ts";
 import type { Backend, Outputs, Program } from "../../runtime/index.ts";
-import { float32, type Tensor, type Weights } from "../../tensor/index.ts";
+import { float32, memoryWeights, type Tensor, type Weights } from "../../tensor/index.ts";
 import type { MlpData } from "./mlp-data.ts";
+import { factorOf, preActivation } from "./mlp-graph.ts";
+import { type MlpParameters, trainedMlp } from "./mlp-steps.ts";
 
 /** Tokens of one run: the sums of its products leave the runtime with each. */
 const CHUNK = 2048;
 /** Pre-activations are counted in this many steps between the limits. */
 const BINS = 1 << 16;
 const LIMIT = 16;
+
+/** What is asked of one MLP. */
+export interface SwapRequest {
+  /** Share of the activations that may be non-zero; null: what the ReLU alone leaves. */
+  readonly density: number | null;
+  /** Steps of training of the MLP alone. */
+  readonly steps: number;
+  readonly signal?: AbortSignal | undefined;
+}
 
 /** One MLP with its ReLU. */
 export interface SwappedLayer {
@@ -20,38 +31,72 @@ export interface SwappedLayer {
 }
 
 /**
- * Fits one MLP of `model` with a ReLU; with `density` the ReLU has the threshold above which this share of the pre-activations lies, which
- * is subtracted from the bias they have. Errors as `Backend.compile`.
+ * Fits one MLP of `model` with a ReLU: its output matrix by least squares and, with `steps`, the matrix in front of the activation too, by
+ * training. With `density` the ReLU has the threshold above which this share of the pre-activations lies, which is subtracted from the bias
+ * they have. Errors as `Backend.compile`.
  */
 export async function swappedLayer(
   backend: Backend,
   { weights }: PlainModel,
   site: MlpSite,
   data: MlpData,
-  density: number | null,
+  { density, steps, signal }: SwapRequest,
 ): Promise<SwappedLayer> {
-  const threshold = density === null ? 0 : await thresholdFor(backend, weights, site, data, density);
-  const shift = new Float32Array(site.neurons).fill(threshold);
-  const sums = await sumsOf(backend, weights, site, data, shift);
-  const before = (await weights.get(`${site.out}.weight`)!.read()).data as Float32Array;
-  const { out, bias } = await fitOutput(sums, before);
-  const oldBias = (await weights.get(`${site.out}.bias`)?.read())?.data;
-  const constant = Array.from(bias, (value, d) => Math.fround(value - Number(oldBias?.[d] ?? 0)));
-  const plan = { site: site.activation, neurons: site.neurons, kept: null, gate: 1, threshold: null };
+  const [first] = site.into;
+  const numbers = async (name: string) => (await weights.get(name)?.read())?.data as Float32Array | undefined;
+  const oldBias = (await numbers(`${first}.bias`)) ?? new Float32Array(site.neurons);
+  const old = { into: (await numbers(`${first}.weight`))!, intoBias: oldBias };
+  let fitted = await fit(
+    backend,
+    weights,
+    site,
+    data,
+    { ...old, out: (await numbers(`${site.out}.weight`))! },
+    density,
+  );
+  const isTrained = steps > 0 && data.tokens > 1;
+  if (isTrained) {
+    const request = { steps, density: density ?? fitted.active };
+    const trained = await trainedMlp(backend, weights, site, data, fitted, request, signal);
+    fitted = await fit(backend, weights, site, data, trained, request.density);
+  }
+  const { into, intoBias, out, outBias, active } = fitted;
+  const oldOutBias = await numbers(`${site.out}.bias`);
+  const shift = intoBias.map((bias, f) => oldBias[f]! - bias);
   return {
-    plan: { ...plan, constant, out, ...(threshold === 0 ? {} : { shift }) },
-    active: sums.active / (data.tokens * site.neurons),
+    plan: {
+      ...{ site: site.activation, neurons: site.neurons, kept: null, gate: 1, threshold: null },
+      constant: Array.from(outBias, (value, d) => Math.fround(value - Number(oldOutBias?.[d] ?? 0))),
+      out,
+      ...(isTrained ? { into } : {}),
+      ...(shift.every((by) => by === 0) ? {} : { shift }),
+    },
+    active,
   };
 }
 
-/** What goes into an MLP's activation, `[N, F]`, from what the MLP reads, the input `x` `[N, D]`. */
-function preActivation(graph: Graph, weights: Weights, { into, neurons }: MlpSite, data: MlpData): readonly Value[] {
-  const width = data.inputs.length / data.tokens;
-  const x = graph.input("x", "float32", ["N", width]);
-  return into.map((path) => {
-    const y = matmul(x, graph.parameter(`${path}.weight`, [neurons, width]), { transB: true });
-    return weights.has(`${path}.bias`) ? add(y, graph.parameter(`${path}.bias`, [neurons])) : y;
-  });
+/** An MLP with the threshold for a density in its bias and its output fitted by least squares; `active` of its activations are not zero. */
+async function fit(
+  backend: Backend,
+  weights: Weights,
+  site: MlpSite,
+  data: MlpData,
+  { into, intoBias, out: before }: Omit<MlpParameters, "outBias">,
+  density: number | null,
+): Promise<MlpParameters & { readonly active: number }> {
+  const [first] = site.into;
+  const own = memoryWeights(
+    new Map([
+      [`${first}.weight`, float32([site.neurons, into.length / site.neurons], into)],
+      [`${first}.bias`, float32([site.neurons], intoBias)],
+    ]),
+  );
+  const changed = new Map([...weights, ...own]);
+  const threshold = density === null ? 0 : await thresholdFor(backend, changed, site, data, density);
+  const sums = await sumsOf(backend, changed, site, data, threshold);
+  const { out, bias: outBias } = await fitOutput(sums, before);
+  const shifted = intoBias.map((bias) => bias - threshold);
+  return { into, intoBias: shifted, out, outBias, active: sums.active / (data.tokens * site.neurons) };
 }
 
 async function thresholdFor(
@@ -61,8 +106,8 @@ async function thresholdFor(
   data: MlpData,
   density: number,
 ): Promise<number> {
-  const [z] = preActivation(new Graph(), weights, site, data);
-  const program = await backend.compile({ z: z! }, { weights });
+  const x = new Graph().input("x", "float32", ["N", data.inputs.length / data.tokens]);
+  const program = await backend.compile({ z: preActivation(x, weights, site) }, { weights });
   const bins = new Float64Array(BINS);
   await inChunks(program, data, false, {}, (outputs) => {
     for (const value of outputs["z"]!.data as Float32Array)
@@ -75,13 +120,14 @@ async function thresholdFor(
   return ((bin + 1) / BINS) * LIMIT;
 }
 
-async function sumsOf(backend: Backend, weights: Weights, site: MlpSite, data: MlpData, shift: Float32Array) {
+async function sumsOf(backend: Backend, weights: Weights, site: MlpSite, data: MlpData, threshold: number) {
   const { neurons } = site;
   const width = data.targets.length / data.tokens;
   const graph = new Graph();
-  const [z, factor] = preActivation(graph, weights, site, data);
+  const x = graph.input("x", "float32", ["N", data.inputs.length / data.tokens]);
   const y = graph.input("y", "float32", ["N", width]);
-  const a = relu(sub(z!, graph.input("shift", "float32", [neurons])));
+  const a = relu(sub(preActivation(x, weights, site), graph.input("threshold", "float32", [])));
+  const factor = factorOf(x, weights, site);
   const read = factor === undefined ? a : mul(a, factor);
   const outputs = {
     sum: reduceSum(read, { axes: [0] }),
@@ -99,7 +145,7 @@ async function sumsOf(backend: Backend, weights: Weights, site: MlpSite, data: M
     outSum: new Float64Array(width),
     active: 0,
   };
-  await inChunks(program, data, true, { shift: float32([neurons], shift) }, (chunk) => {
+  await inChunks(program, data, true, { threshold: float32([], [threshold]) }, (chunk) => {
     for (const name of ["sum", "products", "cross", "outSum"] as const) {
       const [from, to] = [chunk[name]!.data as Float32Array, sums[name]];
       for (let i = 0; i < to.length; i++) to[i]! += from[i]!;

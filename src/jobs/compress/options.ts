@@ -2,7 +2,7 @@
 import * as z from "zod";
 import { ConfigError, type ConfigIssue } from "../../errors.ts";
 import type { Compensation, WeightQuantization } from "../../prune/index.ts";
-import { DEPLOYED_FORMS, weightForm } from "../../settings/index.ts";
+import { DEPLOYED_FORMS, lossDefaults, weightForm } from "../../settings/index.ts";
 import { RECOVERY_METHODS, type RecoveryRequest } from "./recovery.ts";
 import type { ActivationRequest } from "./swap.ts";
 
@@ -96,6 +96,7 @@ const SHAPE = {
   "decoding-budget": z.number().min(0).max(100),
   activation: z.enum(["relu"]),
   "density-budget": z.number().gt(0).lt(1),
+  "fit-steps": z.int().min(0),
 };
 const EXPECTED: Readonly<Record<keyof typeof SHAPE, string>> = {
   output: "a folder for the compressed model",
@@ -119,6 +120,7 @@ const EXPECTED: Readonly<Record<keyof typeof SHAPE, string>> = {
   "decoding-budget": "points from 0 to 100 (1 means 0.01)",
   activation: "relu",
   "density-budget": "a share of activations above 0 and below 1, such as 0.05",
+  "fit-steps": "a whole number ≥ 0",
 };
 
 function isLayerPath(value: unknown): boolean {
@@ -214,15 +216,21 @@ function activationOf(given: Given): ActivationRequest | null {
   if (given.activation === undefined) return null;
   const { "score-budget": score } = given;
   const scoreBudget = score === undefined ? null : score / 100;
-  return { name: given.activation, density: given["density-budget"] ?? null, scoreBudget };
+  const fitSteps = given["fit-steps"] ?? lossDefaults("activations", given.activation)["fit-steps"]!;
+  return { name: given.activation, density: given["density-budget"] ?? null, scoreBudget, fitSteps };
 }
 
 /** What is said of another activation, where there is none or where it does not go together. */
 function swapIssues(given: Given): ConfigIssue[] {
   const { activation, "density-budget": density, "score-budget": score } = given;
-  if (activation === undefined && density !== undefined)
-    return [{ path: "--density-budget", expected: "--activation relu, whose zeros it counts", got: "no --activation" }];
-  if (activation === undefined) return [];
+  if (activation === undefined)
+    return (["density-budget", "fit-steps"] as const)
+      .filter((key) => given[key] !== undefined)
+      .map((key) => ({
+        path: `--${key}`,
+        expected: "--activation relu, without which it means nothing",
+        got: "no --activation",
+      }));
   const issues: ConfigIssue[] = [];
   if (density !== undefined && score !== undefined)
     issues.push({ path: "--density-budget", expected: "no --score-budget beside it", got: "both" });

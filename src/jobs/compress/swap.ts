@@ -1,4 +1,4 @@
-// A ReLU in place of every MLP's activation, without training: each output matrix is fitted again, layer after layer, to what the model gave before.
+// A ReLU in place of every MLP's activation, without labels: each MLP is fitted again, layer after layer, to what the model gave before.
 import { ConfigError, type ConfigIssue } from "../../errors.ts";
 import { scoreDrop } from "../../evaluate/index.ts";
 import type { BaseModel, MergedModel } from "../../load/index.ts";
@@ -16,7 +16,12 @@ export interface ActivationRequest {
   readonly name: "relu";
   readonly density: number | null;
   readonly scoreBudget: number | null;
+  /** Steps that each MLP is trained alone, once its output was fitted. */
+  readonly fitSteps: number;
 }
+
+/** What every MLP is to have. */
+type SwapTarget = Omit<ActivationRequest, "scoreBudget">;
 
 /** The layers of a model with its new activation. */
 export interface Swap {
@@ -60,31 +65,26 @@ export function baseIssues(
 /** Swaps as it was asked for; yields a line for each layer and candidate. Errors as `Backend.compile`. */
 export async function* swapActivation(
   context: SwapContext,
-  { name, density, scoreBudget }: ActivationRequest,
+  { scoreBudget, ...target }: ActivationRequest,
 ): AsyncGenerator<string, Swap> {
-  if (scoreBudget === null) return yield* swapTo(textsOf(context), name, density);
+  if (scoreBudget === null) return yield* swapTo(textsOf(context), target);
   const { backend, frozen, data } = context;
   const dense = await plainScore(backend, frozen, frozen, data, data.search);
-  const natural = yield* measuredSwap(context, dense, name, null);
+  const natural = yield* measuredSwap(context, dense, { ...target, density: null });
   if (natural.searchLost! > scoreBudget) return natural;
   let best = natural;
   for (const share of TRIED) {
-    const tried = yield* measuredSwap(context, dense, name, share * natural.density);
+    const tried = yield* measuredSwap(context, dense, { ...target, density: share * natural.density });
     if (tried.searchLost! > scoreBudget) break;
     best = tried;
   }
   return best;
 }
 
-async function* measuredSwap(
-  context: SwapContext,
-  dense: TaskScore,
-  name: string,
-  density: number | null,
-): AsyncGenerator<string, Swap> {
+async function* measuredSwap(context: SwapContext, dense: TaskScore, target: SwapTarget): AsyncGenerator<string, Swap> {
   const { frozen, data, backend } = context;
-  const swap = yield* swapTo(textsOf(context), name, density);
-  const swapped = applyPlan(frozen, frozen.model.mlps, swap.layers, name);
+  const swap = yield* swapTo(textsOf(context), target);
+  const swapped = applyPlan(frozen, frozen.model.mlps, swap.layers, target.name);
   const said = await plainScore(backend, frozen, swapped, data, data.search);
   const { lost, standardError } = scoreDrop(dense, said);
   const searchLost = lost + standardError;
@@ -111,7 +111,10 @@ const textsOf = ({ frozen, data, backend, signal }: SwapContext): SwapTexts => (
 });
 
 /** Swaps to a density, or with null to the activation alone; yields a line for each layer. Errors as `Backend.compile`. */
-export async function* swapTo(texts: SwapTexts, name: string, density: number | null): AsyncGenerator<string, Swap> {
+export async function* swapTo(
+  texts: SwapTexts,
+  { name, density, fitSteps: steps }: SwapTarget,
+): AsyncGenerator<string, Swap> {
   const { plain, sites, backend, signal } = texts;
   const layers = [...unchanged(sites)];
   const active: number[] = [];
@@ -121,7 +124,7 @@ export async function* swapTo(texts: SwapTexts, name: string, density: number | 
     if (site.neurons === 0) continue;
     const changed = applyPlan(plain, sites, layers, name);
     const of = await walk.next(changed, site);
-    const swapped = await swappedLayer(backend, plain, site, of, density);
+    const swapped = await swappedLayer(backend, plain, site, of, { density, steps, signal });
     layers[i] = swapped.plan;
     active.push(swapped.active);
     yield `${site.activation}: ${(100 * swapped.active).toFixed(1)} % of its activations are not zero`;
@@ -131,7 +134,7 @@ export async function* swapTo(texts: SwapTexts, name: string, density: number | 
 
 /** What a plan says of how a swap was chosen, beside the rule that removed neurons of what it left; `silent` removed what says nothing. */
 export function swapChosen(
-  { name, density: asked, scoreBudget }: ActivationRequest,
+  { name, density: asked, scoreBudget, fitSteps }: ActivationRequest,
   { density, searchLost }: Swap,
   { rule, ...chosen }: Readonly<Record<string, unknown>>,
 ): Record<string, unknown> {
@@ -141,6 +144,7 @@ export function swapChosen(
     activation: name,
     ...(asked === null ? {} : { densityBudget: asked }),
     ...(scoreBudget === null ? {} : { budget: scoreBudget, searchLost }),
+    ...(fitSteps === 0 ? {} : { fitSteps }),
     calibrationDensity: density,
   };
 }

@@ -23,18 +23,18 @@ export async function onSwappedBase(
   keeper: string | null,
   { signal, fingerprints }: Pick<TrainOptions, "signal" | "fingerprints">,
 ): Promise<Settings> {
-  const { activation, densityBudget } = settings;
+  const { activation, densityBudget, fitSteps } = settings;
   if (activation === null || keeper === null) return settings;
   const { files } = environment;
   const folder = joinPath(keeper, BASE_FOLDER);
-  const changed: Settings = { ...settings, model: folder, activation: null, densityBudget: null };
+  const changed: Settings = { ...settings, model: folder, activation: null, densityBudget: null, fitSteps: null };
   if (settings.resume && (await files.stat(joinPath(folder, SUMS_FILE))) !== null) return changed;
   const job = await prepare(environment, settings, fingerprints === undefined ? {} : { fingerprints });
   const issues = baseIssues(job.base, "model");
   if (issues.length > 0) throw new ConfigError(issues);
   const lock = await lockFolder(environment, keeper);
   try {
-    const swap = await swapped(job, { name: activation, density: densityBudget }, signal);
+    const swap = await swapped(job, { name: activation, density: densityBudget, fitSteps: fitSteps ?? 0 }, signal);
     await writeBase(environment, folder, job, { swap, activation, densityBudget });
     const share = (100 * swap.density).toFixed(1);
     environment.note?.(
@@ -54,7 +54,7 @@ export function withoutPrints<T extends Pick<TrainOptions, "fingerprints">>(opti
 
 async function swapped(
   job: TrainingJob,
-  { name, density }: Pick<ActivationRequest, "name" | "density">,
+  target: Omit<ActivationRequest, "scoreBudget">,
   signal: AbortSignal | undefined,
 ): Promise<Swap> {
   const { base, bundle, trainExamples, backend } = job;
@@ -67,8 +67,7 @@ async function swapped(
       backend,
       signal,
     },
-    name,
-    density,
+    target,
   );
   for (;;) {
     const next = await lines.next();

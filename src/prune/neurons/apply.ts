@@ -111,15 +111,12 @@ function reduceLayer(weights: Map<string, Weight>, site: MlpSite, layer: LayerPl
       );
     }
   }
+  if (layer.into !== undefined) setMatrix(weights, `${site.into[0]}.weight`, keptCount(layer), layer.into);
   if (layer.shift !== undefined) shiftBias(weights, `${site.into[0]}.bias`, layer.shift);
   const { out } = layer;
   if (out !== undefined) {
-    const shape = [out.length / keptCount(layer), keptCount(layer)];
-    weights.set(`${site.out}.weight`, {
-      dtype: "float32",
-      shape,
-      read: async () => tensor("float32", shape, gate === 1 ? out : out.map((value) => gate * value)),
-    });
+    const rows = out.length / keptCount(layer);
+    setMatrix(weights, `${site.out}.weight`, rows, gate === 1 ? out : out.map((value) => gate * value));
   } else if (kept !== null || gate !== 1) {
     const columns = kept ?? Array.from({ length: layer.neurons }, (_, f) => f);
     replace(
@@ -137,6 +134,11 @@ function reduceLayer(weights: Map<string, Weight>, site: MlpSite, layer: LayerPl
       (data) => data.map((b, d) => gate * b + (constant?.[d] ?? 0)),
     );
   return [];
+}
+
+function setMatrix(weights: Map<string, Weight>, name: string, rows: number, data: Float32Array): void {
+  const shape = [rows, data.length / rows];
+  weights.set(name, { dtype: "float32", shape, read: async () => tensor("float32", shape, data) });
 }
 
 /** Subtracts thresholds from a bias, which is made where there is none. */

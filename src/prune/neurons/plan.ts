@@ -20,13 +20,16 @@ export interface LayerPlan {
   readonly threshold: number | null;
   /** `W_kept` `[D, kept]` fitted again to give what all neurons gave; absent: its columns as they were. */
   readonly out?: Float32Array;
-  /** Subtracted from the bias of what the activation reads, `[kept]`: the thresholds of another activation; absent: nothing. */
+  /** What the activation reads, `[kept, D]`, trained anew for another activation; absent: its rows as they were. */
+  readonly into?: Float32Array;
+  /** Subtracted from the bias of what the activation reads, `[kept]`: for another activation; absent: nothing. */
   readonly shift?: Float32Array;
 }
 
-/** A layer as plan.json has it: whether there is an `out` and a `shift`, which lie beside it. */
-export type StoredLayerPlan = Omit<LayerPlan, "out" | "shift"> & {
+/** A layer as plan.json has it: whether there is an `out`, an `into` and a `shift`, which lie beside it. */
+export type StoredLayerPlan = Omit<LayerPlan, "out" | "into" | "shift"> & {
   readonly refitted?: boolean;
+  readonly trained?: boolean;
   readonly shifted?: boolean;
 };
 
@@ -70,6 +73,7 @@ const LAYER = z.strictObject({
   constant: z.array(finite).nullable(),
   threshold: z.number().min(0).nullable(),
   refitted: z.boolean().optional(),
+  trained: z.boolean().optional(),
   shifted: z.boolean().optional(),
 });
 const PLAN = z.strictObject({

@@ -1,7 +1,7 @@
 // Another activation in a model's MLPs: its output matrix and bias fitted by least squares to what the MLP is to give, and two plans as one.
 import { createPause } from "../../tensor/index.ts";
 import { damped, pullOf } from "./least-squares.ts";
-import { keepColumns } from "./matrix.ts";
+import { keepColumns, keepRows } from "./matrix.ts";
 import type { LayerPlan } from "./plan.ts";
 
 /** Sums over tokens of what one MLP's output matrix reads, `a` `[F]`, and of what the MLP is to give, `y` `[D]`. */
@@ -73,6 +73,7 @@ export function combinedLayer(first: LayerPlan, second: LayerPlan): LayerPlan {
     ...second,
     constant,
     ...(fitted === undefined ? {} : { out: fitted }),
+    ...(first.into === undefined ? {} : { into: keepRows(first.into, first.into.length / first.neurons, columns) }),
     ...(first.shift === undefined ? {} : { shift: Float32Array.from(columns, (f) => first.shift![f]!) }),
   };
 }

@@ -15,10 +15,12 @@ export interface RunSettings {
   readonly maskSafe: boolean | null;
   /** Weigh each class in the training loss: by its rarity (of several labels, negatives over positives), or by the number given for its name. Null where nothing was given. */
   readonly classWeights: "balanced" | Readonly<Record<string, number>> | null;
-  /** Put this activation in place of every MLP's own before training, with output matrices fitted again on the task's texts. Null where nothing was given. */
+  /** Put this activation in place of every MLP's own before training, fitted again to what each gave on the task's texts. Null where nothing was given. */
   readonly activation: "relu" | null;
   /** With `activation`, leave this share of the activations non-zero before training: 0.03. A number > 0 and < 1. Null where nothing was given. */
   readonly densityBudget: number | null;
+  /** With `activation`, train each MLP alone for this many steps towards what it gave before; 0 fits output matrices only. A whole number ≥ 0. Null where nothing was given. */
+  readonly fitSteps: number | null;
   /** Fix the order of examples, dropout and the values of new weights by this number. A whole number from 0 to 4294967295. */
   readonly seed: number;
   /** Evaluate every N steps, in place of after each epoch. A whole number ≥ 1. Null where nothing was given. */
@@ -257,10 +259,12 @@ export interface PlainOptions {
   readonly maxGradNorm?: number | undefined;
   /** Weigh each class in the training loss: by its rarity (of several labels, negatives over positives), or by the number given for its name. */
   readonly classWeights?: "balanced" | Readonly<Record<string, number>> | undefined;
-  /** Put this activation in place of every MLP's own before training, with output matrices fitted again on the task's texts. */
+  /** Put this activation in place of every MLP's own before training, fitted again to what each gave on the task's texts. */
   readonly activation?: "relu" | undefined;
   /** With `activation`, leave this share of the activations non-zero before training: 0.03. A number > 0 and < 1. */
   readonly densityBudget?: number | undefined;
+  /** With `activation`, train each MLP alone for this many steps towards what it gave before; 0 fits output matrices only. A whole number ≥ 0. Default of relu: 400. */
+  readonly fitSteps?: number | undefined;
   /** Fix the order of examples, dropout and the values of new weights by this number. A whole number from 0 to 4294967295. Default: `42`. */
   readonly seed?: number | undefined;
   /** Evaluate every N steps, in place of after each epoch. A whole number ≥ 1. */

@@ -141,7 +141,7 @@ export const TRAINING_SETTINGS = {
   activation: {
     ...COMMON,
     kind: oneOf(["relu"]),
-    help: "Put this activation in place of every MLP's own before training, with output matrices fitted again on the task's texts.",
+    help: "Put this activation in place of every MLP's own before training, fitted again to what each gave on the task's texts.",
     affects: "base",
     at: "activation",
     isLater: true,
@@ -161,6 +161,23 @@ export const TRAINING_SETTINGS = {
         key: "activation",
         given: true,
         expected: "--activation relu, whose zeros it counts",
+        got: "no --activation",
+      },
+    ],
+  },
+  "fit-steps": {
+    ...COMMON,
+    kind: whole({ min: 0 }),
+    byActivation: { relu: 400 },
+    help: "With --activation, train each MLP alone for this many steps towards what it gave before; 0 fits output matrices only.",
+    affects: "base",
+    at: "fitSteps",
+    isLater: true,
+    needs: [
+      {
+        key: "activation",
+        given: true,
+        expected: "--activation relu, whose MLPs it trains",
         got: "no --activation",
       },
     ],
