@@ -46,7 +46,7 @@ export async function swappedLayer(
   const numbers = async (name: string) => (await weights.get(name)?.read())?.data as Float32Array | undefined;
   const oldBias = (await numbers(`${first}.bias`)) ?? new Float32Array(site.neurons);
   const old = { into: (await numbers(`${first}.weight`))!, intoBias: oldBias };
-  let fitted = await fit(
+  let fitted = await withThreshold(
     backend,
     weights,
     site,
@@ -54,12 +54,9 @@ export async function swappedLayer(
     { ...old, out: (await numbers(`${site.out}.weight`))! },
     density,
   );
-  const isTrained = steps > 0 && data.tokens > 1;
-  if (isTrained) {
-    const request = { steps, density: density ?? fitted.active };
-    const trained = await trainedMlp(backend, weights, site, data, fitted, request, signal);
-    fitted = await fit(backend, weights, site, data, trained, request.density);
-  }
+  const request = { steps, density: density ?? fitted.active };
+  const trained = steps === 0 ? null : await trainedMlp(backend, weights, site, data, fitted, request, signal);
+  if (trained !== null) fitted = await withThreshold(backend, weights, site, data, trained, request.density);
   const { into, intoBias, out, outBias, active } = fitted;
   const oldOutBias = await numbers(`${site.out}.bias`);
   const shift = intoBias.map((bias, f) => oldBias[f]! - bias);
@@ -68,7 +65,7 @@ export async function swappedLayer(
       ...{ site: site.activation, neurons: site.neurons, kept: null, gate: 1, threshold: null },
       constant: Array.from(outBias, (value, d) => Math.fround(value - Number(oldOutBias?.[d] ?? 0))),
       out,
-      ...(isTrained ? { into } : {}),
+      ...(trained === null ? {} : { into }),
       ...(shift.every((by) => by === 0) ? {} : { shift }),
     },
     active,
@@ -76,7 +73,7 @@ export async function swappedLayer(
 }
 
 /** An MLP with the threshold for a density in its bias and its output fitted by least squares; `active` of its activations are not zero. */
-async function fit(
+async function withThreshold(
   backend: Backend,
   weights: Weights,
   site: MlpSite,

@@ -25,11 +25,11 @@ import type { MlpData } from "./mlp-data.ts";
 import { factorOf } from "./mlp-graph.ts";
 
 /** Tokens of one step. */
-const BATCH = 256;
+export const BATCH = 256;
 /** The learning rate of the first step, in root mean squares of the matrix that is trained; it falls to 0 in a straight line. */
-const RATE = 0.03;
+export const RATE = 0.03;
 /** The weight of the density loss: where it begins, what a step changes it by, and its limits. */
-const WEIGHT = { first: 0.02, factor: 1.05, least: 1e-3, most: 10 } as const;
+export const WEIGHT = { first: 0.02, factor: 1.05, least: 1e-3, most: 10 } as const;
 
 /** What of an MLP is trained: `relu(x intoᵀ + intoBias) outᵀ + outBias`. */
 export interface MlpParameters {
@@ -53,7 +53,8 @@ export interface MlpSteps {
 /**
  * The MLP after `steps` steps, each on tokens drawn at random. A step lowers `E‖y − ŷ‖² / Var(y) + λ E[a² / (a² + ε)]` with ε the squared mean
  * of the activations that are not zero; λ rises by a twentieth where more than the wanted share are not, and falls where fewer are.
- * The tokens drawn depend on the site alone. Errors as `Backend.compile`.
+ * The tokens drawn depend on the site alone. Null where every token is to be given the same, which a bias does.
+ * Errors as `Backend.compile`.
  */
 export async function trainedMlp(
   backend: Backend,
@@ -63,11 +64,13 @@ export async function trainedMlp(
   start: MlpParameters,
   { steps, density }: MlpSteps,
   signal?: AbortSignal,
-): Promise<MlpParameters> {
+): Promise<MlpParameters | null> {
   const { tokens } = data;
+  const variance = varianceOf(data.targets, tokens);
+  if (!(variance > 0)) return null;
   const program = await backend.compile(stepOf(weights, site, data, start), { weights });
   const random = randomStream(0, "mlp-steps", site.activation);
-  const scale = 1 / varianceOf(data.targets, tokens);
+  const scale = 1 / variance;
   let weight: number = WEIGHT.first;
   const memories = [await placed(backend, start), await placed(backend, start)] as const;
   try {
