@@ -26,10 +26,9 @@ export interface GateMeasurement {
   readonly gates: readonly number[];
   readonly whole: Measured;
   /**
-   * Without one MLP: how far the logits move, as `--count` measures it; of models that write also how far the distributions of the
-   * next token do (Kullback and Leibler's divergence); and what is answered.
+   * Without one MLP: how far what the model says moves, as `--count` measures it, and what is answered.
    */
-  readonly alone: readonly ({ readonly divergence: number; readonly change?: number } & Measured)[];
+  readonly alone: readonly ({ readonly divergence: number } & Measured)[];
   /** Without several, by rule: `gates`, `ablation`, `depth` (the last of each stack first) and random draws. */
   readonly removed: readonly {
     readonly rule: string;
@@ -65,7 +64,7 @@ export async function measureGates(
     const { score, outcomes } = await masked.said(data.heldOut, keptWithout(layers));
     const all = outcomes();
     const losses = all.flatMap(({ loss }) => (loss === undefined ? [] : [loss]));
-    const loss = told ? (await told(keptWithout(layers))).loss : losses.reduce((a, b) => a + b, 0) / losses.length;
+    const loss = told ? await told(keptWithout(layers)) : losses.reduce((a, b) => a + b, 0) / losses.length;
     const measured = { score, loss, right: all.map((of) => of.score ?? 0) };
     known.set(key, measured);
     return measured;
@@ -77,7 +76,6 @@ export async function measureGates(
     for (const layer of facts.keys())
       alone.push({
         divergence: await masked.divergence(data.search, keptWithout([layer])),
-        ...(told ? { change: (await told(keptWithout([layer]))).change } : {}),
         ...(await without([layer])),
       });
     const gates = sites.map(({ sublayer }) => frozen.gates.get(sublayer) ?? Number.NaN);
@@ -130,16 +128,16 @@ function opened(folder: string, limit: number): Promise<OpenedCompression> {
   });
 }
 
-/** What a decoder that is told what to write loses, and how far its distributions are from those of the whole model. */
+/** What a decoder that is told what to write loses. */
 async function openTold(
   backend: Backend,
   frozen: MergedModel,
   facts: readonly LayerFacts[],
   examples: EncodedExamples,
-): Promise<(kept: KeptNeurons) => Promise<{ readonly loss: number; readonly change: number }>> {
+): Promise<(kept: KeptNeurons) => Promise<number>> {
   const written = plainWriting(frozen, neuronSwitches(facts));
   const scorer = await openScorer({ ...written, backend, density: false, fetch: true });
-  const run = async (kept: KeptNeurons, onToken: (logProbabilities: Float64Array) => void) => {
+  return async (kept) => {
     const fed = new Map([...written.trained, ...(await switchFeeds(facts, kept))]);
     let [loss, tokens] = [0, 0];
     for (const batch of scoringBatches(examples, written.head, "longest", 16)) {
@@ -147,30 +145,18 @@ async function openTold(
       const width = logits!.shape.at(-1)!;
       for (const [position, label] of Array.from(batch.inputs.labels!.data as BigInt64Array, Number).entries()) {
         if (label < 0) continue;
-        const row = logSoftmax(logits!.data.subarray(position * width, (position + 1) * width) as Float32Array);
-        loss -= row[label]!;
+        const row = logits!.data.subarray(position * width, (position + 1) * width) as Float32Array;
+        loss += logSumExp(row) - row[label]!;
         tokens++;
-        onToken(row);
       }
     }
     return loss / tokens;
   };
-  const whole: Float64Array[] = [];
-  await run(noneSwitched(facts), (row) => whole.push(row));
-  return async (kept) => {
-    let [change, at] = [0, 0];
-    const loss = await run(kept, (row) => {
-      const before = whole[at++]!;
-      for (let v = 0; v < row.length; v++) change += Math.exp(before[v]!) * (before[v]! - row[v]!);
-    });
-    return { loss, change: change / whole.length };
-  };
 }
 
-function logSoftmax(logits: Float32Array): Float64Array {
+function logSumExp(logits: Float32Array): number {
   const largest = logits.reduce((most, value) => Math.max(most, value), Number.NEGATIVE_INFINITY);
-  const log = largest + Math.log(logits.reduce((sum, value) => sum + Math.exp(value - largest), 0));
-  return Float64Array.from(logits, (value) => value - log);
+  return largest + Math.log(logits.reduce((sum, value) => sum + Math.exp(value - largest), 0));
 }
 
 /** Places by rising value. */

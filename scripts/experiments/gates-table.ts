@@ -25,10 +25,9 @@ export function gatesTables(runs: readonly MeasuredRun[]): string {
         "steps",
         "gates",
         "seeds",
-        "τ with distance of logits",
-        "τ with change of distributions",
+        "τ with ablation",
         "τ with rise of loss",
-        "τ of distance with loss",
+        "τ of ablation with loss",
         "spread",
         "score, %",
         "against no gates",
@@ -74,7 +73,6 @@ function orderRow(group: readonly MeasuredRun[], runs: readonly MeasuredRun[]): 
         ).toFixed(2),
       ),
     ),
-    list(group.map((run) => (run.alone[0]!.change === undefined ? "" : kendall(run.gates, changes(run)).toFixed(2)))),
     list(group.map((run) => kendall(run.gates, lossRises(run)).toFixed(2))),
     list(
       group.map((run) =>
@@ -154,8 +152,6 @@ function difference(
   const [low, high] = [means[Math.floor(0.025 * RESAMPLES)]!, means[Math.floor(0.975 * RESAMPLES)]!];
   return `${signed(mean(gains))} (${signed(low)} to ${signed(high)})`;
 }
-
-const changes = ({ alone }: MeasuredRun) => alone.map(({ change }) => change!);
 
 /** How much the loss rises without each MLP. */
 function lossRises({ alone, whole }: MeasuredRun): number[] {

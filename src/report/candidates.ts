@@ -45,7 +45,7 @@ export function scoredCandidates({ candidates, layers, chosen }: Compression): S
     .sort((a, b) => b.share - a.share);
 }
 
-/** How far the logits move when one layer alone keeps `kept` neurons. */
+/** How far what the model says moves when one layer alone keeps `kept` neurons. */
 export interface LayerAlone {
   readonly layer: number;
   readonly kept: number;
@@ -63,7 +63,7 @@ export function layersAlone({ candidates, layers }: Compression): LayerAlone[] {
   });
 }
 
-/** Measured importance of each layer's MLP: how far the logits move without it; null where it was not measured for all. */
+/** Measured importance of each layer's MLP: how far what the model says moves without it; null where it was not measured for all. */
 export function measuredImportance(record: Compression): number[] | null {
   const gone = layersAlone(record).filter(({ kept }) => kept === 0);
   const byLayer = record.layers.map((_, layer) => gone.find((of) => of.layer === layer)?.divergence);

@@ -22,7 +22,7 @@ export interface ModelSize {
 /** One measured candidate of a search. */
 export interface Candidate extends Partial<Measured> {
   readonly sizes: Sizes;
-  /** Mean squared distance of the logits from the dense model's. */
+  /** From the dense model's: mean squared distance of the logits, of models that write the mean divergence of the next token in nats. */
   readonly divergence?: number;
   /** Share of the dense model's latency. */
   readonly latency?: number;

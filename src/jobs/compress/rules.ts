@@ -175,7 +175,7 @@ async function keptBy(
   return above.filter((f) => best.has(f));
 }
 
-/** How far the logits move on the search's examples when one layer's MLP alone is taken away, for each layer. */
+/** How far what the model says moves on the search's examples when one layer's MLP alone is taken away, for each layer. */
 async function layerAblation({ facts, frozen, backend, data }: RuleContext): Promise<Candidate[]> {
   const masked = await openMasked(backend, frozen, facts, data);
   try {

@@ -62,7 +62,10 @@ export type KeptNeurons = readonly (readonly number[] | null)[];
 /** A model whose neurons are switched for each run: what a removal will do, without making it. */
 export interface MaskedModel {
   said(examples: EncodedExamples, kept: KeptNeurons): Promise<TaskScore>;
-  /** Mean squared distance of the logits from those of all neurons: over examples, or over the tokens that are to be written. */
+  /**
+   * How far what it says moves from what it says with all neurons: mean over examples of the squared distance of the logits, or over the tokens
+   * that are to be written of Kullback and Leibler's divergence.
+   */
   divergence(examples: EncodedExamples, kept: KeptNeurons): Promise<number>;
   dispose(): Promise<void>;
 }

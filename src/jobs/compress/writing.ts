@@ -3,7 +3,7 @@
 import type { EncodedExamples } from "../../data/index.ts";
 import { InternalError } from "../../errors.ts";
 import { scoringBatches, writtenTexts } from "../../evaluate/index.ts";
-import { cast, matmul, mul, reduceSum, reshape, square, sub, type Value } from "../../graph/index.ts";
+import { cast, exp, logSoftmax, matmul, mul, reduceSum, reshape, sub, type Value } from "../../graph/index.ts";
 import {
   type GenerationOptions,
   openGenerator,
@@ -83,9 +83,9 @@ export async function openWriting(
   };
 }
 
-/** Logits over the texts that are to be written, against those of the same program fed otherwise. */
+/** What a model would write next, against the same program fed otherwise, while it is told the texts that are to be written. */
 export interface OpenDivergence {
-  /** Mean over label tokens of the squared distance of the logits with `fed` from those with `dense`; 0 without label tokens. */
+  /** Mean over label tokens of Kullback and Leibler's divergence of the next token with `fed` from that with `dense`, in nats; 0 without label tokens. */
   divergence(
     examples: EncodedExamples,
     fed: ReadonlyMap<string, Tensor>,
@@ -95,8 +95,8 @@ export interface OpenDivergence {
 }
 
 /**
- * Opens the teacher-forced program. What is kept of the dense model is the head's input `[B, T, D]`, not its logits: the head is linear,
- * so the distance of logits is what it makes of the distance of its inputs. Errors as `Backend.compile`.
+ * Opens the teacher-forced program. What is kept of the dense model is the head's input `[B, T, D]`, not its logits `[B, T, V]`.
+ * Distributions are compared, not logits: what all words' logits share moves no probability. Errors as `Backend.compile`.
  */
 export async function openDivergence(backend: Backend, written: WritingModel): Promise<OpenDivergence> {
   const { model, weights } = written;
@@ -112,11 +112,12 @@ export async function openDivergence(backend: Backend, written: WritingModel): P
   const [read] = tapped;
   if (read === undefined) throw new InternalError("a head without a linear layer");
   const { vocabSize, hiddenSize, tiedHead } = model.config;
-  const moved = sub(read, graph.input("reference", "float32", read.shape));
   const table = graph.parameter(tiedHead ? "shared.weight" : "lm_head.weight", [vocabSize, hiddenSize]);
-  const squares = reduceSum(square(matmul(flattenRows(moved), table, { transB: true })), { axes: [1] });
+  const logShares = (states: Value) => logSoftmax(matmul(flattenRows(states), table, { transB: true }));
+  const [now, before] = [logShares(read), logShares(graph.input("reference", "float32", read.shape))];
+  const lost = reduceSum(mul(exp(before), sub(before, now)), { axes: [1] });
   const counted = cast(attended.decoder!, "float32");
-  const distance = reduceSum(mul(squares, reshape(counted, squares.shape)));
+  const distance = reduceSum(mul(lost, reshape(counted, lost.shape)));
   const program = await backend.compile({ states: read, distance, tokens: reduceSum(counted) }, { weights });
   const kept = new WeakMap<EncodedExamples, Tensor[]>();
   const run = ({ inputs }: ModelBatch, fed: ReadonlyMap<string, Tensor>, reference: Tensor) =>
@@ -140,7 +141,8 @@ export async function openDivergence(backend: Backend, written: WritingModel): P
         sum += Number(outputs.distance!.data[0]);
         tokens += Number(outputs.tokens!.data[0]);
       }
-      return tokens === 0 ? 0 : sum / tokens;
+      // rounding puts what is the same a little below 0
+      return tokens === 0 ? 0 : Math.max(0, sum / tokens);
     },
     dispose: () => program.dispose(),
   };

@@ -14,7 +14,7 @@ export interface Measured {
 export interface SearchOptions {
   /** Neurons of each layer before. */
   readonly neurons: Sizes;
-  /** Mean squared distance of the logits from the dense model's; few examples do, as it is smoother than a score. */
+  /** How far what the model says moves from what the dense model says; few examples do, as it is smoother than a score. */
   readonly diverge: (sizes: Sizes) => Promise<number>;
   /** The score; remembered by the caller between runs, as the divergence is. */
   readonly measure: (sizes: Sizes) => Promise<Measured>;

@@ -40,7 +40,7 @@ export function keptFigure({ name, record }: CompressionReport): Figure {
   };
 }
 
-/** What each layer can spare: how far the logits move when it alone is made smaller. Null where it was not measured. */
+/** What each layer can spare: how far what the model says moves when it alone is made smaller. Null where it was not measured. */
 export function spareFigure({ name, record }: CompressionReport): Figure | null {
   const alone = layersAlone(record).filter(({ divergence }) => divergence > 0);
   if (new Set(alone.map(({ kept, of }) => kept / of)).size < 2) return null;
@@ -97,7 +97,7 @@ export function gatesFigure({ name, record, gates }: CompressionReport): Figure 
   return {
     id: `gates-${slug(name)}`,
     title: "Learned gates against measurement",
-    caption: `Each MLP’s learned gate against how far the logits move without it, labelled by layer. Rank correlation ${Number.isFinite(agreement) ? significant(agreement, 2) : "not defined"}: at 1 the gates order the layers as measuring does.`,
+    caption: `Each MLP’s learned gate against how far what the model says moves without it, labelled by layer. Rank correlation ${Number.isFinite(agreement) ? significant(agreement, 2) : "not defined"}: at 1 the gates order the layers as measuring does.`,
     ...draw({
       label: "learned gates against measured importance",
       legend: [
