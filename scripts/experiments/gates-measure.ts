@@ -4,7 +4,7 @@ import type { EncodedExamples } from "../../src/data/index.ts";
 import { scoringBatches } from "../../src/evaluate/index.ts";
 import { openScorer } from "../../src/infer/index.ts";
 import { type OpenedCompression, openJob } from "../../src/jobs/compress/request.ts";
-import { calibrate, type KeptNeurons, layerFacts, noneSwitched, openMasked } from "../../src/jobs/compress/scoring.ts";
+import { calibrate, type KeptNeurons, layerFacts, openMasked } from "../../src/jobs/compress/scoring.ts";
 import { plainWriting } from "../../src/jobs/compress/writing.ts";
 import type { MergedModel } from "../../src/load/index.ts";
 import { nodeEnvironment } from "../../src/node.ts";
