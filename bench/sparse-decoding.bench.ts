@@ -1,18 +1,16 @@
 // One token through T5's decoder, by whole matrices and by the rows of active neurons: interleaved, ratios round by round.
 //   npx tsx bench/sparse-decoding.bench.ts [--shapes t5-large,flan-t5-large,flan-t5-xl] [--active 50,25,10,5] [--rounds 15]
-//     [--levels matrices,mlp,step] [--layers 24] [--tokens 12] [--threads 2] [--clock cpu]
+//     [--levels matrices,mlp,step] [--layers 24] [--tokens 12] [--threads 2] [--static 50,25] [--clock cpu]
 // matrices: wo, and when gated wi_1; mlp: with the norm and wi or wi_0; activations are nowhere 0 but for a mask that is drawn anew
 // each round. step: a whole step of generation with the model's decoder layers, or so many, and the vocabulary's head, by rows of the
 // last matrix and by predicted rows of all, where the plan says that they pay; a bias decides which share of the neurons is active.
 // Whole matrices are timed twice: as deft maps them from their file, and packed in memory, as predictions need them and as other users
-// of ONNX Runtime have them.
+// of ONNX Runtime have them. --static: models with so many percent of the neurons are timed beside them, whole and packed.
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
 import { Graph, mul, type Value } from "../src/graph/index.ts";
-import { nodeFiles } from "../src/hub/files-node.ts";
-import { openSafetensors, writeSafetensors } from "../src/hub/index.ts";
 import { gatheredProjection } from "../src/infer/generation/sparse-mlp.ts";
 import {
   calibrateSparseMlp,
@@ -22,21 +20,11 @@ import {
   planSparseMlp,
   type SparseMlpPlan,
 } from "../src/infer/index.ts";
-import { t5Model } from "../src/models/index.ts";
 import { linear, rmsNorm, Scope } from "../src/nn/index.ts";
-import { headOnly, type Method } from "../src/peft/index.ts";
 import type { Program } from "../src/runtime/index.ts";
 import { nodeBackend } from "../src/runtime/node.ts";
-import { buildTaskGraph } from "../src/tasks/index.ts";
-import {
-  float32,
-  int64,
-  memoryWeights,
-  type Random,
-  randomStream,
-  type Tensor,
-  type Weight,
-} from "../src/tensor/index.ts";
+import { float32, int64, memoryWeights, randomStream, type Tensor } from "../src/tensor/index.ts";
+import { type BenchModel, type BenchShape, cheap, noise, SHAPES, writeModel } from "./sparse-decoding-models.ts";
 
 const { values } = parseArgs({
   options: {
@@ -47,25 +35,14 @@ const { values } = parseArgs({
     layers: { type: "string" },
     tokens: { type: "string", default: "12" },
     threads: { type: "string", default: "2" },
+    static: { type: "string", default: "" },
     clock: { type: "string", default: "wall" },
   },
 });
 
-interface BenchShape {
-  readonly hidden: number;
-  readonly neurons: number;
-  readonly heads: number;
-  readonly isGated: boolean;
-  /** Of the decoder. */
-  readonly layers: number;
-}
-const SHAPES: Readonly<Record<string, BenchShape>> = {
-  tiny: { hidden: 64, neurons: 256, heads: 2, isGated: true, layers: 2 },
-  "t5-base": { hidden: 768, neurons: 3072, heads: 12, isGated: false, layers: 12 },
-  "t5-large": { hidden: 1024, neurons: 4096, heads: 16, isGated: false, layers: 24 },
-  "flan-t5-large": { hidden: 1024, neurons: 2816, heads: 16, isGated: true, layers: 24 },
-  "flan-t5-xl": { hidden: 2048, neurons: 5120, heads: 32, isGated: true, layers: 24 },
-};
+/** Shares of a list of percentages. */
+const listed = (percentages: string) =>
+  percentages.split(",").flatMap((percent) => (percent === "" ? [] : [Number(percent) / 100]));
 /** More than a cache holds, as in a real step. */
 const BYTES = 192 * 2 ** 20;
 /** Milliseconds: of the day, or with `--clock cpu` of this process, which other processes do not lengthen; for one thread. */
@@ -77,7 +54,7 @@ function now(): number {
 const backend = nodeBackend({ threads: Number(values.threads), sleepThreads: true });
 const random = randomStream(1, "sparse-decoding");
 
-const LEVEL_WIDTH = 25;
+const LEVEL_WIDTH = 28;
 
 function report(level: string, share: number, dense: readonly number[], sparse: readonly number[]): void {
   const ratios = dense.map((ms, round) => ms / sparse[round]!).sort((a, b) => a - b);
@@ -115,10 +92,6 @@ function maskOf(neurons: number, share: number): Float32Array {
   for (const f of order.slice(0, Math.round(share * neurons))) mask[f] = 1;
   return mask;
 }
-
-const noise = (size: number, scale: number, { uniform }: { uniform: () => number }): Float32Array =>
-  Float32Array.from({ length: size }, () => (uniform() - 0.5) * scale);
-const cheap = (of: Random) => ({ uniform: () => of.uniform() });
 
 /** As many MLPs as exceed a cache, over the same input: dense and by rows. */
 async function compileMlps({ hidden, neurons, isGated }: BenchShape, isWhole: boolean) {
@@ -192,57 +165,6 @@ async function benchMlps(shape: BenchShape, level: "matrices" | "mlp", shares: r
   await sparse.dispose();
 }
 
-function benchModel({ hidden, neurons, heads, isGated, layers }: BenchShape) {
-  return t5Model({
-    model_type: "t5",
-    vocab_size: 32128,
-    d_model: hidden,
-    d_kv: 64,
-    d_ff: neurons,
-    num_layers: 1,
-    num_decoder_layers: values.layers === undefined ? layers : Number(values.layers),
-    num_heads: heads,
-    feed_forward_proj: isGated ? "gated-relu" : "relu",
-    mlp_input_bias: true,
-    tie_word_embeddings: !isGated,
-  });
-}
-
-const isBias = (name: string) => name.endsWith(".bias");
-
-/** Random weights in a file, so that all generators map the same pages; biases come of the share of active neurons. */
-async function writeWeights(model: ReturnType<typeof benchModel>, folder: string) {
-  const frozen: Method = { ...headOnly(), trains: () => false };
-  const { parameters } = buildTaskGraph({ model, method: frozen, head: { kind: "language-model" } });
-  const pool = noise(2 ** 20, POOL_SCALE, cheap(randomStream(3, "pool")));
-  const stored = parameters.filter(({ name }) => !isBias(name));
-  const weights: (readonly [string, Weight])[] = stored.map(({ name, shape }, i) => {
-    const read = () => {
-      const data = new Float32Array(shape.reduce((x, y) => x * y, 1));
-      if (name.endsWith("layer_norm.weight")) data.fill(1);
-      else
-        for (let from = 0; from < data.length; from += pool.length)
-          data.set(pool.subarray(0, data.length - from), from);
-      // no two are alike, as above
-      if (data.length > shape.at(-1)!) data[0] = i / stored.length / 10;
-      return Promise.resolve(float32(shape, data));
-    };
-    return [name, { dtype: "float32", shape, read }];
-  });
-  const files = nodeFiles();
-  const file = join(folder, "model.safetensors");
-  await files.write(file, writeSafetensors(new Map(weights)));
-  return {
-    weights: await openSafetensors(files, file),
-    biases: parameters.filter(({ name }) => isBias(name)),
-  };
-}
-
-/** Uniform numbers of this width. */
-const POOL_SCALE = 0.07;
-/** Of a normal variable's values the largest 5, 2, … % lie as many standard deviations above its mean, or more. */
-const QUANTILES: Readonly<Record<number, number>> = { 50: 0, 25: 0.6745, 10: 1.2816, 5: 1.6449, 2: 2.0537, 1: 2.3263 };
-
 /** One step of several generators in turn: medians of a text's steps, whoever goes first changing each round. */
 async function stepTimes(opened: readonly Timed[], rounds: number): Promise<number[][]> {
   const times = opened.map((): number[] => []);
@@ -295,26 +217,25 @@ const batchOf = (ids: readonly number[]) => ({
 async function benchSteps(shape: BenchShape, shares: readonly number[]): Promise<void> {
   const folder = mkdtempSync(join(tmpdir(), "deft-bench-"));
   try {
-    const model = benchModel(shape);
-    const { weights, biases } = await writeWeights(model, folder);
-    for (const share of shares) {
-      const quantile = QUANTILES[Math.round(share * 100)];
-      if (quantile === undefined) throw new Error(`--active: a step knows ${Object.keys(QUANTILES).join(", ")}`);
-      // a norm's output has √D as its length, so a pre-activation is nearly normal
-      const shift = -quantile * (POOL_SCALE / Math.sqrt(12)) * Math.sqrt(shape.hidden);
-      const shifted = biases.map(
-        ({ name, shape: size }) => [name, float32(size, new Float32Array(size[0]!).fill(shift))] as const,
-      );
-      const method: Method = { ...headOnly(), trains: () => false };
-      const all = new Map([...weights, ...memoryWeights(shifted)]);
-      await benchShare({ model, method, weights: all, backend }, share);
+    const activeModel = await writeModel(shape, folder);
+    const cuts = new Map<number, BenchModel>();
+    for (const kept of listed(values.static)) {
+      const smaller = { ...shape, neurons: Math.round((kept * shape.neurons) / 32) * 32 };
+      const own = mkdtempSync(join(folder, "static-"));
+      cuts.set(kept, (await writeModel(smaller, own))(0.5));
     }
+    for (const share of shares) await benchShare({ ...activeModel(share), backend }, share, cuts);
   } finally {
     rmSync(folder, { recursive: true });
   }
 }
 
-async function benchShare(options: GeneratorOptions, share: number): Promise<void> {
+/** `cuts`: models with so large a share of the neurons, whole and packed, which are timed in the same rounds. */
+async function benchShare(
+  options: GeneratorOptions,
+  share: number,
+  cuts: ReadonlyMap<number, BenchModel>,
+): Promise<void> {
   const calibration = await calibrateSparseMlp(
     { ...options, predicts: true },
     new Map(),
@@ -323,16 +244,22 @@ async function benchShare(options: GeneratorOptions, share: number): Promise<voi
   );
   const rows = await planSparseMlp(calibration, { backend });
   const predicted = await planSparseMlp(calibration, { backend, predicts: true });
-  const dense = await timedGenerator(options);
-  const packed = await timedGenerator({ ...options, compile: { mapWeights: false } });
-  const byRows = await timedGenerator({ ...options, sparseMlp: rows });
-  const byPrediction = await timedGenerator({ ...options, sparseMlp: predicted });
-  const opened = [dense, packed, byRows, byPrediction];
-  const [mapped, inMemory, last, all] = await stepTimes(opened, Number(values.rounds));
-  report("mapped → packed", share, mapped!, inMemory!);
-  report("packed → rows of the last", share, inMemory!, last!);
+  const compile = { mapWeights: false };
+  const opened = [
+    await timedGenerator(options),
+    await timedGenerator({ ...options, compile }),
+    await timedGenerator({ ...options, sparseMlp: rows }),
+    await timedGenerator({ ...options, sparseMlp: predicted }),
+  ];
+  for (const cut of cuts.values()) opened.push(await timedGenerator({ ...cut, backend, compile }));
+  const [mapped, packed, last, all, ...whole] = await stepTimes(opened, Number(values.rounds));
+  report("mapped → packed", share, mapped!, packed!);
+  report("packed → rows of the last", share, packed!, last!);
   report("mapped → predicted rows", share, mapped!, all!);
-  report("packed → predicted rows", share, inMemory!, all!);
+  report("packed → predicted rows", share, packed!, all!);
+  [...cuts.keys()].forEach((kept, i) => {
+    report(`packed → ${(100 * kept).toFixed(0)} % of the neurons`, share, packed!, whole[i]!);
+  });
   for (const plan of [rows, predicted]) console.log(`    ${planSentence(plan)}`);
   for (const { generator } of opened) await generator.dispose();
 }
@@ -355,11 +282,12 @@ function planSentence({ layers }: SparseMlpPlan): string {
   return parts.join(", ");
 }
 
-const shares = values.active.split(",").map((percent) => Number(percent) / 100);
+const shares = listed(values.active);
 const levels = values.levels.split(",");
 for (const name of values.shapes.split(",")) {
-  const shape = SHAPES[name];
-  if (!shape) throw new Error(`--shapes: expected some of ${Object.keys(SHAPES).join(", ")}, got ${name}`);
+  const known = SHAPES[name];
+  if (!known) throw new Error(`--shapes: expected some of ${Object.keys(SHAPES).join(", ")}, got ${name}`);
+  const shape = { ...known, layers: values.layers === undefined ? known.layers : Number(values.layers) };
   console.log(
     `${name}: ${shape.hidden} × ${shape.neurons}${shape.isGated ? ", gated" : ""}, ${values.threads} threads`,
   );
