@@ -1,6 +1,7 @@
 // Training steps of large shapes: the whole step in one program against stage by stage, each in its own process, interleaved.
 //   npx tsx bench/big-shapes.bench.ts --shape roberta-large --method lora --ways whole,staged --rounds 5 [--batch 8 --length 128]
 //   npx tsx bench/big-shapes.bench.ts --shape flan-t5-xl --format nf4 --method lora --ways staged --rounds 1 --generate 8
+// A way that ends in "+gates" has gates that are read off the gradient: --ways staged,staged+gates.
 // Peak memory: VmHWM (all resident pages) and the largest RssAnon, RssFile seen every 20 ms. A page of the weights counts in RssFile
 // once for each program that maps it; Pss, after the steps, counts it once.
 import { type ChildProcess, fork } from "node:child_process";
@@ -16,7 +17,7 @@ import { openQuantized, quantizedHooks } from "../src/quant/index.ts";
 import { nodeBackend } from "../src/runtime/node.ts";
 import type { ModelBatch } from "../src/tasks/index.ts";
 import { int64, type Tensor } from "../src/tensor/index.ts";
-import { openOptimizer, type TrainStep } from "../src/train/index.ts";
+import { GateImportance, openOptimizer, type TrainStep } from "../src/train/index.ts";
 import { bigCheckpoint } from "./big-shapes-checkpoint.ts";
 
 const { values } = parseArgs({
@@ -101,7 +102,8 @@ function openStepper(
   { model, weights, method }: Awaited<ReturnType<typeof openModel>>,
 ): Promise<TrainStep> {
   return openOptimizer({
-    staged: way === "staged",
+    staged: way.startsWith("staged"),
+    gates: way.endsWith("+gates") ? { kind: "importance" } : null,
     model,
     method,
     head: isT5 ? { kind: "language-model" } : { kind: "classification", numLabels: 2 },
@@ -126,6 +128,7 @@ async function worker(way: string): Promise<void> {
   setInterval(look, 20).unref();
   const base = await openModel();
   const optimizer = await openStepper(way, base);
+  const gates = new GateImportance(optimizer.graph.gates);
   let steps = 0;
   const answer = async (ask: string): Promise<Answer | Memory> => {
     const started = performance.now();
@@ -138,7 +141,9 @@ async function worker(way: string): Promise<void> {
     }
     const rates = { learningRate: 1e-4, densityWeight: 1, epsilon: 1e-2 };
     const before = process.cpuUsage();
-    const { loss } = await optimizer.step(++steps, [batchOf(steps)], rates);
+    const gateFeeds = gates.sites.length === 0 ? null : gates.feeds;
+    const { loss } = await optimizer.step(++steps, [batchOf(steps)], { ...rates, gateFeeds });
+    if (gateFeeds !== null) gates.note(steps, optimizer.gateReadings);
     const { user, system } = process.cpuUsage(before);
     return { ms: performance.now() - started, cpuMs: (user + system) / 1000, loss };
   };
