@@ -8,6 +8,7 @@ import {
   Graph,
   gather,
   layerNorm,
+  lessEqual,
   matmul,
   mul,
   pow,
@@ -16,6 +17,7 @@ import {
   reduceMean,
   reduceSum,
   relu,
+  softmax,
   square,
   stopGradient,
   sub,
@@ -42,6 +44,28 @@ describe("backward", () => {
     expect(made.filter((op) => op === "matmul")).toHaveLength(1);
     expect(ops(gradient!).filter((op) => op === "tanh")).toHaveLength(1);
     expect(gradient!.shape).toEqual([4, 2]);
+  });
+
+  it("reads what a mask left of a softmax, and not the mask", () => {
+    const graph = new Graph();
+    const x = graph.input("x", "float32", ["B", 4]);
+    const mask = cast(lessEqual(graph.input("words", "float32", ["B", 4]), 0.5), "float32");
+    const left = mul(softmax(x), mask);
+    const before = graph.nodes.length;
+    const [dx] = backward(reduceSum(mul(left, graph.input("w", "float32", ["B", 4]))), [x]);
+    const made = reachable([dx!]).filter(({ id }) => id >= before);
+    expect(made.some(({ inputs }) => inputs.includes(left))).toBe(true);
+    expect(made.some(({ inputs }) => inputs.includes(mask))).toBe(false);
+  });
+
+  it("doubles the smaller factor of a square's cotangent", () => {
+    const graph = new Graph();
+    const x = graph.input("x", "float32", ["B", 4]);
+    const perRow = mul(reduceMean(square(x), { axes: [1] }), graph.input("w", "float32", ["B"]));
+    const before = graph.nodes.length;
+    const [dx] = backward(reduceSum(perRow), [x]);
+    const whole = reachable([dx!]).filter(({ id, outputs }) => id >= before && outputs[0]!.shape[1] === 4);
+    expect(whole.map(({ op }) => op)).toEqual(["mul"]);
   });
 
   it("leaves a cotangent small until an op needs the whole", () => {

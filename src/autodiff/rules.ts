@@ -13,6 +13,7 @@ import {
   exp,
   expand,
   gather,
+  isOp,
   less,
   lessEqual,
   log,
@@ -28,6 +29,7 @@ import {
   reduceSum,
   reshape,
   type Shape,
+  sameShape,
   scatterAdd,
   sign,
   sin,
@@ -78,7 +80,8 @@ export const rules: { readonly [O in Op]: Rule<O> } = {
   exp: unary((_x, y, dy) => mul(dy, y)),
   log: unary((x, _y, dy) => div(dy, x)),
   sqrt: unary((_x, y, dy) => div(mul(dy, 0.5), y)),
-  reciprocal: unary((_x, y, dy) => neg(mul(dy, square(y)))),
+  // the sign goes to dy, which may be one number for many
+  reciprocal: unary((_x, y, dy) => mul(neg(dy), square(y))),
   abs: unary((x, _y, dy) => mul(dy, sign(x))),
   sign: stops,
   tanh: unary((_x, y, dy) => mul(dy, sub(1, square(y)))),
@@ -98,7 +101,10 @@ export const rules: { readonly [O in Op]: Rule<O> } = {
 
   add: binary((_a, _b, dy) => [() => dy, () => dy]),
   sub: binary((_a, _b, dy) => [() => dy, () => neg(dy)]),
-  mul: binary((a, b, dy) => [() => mul(dy, b), () => mul(dy, a)]),
+  mul: (node, dys, needs) => {
+    const [a, b] = node.inputs as readonly [Value, Value];
+    return a === b ? [mul(twice(dys[0]!), a), null] : products(node, dys, needs);
+  },
   div: binary((_a, b, dy, y) => [() => div(dy, b), () => neg(div(mul(dy, y), b))]),
   pow: binary((a, b, dy, y) => [() => mul(dy, powerSlope(a, b)), () => mul(dy, mul(y, safeLog(a)))]),
   // where both are equal each gets half, as in torch.maximum and torch.minimum
@@ -180,7 +186,7 @@ export const rules: { readonly [O in Op]: Rule<O> } = {
 
   softmax: (node, [dy]) => {
     const y = node.outputs[0]!;
-    const weighted = mul(dy!, y);
+    const weighted = timesShares(dy!, y);
     return [sub(weighted, mul(y, reduceSum(weighted, { axes: [node.attributes.axis], keepDims: true })))];
   },
   logSoftmax: (node, [dy]) => [
@@ -188,6 +194,28 @@ export const rules: { readonly [O in Op]: Rule<O> } = {
   ],
   layerNorm: layerNormRule,
 };
+
+/**
+ * `dy · y` of a softmax. Behind a mask `m` of its result, `dy` is `g · m`: then it is `g · (y · m)`, whose second factor the forward pass has,
+ * so that the mask need not be kept.
+ */
+function timesShares(dy: Value, y: Value): Value {
+  if (!isOp(dy.node, "mul")) return mul(dy, y);
+  const [g, mask] = dy.node.inputs as readonly [Value, Value];
+  return sameShape(mask.shape, y.shape) ? mul(g, mul(y, mask)) : mul(dy, y);
+}
+
+const products = binary((a, b, dy) => [() => mul(dy, b), () => mul(dy, a)]);
+
+/** `2x`; of a product with a factor that is repeated, that factor is doubled, which has fewer elements. */
+function twice(x: Value): Value {
+  if (isOp(x.node, "mul")) {
+    const [a, b] = x.node.inputs as readonly [Value, Value];
+    if (!sameShape(a.shape, x.shape)) return mul(mul(a, 2), b);
+    if (!sameShape(b.shape, x.shape)) return mul(a, mul(b, 2));
+  }
+  return mul(x, 2);
+}
 
 /**
  * `Φ(x) + x·φ(x)`, φ the standard normal density, as `½(1 + erf u + 2/√π · u · e^{−u²})` with u = x/√2:
