@@ -1,5 +1,5 @@
 // What one optimiser step computes: losses, gradients, clipping and AdamW in the graph, in one program or, accumulating, in two.
-import { backward, cheapToRecompute } from "../autodiff/index.ts";
+import { type BackwardOptions, backward, cheapToRecompute, lightToRecompute } from "../autodiff/index.ts";
 import {
   type AddedTap,
   activeShare,
@@ -37,7 +37,7 @@ export interface StepOptions extends TaskGraphOptions {
   readonly biasRate?: number;
   /** Global norm to clip to; null: no clipping. */
   readonly maxGradNorm: number | null;
-  /** Compute cheap forward results again in the backward pass instead of keeping them; by default in large models. */
+  /** Compute all cheap forward results again in the backward pass, or none; by default all in large models, and in others those of one light pass. */
   readonly recompute?: boolean;
 }
 
@@ -101,7 +101,7 @@ export function buildStep(options: StepOptions): StepGraph {
   const both = backward(
     losses["loss"]!,
     [...trainable.map(({ value }) => value), ...tap.taps.map(({ added }) => added)],
-    (options.recompute ?? isLarge(task)) ? { recompute: cheapToRecompute } : {},
+    recomputed(options, task),
   );
   const gradients = both.slice(0, trainable.length);
   const sensitivities = Object.fromEntries(
@@ -212,6 +212,12 @@ function isModelBias({ name, part }: ParameterSpec): boolean {
 
 /** From here on recomputation costs no time that could be measured (RoBERTa-large); at 125 M parameters it costs a tenth. */
 const LARGE_PARAMETERS = 200e6;
+
+/** Unless it is asked for or against, a large model computes all that is cheap again, any other what is light. */
+function recomputed({ recompute }: Pick<StepOptions, "recompute">, task: TaskGraph): BackwardOptions {
+  if (recompute === false) return {};
+  return { recompute: recompute === true || isLarge(task) ? cheapToRecompute : lightToRecompute };
+}
 
 function isLarge({ parameters }: TaskGraph): boolean {
   return parameters.reduce((sum, { shape }) => sum + elementCount(shape), 0) >= LARGE_PARAMETERS;
