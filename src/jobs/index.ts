@@ -9,6 +9,7 @@ export {
   type StartWorker,
 } from "./bench/bench.ts";
 export type { BenchBatch, BenchJob, BenchOptions, ByPhase, WritingJob } from "./bench/job.ts";
+export type { LoadMeter, LoadWindow } from "./bench/quiet-rounds.ts";
 export { type CompareEvent, compareRuns, type DemoResult, demoRun } from "./compare/compare.ts";
 export {
   type Comparison,
