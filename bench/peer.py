@@ -3,7 +3,7 @@
     peer.py '{"checkpoint": DIR, "threads": 2, "method": "lora", "density": true, "compile": false, "dropout": 0.1}'
 
 Commands: {"do": "step", "batch": {...}} one AdamW step, {"do": "eval", "batch": {...}} one forward pass,
-{"do": "memory"} peak and present resident bytes. As its users run it at its best: SDPA, oneDNN as it
+{"do": "memory"} peak and present resident bytes and all processor time. As its users run it at its best: SDPA, oneDNN as it
 comes, `torch.inference_mode` to evaluate, and with "compile" `torch.compile` for both. A batch holds nested lists tokenIds, attentionMask, typeIds, labels;
 a T5's labels are token ids, -100 behind their end, and its density loss is the encoder's mean plus the decoder's.
 """
@@ -108,9 +108,10 @@ for line in sys.stdin:
     if request["do"] == "memory":
         with open("/proc/self/statm") as f:
             present = int(f.read().split()[1]) * os.sysconf("SC_PAGE_SIZE")
-        answer({"peak": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024, "present": present})
+        peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+        answer({"peak": peak, "present": present, "processorMs": time.process_time() * 1000})
         continue
     batch = {key: torch.tensor(value) for key, value in request["batch"].items()}
     started, cpu = time.perf_counter(), time.process_time()
     value = step(batch) if request["do"] == "step" else evaluate(batch)
-    answer({"ms": (time.perf_counter() - started) * 1000, "cpu": (time.process_time() - cpu) * 1000, "value": value})
+    answer({"ms": (time.perf_counter() - started) * 1000, "processorMs": (time.process_time() - cpu) * 1000, "value": value})
