@@ -7,6 +7,7 @@
 import { type ChildProcess, fork } from "node:child_process";
 import { readFileSync } from "node:fs";
 import { parseArgs } from "node:util";
+import { between, moment } from "../src/cli/bench-clock.ts";
 import { nodeFiles } from "../src/hub/files-node.ts";
 import { openCheckpoint } from "../src/hub/index.ts";
 import { openGenerator } from "../src/infer/index.ts";
@@ -19,6 +20,17 @@ import type { ModelBatch } from "../src/tasks/index.ts";
 import { int64, type Tensor } from "../src/tensor/index.ts";
 import { GateImportance, openOptimizer, type TrainStep } from "../src/train/index.ts";
 import { bigCheckpoint } from "./big-shapes-checkpoint.ts";
+import {
+  noHeadline,
+  oneThreadCount,
+  type PhaseTime,
+  ratioText,
+  replyOf,
+  roundsText,
+  takeRounds,
+  timesText,
+  took,
+} from "./rounds.ts";
 
 const { values } = parseArgs({
   options: {
@@ -30,7 +42,7 @@ const { values } = parseArgs({
     batch: { type: "string", default: "8" },
     length: { type: "string", default: "128" },
     target: { type: "string", default: "32" },
-    threads: { type: "string", default: "2" },
+    threads: { type: "string", default: "1,all" },
     generate: { type: "string", default: "0" },
     "no-density": { type: "boolean", default: false },
     /** JSON of `CompileOptions`. */
@@ -39,12 +51,9 @@ const { values } = parseArgs({
   },
 });
 const isT5 = values.shape.includes("t5");
-const backend = nodeBackend({ threads: Number(values.threads) });
+const backend = nodeBackend({ threads: oneThreadCount(values.threads) });
 
-interface Answer {
-  readonly ms: number;
-  /** Of all threads. */
-  readonly cpuMs?: number;
+interface Answer extends PhaseTime {
   readonly loss?: number;
   readonly tokens?: number;
 }
@@ -131,24 +140,22 @@ async function worker(way: string): Promise<void> {
   const gates = new GateImportance(optimizer.graph.gates);
   let steps = 0;
   const answer = async (ask: string): Promise<Answer | Memory> => {
-    const started = performance.now();
+    const began = moment();
     if (ask === "memory") return { peak: proc("VmHWM"), ...seen, pss: proc("Pss", "smaps_rollup") };
     if (ask === "generate") {
       const trained = new Map<string, Tensor>(await optimizer.readParameters());
       await optimizer.dispose();
       const tokens = await generate(base, trained);
-      return { ms: performance.now() - started, tokens };
+      return { ...between(began, moment()), tokens };
     }
     const rates = { learningRate: 1e-4, densityWeight: 1, epsilon: 1e-2 };
-    const before = process.cpuUsage();
     const gateFeeds = gates.sites.length === 0 ? null : gates.feeds;
     const { loss } = await optimizer.step(++steps, [batchOf(steps)], { ...rates, gateFeeds });
     if (gateFeeds !== null) gates.note(steps, optimizer.gateReadings);
-    const { user, system } = process.cpuUsage(before);
-    return { ms: performance.now() - started, cpuMs: (user + system) / 1000, loss };
+    return { ...between(began, moment()), loss };
   };
   process.on("message", async (ask) => process.send!(await answer(String(ask))));
-  process.send!({ ms: performance.now() });
+  process.send!(moment() satisfies Answer);
 }
 
 /** Greedy, of two texts at most; gives the tokens written. */
@@ -170,60 +177,51 @@ async function generate(
   return written.flat().reduce((sum, { tokenIds: ids }) => sum + ids.length, 0);
 }
 
-const median = (xs: readonly number[]) => [...xs].sort((a, b) => a - b)[Math.floor(xs.length / 2)]!;
-
 async function main(): Promise<void> {
   // written here: generating would be counted as the step's memory
   await bigCheckpoint(values.shape, values.format);
-  const peers: {
-    readonly way: string;
-    readonly child: ChildProcess;
-    readonly times: number[];
-    readonly cpu: number[];
-  }[] = [];
-  const reply = <T>(child: ChildProcess, ask?: string) =>
-    new Promise<T>((done, fail) => {
-      child.once("message", (message) => done(message as T));
-      child.once("exit", (code) => fail(new Error(`ended with ${code}`)));
-      if (ask !== undefined) child.send(ask);
-    });
-  for (const way of values.ways.split(",")) {
+  const ways = values.ways.split(",");
+  const children: ChildProcess[] = [];
+  for (const way of ways) {
     const child = fork(import.meta.filename, [...process.argv.slice(2), "--worker", way], {
       execArgv: ["--import", "tsx"],
     });
-    console.log(way, "ready after", (await reply<Answer>(child)).ms.toFixed(0), "ms");
-    peers.push({ way, child, times: [], cpu: [] });
+    console.log(way, "ready after", (await replyOf<Answer>(child)).ms.toFixed(0), "ms");
+    children.push(child);
   }
-  // the first round warms up, where there is a second
-  for (let round = 0; round < Number(values.rounds); round++)
-    for (const peer of round % 2 === 0 ? peers : [...peers].reverse()) {
-      const { ms, cpuMs, loss } = await reply<Answer>(peer.child, "step");
-      console.log(
-        peer.way,
-        `step ${round + 1}: ${ms.toFixed(0)} ms (${cpuMs!.toFixed(0)} of processors), loss ${loss!.toFixed(5)}`,
-      );
-      if (round === 0 && values.rounds !== "1") continue;
-      peer.times.push(ms);
-      peer.cpu.push(cpuMs!);
-    }
-  const gigabytes = (megabytes: number) => `${(megabytes / 1024).toFixed(2)} GiB`;
-  for (const { way, child, times, cpu } of peers) {
-    const { peak, anon, file, pss } = await reply<Memory>(child, "memory");
-    const ratio = median(times.map((ms, i) => ms / peers[0]!.times[i]!)).toFixed(2);
-    const cpuRatio = median(cpu.map((ms, i) => ms / peers[0]!.cpu[i]!)).toFixed(2);
+  const sides = children.map((child, i) => async (round: number) => {
+    const answer = await replyOf<Answer>(child, "step");
+    const { ms, processorMs, loss } = answer;
     console.log(
-      `${values.shape} ${values.format} ${values.method} ${way}: median ${median(times).toFixed(0)} ms, ratio ${ratio} (processor time ${median(cpu).toFixed(0)} ms, ${cpuRatio}),`,
+      `${ways[i]} step ${round + 1}: ${ms.toFixed(0)} ms (${processorMs.toFixed(0)} of processors), loss ${loss!.toFixed(5)}`,
+    );
+    return answer;
+  });
+  // of several rounds the first warms up
+  const wanted = Number(values.rounds);
+  const rounds = await takeRounds(sides, wanted > 1 ? { rounds: wanted - 1, warmup: 1 } : { rounds: 1 });
+  const gigabytes = (megabytes: number) => `${(megabytes / 1024).toFixed(2)} GiB`;
+  for (const [i, child] of children.entries()) {
+    const { peak, anon, file, pss } = await replyOf<Memory>(child, "memory");
+    const ratio = (clock: keyof PhaseTime) => ratioText(rounds, took(i, clock), took(0, clock));
+    const ratios =
+      rounds.isReliable === false
+        ? noHeadline(rounds)
+        : `ratio ${ratio("ms")}, of processor time ${ratio("processorMs")}`;
+    console.log(
+      `${values.shape} ${values.format} ${values.method} ${ways[i]}: ${timesText(rounds, i)}; ${ratios};`,
       `VmHWM ${gigabytes(peak)}, RssAnon ${gigabytes(anon)}, RssFile ${gigabytes(file)}, Pss ${gigabytes(pss)}`,
     );
     if (Number(values.generate) > 0) {
-      const { ms, tokens } = await reply<Answer>(child, "generate");
-      const after = await reply<Memory>(child, "memory");
+      const { ms, processorMs, tokens } = await replyOf<Answer>(child, "generate");
+      const after = await replyOf<Memory>(child, "memory");
       console.log(
-        `generation: ${tokens} tokens in ${ms.toFixed(0)} ms, VmHWM ${gigabytes(after.peak)}, RssAnon ${gigabytes(after.anon)}`,
+        `generation: ${tokens} tokens in ${ms.toFixed(0)} ms (${processorMs.toFixed(0)} of processors), VmHWM ${gigabytes(after.peak)}, RssAnon ${gigabytes(after.anon)}`,
       );
     }
     child.kill();
   }
+  console.log(roundsText(rounds));
 }
 
 if (values.worker === undefined) await main();

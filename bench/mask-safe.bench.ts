@@ -1,5 +1,5 @@
 // What mask-safe LoRA costs a training step on a pruned base, with and without dropout, interleaved in one process.
-//   npx tsx bench/mask-safe.bench.ts --rounds 8 [--batch 16 --length 128 --targets query,value|all-linear --threads 2]
+//   npx tsx bench/mask-safe.bench.ts --rounds 8 [--batch 16 --length 128 --targets query,value|all-linear --threads 1,all]
 import { parseArgs } from "node:util";
 import { nodeFiles } from "../src/hub/files-node.ts";
 import { openCheckpoint } from "../src/hub/index.ts";
@@ -10,6 +10,7 @@ import { nodeBackend } from "../src/runtime/node.ts";
 import type { ModelBatch } from "../src/tasks/index.ts";
 import { int64, type Weights } from "../src/tensor/index.ts";
 import { Optimizer } from "../src/train/index.ts";
+import { noHeadline, oneThreadCount, ratioText, roundsText, takeRounds, timed, timesText, took } from "./rounds.ts";
 
 const { values } = parseArgs({
   options: {
@@ -17,10 +18,11 @@ const { values } = parseArgs({
     rounds: { type: "string", default: "8" },
     batch: { type: "string", default: "16" },
     length: { type: "string", default: "128" },
-    threads: { type: "string", default: "2" },
+    threads: { type: "string", default: "1,all" },
     targets: { type: "string", default: "query,value" },
   },
 });
+const threads = oneThreadCount(values.threads);
 
 /** The model with half of each matrix zero. */
 async function prunedBase() {
@@ -76,7 +78,7 @@ for (const { dropout, maskSafe } of variants) {
         "bert.pooler.dense.weight",
         "bert.pooler.dense.bias",
       ]),
-      backend: nodeBackend({ threads: Number(values.threads), sleepThreads: true }),
+      backend: nodeBackend({ threads, sleepThreads: true }),
       seed: 1,
       accumulate: 1,
       weightDecay: 0.01,
@@ -86,20 +88,18 @@ for (const { dropout, maskSafe } of variants) {
   );
 }
 const batch = fixedBatch(Number(values.batch), Number(values.length));
-const times: number[][] = variants.map(() => []);
-for (let round = 0; round <= Number(values.rounds); round++) {
-  for (let turn = 0; turn < variants.length; turn++) {
-    // who goes first changes each round
-    const i = (turn + round) % variants.length;
-    const started = performance.now();
-    await optimizers[i]!.step(round + 1, [batch], { learningRate: 1e-4, densityWeight: 0, epsilon: 1e-3 });
-    if (round > 0) times[i]!.push(performance.now() - started);
-  }
-}
-const median = (numbers: readonly number[]) => [...numbers].sort((a, b) => a - b)[Math.floor(numbers.length / 2)]!;
+const sides = optimizers.map((optimizer) => (round: number) => {
+  const rates = { learningRate: 1e-4, densityWeight: 0, epsilon: 1e-3 };
+  return timed(() => optimizer.step(round + 1, [batch], rates));
+});
+const rounds = await takeRounds(sides, { rounds: Number(values.rounds), warmup: 1 });
 for (const [i, { name, maskSafe }] of variants.entries()) {
-  const ratios = maskSafe ? times[i]!.map((time, round) => time / times[i - 1]![round]!) : [];
-  const ratio = maskSafe ? `, ${median(ratios).toFixed(2)} of LoRA's` : "";
-  console.log(`${name}: ${median(times[i]!).toFixed(0)} ms${ratio}`);
+  const ratio = (clock: "ms" | "processorMs") => ratioText(rounds, took(i, clock), took(i - 1, clock));
+  const ratios = () =>
+    rounds.isReliable === false
+      ? noHeadline(rounds)
+      : `${ratio("ms")} of LoRA's, of its processor time ${ratio("processorMs")}`;
+  console.log(`${name}: ${timesText(rounds, i)}${maskSafe ? `; ${ratios()}` : ""}`);
 }
+console.log(roundsText(rounds));
 for (const optimizer of optimizers) await optimizer.dispose();

@@ -1,7 +1,7 @@
 // Groups of neurons chosen by a router, with the stock operator `com.microsoft.MoE`: against the dense MLP and against a static
 // cut to the same share of the neurons. Interleaved in one process, ratios round by round.
 //   npx tsx bench/moe.bench.ts [--cases 128x384,512x384,1024x384,128x768,512x768,1024x768,1x768,1x1024] [--experts 16,32]
-//     [--shares 4,8] [--rounds 15] [--threads 1] [--clock cpu]
+//     [--shares 4,8] [--rounds 15] [--threads 1,all] [--clock cpu]
 // A case is tokens × hidden size, with four times as many neurons; a share 4 chooses E / 4 of E groups for each token. The router's
 // product and its choice are part of what is timed. ReLU; the results of the operator are held against a masked dense MLP first.
 import { parseArgs } from "node:util";
@@ -9,6 +9,18 @@ import { InferenceSession, Tensor as OrtTensor } from "onnxruntime-node";
 import { add, Graph, matmul, relu, type Value } from "../src/graph/index.ts";
 import { emit, type OnnxModel, type OnnxTensor, readModel, writeModel } from "../src/onnx/index.ts";
 import { randomStream } from "../src/tensor/index.ts";
+import {
+  clocksOf,
+  gainText,
+  oneThreadCount,
+  type PhaseTime,
+  ratioOf,
+  roundsText,
+  takeRounds,
+  timed,
+  timesText,
+  took,
+} from "./rounds.ts";
 
 const { values } = parseArgs({
   options: {
@@ -16,21 +28,16 @@ const { values } = parseArgs({
     experts: { type: "string", default: "16,32" },
     shares: { type: "string", default: "4,8" },
     rounds: { type: "string", default: "15" },
-    threads: { type: "string", default: "1" },
+    threads: { type: "string", default: "1,all" },
     clock: { type: "string", default: "wall" },
   },
 });
+const threads = oneThreadCount(values.threads);
+const CLOCKS = clocksOf(values.clock);
 
 /** More than a cache holds, as in a real step, where one token reads every matrix once. */
 const BYTES_OF_A_STEP = 192 * 2 ** 20;
 const random = randomStream(1, "moe");
-
-/** Milliseconds: of the day, or with `--clock cpu` of this process, which other processes do not lengthen; for one thread. */
-function now(): number {
-  if (values.clock !== "cpu") return performance.now();
-  const { user, system } = process.cpuUsage();
-  return (user + system) / 1000;
-}
 
 interface Shape {
   readonly tokens: number;
@@ -181,25 +188,15 @@ async function checkGroups(): Promise<void> {
   );
 }
 
-/** Durations of each program, in an order that moves on each round; three rounds are not counted. */
-async function interleaved(sessions: readonly InferenceSession[], { tokens, hidden, copies }: Shape) {
-  const times = sessions.map((): number[] => []);
-  for (let round = -3; round < Number(values.rounds); round++) {
-    const feeds = { x: new OrtTensor("float32", noise(tokens * hidden, 2), [tokens, hidden]) };
-    for (let turn = 0; turn < sessions.length; turn++) {
-      const i = (turn + round + 3) % sessions.length;
-      const started = now();
-      await sessions[i]!.run(feeds);
-      if (round >= 0) times[i]!.push((now() - started) / copies);
-    }
-  }
-  return times;
-}
-
-function spread(above: readonly number[], below: readonly number[]): readonly [number, string] {
-  const ratios = above.map((ms, round) => ms / below[round]!).sort((a, b) => a - b);
-  const at = (q: number) => ratios[Math.min(ratios.length - 1, Math.floor(q * ratios.length))]!;
-  return [at(0.5), `×${at(0.5).toFixed(2)} [${at(0.1).toFixed(2)} – ${at(0.9).toFixed(2)}]`];
+/** The programs in turn over the same input; three rounds are not counted. Times are of one MLP. */
+function interleaved(sessions: readonly InferenceSession[], { tokens, hidden, copies }: Shape) {
+  const inputs: OrtTensor[] = [];
+  const sides = sessions.map((session) => async (round: number): Promise<PhaseTime> => {
+    const x = (inputs[round] ??= new OrtTensor("float32", noise(tokens * hidden, 2), [tokens, hidden]));
+    const { ms, processorMs } = await timed(() => session.run({ x }));
+    return { ms: ms / copies, processorMs: processorMs / copies };
+  });
+  return takeRounds(sides, { rounds: Number(values.rounds), warmup: 3 });
 }
 
 async function benchCase(tokens: number, hidden: number, groups: number, share: number): Promise<void> {
@@ -213,21 +210,23 @@ async function benchCase(tokens: number, hidden: number, groups: number, share: 
     groupedModel(shape, mlps),
   ];
   const options = {
-    intraOpNumThreads: Number(values.threads),
+    intraOpNumThreads: threads,
     extra: { session: { intra_op: { allow_spinning: "0" } } },
   };
   const sessions: InferenceSession[] = [];
   for (const model of models) sessions.push(await InferenceSession.create(model, options));
-  const [dense, cut, moe] = await interleaved(sessions, shape);
-  const [gain, overDense] = spread(dense!, moe!);
-  const [, overCut] = spread(cut!, moe!);
-  const [ideal, cutOverDense] = spread(dense!, cut!);
-  const named = `${tokens} × ${hidden}/${neurons}, ${shape.chosen} of ${groups}`.padEnd(30);
-  const parts = [`${(100 * gain) / share}`, `${(100 * gain) / ideal}`].map((text) => Number(text).toFixed(0));
-  console.log(
-    `${named} to dense ${overDense}   to the cut ${overCut}   cut to dense ${cutOverDense}   ` +
-      `${parts[0]} % of E/k, ${parts[1]} % of the cut`,
-  );
+  const rounds = await interleaved(sessions, shape);
+  console.log(`${tokens} × ${hidden}/${neurons}, ${shape.chosen} of ${groups}`);
+  for (const [i, name] of ["dense", "cut", "MoE"].entries()) console.log(`  ${name.padEnd(6)} ${timesText(rounds, i)}`);
+  console.log(`  ${roundsText(rounds)}`);
+  const gain = (slow: number, fast: number) => gainText(rounds, slow, fast, CLOCKS);
+  console.log(`  to dense ${gain(0, 2)}\n  to the cut ${gain(1, 2)}\n  cut to dense ${gain(0, 1)}`);
+  const reached = ratioOf(rounds, took(0, CLOCKS[0]), took(2, CLOCKS[0]))?.median;
+  const ideal = ratioOf(rounds, took(0, CLOCKS[0]), took(1, CLOCKS[0]))?.median;
+  if (reached !== undefined && ideal !== undefined)
+    console.log(
+      `  ${((100 * reached) / share).toFixed(0)} % of E/k, ${((100 * reached) / ideal).toFixed(0)} % of the cut`,
+    );
   for (const session of sessions) await session.release();
 }
 

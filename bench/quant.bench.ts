@@ -1,10 +1,11 @@
 // A training step over a float base and over quantised ones: time, memory and size, interleaved, each in its own process.
-//   npx tsx bench/quant.bench.ts --shape minilm|roberta-base|roberta-large --rounds 8 [--batch 8 --length 64] [--formats nf4,int8]
+//   npx tsx bench/quant.bench.ts --shape minilm|roberta-base|roberta-large --rounds 8 [--batch 8 --length 64] [--formats nf4,int8] [--threads 1,all]
 //   npx tsx bench/quant.bench.ts --products: forward and backward of one product over a stored matrix, by shape and rows
 import { type ChildProcess, fork } from "node:child_process";
 import { existsSync, readFileSync } from "node:fs";
 import { parseArgs } from "node:util";
 import { backward } from "../src/autodiff/index.ts";
+import { between, moment } from "../src/cli/bench-clock.ts";
 import { Graph, matmul, mul, reduceSum, type StoredFormat } from "../src/graph/index.ts";
 import { nodeFiles } from "../src/hub/files-node.ts";
 import { openCheckpoint, openSafetensors, writeSafetensors } from "../src/hub/index.ts";
@@ -12,10 +13,23 @@ import { blockLinears, encoderModel, type Model, sanitize } from "../src/models/
 import { compose } from "../src/nn/index.ts";
 import { lora } from "../src/peft/index.ts";
 import { openQuantized, quantizedCheckpoint, quantizedHooks, quantizeMatrix } from "../src/quant/index.ts";
+import type { Program } from "../src/runtime/index.ts";
 import { nodeBackend } from "../src/runtime/node.ts";
 import type { ModelBatch } from "../src/tasks/index.ts";
 import { float32, int64, memoryWeights, type Tensor, type Weights } from "../src/tensor/index.ts";
 import { Optimizer } from "../src/train/index.ts";
+import {
+  noHeadline,
+  oneThreadCount,
+  type PhaseTime,
+  ratioText,
+  replyOf,
+  roundsText,
+  takeRounds,
+  timed,
+  timesText,
+  took,
+} from "./rounds.ts";
 
 const { values } = parseArgs({
   options: {
@@ -23,7 +37,7 @@ const { values } = parseArgs({
     rounds: { type: "string", default: "8" },
     batch: { type: "string", default: "8" },
     length: { type: "string", default: "64" },
-    threads: { type: "string", default: "2" },
+    threads: { type: "string", default: "1,all" },
     formats: { type: "string", default: "float32,nf4,int4,int8" },
     products: { type: "boolean", default: false },
     worker: { type: "string" },
@@ -31,7 +45,7 @@ const { values } = parseArgs({
 });
 
 const files = nodeFiles();
-const backend = nodeBackend({ threads: Number(values.threads), sleepThreads: true });
+const backend = nodeBackend({ threads: oneThreadCount(values.threads), sleepThreads: true });
 
 /** A line of /proc: kilobytes as megabytes; 0 where there is no /proc. */
 function procMegabytes(file: string, key: string): number {
@@ -108,10 +122,10 @@ async function worker(format: string): Promise<void> {
   };
   let step = 0;
   process.on("message", async () => {
-    const started = performance.now();
+    const began = moment();
     const { loss } = await optimizer.step(++step, [batch], { learningRate: 1e-4, densityWeight: 1, epsilon: 1e-2 });
     process.send!({
-      ms: performance.now() - started,
+      ...between(began, moment()),
       loss,
       matrixMB: bytes / 1e6,
       peakMB: procMegabytes("/proc/self/status", "VmHWM"),
@@ -122,8 +136,7 @@ async function worker(format: string): Promise<void> {
   process.send!("ready");
 }
 
-interface Answer {
-  readonly ms: number;
+interface Answer extends PhaseTime {
   readonly loss: number;
   readonly matrixMB: number;
   readonly peakMB: number;
@@ -131,42 +144,38 @@ interface Answer {
   readonly quantiseMs: number | null;
 }
 
-const next = <T>(child: ChildProcess) =>
-  new Promise<T>((resolve) => child.once("message", (value) => resolve(value as T)));
-
 async function steps(): Promise<void> {
   const formats = values.formats.split(",");
-  const children = new Map<string, ChildProcess>();
+  const children: ChildProcess[] = [];
   for (const format of formats) {
     const child = fork(process.argv[1]!, [...process.argv.slice(2), "--worker", format], {
       execArgv: process.execArgv,
     });
-    await next(child);
-    children.set(format, child);
+    await replyOf(child);
+    children.push(child);
   }
-  const answers = new Map<string, Answer[]>(formats.map((format) => [format, []]));
-  for (let round = 0; round < Number(values.rounds) + 2; round++) {
-    for (const format of round % 2 ? [...formats].reverse() : formats) {
-      const child = children.get(format)!;
-      child.send("step");
-      const answer = await next<Answer>(child);
-      if (round >= 2) answers.get(format)!.push(answer);
-    }
-  }
-  for (const child of children.values()) child.kill();
-  const median = (list: readonly number[]) => [...list].sort((a, b) => a - b)[list.length >> 1]!;
-  const first = answers.get(formats[0]!)!;
-  for (const [format, list] of answers) {
-    const last = list.at(-1)!;
-    const ratio = median(list.map(({ ms }, i) => ms / first[i]!.ms));
+  const sides = children.map((child) => () => replyOf<Answer>(child, "step"));
+  const rounds = await takeRounds(sides, { rounds: Number(values.rounds), warmup: 2 });
+  for (const child of children) child.kill();
+  const last = rounds.counted.at(-1)!;
+  for (const [i, format] of formats.entries()) {
+    const { matrixMB, peakMB, anonymousMB, loss, quantiseMs } = last[i]!;
+    const ratio = (clock: keyof PhaseTime) => ratioText(rounds, took(i, clock), took(0, clock));
+    const ratios =
+      rounds.isReliable === false
+        ? noHeadline(rounds)
+        : `${ratio("ms")}×, of its processor time ${ratio("processorMs")}×`;
     console.log(
-      `${format.padEnd(8)} step ${median(list.map(({ ms }) => ms)).toFixed(0)} ms (${ratio.toFixed(2)}×)  ` +
-        `matrices ${last.matrixMB.toFixed(1)} MB (${(last.matrixMB / first[0]!.matrixMB).toFixed(3)}×)  peak resident ${last.peakMB} MB, ` +
-        `of it not mapped ${last.anonymousMB} MB  loss ${last.loss.toFixed(5)}` +
-        (last.quantiseMs === null ? "" : `  quantised in ${(last.quantiseMs / 1000).toFixed(1)} s`),
+      `${format.padEnd(8)} step ${timesText(rounds, i)}; ${ratios}  ` +
+        `matrices ${matrixMB.toFixed(1)} MB (${(matrixMB / last[0]!.matrixMB).toFixed(3)}×)  peak resident ${peakMB} MB, ` +
+        `of it not mapped ${anonymousMB} MB  loss ${loss.toFixed(5)}` +
+        (quantiseMs === null ? "" : `  quantised in ${(quantiseMs / 1000).toFixed(1)} s`),
     );
   }
+  console.log(roundsText(rounds));
 }
+
+const FORMATS = ["float32", "nf4", "int4", "int8"] as const;
 
 /** One product and its gradient: float, the kernel or stock operators forward, restored backward. */
 async function products(): Promise<void> {
@@ -186,17 +195,32 @@ async function products(): Promise<void> {
         [rows, k],
         Float32Array.from({ length: rows * k }, () => Math.random() - 0.5),
       );
-      const line: string[] = [];
-      for (const format of ["float32", "nf4", "int4", "int8"] as const) {
-        const [forward, both] = await timeProduct(format, matrix, x);
-        line.push(`${format} ${forward.toFixed(2)} / ${both.toFixed(2)}`);
-      }
-      console.log(`${rows} × ${k} × ${n}:`.padEnd(20), line.join("   "));
+      console.log(`${rows} × ${k} × ${n}:`);
+      for (const what of ["forward", "gradient"] as const) await timeProducts(what, matrix, x);
     }
   }
 }
 
-async function timeProduct(format: StoredFormat | "float32", matrix: Tensor, x: Tensor): Promise<[number, number]> {
+/** The products of all formats in turn. */
+async function timeProducts(what: "forward" | "gradient", matrix: Tensor, x: Tensor): Promise<void> {
+  const scale = float32([x.shape[0]!, matrix.shape[0]!], new Float32Array(x.shape[0]! * matrix.shape[0]!).fill(1));
+  const programs: Program[] = [];
+  for (const format of FORMATS) programs.push(await compileProduct(format, what, matrix));
+  const sides = programs.map((program) => () => timed(() => program.run({ x, scale })));
+  const rounds = await takeRounds(sides, { rounds: 10, warmup: 2 });
+  for (const [i, format] of FORMATS.entries()) {
+    const ratio = i === 0 ? "" : `; ${ratioText(rounds, took(i), took(0))}`;
+    console.log(`  ${what.padEnd(8)} ${format.padEnd(7)} ${timesText(rounds, i)}${ratio}`);
+  }
+  console.log(`  ${roundsText(rounds)}`);
+  for (const program of programs) await program.dispose();
+}
+
+function compileProduct(
+  format: (typeof FORMATS)[number],
+  what: "forward" | "gradient",
+  matrix: Tensor,
+): Promise<Program> {
   const graph = new Graph();
   const [n, k] = matrix.shape as readonly [number, number];
   const input = graph.input("x", "float32", ["M", k]);
@@ -213,20 +237,7 @@ async function timeProduct(format: StoredFormat | "float32", matrix: Tensor, x: 
       ? [["w.weight", matrix]]
       : Array.from(quantizeMatrix("w", matrix, format), ([part, value]) => [`w.weight.${part}`, value]);
   const weights = memoryWeights(tensors);
-  const feeds = { x, scale: float32([x.shape[0]!, n], new Float32Array(x.shape[0]! * n).fill(1)) };
-  const times: number[] = [];
-  for (const outputs of [{ y }, { dx: dx! }]) {
-    const program = await backend.compile(outputs, { weights });
-    const runs: number[] = [];
-    for (let i = 0; i < 12; i++) {
-      const started = performance.now();
-      await program.run(feeds);
-      runs.push(performance.now() - started);
-    }
-    await program.dispose();
-    times.push(runs.slice(2).sort((a, b) => a - b)[2]!);
-  }
-  return times as [number, number];
+  return backend.compile(what === "forward" ? { y } : { dx: dx! }, { weights });
 }
 
 if (values.worker !== undefined) await worker(values.worker);

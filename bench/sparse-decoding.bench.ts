@@ -1,6 +1,6 @@
 // One token through T5's decoder, by whole matrices and by the rows of active neurons: interleaved, ratios round by round.
 //   npx tsx bench/sparse-decoding.bench.ts [--shapes t5-large,flan-t5-large,flan-t5-xl] [--active 50,25,10,5] [--rounds 15]
-//     [--levels matrices,mlp,step] [--layers 24] [--tokens 12] [--threads 2] [--static 50,25] [--clock cpu]
+//     [--levels matrices,mlp,step] [--layers 24] [--tokens 12] [--threads 1,all] [--static 50,25] [--clock cpu]
 // matrices: wo, and when gated wi_1; mlp: with the norm and wi or wi_0; activations are nowhere 0 but for a mask that is drawn anew
 // each round. step: a whole step of generation with the model's decoder layers, or so many, and the vocabulary's head, by rows of the
 // last matrix and by predicted rows of all, where the plan says that they pay; a bias decides which share of the neurons is active.
@@ -10,6 +10,7 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
+import { between, type Moment, moment } from "../src/cli/bench-clock.ts";
 import { Graph, mul, type Value } from "../src/graph/index.ts";
 import { gatheredProjection } from "../src/infer/generation/sparse-mlp.ts";
 import {
@@ -24,6 +25,18 @@ import { linear, rmsNorm, Scope } from "../src/nn/index.ts";
 import type { Program } from "../src/runtime/index.ts";
 import { nodeBackend } from "../src/runtime/node.ts";
 import { float32, int64, memoryWeights, randomStream, type Tensor } from "../src/tensor/index.ts";
+import {
+  clocksOf,
+  gainText,
+  median,
+  oneThreadCount,
+  type PhaseTime,
+  type Rounds,
+  roundsText,
+  takeRounds,
+  timed,
+  timesText,
+} from "./rounds.ts";
 import { type BenchModel, type BenchShape, cheap, noise, SHAPES, writeModel } from "./sparse-decoding-models.ts";
 
 const { values } = parseArgs({
@@ -34,55 +47,29 @@ const { values } = parseArgs({
     rounds: { type: "string", default: "15" },
     layers: { type: "string" },
     tokens: { type: "string", default: "12" },
-    threads: { type: "string", default: "2" },
+    threads: { type: "string", default: "1,all" },
     static: { type: "string", default: "" },
     clock: { type: "string", default: "wall" },
   },
 });
+const threads = oneThreadCount(values.threads);
+const CLOCKS = clocksOf(values.clock);
 
 /** Shares of a list of percentages. */
 const listed = (percentages: string) =>
   percentages.split(",").flatMap((percent) => (percent === "" ? [] : [Number(percent) / 100]));
 /** More than a cache holds, as in a real step. */
 const BYTES = 192 * 2 ** 20;
-/** Milliseconds: of the day, or with `--clock cpu` of this process, which other processes do not lengthen; for one thread. */
-function now(): number {
-  if (values.clock !== "cpu") return performance.now();
-  const { user, system } = process.cpuUsage();
-  return (user + system) / 1000;
-}
-const backend = nodeBackend({ threads: Number(values.threads), sleepThreads: true });
+const backend = nodeBackend({ threads, sleepThreads: true });
 const random = randomStream(1, "sparse-decoding");
 
 const LEVEL_WIDTH = 28;
 
-function report(level: string, share: number, dense: readonly number[], sparse: readonly number[]): void {
-  const ratios = dense.map((ms, round) => ms / sparse[round]!).sort((a, b) => a - b);
-  const at = (sorted: readonly number[], q: number) =>
-    sorted[Math.min(sorted.length - 1, Math.floor(q * sorted.length))]!;
-  const median = (list: readonly number[]) =>
-    at(
-      [...list].sort((a, b) => a - b),
-      0.5,
-    ).toFixed(3);
-  console.log(
-    `  ${level.padEnd(LEVEL_WIDTH)} ${String(share * 100).padStart(3)} % active: ×${at(ratios, 0.5).toFixed(2)} ` +
-      `[${at(ratios, 0.1).toFixed(2)} – ${at(ratios, 0.9).toFixed(2)}]   ${median(dense)} → ${median(sparse)} ms`,
-  );
-}
-
-/** Durations of both, whoever goes first changing each round; three rounds are not counted. */
-async function interleaved(rounds: number, dense: () => Promise<number>, sparse: () => Promise<number>) {
-  const [first, second]: [number[], number[]] = [[], []];
-  for (let round = -3; round < rounds; round++) {
-    const [d, s] =
-      round % 2 === 0 ? [await dense(), await sparse()] : await sparse().then(async (ms) => [await dense(), ms]);
-    if (round >= 0) {
-      first.push(d!);
-      second.push(s!);
-    }
-  }
-  return [first, second] as const;
+/** What the second of two sides gains over the first. */
+function report(level: string, share: number, rounds: Rounds<PhaseTime>, dense: number, sparse: number): void {
+  const active = `${String(share * 100).padStart(3)} % active`;
+  console.log(`  ${level.padEnd(LEVEL_WIDTH)} ${active}: ${gainText(rounds, dense, sparse, CLOCKS)}`);
+  console.log(`    ${timesText(rounds, dense)} → ${timesText(rounds, sparse)}`);
 }
 
 /** 1 for a random share of the neurons. */
@@ -144,54 +131,31 @@ async function benchMlps(shape: BenchShape, level: "matrices" | "mlp", shares: r
   const { copies, dense, sparse } = await compileMlps(shape, level === "mlp");
   const x = float32([1, 1, shape.hidden], noise(shape.hidden, 2, random));
   const a = float32([1, 1, shape.neurons], noise(shape.neurons, 2, random));
-  const timed = async (program: Program, mask: Tensor) => {
-    const started = now();
-    await program.run(level === "mlp" ? { x, mask } : { x, a, mask });
-    return (now() - started) / copies;
+  const pass = async (program: Program, mask: Tensor) => {
+    const { ms, processorMs } = await timed(() => program.run(level === "mlp" ? { x, mask } : { x, a, mask }));
+    return { ms: ms / copies, processorMs: processorMs / copies };
   };
   for (const share of shares) {
-    const mask = () => float32([shape.neurons], maskOf(shape.neurons, share));
-    let current = mask();
-    let turns = 0;
-    const next = () => (turns++ % 2 === 0 ? (current = mask()) : current);
-    const [d, s] = await interleaved(
-      Number(values.rounds),
-      () => timed(dense, next()),
-      () => timed(sparse, next()),
-    );
-    report(level, share, d, s);
+    const masks: Tensor[] = [];
+    const mask = (round: number) => (masks[round] ??= float32([shape.neurons], maskOf(shape.neurons, share)));
+    const sides = [dense, sparse].map((program) => (round: number) => pass(program, mask(round)));
+    const rounds = await takeRounds(sides, { rounds: Number(values.rounds), warmup: 3 });
+    report(level, share, rounds, 0, 1);
+    console.log(`    ${roundsText(rounds)}`);
   }
   await dense.dispose();
   await sparse.dispose();
 }
 
-/** One step of several generators in turn: medians of a text's steps, whoever goes first changing each round. */
-async function stepTimes(opened: readonly Timed[], rounds: number): Promise<number[][]> {
-  const times = opened.map((): number[] => []);
-  for (let round = -2; round < rounds; round++) {
-    for (let turn = 0; turn < opened.length; turn++) {
-      const i = (turn + round + 2) % opened.length;
-      const ms = await opened[i]!.step();
-      if (round >= 0) times[i]!.push(ms);
-    }
-  }
-  return times;
-}
-
 interface Timed {
-  /** Milliseconds of a step of a text, the median. */
-  readonly step: () => Promise<number>;
+  /** A step of a text, the median. */
+  readonly step: () => Promise<PhaseTime>;
   readonly generator: Generator;
 }
 
 async function timedGenerator(options: GeneratorOptions): Promise<Timed> {
-  const steps: number[] = [];
-  let last = 0;
-  const step = () => {
-    const at = now();
-    steps.push(at - last);
-    last = at;
-  };
+  const steps: Moment[] = [];
+  const step = () => void steps.push(moment());
   const generator = await openGenerator({ ...options, observe: { outputs: () => ({}), step } });
   const tokens = Number(values.tokens);
   return {
@@ -201,8 +165,9 @@ async function timedGenerator(options: GeneratorOptions): Promise<Timed> {
       const length = Array.from({ length: 8 }, () => 5 + random.integer(32000));
       await generator.generate(new Map(), batchOf(length), { maxNewTokens: tokens, minNewTokens: tokens });
       // the first waits for the text to be read
-      const counted = steps.slice(1).sort((x, y) => x - y);
-      return counted[counted.length >> 1]!;
+      const gaps = steps.slice(1).map((at, i) => between(steps[i]!, at));
+      const of = (clock: keyof PhaseTime) => median(gaps.map((gap) => gap[clock]));
+      return { ms: of("ms"), processorMs: of("processorMs") };
     },
   };
 }
@@ -242,25 +207,28 @@ async function benchShare(
     [batchOf([5, 6, 7, 8, 9, 10, 11, 1])],
     { maxNewTokens: 8, minNewTokens: 8 },
   );
-  const rows = await planSparseMlp(calibration, { backend });
+  const byRows = await planSparseMlp(calibration, { backend });
   const predicted = await planSparseMlp(calibration, { backend, predicts: true });
   const compile = { mapWeights: false };
   const opened = [
     await timedGenerator(options),
     await timedGenerator({ ...options, compile }),
-    await timedGenerator({ ...options, sparseMlp: rows }),
+    await timedGenerator({ ...options, sparseMlp: byRows }),
     await timedGenerator({ ...options, sparseMlp: predicted }),
   ];
   for (const cut of cuts.values()) opened.push(await timedGenerator({ ...cut, backend, compile }));
-  const [mapped, packed, last, all, ...whole] = await stepTimes(opened, Number(values.rounds));
-  report("mapped → packed", share, mapped!, packed!);
-  report("packed → rows of the last", share, packed!, last!);
-  report("mapped → predicted rows", share, mapped!, all!);
-  report("packed → predicted rows", share, packed!, all!);
+  const sides = opened.map(({ step }) => step);
+  const rounds = await takeRounds(sides, { rounds: Number(values.rounds), warmup: 2 });
+  const [mapped, packed, last, all] = [0, 1, 2, 3] as const;
+  report("mapped → packed", share, rounds, mapped, packed);
+  report("packed → rows of the last", share, rounds, packed, last);
+  report("mapped → predicted rows", share, rounds, mapped, all);
+  report("packed → predicted rows", share, rounds, packed, all);
   [...cuts.keys()].forEach((kept, i) => {
-    report(`packed → ${(100 * kept).toFixed(0)} % of the neurons`, share, packed!, whole[i]!);
+    report(`packed → ${(100 * kept).toFixed(0)} % of the neurons`, share, rounds, packed, all + 1 + i);
   });
-  for (const plan of [rows, predicted]) console.log(`    ${planSentence(plan)}`);
+  console.log(`    ${roundsText(rounds)}`);
+  for (const plan of [byRows, predicted]) console.log(`    ${planSentence(plan)}`);
   for (const { generator } of opened) await generator.dispose();
 }
 
@@ -288,9 +256,7 @@ for (const name of values.shapes.split(",")) {
   const known = SHAPES[name];
   if (!known) throw new Error(`--shapes: expected some of ${Object.keys(SHAPES).join(", ")}, got ${name}`);
   const shape = { ...known, layers: values.layers === undefined ? known.layers : Number(values.layers) };
-  console.log(
-    `${name}: ${shape.hidden} × ${shape.neurons}${shape.isGated ? ", gated" : ""}, ${values.threads} threads`,
-  );
+  console.log(`${name}: ${shape.hidden} × ${shape.neurons}${shape.isGated ? ", gated" : ""}, ${threads} threads`);
   for (const level of ["matrices", "mlp"] as const) if (levels.includes(level)) await benchMlps(shape, level, shares);
   if (levels.includes("step")) await benchSteps(shape, shares);
 }

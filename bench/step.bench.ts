@@ -1,10 +1,22 @@
 // Training step, memory and evaluation against PyTorch + transformers + peft, interleaved in one run.
 //   npx tsx bench/step.bench.ts --shape minilm|roberta-base|roberta-large|flan-t5-small|flan-t5-base --do step|eval --rounds 12 [--batch 16 --length 128 --answer 32]
-//     [--compile] (torch.compile beside eager) [--no-density] [--first] (new processes each round: start to first answer)
+//     [--compile] (torch.compile beside eager) [--no-density] [--first] (new processes each round: start to first answer) [--threads 1,all]
 import { type ChildProcessWithoutNullStreams, execFileSync, spawn } from "node:child_process";
 import { existsSync } from "node:fs";
 import { createInterface } from "node:readline";
 import { parseArgs } from "node:util";
+import {
+  median,
+  noHeadline,
+  oneThreadCount,
+  type PhaseTime,
+  type Rounds,
+  ratioText,
+  roundsText,
+  takeRounds,
+  timesText,
+  took,
+} from "./rounds.ts";
 
 const { values } = parseArgs({
   options: {
@@ -14,7 +26,7 @@ const { values } = parseArgs({
     batch: { type: "string", default: "16" },
     length: { type: "string", default: "128" },
     answer: { type: "string", default: "32" },
-    threads: { type: "string", default: "2" },
+    threads: { type: "string", default: "1,all" },
     dropout: { type: "string", default: "0.1" },
     do: { type: "string", default: "step" },
     compile: { type: "boolean", default: false },
@@ -25,6 +37,7 @@ const { values } = parseArgs({
     options: { type: "string", default: "{}" },
   },
 });
+const threads = oneThreadCount(values.threads);
 const python = process.env["DEFT_PYTHON"] ?? ".venv/bin/python";
 
 /** A benchmark process and its one-line-each conversation. */
@@ -116,100 +129,93 @@ function t5Flops(shape: string, batch: number, length: number, answer: number): 
   return layers * (encoder + decoder) + linear(written, 32128 * hidden);
 }
 
-const median = (xs: readonly number[]) => [...xs].sort((a, b) => a - b)[Math.floor(xs.length / 2)]!;
-const spread = (xs: readonly number[]) => `${Math.min(...xs).toFixed(0)}–${Math.max(...xs).toFixed(0)}`;
-
 const folder = `.cache/bench/${values.shape}`;
 if (!existsSync(`${folder}/model.safetensors`))
   execFileSync(python, ["bench/checkpoint.py", values.shape, folder], { stdio: "inherit" });
 const common = {
   checkpoint: folder,
-  threads: Number(values.threads),
+  threads,
   density: !values["no-density"],
   dropout: Number(values.dropout),
 };
 type Maker = () => Peer;
-const makers: Maker[] = [
-  () =>
-    new Peer("deft", process.execPath, [
-      "--import",
-      "tsx",
-      "bench/worker.ts",
-      JSON.stringify({ ...common, compile: JSON.parse(values.options) as object, recompute: values.recompute }),
-    ]),
-];
-if (!values["ours-only"])
-  makers.push(() => new Peer("torch eager", python, ["bench/peer.py", JSON.stringify({ ...common, compile: false })]));
-if (values.compile)
-  makers.push(() => new Peer("torch.compile", python, ["bench/peer.py", JSON.stringify({ ...common, compile: true })]));
+const makers: { readonly name: string; readonly make: Maker }[] = [];
+function addMaker(name: string, command: string, args: readonly string[], options: object): void {
+  const given = [...args, JSON.stringify({ ...common, ...options })];
+  makers.push({ name, make: () => new Peer(name, command, given) });
+}
+const own = { compile: JSON.parse(values.options) as object, recompute: values.recompute };
+addMaker("deft", process.execPath, ["--import", "tsx", "bench/worker.ts"], own);
+if (!values["ours-only"]) addMaker("torch eager", python, ["bench/peer.py"], { compile: false });
+if (values.compile) addMaker("torch.compile", python, ["bench/peer.py"], { compile: true });
 
 /** From the start of a process to its first answer: imports, opening the checkpoint, compiling, one step or evaluation. */
-async function firstAnswer(make: Maker, round: number): Promise<{ readonly name: string; readonly ms: number }> {
+async function firstAnswer(make: Maker, round: number): Promise<Answer> {
   const started = performance.now();
   const peer = make();
   await peer.read();
-  await peer.ask({ do: values.do, batch: fixedBatch(Number(values.batch), Number(values.length), round) });
+  const { value } = await peer.ask({ do: values.do, batch: batchOf(round) });
   const ms = performance.now() - started;
+  const { processorMs } = await peer.ask({ do: "memory" });
   peer.end();
-  return { name: peer.name, ms };
+  return { ms, processorMs: processorMs!, value: value! };
 }
 
-if (values.first) {
-  const firsts = makers.map((): number[] => []);
-  let names: string[] = [];
-  for (let round = 0; round < Number(values.rounds); round++) {
-    names = [];
-    for (const [i, make] of makers.entries()) {
-      const { name, ms } = await firstAnswer(make, round);
-      names.push(name);
-      // round 0 brings the files into the page cache
-      if (round > 0) firsts[i]!.push(ms);
-    }
-  }
-  for (const [i, own] of firsts.entries()) {
-    const ratios = firsts[0]!.map((ms, round) => ms / own[round]!);
-    console.log(
-      names[i]!.padEnd(14),
-      `start to first ${values.do} ${median(own).toFixed(0)} ms (${spread(own)})`,
-      `deft takes ${median(ratios).toFixed(2)} of it`,
-    );
-  }
-  process.exit(0);
+interface Answer extends PhaseTime {
+  readonly value: number;
 }
 
-const peers = makers.map((make) => make());
-for (const peer of peers) console.log(peer.name.padEnd(14), "ready after", (await peer.read())["ms"]!.toFixed(0), "ms");
-const times = new Map<Peer, number[]>(peers.map((peer) => [peer, []]));
-const processor = new Map<Peer, number[]>(peers.map((peer) => [peer, []]));
-const rounds = Number(values.rounds);
-const warmup = Number(values.warmup);
-for (let round = 0; round < warmup + rounds; round++) {
-  const batch = fixedBatch(Number(values.batch), Number(values.length), round);
-  // whoever goes first changes each round
-  for (const peer of round % 2 === 0 ? peers : [...peers].reverse()) {
-    const { ms, cpu, value } = await peer.ask({ do: values.do, batch });
-    if (round >= warmup) {
-      times.get(peer)!.push(ms!);
-      processor.get(peer)!.push(cpu!);
-    } else console.log(peer.name.padEnd(14), `warm-up ${round}:`, ms!.toFixed(0), "ms, value", value!.toFixed(5));
-  }
+const batchOf = (round: number) => fixedBatch(Number(values.batch), Number(values.length), round);
+
+/** What both ways of measuring say of a side: times and, for all but ours, ratios to ours. */
+function sideText(rounds: Rounds<PhaseTime>, side: number): string {
+  const times = timesText(rounds, side);
+  if (side === 0) return times;
+  if (rounds.isReliable === false) return `${times}; ${noHeadline(rounds)}`;
+  const ratio = (clock: keyof PhaseTime) => ratioText(rounds, took(side, clock), took(0, clock));
+  return `${times}; ratio to deft ${ratio("ms")}, of its processor time ${ratio("processorMs")}`;
 }
-const first = times.get(peers[0]!)!;
-for (const peer of peers) {
-  const own = times.get(peer)!;
-  const ratios = own.map((ms, i) => ms / first[i]!);
-  const processorRatios = processor.get(peer)!.map((ms, i) => ms / processor.get(peers[0]!)![i]!);
-  const memory = await peer.ask({ do: "memory" });
-  console.log(
-    peer.name.padEnd(14),
-    values.do,
-    `median ${median(own).toFixed(0)} ms (${spread(own)})`,
-    `processor ${median(processor.get(peer)!).toFixed(0)} ms, ${median(processorRatios).toFixed(2)} of deft's`,
-    `ratio to deft ${median(ratios).toFixed(2)} (${Math.min(...ratios).toFixed(2)}–${Math.max(...ratios).toFixed(2)})`,
-    `peak ${(memory["peak"]! / 1e6).toFixed(0)} MB`,
-    values.do === "step"
-      ? `${(stepFlops(values.shape, Number(values.batch), Number(values.length)) / median(own) / 1e6).toFixed(0)} GFLOP/s`
-      : "",
+
+async function firsts(): Promise<void> {
+  // the round before brings the files into the page cache
+  const sides = makers.map(
+    ({ make }) =>
+      (round: number) =>
+        firstAnswer(make, round),
   );
-  peer.end();
+  const rounds = await takeRounds(sides, { rounds: Number(values.rounds), warmup: 1 });
+  for (const [side, { name }] of makers.entries())
+    console.log(name.padEnd(14), `start to first ${values.do}`, sideText(rounds, side));
+  console.log(roundsText(rounds));
 }
+
+async function inTurn(): Promise<void> {
+  const peers = makers.map(({ make }) => make());
+  for (const peer of peers)
+    console.log(peer.name.padEnd(14), "ready after", (await peer.read())["ms"]!.toFixed(0), "ms");
+  const sides = peers.map(
+    (peer) => async (round: number) => (await peer.ask({ do: values.do, batch: batchOf(round) })) as unknown as Answer,
+  );
+  const rounds = await takeRounds(sides, {
+    rounds: Number(values.rounds),
+    warmup: Number(values.warmup),
+    onWarmup: (round, answers) => {
+      for (const [i, { ms, value }] of answers.entries())
+        console.log(peers[i]!.name.padEnd(14), `warm-up ${round}:`, ms.toFixed(0), "ms, value", value.toFixed(5));
+    },
+  });
+  const flops = stepFlops(values.shape, Number(values.batch), Number(values.length));
+  for (const [side, peer] of peers.entries()) {
+    const memory = await peer.ask({ do: "memory" });
+    const speed = flops / median(rounds.counted.map(took(side))) / 1e6;
+    console.log(
+      `${peer.name.padEnd(14)} ${values.do} ${sideText(rounds, side)}; peak ${(memory["peak"]! / 1e6).toFixed(0)} MB`,
+      values.do === "step" ? `${speed.toFixed(0)} GFLOP/s` : "",
+    );
+    peer.end();
+  }
+  console.log(roundsText(rounds));
+}
+
+if (values.first) await firsts();
+else await inTurn();

@@ -7,6 +7,7 @@
 // is kept, and a text that outgrows the nursery pays once more for everything that it keeps, however the tokenizer goes about it.
 import { spawnSync } from "node:child_process";
 import { parseArgs } from "node:util";
+import { foreignLoadMeter } from "../src/cli/foreign-load.ts";
 import { createTokenizer, loadTokenizer, type Tokenizer } from "../src/data/index.ts";
 import { nodeFiles } from "../src/hub/files-node.ts";
 import { randomStream } from "../src/tensor/index.ts";
@@ -175,6 +176,7 @@ if (globalThis.gc === undefined) {
   process.exit(spawnSync(process.execPath, args, { stdio: "inherit" }).status ?? 1);
 }
 
+const load = foreignLoadMeter().start();
 const rows: Row[] = [];
 const chosen = values.shapes === undefined ? Object.keys(SHAPES) : values.shapes.split(";");
 for (const kind of values.kinds.split(",")) {
@@ -193,4 +195,11 @@ for (const kind of values.kinds.split(",")) {
 const worst = [...rows].sort((a, b) => median(b.four) - median(a.four));
 console.log(`\n${rows.length} rows of ${chosen.length} shapes; the largest ratios of time at 4n and n:`);
 for (const row of worst.slice(0, 8)) console.log(`  ${median(row.four).toFixed(2)}  ${row.name}`);
+// times are of one thread's processor and both sides of a ratio take turns, so no round is left out
+const foreign = load?.share() ?? null;
+console.log(
+  foreign === null
+    ? "what other programs took of the processors' time is not known on this system"
+    : `other programs took ${(100 * foreign).toFixed(1)} % of the processors' time`,
+);
 process.exitCode = median(worst[0]!.four) > Number(values.most) ? 1 : 0;

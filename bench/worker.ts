@@ -2,6 +2,7 @@
 
 import { readFileSync } from "node:fs";
 import { createInterface } from "node:readline";
+import { between, moment } from "../src/cli/bench-clock.ts";
 import { nodeFiles } from "../src/hub/files-node.ts";
 import { openCheckpoint } from "../src/hub/index.ts";
 import { openScorer, type Scorer } from "../src/infer/index.ts";
@@ -107,12 +108,12 @@ for await (const line of createInterface({ input: process.stdin })) {
   if (request.do === "memory") {
     const status = readFileSync("/proc/self/status", "utf8");
     const kilobytes = (key: string) => Number(new RegExp(`${key}:\\s+(\\d+)`).exec(status)![1]) * 1024;
-    answer({ peak: kilobytes("VmHWM"), present: kilobytes("VmRSS") });
+    const { processorMs } = moment();
+    answer({ peak: kilobytes("VmHWM"), present: kilobytes("VmRSS"), processorMs });
     continue;
   }
   const batch = toBatch(request.batch);
-  const [started, cpu] = [performance.now(), process.cpuUsage()];
+  const began = moment();
   const value = request.do === "step" ? await step(batch) : await evaluate(batch);
-  const { user, system } = process.cpuUsage(cpu);
-  answer({ ms: performance.now() - started, cpu: (user + system) / 1000, value });
+  answer({ ...between(began, moment()), value });
 }

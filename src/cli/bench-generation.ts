@@ -2,7 +2,8 @@
 
 import { basename, dirname } from "node:path";
 import type { InferenceSession, Tensor as OnnxTensor } from "onnxruntime-common";
-import type { BenchJob, ByPhase, WritingJob } from "../jobs/index.ts";
+import type { BenchJob, ByPhase, PhaseTime, WritingJob } from "../jobs/index.ts";
+import { between, type Moment, moment } from "./bench-clock.ts";
 import { timedEngine, timedSession } from "./bench-session.ts";
 
 /** A batch as tensors hold it, padded on the right. */
@@ -14,27 +15,27 @@ export interface Padded {
 }
 
 /** One batch through a model, timed. */
-export type TimedRun = (batch: Padded) => Promise<ByPhase<number>>;
+export type TimedRun = (batch: Padded) => Promise<ByPhase<PhaseTime>>;
 
 /** When things happened: the text was begun and read, each token begun, all of it done. */
 class Stopwatch {
-  readonly #started = performance.now();
-  readonly #steps: number[] = [];
+  readonly #started = moment();
+  readonly #steps: Moment[] = [];
   #read = this.#started;
 
   readText(): void {
-    this.#read = performance.now();
+    this.#read = moment();
   }
 
   step(): void {
-    this.#steps.push(performance.now());
+    this.#steps.push(moment());
   }
 
   /** The first token, for which cross keys are made, counts among the whole alone. */
-  times(): ByPhase<number> {
-    const ended = performance.now();
-    const decode = (ended - this.#steps[1]!) / (this.#steps.length - 1);
-    return { encode: this.#read - this.#started, decode, generate: ended - this.#started };
+  times(): ByPhase<PhaseTime> {
+    const ended = moment();
+    const decode = between(this.#steps[1]!, ended, this.#steps.length - 1);
+    return { encode: between(this.#started, this.#read), decode, generate: between(this.#started, ended) };
   }
 }
 

@@ -5,14 +5,14 @@ import { existsSync } from "node:fs";
 import { createInterface } from "node:readline";
 import { fileURLToPath } from "node:url";
 import { BackendError } from "../errors.ts";
-import type { BenchJob, BenchWorker, ByPhase, StartWorker } from "../jobs/index.ts";
+import type { BenchJob, BenchWorker, ByPhase, PhaseTime, StartWorker } from "../jobs/index.ts";
 import { ENGINE_FOLDER } from "./bench-session.ts";
 import type { BenchRequest } from "./bench-worker.ts";
 import { readyEngine } from "./workflow.ts";
 
 interface Answer {
   readonly loadMs?: number;
-  readonly times?: ByPhase<number>;
+  readonly times?: ByPhase<PhaseTime>;
   readonly peakRssBytes?: number;
   readonly absent?: boolean;
   readonly error?: string;

@@ -4,6 +4,7 @@ import { readFileSync } from "node:fs";
 import { basename, dirname } from "node:path";
 import { createInterface } from "node:readline";
 import type { BenchBatch, BenchJob } from "../jobs/index.ts";
+import { between, moment } from "./bench-clock.ts";
 import { openOnnxGenerator, openTransformersJsGenerator, type Padded, type TimedRun } from "./bench-generation.ts";
 import { timedEngine, timedSession } from "./bench-session.ts";
 
@@ -27,9 +28,9 @@ async function openOnnxRuntime({ path, threads }: BenchJob): Promise<TimedRun> {
 /** A pass as the only phase. */
 function timed(pass: (batch: Padded) => Promise<unknown>): TimedRun {
   return async (batch) => {
-    const at = performance.now();
+    const at = moment();
     await pass(batch);
-    return { encode: performance.now() - at };
+    return { encode: between(at, moment()) };
   };
 }
 

@@ -3,12 +3,14 @@
 export {
   type BenchEvent,
   type BenchReport,
+  type BenchRounds,
   type BenchRow,
   type BenchWorker,
   benchRuns,
   type StartWorker,
 } from "./bench/bench.ts";
-export type { BenchBatch, BenchJob, BenchOptions, ByPhase, WritingJob } from "./bench/job.ts";
+export type { BenchBatch, BenchJob, BenchOptions, ByPhase, PhaseTime, WritingJob } from "./bench/job.ts";
+export { type LoadMeter, type LoadWindow, MOST_FOREIGN } from "./bench/quiet-rounds.ts";
 export { type CompareEvent, compareRuns, type DemoResult, demoRun } from "./compare/compare.ts";
 export {
   type Comparison,

@@ -10,7 +10,7 @@ export { advance, eventLines, NO_PROGRESS, progressLine, progressRegion } from "
 export { comparisonJson, evaluationJson, profileJson, toJson } from "./results.ts";
 export { runFiles } from "./run-files.ts";
 export type { RunReport } from "./run-report.ts";
-export { arithmeticTable, benchTable, ENERGY_CAVEAT } from "./tables/bench.ts";
+export { arithmeticTable, benchNotes, benchTable, ENERGY_CAVEAT } from "./tables/bench.ts";
 export { compressionLine, compressionNotes, compressionsTable, compressionTable } from "./tables/compression.ts";
 export { renderTable } from "./tables/table.ts";
 export { comparisonSentences, comparisonTable, evaluationFacts, layersTable, runsTable } from "./tables/tables.ts";

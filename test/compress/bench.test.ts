@@ -1,5 +1,5 @@
 // `deft bench` end to end: what it reports of runs, compressed models, exports and peers. No time is asserted.
-import { rmSync } from "node:fs";
+import { existsSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { deft } from "../support/command.ts";
@@ -17,7 +17,11 @@ interface Row {
   readonly loadMs: number;
   readonly peakRssBytes: number;
   readonly fileBytes: number;
+  readonly processorMs: number;
   readonly ratioToFirst: number;
+  readonly processorRatioToFirst: number;
+  readonly countedRounds: number;
+  readonly isReliable: boolean | null;
   readonly estimate: { readonly macs: number; readonly macsWithoutZeros: number; readonly energy: number } | null;
 }
 
@@ -31,12 +35,27 @@ beforeAll(async () => {
 });
 afterAll(() => rmSync(tiny.root, { recursive: true, force: true }));
 
+interface Rounds {
+  readonly batch: number;
+  readonly tried: number;
+  readonly quiet: number | null;
+  readonly counted: number;
+  readonly foreignLoad: number | null;
+  readonly isReliable: boolean | null;
+}
+
 const QUICK = ["--rounds", "4", "--threads", "1", "--json"];
 
 async function bench(...argv: string[]) {
   const { code, out, err } = await deft("bench", ...argv, ...QUICK);
   expect({ code, err }).toEqual({ code: 0, err: "" });
-  return JSON.parse(out) as { readonly threads: number; readonly texts: object; readonly rows: readonly Row[] };
+  return JSON.parse(out) as {
+    readonly threads: number;
+    readonly texts: object;
+    readonly foreignLoad: number | null;
+    readonly rounds: readonly Rounds[];
+    readonly rows: readonly Row[];
+  };
 }
 
 test("qdq takes its ranges from the data of each model", async () => {
@@ -63,15 +82,31 @@ test("a row for each model, precision and batch size, ratios to the first, sizes
       row.peakRssBytes,
       row.fileBytes,
       row.ratioToFirst,
+      row.processorMs,
+      row.processorRatioToFirst,
     ])
       expect(value).toBeGreaterThan(0);
     expect(row.latencyMs.p95).toBeGreaterThanOrEqual(row.latencyMs.p50);
     expect(row.estimate!.macsWithoutZeros).toBeLessThanOrEqual(row.estimate!.macs);
   }
-  expect(rows.filter(({ batch }) => batch === 1)[0]!.ratioToFirst).toBe(1);
+  expect(rows[0]).toMatchObject({ ratioToFirst: 1, processorRatioToFirst: 1 });
   expect(rows[2]!.fileBytes).toBeLessThan(rows[0]!.fileBytes);
   expect(rows[2]!.fileBytes).toBe(rows[4]!.fileBytes);
   expect(rows[2]!.estimate!.macs).toBeLessThan(rows[0]!.estimate!.macs);
+});
+
+test("what other programs took meanwhile, and the rounds that count", async () => {
+  const { rows, rounds, foreignLoad } = await bench(tiny.run, "--batches", "1,4", "--precision", "fp32");
+  expect(rounds.map(({ batch }) => batch)).toEqual([1, 4]);
+  expect(foreignLoad === null).toBe(!existsSync("/proc/stat"));
+  for (const [i, of] of rounds.entries()) {
+    const wanted = [4, 3][i]!;
+    expect(of.tried).toBeGreaterThanOrEqual(wanted);
+    expect(of.tried).toBeLessThanOrEqual(3 * wanted);
+    if (of.foreignLoad === null) expect(of).toMatchObject({ quiet: null, isReliable: null, counted: of.tried });
+    else expect(of.counted).toBe(of.isReliable ? of.quiet : of.tried);
+    expect(rows[i]).toMatchObject({ countedRounds: of.counted, isReliable: of.isReliable });
+  }
 });
 
 test("Transformers.js as a peer, in float32 and q8; PyTorch left out where it is not", async () => {

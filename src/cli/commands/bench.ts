@@ -2,10 +2,11 @@
 
 import { ConfigError, type ConfigIssue } from "../../errors.ts";
 import type { BenchOptions } from "../../jobs/index.ts";
-import { arithmeticTable, benchTable, ENERGY_CAVEAT, renderTable, toJson } from "../../report/index.ts";
+import { arithmeticTable, benchNotes, benchTable, ENERGY_CAVEAT, renderTable, toJson } from "../../report/index.ts";
 import { resolvePartial } from "../../settings/index.ts";
 import { startWorker } from "../bench-process.ts";
 import type { Body } from "../command.ts";
+import { foreignLoadMeter } from "../foreign-load.ts";
 import { onnxPrecisions } from "../own-flags.ts";
 import { openWorkflow } from "../workflow.ts";
 
@@ -21,7 +22,7 @@ export const run: Body = async ({ args, flags, terminal, json }) => {
   const { threads, ...overrides } = resolvePartial({ flags: rest });
   const { availableParallelism } = await import("node:os");
   const running = (await openWorkflow(terminal)).bench(
-    { ...options, threads: threads ?? availableParallelism() },
+    { ...options, threads: threads ?? availableParallelism(), meter: foreignLoadMeter() },
     startWorker,
     overrides,
   );
@@ -46,6 +47,7 @@ export const run: Body = async ({ args, flags, terminal, json }) => {
       ENERGY_CAVEAT,
       "",
       `${report.device}, ${report.threads} threads; ${texts.count} texts of ${texts.split}, ${texts.meanTokens.toFixed(1)} tokens in the mean, padded to the longest of a batch${report.newTokens === null ? "" : `; each made to have ${report.newTokens} tokens written`}`,
+      ...benchNotes(report),
     ].join("\n"),
   );
   return 0;

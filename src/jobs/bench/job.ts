@@ -1,5 +1,6 @@
 // What a benchmark times, with what, and on what: what its processes are started with.
 import type { Precision } from "../../export/index.ts";
+import type { LoadMeter } from "./quiet-rounds.ts";
 
 /** Who runs a row's model. */
 export type BenchEngine = "onnxruntime" | "transformers.js" | "pytorch";
@@ -12,6 +13,12 @@ export type BenchPhase = "encode" | "decode" | "generate";
 
 /** Something of each phase that a model has. */
 export type ByPhase<T> = Readonly<Partial<Record<BenchPhase, T>>>;
+
+/** What a phase took of the day, and of the processors: of all threads together. */
+export interface PhaseTime {
+  readonly ms: number;
+  readonly processorMs: number;
+}
 
 /** What a worker process is started with. */
 export interface BenchJob {
@@ -53,4 +60,6 @@ export interface BenchOptions {
   /** Counted rounds at batch 1; larger batches get fewer. */
   readonly rounds: number;
   readonly threads: number;
+  /** By what rounds are left out in which other programs were busy; without it every round counts. */
+  readonly meter?: LoadMeter;
 }

@@ -5,7 +5,7 @@ import { type CompressionReport, measuredImportance } from "../candidates.ts";
 import type { Figure } from "../figures/chart.ts";
 import { gatesFigure, keptFigure, spareFigure } from "../figures/compression-figures.ts";
 import { scoreByLatencyFigure, scoreByNeuronsFigure, scoreBySizeFigure } from "../figures/trade-figures.ts";
-import { arithmeticTable, benchTable, ENERGY_CAVEAT } from "../tables/bench.ts";
+import { arithmeticTable, benchNotes, benchTable, ENERGY_CAVEAT } from "../tables/bench.ts";
 import {
   candidatesTable,
   compressedLayersTable,
@@ -57,5 +57,6 @@ export function benchSection(bench: BenchReport | null): Markup | null {
 <p>${device}, ${threads} threads; ${texts.count} texts of ${texts.split}, ${texts.meanTokens.toFixed(1)} tokens in the mean, padded to the longest of a
 batch. The models took turns; “of first” is the median over rounds.</p>
 ${tableHtml("benchmark", benchTable(bench))}
+${benchNotes(bench).map((note) => html`<p class="note">${note}</p>`)}
 ${estimated ? html`<h3>Multiply–accumulates and energy</h3>${tableHtml("multiply–accumulates and energy", arithmeticTable(bench))}<p class="note">${ENERGY_CAVEAT}</p>` : null}</section>`;
 }
