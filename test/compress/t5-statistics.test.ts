@@ -7,7 +7,7 @@ import { type EncodedExamples, type Example, encodeAnswers, isTargets, isWindows
 import { scoringBatches } from "../../src/evaluate/index.ts";
 import { scoreDrop } from "../../src/evaluate/task-scores.ts";
 import { type CompressData, openCompressData } from "../../src/jobs/compress/data.ts";
-import { exampleCount, examplesFrom, halves, joined, targetTokens } from "../../src/jobs/compress/examples.ts";
+import { drawn, exampleCount, halves, joined, notDrawn, targetTokens } from "../../src/jobs/compress/examples.ts";
 import { calibrate, layerFacts, noneSwitched, openMasked } from "../../src/jobs/compress/scoring.ts";
 import { type MergedModel, openMergedModel } from "../../src/load/merged-model.ts";
 import { nodeEnvironment } from "../../src/node.ts";
@@ -191,6 +191,9 @@ test("halves and parts keep a question's windows together, with their targets", 
   expect([exampleCount(first), exampleCount(second)]).toEqual([5, 4]);
   expect([...linesOf(first), ...linesOf(second)].sort((a, b) => a - b)).toEqual([...all.lines]);
   expect(targetTokens(first) + targetTokens(second)).toBe(targetTokens(all));
-  expect(linesOf(joined(examplesFrom(all, 0, 3), examplesFrom(all, 3, 99)))).toEqual([...all.lines]);
-  expect(exampleCount(examplesFrom(all, 9, 99))).toBe(0);
+  const [some, others] = [drawn(all, 3), notDrawn(all, 3)];
+  expect([exampleCount(some), exampleCount(others)]).toEqual([3, 6]);
+  expect(linesOf(joined(some, others)).sort((a, b) => a - b)).toEqual([...all.lines]);
+  expect(linesOf(drawn(all, 99))).toEqual([...all.lines]);
+  expect(exampleCount(notDrawn(all, 9))).toBe(0);
 });

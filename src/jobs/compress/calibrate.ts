@@ -21,7 +21,7 @@ import type { Environment } from "../../runs/index.ts";
 import { readCompression } from "../../runs/index.ts";
 import type { Backend, Outputs } from "../../runtime/index.ts";
 import { openCompressData } from "./data.ts";
-import { examplesFrom } from "./examples.ts";
+import { drawn } from "./examples.ts";
 
 /** Examples that the error of products is measured on: each is computed in several forms. */
 const NOISE_EXAMPLES = 128;
@@ -83,7 +83,7 @@ export async function calibrateActivations(
   });
   const ranges = new Map([...histograms].map(([x, of]) => [x, { whole: of.wholeRange(), best: of.bestRange() }]));
   const candidates = new Map([...ranges].map(([x, { whole, best }]) => [x, [whole, best]]));
-  const some = examplesFrom(examples, 0, NOISE_EXAMPLES);
+  const some = drawn(examples, NOISE_EXAMPLES);
   const meters = new Map([...activations.values()].flat().map((weight) => [weight, new NoiseMeter(weight)]));
   await run(noisy(model, candidates), some, (outputs) => {
     for (const meter of meters.values()) meter.add(outputs);

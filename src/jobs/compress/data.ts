@@ -7,7 +7,16 @@ import { classesOf, type MergedModel, maxLengthOf, targetData, tasksOfHead, writ
 import type { Environment } from "../../runs/index.ts";
 import { generationOptions, spanOptions, type TaskName } from "../../settings/index.ts";
 import { type HeadKind, headRecord, type SpanOptions, taskNamed, taskOfHead } from "../../tasks/index.ts";
-import { exampleCount, examplesFrom, halves, joined, type SampleSize, sampleCount, targetTokens } from "./examples.ts";
+import {
+  drawn,
+  exampleCount,
+  halves,
+  joined,
+  notDrawn,
+  type SampleSize,
+  sampleCount,
+  targetTokens,
+} from "./examples.ts";
 
 /** Examples for each purpose; none is in two of `search` and `stated`. */
 export interface CompressData {
@@ -104,8 +113,8 @@ function shared(
   }
   const [half, heldOut] = halves(evaluation);
   const known = train ?? half;
-  const calibration = examplesFrom(known, 0, options.calibrationExamples ?? usualCalibration(known, options.sample));
-  const more = train === null ? null : examplesFrom(train, options.mostCalibration, exampleCount(train));
+  const calibration = drawn(known, options.calibrationExamples ?? usualCalibration(known, options.sample));
+  const more = train === null ? null : notDrawn(train, options.mostCalibration);
   const searchTrain = more === null ? 0 : exampleCount(more);
   if (calibration.count === 0 || calibration.totalTokens === 0)
     throw new ConfigError([{ path: "--data", expected: "examples to take statistics from", got: "none" }]);

@@ -7,7 +7,7 @@ import type { PlainModel } from "../../prune/index.ts";
 import type { StoredDecoding } from "../../runs/index.ts";
 import type { Backend } from "../../runtime/index.ts";
 import type { CompressData } from "./data.ts";
-import { examplesFrom } from "./examples.ts";
+import { drawn } from "./examples.ts";
 import { openWriting, plainWriting } from "./writing.ts";
 
 /** Texts that activations are watched on while they are written, one at a time. */
@@ -25,7 +25,7 @@ export async function chooseDecoding(
   budget: number,
 ): Promise<StoredDecoding> {
   const written = plainWriting(smaller);
-  const texts = examplesFrom(data.calibration, 0, CALIBRATION_TEXTS);
+  const texts = drawn(data.calibration, CALIBRATION_TEXTS);
   const calibration = await calibrateSparseMlp(
     { ...written, backend, predicts: true },
     written.trained,

@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
 import type { EncodedExamples } from "../../data/index.ts";
-import { joined, sampleCount } from "./examples.ts";
+import { drawn, joined, notDrawn, sampleCount } from "./examples.ts";
 
 const SIZE = { least: 8, most: 100, tokens: 1000 };
 const examples = (count: number, meanTokens: number) => ({ count, totalTokens: count * meanTokens }) as EncodedExamples;
@@ -14,6 +14,25 @@ test.each([
 test("a sample of questions counts them with all their windows", () => {
   const windows = { ...examples(80, 25), owners: new Int32Array(80), questions: Array.from({ length: 40 }) };
   expect(sampleCount(windows as unknown as EncodedExamples, SIZE)).toBe(20);
+});
+
+test("a sample of a sorted file has of everything in it, is the same each time, and leaves the rest", () => {
+  const count = 4000;
+  const sorted = {
+    ...examples(count, 4),
+    lengths: new Int32Array(count).fill(4),
+    lines: Int32Array.from({ length: count }, (_, i) => i + 1),
+    labels: Float64Array.from({ length: count }, (_, i) => Math.floor((4 * i) / count)),
+  } as unknown as EncodedExamples;
+  const sample = drawn(sorted, 400);
+  for (const label of [0, 1, 2, 3])
+    expect(Math.abs(sample.labels.filter((of) => of === label).length - 100)).toBeLessThan(35);
+  expect([...sample.lines]).toEqual([...sample.lines].sort((a, b) => a - b));
+  expect(drawn(sorted, 400).lines).toEqual(sample.lines);
+  // a smaller sample is part of a larger one
+  expect([...drawn(sorted, 40).lines].every((line) => sample.lines.includes(line))).toBe(true);
+  const rest = notDrawn(sorted, 400);
+  expect(new Set([...sample.lines, ...rest.lines]).size).toBe(count);
 });
 
 test("200,000 examples are joined with as many", () => {

@@ -30,18 +30,25 @@ export function targetTokens(examples: EncodedExamples): number {
 export function halves(examples: EncodedExamples): readonly [EncodedExamples, EncodedExamples] {
   const order = randomStream(0, "halves").shuffle(upTo(0, exampleCount(examples)));
   const middle = Math.ceil(order.length / 2);
-  const part = (indices: number[]) =>
-    examplesAt(
-      examples,
-      indices.sort((a, b) => a - b),
-    );
+  const part = (indices: number[]) => examplesAt(examples, ascending(indices));
   return [part(order.slice(0, middle)), part(order.slice(middle))];
 }
 
-/** The examples from number `from` up to `to`, a question with all its windows. */
-export function examplesFrom(examples: EncodedExamples, from: number, to: number): EncodedExamples {
-  return examplesAt(examples, upTo(from, Math.min(to, exampleCount(examples))));
+/**
+ * So many of the examples by a fixed shuffle, in their own order, a question with all its windows; all, where there are no more. Files are
+ * often sorted by label, topic or length, so the first examples are no sample.
+ */
+export function drawn(examples: EncodedExamples, count: number): EncodedExamples {
+  return examplesAt(examples, ascending(drawingOrder(examples).slice(0, count)));
 }
+
+/** The examples that `drawn` leaves. */
+export function notDrawn(examples: EncodedExamples, count: number): EncodedExamples {
+  return examplesAt(examples, ascending(drawingOrder(examples).slice(count)));
+}
+
+const drawingOrder = (examples: EncodedExamples) => randomStream(0, "sample").shuffle(upTo(0, exampleCount(examples)));
+const ascending = (indices: readonly number[]) => [...indices].sort((a, b) => a - b);
 
 const upTo = (from: number, to: number) => Array.from({ length: Math.max(0, to - from) }, (_, i) => from + i);
 

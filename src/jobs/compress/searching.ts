@@ -15,7 +15,7 @@ import {
 } from "../../prune/index.ts";
 import { readingHead } from "../../tasks/index.ts";
 import { inTurn } from "../../tensor/index.ts";
-import { exampleCount, examplesFrom, sampleCount } from "./examples.ts";
+import { drawn, exampleCount, sampleCount } from "./examples.ts";
 import { meanTargetTokens, openLatency } from "./latency-budget.ts";
 import type { CompressRule } from "./options.ts";
 import type { Choice, RuleContext } from "./rule-context.ts";
@@ -68,7 +68,7 @@ async function openMeasures({ facts, frozen, backend, data }: RuleContext, rule:
   const masked = await openMasked(backend, frozen, facts, data);
   const dense = await masked.said(data.search, noneSwitched(facts));
   const timing = rule.kind === "latency" ? await openLatency(backend, frozen, data.search) : null;
-  const sample = examplesFrom(data.search, 0, sampleCount(data.search, DIVERGENCE_SAMPLE));
+  const sample = drawn(data.search, sampleCount(data.search, DIVERGENCE_SAMPLE));
   return {
     layersOf,
     measure: (sizes: Sizes) =>

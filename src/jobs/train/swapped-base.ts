@@ -7,7 +7,7 @@ import { BASE_FOLDER, type Environment, lockFolder, writePlan } from "../../runs
 import type { Settings } from "../../settings/index.ts";
 import { joinPath } from "../../tensor/index.ts";
 import { FIT_SAMPLE } from "../compress/data.ts";
-import { examplesFrom, sampleCount } from "../compress/examples.ts";
+import { drawn, sampleCount } from "../compress/examples.ts";
 import { type ActivationRequest, baseIssues, type Swap, swapTo } from "../compress/swap.ts";
 import { prepare, type TrainingJob, type TrainOptions } from "./run-job.ts";
 
@@ -63,7 +63,7 @@ async function swapped(
       plain: base,
       sites: base.model.mlps,
       head: bundle.head,
-      examples: examplesFrom(trainExamples, 0, sampleCount(trainExamples, FIT_SAMPLE)),
+      examples: drawn(trainExamples, sampleCount(trainExamples, FIT_SAMPLE)),
       backend,
       signal,
     },
