@@ -19,6 +19,7 @@ import { nodeBackend } from "../../src/runtime/node.ts";
 import { buildTaskGraph } from "../../src/tasks/index.ts";
 import { inTurn } from "../../src/tensor/index.ts";
 import { deft } from "../support/command.ts";
+import { meanDivergence } from "../support/divergence.ts";
 import { writeTinyModel, writeTinySst2 } from "../support/tiny-model.ts";
 import { argv, done, type TinyTexts, tinyTexts } from "./t5-support.ts";
 
@@ -60,7 +61,7 @@ function tensorNames(folder: string): string[] {
   });
 }
 
-/** Mean squared distance of two models' logits: over examples, or over label tokens; by programs of their own. */
+/** Mean squared distance of two models' logits over examples, or of models that write the mean divergence over label tokens; by programs of their own. */
 async function distanceOf(
   models: readonly [PlainModel, PlainModel],
   { opened: { head } }: MergedModel,
@@ -77,13 +78,14 @@ async function distanceOf(
     await scorer.dispose();
   }
   const labels = batch!.inputs.labels!;
-  const counts =
-    labels.shape.length === 1
-      ? Array(examples.count).fill(true)
-      : Array.from(labels.data as BigInt64Array, (label) => label !== -100n);
-  const width = logits[0]!.length / counts.length;
-  const squares = logits[0]!.map((value, i) => (counts[Math.floor(i / width)] ? (value - logits[1]![i]!) ** 2 : 0));
-  return squares.reduce((sum, value) => sum + value, 0) / counts.filter(Boolean).length;
+  const [first, second] = logits as [Float32Array, Float32Array];
+  if (labels.shape.length === 1)
+    return first.reduce((sum, value, i) => sum + (value - second[i]!) ** 2, 0) / examples.count;
+  return meanDivergence(
+    first,
+    second,
+    Array.from(labels.data as BigInt64Array, (label) => label !== -100n),
+  );
 }
 
 /** Mean of what an MLP's sublayer adds to the residual at tokens that count, reckoned here from its outputs. */

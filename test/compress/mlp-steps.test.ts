@@ -75,7 +75,6 @@ describeWithPython("PyTorch", (python) => {
       const drawn = randomStream(0, "mlp-steps", at.activation);
       const factor = isGated ? ((await weights.get("wi_1.weight")!.read()).data as Float32Array) : null;
       const file = join(folder, `${name}-${isGated}-${density}.json`);
-      const widths = { into: WIDTH, out: NEURONS };
       writeFileSync(
         file,
         JSON.stringify({
@@ -83,8 +82,10 @@ describeWithPython("PyTorch", (python) => {
           targets: rowsOf(data.targets, WIDTH),
           rows: Array.from({ length: steps }, () => Array.from({ length: BATCH }, () => drawn.integer(TOKENS))),
           start: {
-            ...{ into: rowsOf(from.into, widths.into), intoBias: [...from.intoBias] },
-            ...{ out: rowsOf(from.out, widths.out), outBias: [...from.outBias] },
+            into: rowsOf(from.into, WIDTH),
+            intoBias: [...from.intoBias],
+            out: rowsOf(from.out, NEURONS),
+            outBias: [...from.outBias],
           },
           factor: factor === null ? null : rowsOf(factor, WIDTH),
           rate: RATE,

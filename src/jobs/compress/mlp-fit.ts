@@ -62,7 +62,11 @@ export async function swappedLayer(
   const shift = intoBias.map((bias, f) => oldBias[f]! - bias);
   return {
     plan: {
-      ...{ site: site.activation, neurons: site.neurons, kept: null, gate: 1, threshold: null },
+      site: site.activation,
+      neurons: site.neurons,
+      kept: null,
+      gate: 1,
+      threshold: null,
       constant: Array.from(outBias, (value, d) => Math.fround(value - Number(oldOutBias?.[d] ?? 0))),
       out,
       ...(trained === null ? {} : { into }),
