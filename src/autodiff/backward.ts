@@ -93,6 +93,7 @@ const ELEMENTWISE: ReadonlySet<Op> = new Set<Op>([
   "sin",
   "cos",
   "gelu",
+  "geluTanh",
   "cast",
   "add",
   "sub",

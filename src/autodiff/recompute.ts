@@ -12,6 +12,7 @@ const CHEAP: ReadonlySet<Op> = new Set<Op>([
   "sigmoid",
   "relu",
   "gelu",
+  "geluTanh",
   "cast",
   "add",
   "sub",
@@ -42,7 +43,7 @@ export function lightToRecompute({ op, inputs, outputs }: Node): boolean {
   if (outputs[0]!.shape.length < 2) return false;
   const [x, y] = inputs as readonly [Value, Value?];
   if (op === "cast") return x.dtype === "bool";
-  if (op === "gelu" || op === "reciprocal") return true;
+  if (op === "gelu" || op === "geluTanh" || op === "reciprocal") return true;
   if (op === "reshape") return lightToRecompute(x.node);
   if (op === "add") return [x, y!].some(({ shape }) => shape.length === 0);
   return op === "mul" && (x === y || [x, y!].some(isMask));

@@ -37,6 +37,7 @@ import {
   square,
   sub,
   subtractDims,
+  tanh,
   transpose,
   type Value,
   where,
@@ -93,6 +94,7 @@ export const rules: { readonly [O in Op]: Rule<O> } = {
   sin: unary((x, _y, dy) => mul(dy, cos(x))),
   cos: unary((x, _y, dy) => neg(mul(dy, sin(x)))),
   gelu: unary((x, _y, dy) => mul(dy, geluDerivative(x))),
+  geluTanh: unary((x, _y, dy) => mul(dy, geluTanhDerivative(x))),
   stopGradient: stops,
   cast: (node, [dy]) => {
     const { dtype } = node.inputs[0]!;
@@ -225,6 +227,17 @@ function geluDerivative(x: Value): Value {
   const u = mul(x, Math.SQRT1_2);
   const bell = exp(sub(Math.log(2 / Math.sqrt(Math.PI)), square(u)));
   return mul(add(add(erf(u), mul(u, bell)), 1), 0.5);
+}
+
+/**
+ * `½ + ½ t + x (1 − t²) (½ c + 3/2 m)` with `t = tanh(x (c + m))`, `m = 0.044715 c x²` and c = √(2/π): as few passes over memory as there are.
+ */
+function geluTanhDerivative(x: Value): Value {
+  const c = Math.sqrt(2 / Math.PI);
+  const m = mul(square(x), 0.044715 * c);
+  const t = tanh(mul(x, add(m, c)));
+  const slope = mul(mul(x, add(mul(m, 1.5), 0.5 * c)), sub(1, square(t)));
+  return add(add(mul(t, 0.5), 0.5), slope);
 }
 
 /** `b·aᵇ⁻¹`, and 0 where b is 0 although aᵇ⁻¹ may be infinite there. */

@@ -37,6 +37,7 @@ const DTYPES: { readonly [O in Op]: readonly DType[] | "any" } = {
   sin: FLOATS,
   cos: FLOATS,
   gelu: SHORT_FLOATS,
+  geluTanh: SHORT_FLOATS,
   stopGradient: "any",
   cast: "any",
   add: NUMBERS,

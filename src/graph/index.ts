@@ -30,6 +30,7 @@ export {
   exp,
   floor,
   gelu,
+  geluTanh,
   greater,
   less,
   lessEqual,

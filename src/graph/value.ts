@@ -42,6 +42,8 @@ export interface OpAttributes {
   cos: None;
   /** Exact GELU `x · Φ(x)`. */
   gelu: None;
+  /** GELU by a hyperbolic tangent. */
+  geluTanh: None;
   /** The same numbers; no gradient flows back. */
   stopGradient: None;
   cast: { readonly to: DType };

@@ -1,14 +1,22 @@
 // The activation functions that checkpoints name in `hidden_act`.
 
 import { UnsupportedError } from "../errors.ts";
-import { add, div, exp, gelu, max, min, mul, reciprocal, relu, square, tanh, type Value } from "../graph/index.ts";
+import {
+  add,
+  div,
+  exp,
+  gelu,
+  geluTanh,
+  max,
+  min,
+  mul,
+  reciprocal,
+  relu,
+  square,
+  tanh,
+  type Value,
+} from "../graph/index.ts";
 import { entryOf } from "../tensor/index.ts";
-
-const SQRT_2_OVER_PI = Math.sqrt(2 / Math.PI);
-
-/** `½ x (1 + tanh(√(2/π) (x + 0.044715 x³)))`. */
-const geluTanh = (x: Value): Value =>
-  mul(mul(x, 0.5), add(tanh(mul(mul(x, add(mul(square(x), 0.044715), 1)), SQRT_2_OVER_PI)), 1));
 
 /** `1 + e⁻ˣ`, the exponent cut off where 1 is long lost beside it and before it overflows. */
 const onePlusExp = (x: Value): Value => add(exp(min(mul(x, -1), 80)), 1);

@@ -56,6 +56,7 @@ export const emitRules: { readonly [O in Op]: EmitRule<O> } = {
   cos: simple("Cos"),
   not: simple("Not"),
   gelu: simple("Gelu"),
+  geluTanh: (_, { builder, inputs }) => builder.node("Gelu", inputs, { approximate: "tanh" }),
   stopGradient: simple("Identity"),
   cast: (node, { builder, inputs }) => builder.node("Cast", inputs, { to: dataType(node.attributes.to) }),
 

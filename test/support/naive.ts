@@ -91,6 +91,7 @@ export const naive: { readonly [O in Op]: NaiveRule<O> } = {
   sin: unary(Math.sin),
   cos: unary(Math.cos),
   gelu: unary((x) => 0.5 * x * (1 + erf(x * Math.SQRT1_2))),
+  geluTanh: unary((x) => 0.5 * x * (1 + Math.tanh(Math.sqrt(2 / Math.PI) * (x + 0.044715 * x ** 3)))),
   stopGradient: unary((x) => x),
   cast: (node, [x]) => [{ shape: x!.shape, data: x!.data.map((v) => castTo(node.attributes.to, v)) }],
 

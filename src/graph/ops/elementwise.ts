@@ -22,7 +22,8 @@ type Unary =
   | "floor"
   | "sin"
   | "cos"
-  | "gelu";
+  | "gelu"
+  | "geluTanh";
 type Binary = "add" | "sub" | "mul" | "div" | "pow" | "max" | "min" | "bitXor" | "shiftRight";
 type Compare = "less" | "lessEqual" | "equal";
 
@@ -92,6 +93,8 @@ export const sin = (x: Value): Value => unary("sin", x);
 export const cos = (x: Value): Value => unary("cos", x);
 /** Exact GELU `x · Φ(x)`, Φ the standard normal distribution function (Hendrycks & Gimpel 2016). */
 export const gelu = (x: Value): Value => unary("gelu", x);
+/** GELU's approximation `½ x (1 + tanh(√(2/π) (x + 0.044715 x³)))` (the same, section 2). */
+export const geluTanh = (x: Value): Value => unary("geluTanh", x);
 
 /** The same numbers, constant to differentiation. */
 export function stopGradient(x: Value): Value {

@@ -127,6 +127,7 @@ export const elementwise = {
   sin: unary(ops.sin),
   cos: unary(ops.cos),
   gelu: unary(ops.gelu, { tolerance: "f32Approximation", dtypes: only("float32") }),
+  geluTanh: unary(ops.geluTanh, { tolerance: "f32Approximation", dtypes: only("float32") }),
   stopGradient: unary(ops.stopGradient, { dtypes: numbers, tolerance: "exact", gradient: "stops" }),
   cast: cases(
     fc
