@@ -71,6 +71,7 @@ export const GROUPS: readonly PageGroup[] = [
       "distillation",
       "class-weights",
       "quantisation",
+      "performance",
       "parquet-report",
     ),
   },
