@@ -135,6 +135,7 @@ describe.each([
       out: normals(48),
       constant: constant(),
       ...(i === 1 ? {} : { shift: normals(6) }),
+      ...(i === 0 ? {} : { into: normals(48) }),
     }),
   );
   const seconds: readonly Omit<LayerPlan, "site">[] = [
