@@ -119,6 +119,26 @@ describe("an encoder", () => {
   test("goes on from layer to layer where it was left, and sees what the whole model has there", () =>
     walksAsAWhole(tiny.run));
 
+  test("bench counts what its zeros would spare", async () => {
+    await swapped(tiny.run, at("zeros"), "--density-budget", "0.1");
+    const out = await done(
+      "bench",
+      tiny.run,
+      at("zeros"),
+      "--rounds",
+      "1",
+      "--batches",
+      "1",
+      "--threads",
+      "1",
+      "--json",
+    );
+    const rows = (JSON.parse(out) as { rows: { estimate: { macs: number; macsWithoutZeros: number } }[] }).rows;
+    const shares = rows.map(({ estimate }) => estimate.macsWithoutZeros / estimate.macs);
+    expect(shares[0]).toBeGreaterThan(0.98);
+    expect(shares.at(-1)).toBeLessThan(0.9);
+  });
+
   test("under a budget of score it becomes as sparse as that allows", async () => {
     const found = await swapped(tiny.run, at("budget"), "--score-budget", "100");
     expect(found.budget).toMatchObject({ kind: "score", asked: 1, met: true });

@@ -6,10 +6,10 @@ import { type Arithmetic, arithmeticOf, type Precision, textArithmetic } from ".
 import { parseJson } from "../../hub/index.ts";
 import type { RunOverrides, RunTarget } from "../../load/index.ts";
 import { type MergedModel, openMergedModel, writePlainModel } from "../../load/index.ts";
-import { anyModel, type ModelConfig, type T5Config } from "../../models/index.ts";
+import { anyModel, type MlpSite, type ModelConfig, type T5Config } from "../../models/index.ts";
 import { padded } from "../../prune/index.ts";
 import type { Environment } from "../../runs/index.ts";
-import { readRun } from "../../runs/index.ts";
+import { readCompression, readRun } from "../../runs/index.ts";
 import { type Files, joinPath } from "../../tensor/index.ts";
 import { taskRanges } from "../compress/calibrate.ts";
 import { openCompressData } from "../compress/data.ts";
@@ -51,7 +51,7 @@ export async function prepareModels(
     for (const precision of options.precisions) await writeOnnxFiles(files, place, frozen, precision, { ranges });
     const { config } = frozen.model;
     const length = Math.round(texts.examples.totalTokens / texts.examples.count);
-    const density = await densityOf(files, target);
+    const density = await densityOf(files, target, frozen.model.mlps);
     entries.push(...(await entriesIn(files, place, { run: name, config, options, length, density })));
     if (i === 0) entries.push(...(await peerEntries(files, frozen, name, options, joinPath(folder, "peers"))));
   }
@@ -205,9 +205,19 @@ interface Density {
   readonly decoder: readonly number[];
 }
 
-/** As the run's own evaluation found it, in a decoder while it writes; null where there is none. */
-async function densityOf(files: Files, target: RunTarget): Promise<Density | null> {
-  if (target.kind !== "run" || (await files.stat(joinPath(target.folder, "run.json"))) === null) return null;
+/**
+ * As the run's own evaluation found it, in a decoder while it writes, or as compression stated it of another activation, the mean of a stack
+ * for each of its layers; null where there is none.
+ */
+async function densityOf(files: Files, target: RunTarget, sites: readonly MlpSite[]): Promise<Density | null> {
+  if (target.kind !== "run") return null;
+  const stated = (await readCompression(files, target.folder))?.activation?.after.density;
+  if (stated !== undefined) {
+    const ofStack = (stack: MlpSite["stack"], share = 1) =>
+      sites.filter((site) => site.stack === stack).map(() => share);
+    return { encoder: ofStack("encoder", stated.encoder), decoder: ofStack("decoder", stated.decoder) };
+  }
+  if ((await files.stat(joinPath(target.folder, "run.json"))) === null) return null;
   const layers = (await readRun(files, target.folder)).record.result?.density?.layers;
   if (layers === undefined) return null;
   const shares = (name: string) => {
