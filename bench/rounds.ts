@@ -4,6 +4,7 @@ import { availableParallelism } from "node:os";
 import { between, moment } from "../src/cli/bench-clock.ts";
 import { foreignLoadMeter } from "../src/cli/foreign-load.ts";
 import {
+  askInTurn,
   type CountedRounds,
   countRounds,
   LEAST_QUIET,
@@ -35,14 +36,7 @@ export async function takeRounds<T>(
   sides: readonly Side<T>[],
   { rounds, warmup = 0, onWarmup, meter = foreignLoadMeter() }: RoundOptions<T>,
 ): Promise<Rounds<T>> {
-  const take = async (round: number): Promise<readonly T[]> => {
-    const answers: T[] = [];
-    for (let turn = 0; turn < sides.length; turn++) {
-      const which = (turn + round) % sides.length;
-      answers[which] = await sides[which]!(round);
-    }
-    return answers;
-  };
+  const take = (round: number) => askInTurn(sides.length, round, (which) => sides[which]!(round));
   for (let round = 0; round < warmup; round++) onWarmup?.(round, await take(round));
   const log = new RoundLog<readonly T[]>(rounds, meter);
   while (log.wantsMore) await log.add(await take(warmup + log.tried));

@@ -12,7 +12,7 @@ export {
   mlpGates,
   squaredSensitivity,
 } from "./gates.ts";
-export { type DensityLossOptions, densityLoss } from "./loss.ts";
+export { activeSurrogate, type DensityLossOptions, densityLoss } from "./loss.ts";
 export { activeShare, DensityMeter, densityCounts, type TapShape, tapShapes } from "./measure.ts";
 export {
   type Density,

@@ -60,11 +60,16 @@ export function densityLoss(taps: readonly Tap[], options: DensityLossOptions): 
   return meanOverStacks(taps, layers);
 }
 
+/** The mean of `s / (s + ε)` over `axes`, all by default: a smooth stand-in for the share of the squares `s` that are not 0. */
+export function activeSurrogate(squares: Value, epsilon: Value | number, axes?: readonly number[]): Value {
+  // s / (s + ε) = 1 − ε / (s + ε): one division fewer, and its gradient needs no second quotient
+  const missing = reduceMean(reciprocal(add(squares, epsilon)), axes === undefined ? {} : { axes });
+  return sub(1, mul(missing, epsilon));
+}
+
 function activationLoss(tap: Tap, { epsilon, positions, attended, scale }: DensityLossOptions): Value {
   const a = cast(tap.activation, "float32");
-  // a² / (a² + ε) = 1 − ε / (a² + ε): one division fewer, and its gradient needs no second quotient
-  const missing = reduceMean(reciprocal(add(square(a), epsilon)), { axes: [-1] });
-  const perToken = sub(1, mul(missing, epsilon));
+  const perToken = activeSurrogate(square(a), epsilon, [-1]);
   const counted = positions === "all" ? perToken : mul(perToken, attendedPositions(tap, attended));
   return mul(reduceSum(counted), scale(tap.stack));
 }
@@ -72,7 +77,7 @@ function activationLoss(tap: Tap, { epsilon, positions, attended, scale }: Densi
 function neuronLoss(tap: Tap, { epsilon, positions, attended, scale }: DensityLossOptions): Value {
   const { sums, count } = positions === "all" ? everywhere(tap) : sumOfSquares(tap, attendedPositions(tap, attended));
   const energy = div(sums, max(count, 1));
-  const loud = sub(1, mul(reduceMean(reciprocal(add(energy, epsilon))), epsilon));
+  const loud = activeSurrogate(energy, epsilon);
   return mul(loud, mul(count, scale(tap.stack)));
 }
 

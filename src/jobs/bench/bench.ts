@@ -9,7 +9,15 @@ import { joinPath } from "../../tensor/index.ts";
 import type { BenchBatch, BenchEngine, BenchJob, BenchOptions, BenchPhase, ByPhase, PhaseTime } from "./job.ts";
 import { latencyOf, medianRatio, percentile } from "./latency.ts";
 import { type Entry, prepareModels } from "./models.ts";
-import { type CountedRounds, countRounds, LEAST_QUIET, type LoadMeter, type Round, RoundLog } from "./quiet-rounds.ts";
+import {
+  askInTurn,
+  type CountedRounds,
+  countRounds,
+  LEAST_QUIET,
+  type LoadMeter,
+  type Round,
+  RoundLog,
+} from "./quiet-rounds.ts";
 
 /** One model in a process of its own. */
 export interface BenchWorker {
@@ -165,12 +173,10 @@ async function* takeRounds(
 ): AsyncGenerator<BenchEvent, readonly Round<Measured>[]> {
   const take = async (round: number): Promise<Measured> => {
     const input = batchOf(examples, batch, round);
-    const times: ByPhase<PhaseTime>[] = [];
-    for (let turn = 0; turn < opened.length; turn++) {
-      const which = (turn + round) % opened.length;
+    const times = await askInTurn(opened.length, round, async (which) => {
       await new Promise((resolve) => setTimeout(resolve, SETTLE_MS));
-      times[which] = await opened[which]!.worker.run(input);
-    }
+      return opened[which]!.worker.run(input);
+    });
     return { input, times };
   };
   const text = `batch ${batch}`;

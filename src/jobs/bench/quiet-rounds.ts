@@ -56,6 +56,20 @@ export function countRounds<T>(rounds: readonly Round<T>[], least = LEAST_QUIET)
 
 const isQuiet = ({ foreign }: Round<unknown>): boolean => foreign === null || foreign <= MOST_FOREIGN;
 
+/** Asks so many sides in turn, another one first in each round; gives their answers by side. */
+export async function askInTurn<T>(
+  sides: number,
+  round: number,
+  ask: (side: number) => Promise<T>,
+): Promise<readonly T[]> {
+  const answers: T[] = [];
+  for (let turn = 0; turn < sides; turn++) {
+    const side = (turn + round) % sides;
+    answers[side] = await ask(side);
+  }
+  return answers;
+}
+
 /**
  * Takes down rounds until as many as wanted are quiet, or three times as many were tried. A system tells processor time in steps of
  * some milliseconds, so rounds that follow each other share a window until it is long enough, and each of them has the window's share

@@ -28,7 +28,7 @@ export function targetTokens(examples: EncodedExamples): number {
 
 /** Two halves by a fixed shuffle: the same for every run, model and machine. */
 export function halves(examples: EncodedExamples): readonly [EncodedExamples, EncodedExamples] {
-  const order = randomStream(0, "halves").shuffle(upTo(0, exampleCount(examples)));
+  const order = shuffled(examples, "halves");
   const middle = Math.ceil(order.length / 2);
   const part = (indices: number[]) => examplesAt(examples, ascending(indices));
   return [part(order.slice(0, middle)), part(order.slice(middle))];
@@ -47,7 +47,9 @@ export function notDrawn(examples: EncodedExamples, count: number): EncodedExamp
   return examplesAt(examples, ascending(drawingOrder(examples).slice(count)));
 }
 
-const drawingOrder = (examples: EncodedExamples) => randomStream(0, "sample").shuffle(upTo(0, exampleCount(examples)));
+const drawingOrder = (examples: EncodedExamples) => shuffled(examples, "sample");
+const shuffled = (examples: EncodedExamples, key: string) =>
+  randomStream(0, key).shuffle(upTo(0, exampleCount(examples)));
 const ascending = (indices: readonly number[]) => [...indices].sort((a, b) => a - b);
 
 const upTo = (from: number, to: number) => Array.from({ length: Math.max(0, to - from) }, (_, i) => from + i);

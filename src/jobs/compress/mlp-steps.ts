@@ -1,5 +1,6 @@
 // One MLP with a ReLU, trained alone towards what it is to give: AdamW on its matrices and biases, with the density loss of its own activations.
 import { backward } from "../../autodiff/index.ts";
+import { activeSurrogate } from "../../density/index.ts";
 import {
   add,
   cast,
@@ -124,8 +125,7 @@ function stepOf(
   const missing = sub(add(matmul(read, values.out, { transB: true }), values.outBias), y);
   const isActive = cast(greater(a, 0), "float32");
   const typical = stopGradient(div(reduceSum(a), max(reduceSum(isActive), 1)));
-  const square2 = square(a);
-  const density = reduceMean(div(square2, add(square2, max(square(typical), 1e-12))));
+  const density = activeSurrogate(square(a), max(square(typical), 1e-12));
   const loss = add(mul(reduceMean(square(missing)), scalar("scale")), mul(density, scalar("weight")));
   const gradients = backward(
     loss,

@@ -21,7 +21,7 @@ export interface ActivationRequest {
 }
 
 /** What every MLP is to have. */
-type SwapTarget = Omit<ActivationRequest, "scoreBudget">;
+export type SwapTarget = Omit<ActivationRequest, "scoreBudget">;
 
 /** The layers of a model with its new activation. */
 export interface Swap {

@@ -8,7 +8,7 @@ import type { Settings } from "../../settings/index.ts";
 import { joinPath } from "../../tensor/index.ts";
 import { FIT_SAMPLE } from "../compress/data.ts";
 import { drawn, sampleCount } from "../compress/examples.ts";
-import { type ActivationRequest, baseIssues, type Swap, swapTo } from "../compress/swap.ts";
+import { baseIssues, type Swap, type SwapTarget, swapChosen, swapTo } from "../compress/swap.ts";
 import { prepare, type TrainingJob, type TrainOptions } from "./run-job.ts";
 
 /**
@@ -34,8 +34,9 @@ export async function onSwappedBase(
   if (issues.length > 0) throw new ConfigError(issues);
   const lock = await lockFolder(environment, keeper);
   try {
-    const swap = await swapped(job, { name: activation, density: densityBudget, fitSteps: fitSteps ?? 0 }, signal);
-    await writeBase(environment, folder, job, { swap, activation, densityBudget });
+    const target: SwapTarget = { name: activation, density: densityBudget, fitSteps: fitSteps ?? 0 };
+    const swap = await swapped(job, target, signal);
+    await writeBase(environment, folder, job, { swap, target });
     const share = (100 * swap.density).toFixed(1);
     environment.note?.(
       `${settings.model} has ${activation} in place of ${job.base.model.config.hiddenAct}: ${share} % of its activations are not zero before training (${folder})`,
@@ -52,11 +53,7 @@ export function withoutPrints<T extends Pick<TrainOptions, "fingerprints">>(opti
   return rest;
 }
 
-async function swapped(
-  job: TrainingJob,
-  target: Omit<ActivationRequest, "scoreBudget">,
-  signal: AbortSignal | undefined,
-): Promise<Swap> {
+async function swapped(job: TrainingJob, target: SwapTarget, signal: AbortSignal | undefined): Promise<Swap> {
   const { base, bundle, trainExamples, backend } = job;
   const lines = swapTo(
     {
@@ -79,10 +76,9 @@ async function writeBase(
   { files }: Environment,
   folder: string,
   { base }: TrainingJob,
-  asked: { readonly swap: Swap; readonly activation: string; readonly densityBudget: number | null },
+  { swap, target }: { readonly swap: Swap; readonly target: SwapTarget },
 ): Promise<void> {
-  const { swap, activation, densityBudget } = asked;
-  const { config, weights } = applyPlan(base, base.model.mlps, swap.layers, activation);
+  const { config, weights } = applyPlan(base, base.model.mlps, swap.layers, target.name);
   // what was fitted is float32, whatever the model was stored in
   const { dtype: _dtype, torch_dtype: _old, ...rest } = config;
   const plan: Plan = {
@@ -90,15 +86,10 @@ async function writeBase(
     base: { model: base.name, fingerprint: base.fingerprint },
     adapter: null,
     layers: swap.layers,
-    activation,
+    activation: target.name,
     quantization: "none",
     exactness: "calibrated",
-    chosen: {
-      rule: "activation",
-      activation,
-      ...(densityBudget === null ? {} : { densityBudget }),
-      calibrationDensity: swap.density,
-    },
+    chosen: swapChosen({ ...target, scoreBudget: null }, swap, { rule: "silent" }),
   };
   await writeWhole(files, folder, async (inner) => {
     await writeSmallFiles(files, inner, base, null);

@@ -111,12 +111,17 @@ function reduceLayer(weights: Map<string, Weight>, site: MlpSite, layer: LayerPl
       );
     }
   }
-  if (layer.into !== undefined) setMatrix(weights, `${site.into[0]}.weight`, keptCount(layer), layer.into);
+  const { into, out } = layer;
+  const count = keptCount(layer);
+  if (into !== undefined)
+    weights.set(
+      `${site.into[0]}.weight`,
+      computed([count, into.length / count], () => into),
+    );
   if (layer.shift !== undefined) shiftBias(weights, `${site.into[0]}.bias`, layer.shift);
-  const { out } = layer;
   if (out !== undefined) {
-    const rows = out.length / keptCount(layer);
-    setMatrix(weights, `${site.out}.weight`, rows, gate === 1 ? out : out.map((value) => gate * value));
+    const scaled = () => (gate === 1 ? out : out.map((value) => gate * value));
+    weights.set(`${site.out}.weight`, computed([out.length / count, count], scaled));
   } else if (kept !== null || gate !== 1) {
     const columns = kept ?? Array.from({ length: layer.neurons }, (_, f) => f);
     replace(
@@ -134,11 +139,6 @@ function reduceLayer(weights: Map<string, Weight>, site: MlpSite, layer: LayerPl
       (data) => data.map((b, d) => gate * b + (constant?.[d] ?? 0)),
     );
   return [];
-}
-
-function setMatrix(weights: Map<string, Weight>, name: string, rows: number, data: Float32Array): void {
-  const shape = [rows, data.length / rows];
-  weights.set(name, { dtype: "float32", shape, read: async () => tensor("float32", shape, data) });
 }
 
 /** Subtracts thresholds from a bias, which is made where there is none. */
@@ -191,11 +191,14 @@ function removeMlp(
 /** Width of a model's hidden states, by its config.json. */
 export const hiddenSizeOf = (config: JsonObject): number => Number(config[factsOf(config).keys.hiddenSize]);
 
-const made = (data: Float32Array): Weight => ({
+/** A weight whose numbers are made when it is read. */
+const computed = (shape: readonly number[], compute: () => Float32Array | Promise<Float32Array>): Weight => ({
   dtype: "float32",
-  shape: [data.length],
-  read: async () => tensor("float32", [data.length], data),
+  shape,
+  read: async () => tensor("float32", shape, await compute()),
 });
+
+const made = (data: Float32Array): Weight => computed([data.length], () => data);
 
 type Shape = readonly number[];
 
@@ -209,9 +212,8 @@ function replace(
   const stored = weights.get(name);
   if (stored === undefined) return;
   const shape = shapeOf(stored.shape);
-  const read = async (): Promise<Tensor> =>
-    tensor("float32", shape, compute((await stored.read()).data as Float32Array, stored.shape));
-  weights.set(name, { dtype: "float32", shape, read });
+  const data = async () => compute((await stored.read()).data as Float32Array, stored.shape);
+  weights.set(name, computed(shape, data));
 }
 
 /** The size of all MLPs where one is left, our key `mlp_sizes` where layers differ. */
