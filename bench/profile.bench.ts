@@ -5,14 +5,9 @@ import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from "node
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
-import { nodeFiles } from "../src/hub/files-node.ts";
-import { openCheckpoint } from "../src/hub/index.ts";
-import { anyModel, sanitize } from "../src/models/index.ts";
-import { lora } from "../src/peft/index.ts";
-import { nodeBackend } from "../src/runtime/node.ts";
 import type { ModelBatch } from "../src/tasks/index.ts";
 import { int64 } from "../src/tensor/index.ts";
-import { Optimizer } from "../src/train/index.ts";
+import { openSteps, openTraining, STEP_RATES } from "./training.ts";
 
 const { values } = parseArgs({
   options: {
@@ -80,23 +75,11 @@ async function profiled(folder: string): Promise<readonly ProfileEvent[]> {
   const checkpoint = `.cache/bench/${values.shape}`;
   if (!existsSync(`${checkpoint}/model.safetensors`))
     throw new Error(`${checkpoint}: expected a checkpoint; bench/step.bench.ts --shape ${values.shape} makes it`);
-  const { config, weights } = await openCheckpoint(nodeFiles(), checkpoint);
-  const model = anyModel(config, checkpoint, weights);
-  const optimizer = await Optimizer.open({
-    model,
-    method: lora({ dropout: 0.1, ...(model.writes ? { targets: ["q", "v"] } : {}) }),
-    head: model.writes ? { kind: "language-model" } : { kind: "classification", numLabels: 2 },
-    weights: sanitize(model.config, weights),
-    backend: nodeBackend({ threads: Number(values.threads), sleepThreads: true }),
-    seed: 0,
-    accumulate: 1,
-    weightDecay: 0.01,
-    maxGradNorm: 1,
-    density: values["no-density"] ? null : { positions: "attended" },
-    compile: { profilePrefix: join(folder, "profile") },
-  });
-  const rates = { learningRate: 3e-4, densityWeight: 1, epsilon: 1e-3 };
-  for (let step = 1; step <= steps; step++) await optimizer.step(step, [batchOf(model.writes)], rates);
+  const options = { checkpoint, threads: Number(values.threads), density: !values["no-density"], dropout: 0.1 };
+  const training = await openTraining({ ...options, compile: { profilePrefix: join(folder, "profile") } });
+  const optimizer = await openSteps(training, options);
+  const filled = batchOf(training.model.writes);
+  for (let step = 1; step <= steps; step++) await optimizer.step(step, [filled], STEP_RATES);
   await optimizer.dispose();
   return readdirSync(folder).flatMap((file) => JSON.parse(readFileSync(join(folder, file), "utf8")) as ProfileEvent[]);
 }

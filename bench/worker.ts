@@ -3,25 +3,12 @@
 import { readFileSync } from "node:fs";
 import { createInterface } from "node:readline";
 import { between, moment } from "../src/cli/bench-clock.ts";
-import { nodeFiles } from "../src/hub/files-node.ts";
-import { openCheckpoint } from "../src/hub/index.ts";
 import { openScorer, type Scorer } from "../src/infer/index.ts";
-import { anyModel, sanitize } from "../src/models/index.ts";
-import { lora } from "../src/peft/index.ts";
-import { nodeBackend } from "../src/runtime/node.ts";
-import type { HeadKind, ModelBatch } from "../src/tasks/index.ts";
+import type { ModelBatch } from "../src/tasks/index.ts";
 import { int64 } from "../src/tensor/index.ts";
-import { initialParameters, Optimizer } from "../src/train/index.ts";
+import { initialParameters, type Optimizer } from "../src/train/index.ts";
+import { openSteps, openTraining, STEP_RATES, type TrainingOptions } from "./training.ts";
 
-interface Options {
-  readonly checkpoint: string;
-  readonly threads: number;
-  readonly density: boolean;
-  readonly dropout: number;
-  readonly targets?: readonly string[];
-  readonly compile?: Readonly<Record<string, boolean>>;
-  readonly recompute?: boolean;
-}
 interface Request {
   readonly do: "step" | "eval" | "memory";
   readonly batch: Readonly<Record<"tokenIds" | "attentionMask" | "typeIds", readonly (readonly number[])[]>> & {
@@ -30,15 +17,9 @@ interface Request {
   };
 }
 
-const options = JSON.parse(process.argv[2]!) as Options;
-const { config, weights } = await openCheckpoint(nodeFiles(), options.checkpoint);
-const model = anyModel(config, options.checkpoint, weights);
-const isT5 = model.writes;
-const base = sanitize(model.config, weights);
-const targets = options.targets ?? (isT5 ? ["q", "v"] : undefined);
-const method = lora({ dropout: options.dropout, ...(targets ? { targets } : {}) });
-const backend = nodeBackend({ threads: options.threads, sleepThreads: true });
-const head: HeadKind = isT5 ? { kind: "language-model" } : { kind: "classification", numLabels: 2 };
+const options = JSON.parse(process.argv[2]!) as TrainingOptions;
+const training = await openTraining(options);
+const isT5 = training.model.writes;
 let optimizer: Optimizer | null = null;
 let scorer: Scorer | null = null;
 let steps = 0;
@@ -62,40 +43,19 @@ function toBatch({ tokenIds, attentionMask, typeIds, labels }: Request["batch"])
 }
 
 async function step(batch: ModelBatch): Promise<number> {
-  optimizer ??= await Optimizer.open({
-    model,
-    method,
-    head,
-    weights: base,
-    backend,
-    seed: 0,
-    accumulate: 1,
-    weightDecay: 0.01,
-    maxGradNorm: 1,
-    ...(options.recompute ? { recompute: true } : {}),
-    density: options.density ? { positions: "attended" } : null,
-    ...(options.compile ? { compile: options.compile } : {}),
-  });
-  const result = await optimizer.step(++steps, [batch], { learningRate: 3e-4, densityWeight: 1, epsilon: 1e-3 });
+  optimizer ??= await openSteps(training, options);
+  const result = await optimizer.step(++steps, [batch], STEP_RATES);
   return result.loss;
 }
 
 async function evaluate(batch: ModelBatch): Promise<number> {
-  scorer ??= await openScorer({
-    model,
-    method,
-    head,
-    weights: base,
-    backend,
-    density: false,
-    ...(options.compile ? { compile: options.compile } : {}),
-  });
+  scorer ??= await openScorer({ ...training, density: false });
   const open = scorer;
   const trained =
     (await optimizer?.readParameters()) ??
     (await initialParameters(
       open.parameters.filter((p) => p.trainable),
-      base,
+      training.weights,
       0,
     ));
   const { logits } = await open.run(trained, batch);
