@@ -93,14 +93,14 @@ export function densityCounts(taps: readonly Tap[], masks: StackMasks): Record<s
   return outputs;
 }
 
-/** Share of |a| above `DEAD_THRESHOLD` at attended positions, the mean over taps: a scalar. */
-export function activeShare(taps: readonly Tap[], attended: StackMasks): Value {
+/** Share of |a| above `DEAD_THRESHOLD` at attended positions, the mean over taps, each times the scalar that weighs its stack: a scalar. */
+export function activeShare(taps: readonly Tap[], attended: StackMasks, weight: (stack: StackName) => Value): Value {
   const shares = taps.map((tap) =>
     tap.activation.graph.at(`${tap.site}/share`, () => {
       const counted = attendedPositions(tap, attended);
       const active = cast(less(tap.activation.graph.scalar(DEAD_THRESHOLD), abs(tap.activation)), "float32");
       const perToken = reduceMean(active, { axes: [-1] });
-      return div(reduceSum(mul(perToken, counted)), max(reduceSum(counted), 1));
+      return mul(div(reduceSum(mul(perToken, counted)), max(reduceSum(counted), 1)), weight(tap.stack));
     }),
   );
   return mul(

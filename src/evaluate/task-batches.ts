@@ -1,5 +1,13 @@
 // Encoded examples as batches by input name: labels, positions or targets as the head asks for them.
-import { type Batch, type EncodedExamples, evaluationPlan, isWindows, makeBatch, trainingPlan } from "../data/index.ts";
+import {
+  type Batch,
+  type EncodedExamples,
+  evaluationPlan,
+  isTargets,
+  isWindows,
+  makeBatch,
+  trainingPlan,
+} from "../data/index.ts";
 import type { DataSettings, Settings } from "../settings/index.ts";
 import { type HeadKind, headRecord, type ModelBatch, paddedLabels } from "../tasks/index.ts";
 import { int64, type Tensor } from "../tensor/index.ts";
@@ -10,6 +18,8 @@ const LENGTH_STEP = 8;
 
 /** Training batches that also say which examples are in which. */
 export interface PlannedBatches extends BatchSource {
+  /** The most padded tokens that a batch may have, those of its answers counted in. */
+  readonly mostTokens: number;
   epoch(epoch: number): EpochBatches & { indices(index: number): ArrayLike<number> };
 }
 
@@ -22,6 +32,7 @@ export function trainingBatches(
   const { padding } = settings.data;
   const { batchSize } = settings.optim;
   return {
+    mostTokens: batchSize * widestRow(examples, padding),
     batchesPerEpoch: Math.ceil(examples.count / batchSize),
     epoch(epoch) {
       // padded to the maximum there is nothing to gain from grouping by length
@@ -37,6 +48,14 @@ export function trainingBatches(
       };
     },
   };
+}
+
+/** Padded tokens of the longest example, its answer counted in. */
+function widestRow(examples: EncodedExamples, padding: DataSettings["padding"]): number {
+  const longest = (lengths: Int32Array, most: number) =>
+    padding === "max" ? most : lengths.reduce((widest, length) => Math.max(widest, length), 0);
+  const read = longest(examples.lengths, examples.maxLength);
+  return isTargets(examples) ? read + longest(examples.targetLengths, examples.maxTargetLength) : read;
 }
 
 /** Scoring batches, longest examples first; throws the signal's reason instead of a batch once it is aborted. */

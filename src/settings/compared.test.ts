@@ -27,7 +27,7 @@ const CASES = JSON.parse(
 const isChanged = ({ flags }: Case) => String(flags["preset"]).includes("/squad/");
 const NAMED = CASES.filter((of) => !isChanged(of)).map((of) => [JSON.stringify(of.flags), of] as const);
 /** Settings that the version had not. */
-const SINCE = { keep: "best", "copy-base": false };
+const SINCE = { keep: "best", "copy-base": false, memory: "balanced" };
 
 /** The key of a run, as `jobs/train/run-job.ts` puts it together. */
 function keyOf(settings: Settings, method: JsonObject): string {

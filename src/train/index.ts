@@ -4,10 +4,11 @@ export { checkpointFolder, listCheckpoints, loadState, loadTrainable } from "./c
 export { type DensityWeightControllerOptions, FIRST_WEIGHT } from "./density-weight-controller.ts";
 export type { EvalEvent, StartEvent, StepEvent, TeacherEvent, TrainEvent, WarningEvent } from "./events.ts";
 export { GateImportance, type GateReadings, type GateSite, gatesByMlp } from "./gate-importance.ts";
-export { openOptimizer, type TrainStep } from "./open-optimizer.ts";
+export { type OpenOptions, openOptimizer, type TrainStep } from "./open-optimizer.ts";
 export { Optimizer, type OptimizerOptions, type StepRates, type StepResult } from "./optimizer.ts";
 export { initialParameters } from "./parameters.ts";
-export { stepScales } from "./scales.ts";
+export { partsOf } from "./parts.ts";
+export { shareScalars, stackShares, stepScales } from "./scales.ts";
 export { StagedOptimizer } from "./staged/staged.ts";
 export { buildStep, type GateOptions, type StepOptions } from "./step.ts";
 export { type TrainResult, train } from "./trainer.ts";

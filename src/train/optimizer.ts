@@ -1,13 +1,15 @@
 // Runs steps: owns the compiled programs and two sets of buffers, so that no step allocates its results.
 
+import { InternalError } from "../errors.ts";
 import { biasCorrections } from "../optim/index.ts";
-import type { Energies } from "../prune/index.ts";
+import { type Energies, meanName } from "../prune/index.ts";
 import type { Backend, CompileOptions, DeviceTensor, Feeds, Program } from "../runtime/index.ts";
 import type { ModelBatch, ModelBundle } from "../tasks/index.ts";
-import { inTurn, scalarOf, streamSeed, type Tensor, zeros } from "../tensor/index.ts";
+import { elementCount, inTurn, scalarOf, streamSeed, type Tensor, zeros } from "../tensor/index.ts";
 import { type GateFeeds, type GateReadings, readingsOf, summedReadings } from "./gate-importance.ts";
 import { initialParameters } from "./parameters.ts";
-import { stepScales } from "./scales.ts";
+import { partsOf } from "./parts.ts";
+import { type StackShares, shareScalars, stackShares, stepScales } from "./scales.ts";
 import { buildStep, type StepGraph, type StepOptions } from "./step.ts";
 
 /** What changes from step to step. */
@@ -42,6 +44,11 @@ export interface OptimizerOptions extends StepOptions, Pick<ModelBundle, "weight
   readonly backend: Backend;
   readonly seed: number;
   readonly accumulate: number;
+  /**
+   * Take each micro-batch in parts of about so many padded tokens. Where more than `MOST_SUMMED` of the parameters are trained, batches stay
+   * whole, since the sums of the gradients would take the memory that parts save. Absent: whole batches.
+   */
+  readonly partTokens?: number;
   readonly compile?: Omit<CompileOptions, "weights">;
 }
 
@@ -66,6 +73,7 @@ export class Optimizer {
   readonly graph: StepGraph;
   readonly #options: OptimizerOptions;
   readonly #programs: Programs;
+  readonly #partTokens: number | null;
   /** `now` holds the state, the next step is written into `next`, then they change places. */
   #now: StateTensors;
   #next: StateTensors;
@@ -83,6 +91,7 @@ export class Optimizer {
     this.graph = graph;
     this.#options = options;
     this.#programs = programs;
+    this.#partTokens = partTokens(graph, options);
     this.#now = now;
     this.#next = next;
     this.#buffers = buffers;
@@ -95,7 +104,7 @@ export class Optimizer {
     const { backend, weights } = options;
     const compile = (outputs: StepGraph["step"]) => backend.compile(outputs, { ...options.compile, weights });
     const programs =
-      options.accumulate === 1
+      options.accumulate === 1 && partTokens(graph, options) === null
         ? { step: await compile(graph.step) }
         : { gradient: await compile(graph.gradient), update: await compile(graph.update) };
     const [now, next] = [await placedState(backend, graph, first), await placedState(backend, graph, first)];
@@ -141,7 +150,9 @@ export class Optimizer {
   }
 
   /** One optimiser step over the micro-batches, `step` counted from 1. */
-  async step(step: number, batches: readonly ModelBatch[], rates: StepRates): Promise<StepResult> {
+  async step(step: number, given: readonly ModelBatch[], rates: StepRates): Promise<StepResult> {
+    const most = this.#partTokens;
+    const batches = most === null ? given : given.flatMap((batch) => partsOf(batch, most));
     const scales = stepScales(this.graph, batches, this.#options.density?.positions ?? "all");
     const { gateFeeds, ...numbers } = rates;
     const scalars = { ...scales, ...numbers, ...gateFeeds?.layerWeights, ...biasCorrections(step) };
@@ -162,9 +173,10 @@ export class Optimizer {
     batch: ModelBatch,
     scalars: Readonly<Record<string, number>>,
   ): Promise<StepResult> {
-    const outputs = await program.run(this.#feeds(program, step, 0, batch, scalars), this.#targets(program));
+    const whole = { ...scalars, ...shareScalars(stackShares(this.graph.numVirtualTokens, [batch]), 0) };
+    const outputs = await program.run(this.#feeds(program, step, 0, batch, whole), this.#targets(program));
     this.#swap();
-    this.#energies = meanOf([energiesOf(outputs)]);
+    this.#energies = energiesOf(outputs);
     this.#gateReadings = readingsOf(outputs);
     return resultOf(outputs, outputs["gradNorm"]!);
   }
@@ -177,13 +189,15 @@ export class Optimizer {
     scalars: Readonly<Record<string, number>>,
   ): Promise<StepResult> {
     const energies: Energies[] = [];
+    const shares = stackShares(this.graph.numVirtualTokens, batches);
     let sums: Record<string, Tensor> = Object.fromEntries(
       this.graph.trainable.map(({ name, shape }) => [`grad.${name}`, zeros("float32", shape)]),
     );
     const parts: StepResult[] = [];
     const readings: GateReadings[] = [];
     for (const [micro, batch] of batches.entries()) {
-      const outputs = await gradient.run({ ...this.#feeds(gradient, step, micro, batch, scalars), ...sums });
+      const ofPart = { ...scalars, ...shareScalars(shares, micro) };
+      const outputs = await gradient.run({ ...this.#feeds(gradient, step, micro, batch, ofPart), ...sums });
       sums = Object.fromEntries(
         this.graph.trainable.map(({ name }) => [`grad.${name}`, outputs[`next.grad.${name}`]!]),
       );
@@ -193,7 +207,7 @@ export class Optimizer {
     }
     const outputs = await update.run({ ...this.#now, ...sums, ...scalarFeeds(update, scalars) }, this.#targets(update));
     this.#swap();
-    this.#energies = meanOf(energies);
+    this.#energies = meanOf(energies, this.graph.stacks, shares);
     this.#gateReadings = summedReadings(readings);
     return { ...sumOf(parts), gradNorm: scalarOf(outputs["gradNorm"]!) };
   }
@@ -258,12 +272,27 @@ export function energiesOf(outputs: Readonly<Record<string, Tensor>>): Energies 
   return new Map(found.map(([name, { data }]) => [name.slice(ENERGY.length), (data as Float32Array).slice()]));
 }
 
-/** The mean over micro-batches. */
-export function meanOf(micros: readonly Energies[]): Energies {
+/** The mean over a step's attended positions, from the means of its micro-batches; `stacks` says which stack a site is of. */
+export function meanOf(micros: readonly Energies[], stacks: StepGraph["stacks"], shares: StackShares): Energies {
   if (micros.length === 1) return micros[0]!;
-  const mean = (site: string, first: Float32Array) =>
-    first.map((_, f) => micros.reduce((sum, energies) => sum + energies.get(site)![f]!, 0) / micros.length);
-  return new Map(Array.from(micros[0]!, ([site, first]) => [site, mean(site, first)]));
+  const sharesAt = (name: string) => {
+    for (const [site, stack] of stacks) if (name === site || name === meanName(site)) return shares[stack]!;
+    throw new InternalError(`energies of ${name}, which is no site`);
+  };
+  const mean = (name: string, first: Float32Array) => {
+    const weights = sharesAt(name);
+    return first.map((_, f) => micros.reduce((sum, energies, i) => sum + weights[i]! * energies.get(name)![f]!, 0));
+  };
+  return new Map(Array.from(micros[0]!, ([name, first]) => [name, mean(name, first)]));
+}
+
+/** Of all parameters, the largest share that may be trained where a batch is taken in parts. */
+const MOST_SUMMED = 0.05;
+
+function partTokens({ trainable, parameters }: StepGraph, { partTokens: asked }: OptimizerOptions): number | null {
+  if (asked === undefined) return null;
+  const size = (specs: StepGraph["parameters"]) => specs.reduce((sum, { shape }) => sum + elementCount(shape), 0);
+  return size(trainable) <= MOST_SUMMED * size(parameters) ? asked : null;
 }
 
 /** Micro-batches add up: each is scaled by its share. */

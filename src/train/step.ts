@@ -58,6 +58,8 @@ export interface StepGraph {
   readonly gates: readonly GateSite[];
   /** What their sublayers add, of whose gradient they are read off. */
   readonly sensitive: readonly AddedTap[];
+  /** The stack of each activation that is measured, by its site. */
+  readonly stacks: ReadonlyMap<string, StackName>;
   /** Virtual tokens before each example's text, of every stack with MLPs; they are positions too. */
   readonly numVirtualTokens: StackTokens;
   /** Everything at once: `loss`, `taskLoss`, `densityLoss`, `density`, `energy.SITE`, `sensitivity.SITE`, `added.SITE`, `addedCount.SITE`, `gradNorm`, `next.P`, `next.m.P`, `next.v.P`. */
@@ -74,6 +76,11 @@ export type StackTokens = Readonly<Partial<Record<StackName, number>>>;
 /** The scalar that divides a stack's density loss by its counted positions. */
 export function densityScale(stack: StackName): string {
   return stack === "decoder" ? "decoderTokenScale" : "tokenScale";
+}
+
+/** The scalar that weighs a micro-batch in means over a stack's positions. */
+export function shareName(stack: StackName): string {
+  return `${stack}Share`;
 }
 
 /**
@@ -95,7 +102,7 @@ export function buildStep(options: StepOptions): StepGraph {
     ...addedSums(tap.taps, task),
     ...(options.neuronEnergies ? neuronMoments(taps, attended) : {}),
     ...(options.activeShare
-      ? { density: mul(activeShare(taps, attended), graph.input("microScale", "float32", [])) }
+      ? { density: activeShare(taps, attended, (stack) => graph.input(shareName(stack), "float32", [])) }
       : {}),
   };
   const both = backward(
@@ -119,6 +126,7 @@ export function buildStep(options: StepOptions): StepGraph {
     lossScales: terms.map(({ scale, count }) => ({ scale, count })),
     gates: tap.taps.map(({ site, added }, i) => ({ site, stack: taps[i]!.stack, width: Number(added.shape.at(-1)) })),
     sensitive: tap.taps,
+    stacks: new Map(taps.map(({ site, stack }) => [site, stack])),
     numVirtualTokens: Object.fromEntries(taps.map((tap) => [tap.stack, numVirtualTokens(tap, attended)])),
     step: { ...losses, ...measured, ...sensitivities, ...updates(task, gradients, options) },
     gradient,
@@ -139,7 +147,9 @@ function stepLosses(
     found?.kind === "importance"
       ? taps.map((_, place) => reshape(scalar(layerWeightName(place)), [1]))
       : trainable.flatMap(({ spec, value }) => (isGate(spec.name) ? [sigmoid(value)] : []));
-  const priced = price ? add(taskLoss, mul(mul(meanGate(taps, gates), price.weight), scalar("microScale"))) : taskLoss;
+  const priced = price
+    ? add(taskLoss, mul(mul(meanGate(taps, gates), price.weight), scalar(shareName("encoder"))))
+    : taskLoss;
   if (!density) return { loss: priced, taskLoss };
   const sparse = densityLoss(taps, {
     epsilon: scalar("epsilon"),

@@ -1,4 +1,4 @@
-// Micro-batches add up to the large batch: losses, gradient norm, updates, and what gates are read off.
+// Micro-batches, and parts of one batch, add up to the large batch: losses, gradient norm, updates, energies of neurons, density, and what gates are read off.
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -6,7 +6,7 @@ import { afterAll, expect, test } from "vitest";
 import { nodeBackend } from "../../src/runtime/node.ts";
 import { IGNORED_LABEL, type ModelBatch } from "../../src/tasks/index.ts";
 import { float32, int64, type Tensor } from "../../src/tensor/index.ts";
-import { GateImportance, type GateReadings, Optimizer, type StepResult } from "../../src/train/index.ts";
+import { GateImportance, type GateReadings, Optimizer, partsOf, type StepResult } from "../../src/train/index.ts";
 import { attendedIn, methodOf, openCase, type ParityCase } from "./records.ts";
 
 const cache = mkdtempSync(join(tmpdir(), "deft-accumulation-"));
@@ -58,6 +58,7 @@ function joined(batches: readonly ModelBatch[]): ModelBatch {
 interface Run {
   readonly steps: readonly StepResult[];
   readonly readings: readonly GateReadings[];
+  readonly energies: readonly (typeof Optimizer.prototype.energies)[];
   readonly parameters: ReadonlyMap<string, Tensor>;
 }
 
@@ -75,6 +76,8 @@ async function run(
     method: methodOf(record.method),
     density: { positions },
     gates: { kind: "importance" },
+    neuronEnergies: true,
+    activeShare: true,
     weightDecay: 0.01,
     maxGradNorm: 1,
     backend: nodeBackend({ threads: 1 }),
@@ -83,12 +86,14 @@ async function run(
   });
   const steps: StepResult[] = [];
   const readings: GateReadings[] = [];
+  const energies: (typeof optimizer.energies)[] = [];
   // as before the first step: every MLP's density loss counts alike
   const gateFeeds = new GateImportance(optimizer.graph.gates).feeds;
   expect(optimizer.graph.gates).toHaveLength(model.mlps.length);
   for (let step = 1; step <= 3; step++) {
     steps.push(await optimizer.step(step, batches, { learningRate: 1e-3, densityWeight: 1, epsilon, gateFeeds }));
     readings.push(optimizer.gateReadings);
+    energies.push(optimizer.energies);
   }
   const parameters = new Map(
     [...(await optimizer.readParameters())].map(([name, { shape, data }]) => [
@@ -97,13 +102,13 @@ async function run(
     ]),
   );
   await optimizer.dispose();
-  return { steps, readings, parameters };
+  return { steps, readings, energies, parameters };
 }
 
 function expectClose(small: Run, large: Run): void {
   small.steps.forEach((got, i) => {
-    for (const key of ["loss", "taskLoss", "densityLoss", "gradNorm"] as const) {
-      expect(Math.abs(got[key] - large.steps[i]![key]), `${key} of step ${i}`).toBeLessThan(1e-6);
+    for (const key of ["loss", "taskLoss", "densityLoss", "density", "gradNorm"] as const) {
+      expect(Math.abs(got[key]! - large.steps[i]![key]!), `${key} of step ${i}`).toBeLessThan(1e-6);
     }
   });
   small.readings.forEach((got, i) => {
@@ -114,6 +119,11 @@ function expectClose(small: Run, large: Run): void {
       expect(count).toBe(want.count);
       for (const [d, value] of sum.entries()) expect(value).toBeCloseTo(want.sum[d]!, 4);
     }
+  });
+  small.energies.forEach((got, i) => {
+    for (const [site, want] of large.energies[i]!)
+      for (const [f, value] of got.get(site)!.entries())
+        expect(Math.abs(value - want[f]!), `${site} ${f}`).toBeLessThan(1e-5 * Math.max(...want.map(Math.abs)));
   });
   expect([...small.parameters.keys()]).toEqual([...large.parameters.keys()]);
   for (const [name, { data }] of large.parameters) {
@@ -154,6 +164,23 @@ test.each(["t5-v10.lora-qv", "t5-v11.adapter-pfeiffer"])(
     expectClose(await run(one, "all", padded, 1e-2), await run(one, "all", [large], 1e-2));
   },
 );
+
+test.each([
+  ["encoders", "bert-gelu.lora-qv", 30],
+  ["encoders", "bert-span.lora-qv", 1],
+  ["t5", "t5-v11.adapter-pfeiffer", 40],
+])("parts of one batch: %s %s, of %s tokens at most", async (kind, name, mostTokens) => {
+  const one = await openCase(`test/golden/${kind}`, name, cache);
+  const length = (input: string) => Math.max(...one.batches.map(({ inputs }) => inputs[input]!.shape[1] ?? 0));
+  const padded = one.batches
+    .map((batch) => paddedTo(batch, length("tokenIds"), one.model.config.padTokenId))
+    .map((batch) => (one.model.writes ? labelledTo(batch, length("labels")) : batch));
+  const large = joined(padded);
+  const parts = partsOf(large, mostTokens);
+  expect(parts.length).toBeGreaterThan(2);
+  for (const positions of ["attended", "all"] as const)
+    expectClose(await run(one, positions, parts, 1e-2), await run(one, positions, [large], 1e-2));
+});
 
 test("answers, of which some lie outside the text", async () => {
   const one = await openCase("test/golden/encoders", "bert-span.lora-qv", cache);

@@ -13,7 +13,15 @@ import type { Method } from "../../src/peft/index.ts";
 import { isNeuronMask, maskName, neuronMasks } from "../../src/prune/index.ts";
 import { nodeBackend } from "../../src/runtime/node.ts";
 import { float32, scalarOf, type Tensor, zeros } from "../../src/tensor/index.ts";
-import { buildStep, initialParameters, Optimizer, type StepOptions, stepScales } from "../../src/train/index.ts";
+import {
+  buildStep,
+  initialParameters,
+  Optimizer,
+  type StepOptions,
+  shareScalars,
+  stackShares,
+  stepScales,
+} from "../../src/train/index.ts";
 import { describeWithPython, runPython } from "../support/python.ts";
 import { Comparison } from "./comparison.ts";
 import { methodOf, named, openCase, type ParityCase } from "./records.ts";
@@ -110,7 +118,8 @@ async function compareObjective(
   );
   const centres = Object.fromEntries(graph.gates.map(({ site }) => [centreName(site), centre]));
   const scales = stepScales(graph, [batches[0]!], positions);
-  const scalars = { ...scales, epsilon, densityWeight: weight, ...(importance ? counts : {}) };
+  const shares = shareScalars(stackShares(graph.numVirtualTokens, [batches[0]!]), 0);
+  const scalars = { ...scales, ...shares, epsilon, densityWeight: weight, ...(importance ? counts : {}) };
   const zero = graph.trainable.map(({ name, shape }) => [`grad.${name}`, zeros("float32", shape)]);
   const got = await program.run({
     ...Object.fromEntries(await start(one, graph, record.thetas, tensors)),

@@ -41,6 +41,7 @@ import { checkContent } from "../job-content.ts";
 import { isBalanceable, weightsByName, weightsOfClasses } from "./class-weights.ts";
 import type { OwnMetric } from "./own-metric.ts";
 import { referenceLosses } from "./reference.ts";
+import { stepMemory } from "./step-memory.ts";
 import { openTeacher, type TrainingBatches, withTeacherLogits } from "./teacher.ts";
 import type { Teacher } from "./teacher-logits.ts";
 import { removalOptions, weightControl } from "./train-extras.ts";
@@ -214,7 +215,7 @@ async function begunLabels(files: Files, { resume, output }: Settings): Promise<
 
 /** The optimiser of a job. Errors as `openOptimizer`. */
 export function openTrainStep(job: TrainingJob): Promise<TrainStep> {
-  const { settings, bundle, backend, classWeights } = job;
+  const { settings, bundle, backend, batches, classWeights } = job;
   const { density, optim, seed, distillation = null } = settings;
   return openOptimizer({
     ...bundle,
@@ -226,8 +227,7 @@ export function openTrainStep(job: TrainingJob): Promise<TrainStep> {
     weightDecay: optim.weightDecay,
     biasRate: optim.biasRate,
     maxGradNorm: optim.maxGradNorm,
-    ...(settings.recompute === null ? {} : { recompute: settings.recompute }),
-    ...(typeof settings.staged === "boolean" ? { staged: settings.staged } : {}),
+    ...stepMemory(settings, batches, backend),
     density: density.weight === 0 ? null : { positions: density.positions, loss: density.loss },
     activeShare: (density.auto?.targetDensity ?? null) !== null,
     neuronEnergies: settings.removal !== null,

@@ -43,7 +43,9 @@ export interface RunSettings {
   readonly threads: number | null;
   /** Train on a copy of the model's weights in the cache, so that other programs may write to the model's own files meanwhile. */
   readonly copyBase: boolean;
-  /** Train with less memory and a little slower; large models do so without being asked. Null where nothing was given. */
+  /** Take a step with the least memory, in small parts of a batch, or fastest, with all results kept and matrices packed. */
+  readonly memory: "low" | "balanced" | "fast";
+  /** Keep less until the backward pass and train a little slower; large models, and `memory` low, do so without being asked. Null where nothing was given. */
   readonly recompute: boolean | null;
   /** Train block by block, with far less memory and about 1.5 times the time; very large models do so without being asked. Null where nothing was given. */
   readonly staged: boolean | null;
@@ -285,7 +287,9 @@ export interface PlainOptions {
   readonly threads?: number | undefined;
   /** Train on a copy of the model's weights in the cache, so that other programs may write to the model's own files meanwhile. Default: `false`. */
   readonly copyBase?: boolean | undefined;
-  /** Train with less memory and a little slower; large models do so without being asked. */
+  /** Take a step with the least memory, in small parts of a batch, or fastest, with all results kept and matrices packed. Default: `balanced`. */
+  readonly memory?: "low" | "balanced" | "fast" | undefined;
+  /** Keep less until the backward pass and train a little slower; large models, and `memory` low, do so without being asked. */
   readonly recompute?: boolean | undefined;
   /** Train block by block, with far less memory and about 1.5 times the time; very large models do so without being asked. */
   readonly staged?: boolean | undefined;

@@ -51,10 +51,19 @@ export const RUN_SETTINGS = {
     at: "copyBase",
     isLater: true,
   },
+  memory: {
+    ...COMMON,
+    affects: "step",
+    kind: oneOf(["low", "balanced", "fast"]),
+    default: "balanced",
+    help: "Take a step with the least memory, in small parts of a batch, or fastest, with all results kept and matrices packed.",
+    at: "memory",
+    isLater: true,
+  },
   recompute: {
     ...COMMON,
     kind: yesNo(),
-    help: "Train with less memory and a little slower; large models do so without being asked.",
+    help: "Keep less until the backward pass and train a little slower; large models, and --memory low, do so without being asked.",
     at: "recompute",
   },
   staged: {

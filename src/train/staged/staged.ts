@@ -20,7 +20,7 @@ import {
   sumOf,
 } from "../optimizer.ts";
 import { initialParameters } from "../parameters.ts";
-import { stepScales } from "../scales.ts";
+import { shareScalars, stackShares, stepScales } from "../scales.ts";
 import { buildStep, type StepGraph } from "../step.ts";
 import { blockTap, cutStages, type Kept } from "./staged-cut.ts";
 import { differentiateStages } from "./staged-graph.ts";
@@ -165,15 +165,21 @@ export class StagedOptimizer {
     const parts: StepResult[] = [];
     const energies: Energies[] = [];
     const readings: GateReadings[] = [];
+    const shares = stackShares(this.graph.numVirtualTokens, batches);
     for (const [micro, batch] of batches.entries()) {
       const seed = streamSeed(this.#options.seed, "dropout", step, micro) >>> 0;
       const dropoutSeed: Tensor = { dtype: "uint32", shape: [], data: Uint32Array.of(seed) };
-      const results = await this.#differentiate({ ...batch.inputs, ...scalars, dropoutSeed });
+      const results = await this.#differentiate({
+        ...batch.inputs,
+        ...scalars,
+        ...scalarTensors(shareScalars(shares, micro)),
+        dropoutSeed,
+      });
       parts.push(resultOf(results, null));
       energies.push(energiesOf(results));
       readings.push(readingsOf(results));
     }
-    this.#energies = meanOf(energies);
+    this.#energies = meanOf(energies, this.graph.stacks, shares);
     this.#gateReadings = summedReadings(readings);
     return { ...sumOf(parts), gradNorm: await this.#update.run(this.#state, this.#gradients, scalars) };
   }
