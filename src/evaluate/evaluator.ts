@@ -37,6 +37,8 @@ export interface EvaluatorOptions {
   readonly answers: AnswerSettings;
   readonly maxTargetLength: number;
   readonly seed: number;
+  /** As `ScorerOptions.packed`. */
+  readonly packed?: boolean;
   /** Stops an evaluation before its next batch: it then fails with the signal's reason. */
   readonly signal?: AbortSignal | undefined;
   /** What was asked for of a model without a run, whose folder says the rest; null: the settings say it all. */
@@ -72,7 +74,12 @@ type Measure = (trained: ReadonlyMap<string, Tensor>, examples: EncodedExamples)
 export async function openEvaluator(options: EvaluatorOptions): Promise<Evaluator> {
   const { bundle, task, backend } = options;
   const { model, head } = bundle;
-  const scorer = await openScorer({ ...bundle, backend, density: true });
+  const scorer = await openScorer({
+    ...bundle,
+    backend,
+    density: true,
+    ...(options.packed === undefined ? {} : { packed: options.packed }),
+  });
   const generator = model.writes
     ? await openTextGenerator(
         { ...bundle, model, backend, density: true },

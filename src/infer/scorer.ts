@@ -1,7 +1,9 @@
 // Scoring: a task's program run over batches, with losses, logits in the order of the examples, and density.
 import { DensityMeter, type DensityReport, densityCounts, tapShapes } from "../density/index.ts";
+import type { Value } from "../graph/index.ts";
 import type { ParameterSpec } from "../nn/index.ts";
-import type { Backend, CompileOptions, Outputs, Program } from "../runtime/index.ts";
+import { externalWeights } from "../onnx/index.ts";
+import type { Backend, Outputs, Program } from "../runtime/index.ts";
 import {
   buildTaskGraph,
   type GraphParts,
@@ -9,9 +11,10 @@ import {
   type LossTerm,
   type ModelBatch,
   type ModelBundle,
+  partsOf,
   stackPositions,
 } from "../tasks/index.ts";
-import type { Tensor } from "../tensor/index.ts";
+import { elementBytes, elementCount, type Tensor } from "../tensor/index.ts";
 import { requireFinite } from "./finite.ts";
 
 export interface ScorerOptions extends GraphParts, Pick<ModelBundle, "weights"> {
@@ -20,8 +23,14 @@ export interface ScorerOptions extends GraphParts, Pick<ModelBundle, "weights"> 
   readonly density: boolean;
   /** Whether the head's outputs are fetched; by default unless they are as wide as a vocabulary. */
   readonly fetch?: boolean;
-  readonly compile?: Omit<CompileOptions, "weights">;
+  /** Hold frozen matrices a second time, packed for products; by default where they take no more than `PACKED_BYTES`. */
+  readonly packed?: boolean;
 }
+
+/** Above it, packed matrices would be what a machine runs out of memory for. */
+const PACKED_BYTES = 2e9;
+/** Padded tokens that are scored at once on a processor: what a block works on stays in its cache. */
+const PART_TOKENS = 1024;
 
 export interface Scores {
   /** `[examples, C]`, row i for the example with index i; empty for a head whose outputs depend on the text. */
@@ -59,16 +68,21 @@ export interface Scorer {
 
 /** Compiles the forward pass for scoring. Errors as `buildTaskGraph` and `Backend.compile`. */
 export async function openScorer(options: ScorerOptions): Promise<Scorer> {
-  const task = buildTaskGraph(options);
+  const { backend, weights } = options;
+  const task = buildTaskGraph({ ...options, firstOnly: !options.density });
   const { outputs, losses, taps, attended, trainable } = task;
   const counts = options.density ? densityCounts(taps, attended) : {};
   const record = headRecord(options.head);
   const fetched = (options.fetch ?? !record.writes) ? outputs : {};
   const lossOutputs = Object.fromEntries(losses.map(({ scale, values }) => [`losses.${scale}`, values]));
-  const program = await options.backend.compile(
-    { ...fetched, ...lossOutputs, ...counts },
-    { ...options.compile, weights: options.weights },
-  );
+  const asked = { ...fetched, ...lossOutputs, ...counts };
+  const program = await backend.compile(asked, {
+    weights,
+    mapWeights: !(options.packed ?? frozenBytes(asked) <= PACKED_BYTES),
+    ...(options.model.writes ? {} : { attentionHeads: options.model.config.numHeads }),
+  });
+  const isProcessor = backend.name === "cpu" || backend.name === "wasm";
+  const partsIn = (batch: ModelBatch) => (isProcessor ? partsOf(batch, PART_TOKENS) : [batch]);
   const shapes = tapShapes(taps, attended);
   const terms = losses.map(({ scale, count }) => ({ scale, count }));
   const feedsOf = (trained: ReadonlyMap<string, Tensor>) =>
@@ -76,7 +90,7 @@ export async function openScorer(options: ScorerOptions): Promise<Scorer> {
   return {
     parameters: task.parameters,
     score: (trained, batches, examples, onBatch) =>
-      score(program, feedsOf(trained), batches, examples, {
+      score(program, feedsOf(trained), inParts(batches, partsIn), examples, {
         width: record.writes ? 0 : record.numLogits(options.head),
         terms,
         meter: options.density ? new DensityMeter(shapes) : null,
@@ -91,6 +105,18 @@ export async function openScorer(options: ScorerOptions): Promise<Scorer> {
   };
 }
 
+/** The parts of each batch. */
+async function* inParts(
+  batches: Iterable<ModelBatch> | AsyncIterable<ModelBatch>,
+  partsIn: (batch: ModelBatch) => readonly ModelBatch[],
+): AsyncGenerator<ModelBatch> {
+  for await (const batch of batches) yield* partsIn(batch);
+}
+
+function frozenBytes(outputs: Readonly<Record<string, Value>>): number {
+  return externalWeights(outputs).reduce((sum, { dtype, shape }) => sum + elementBytes(dtype) * elementCount(shape), 0);
+}
+
 interface Collect {
   readonly width: number;
   readonly terms: readonly Pick<LossTerm, "scale" | "count">[];
@@ -101,7 +127,7 @@ interface Collect {
 async function score(
   program: Program,
   trained: Readonly<Record<string, Tensor>>,
-  batches: Iterable<ModelBatch> | AsyncIterable<ModelBatch>,
+  batches: AsyncIterable<ModelBatch>,
   examples: number,
   { width, terms: counted, meter, onBatch }: Collect,
 ): Promise<Scores> {

@@ -29,6 +29,8 @@ export interface CompileOptions {
   readonly weights?: Weights;
   /** Multiply with the mapped weights as they lie, keeping no packed copy: a few percent slower, least memory; the default. */
   readonly mapWeights?: boolean;
+  /** Make each attention over so many heads one operator, where it has that operator's form; for graphs without a backward pass. Not in browsers. */
+  readonly attentionHeads?: number;
   /** Reuse one block of memory between runs of one shape; costs memory when shapes vary. */
   readonly memoryPattern?: boolean;
   /** Keep freed memory for the next run. */

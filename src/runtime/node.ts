@@ -36,7 +36,7 @@ export function nodeBackend({
     // onnxruntime-node takes and gives host memory on every device
     place: async (tensor) => new HostTensor(tensor),
     async compile(outputs, options = {}) {
-      const prepared = await prepare(outputs, options.weights ?? new Map(), true);
+      const prepared = await prepare(outputs, options, true);
       return openProgram(
         await loadEngine(engine),
         device,

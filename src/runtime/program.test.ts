@@ -23,7 +23,7 @@ const failing = (compile: string | null, run = ""): Ort => ({
 describe("failures", () => {
   const graph = new Graph();
   const outputs = { y: graph.at("encoder.layer.2.mlp", () => tanh(graph.input("x", "float32", ["B"]))) };
-  const prepared = () => prepare(outputs, new Map(), false);
+  const prepared = () => prepare(outputs, {}, false);
 
   it("of compiling name the site of the node that was refused, and keep the cause", async () => {
     const message = "Type 'tensor(int8)' of operator (Tanh) in node (encoder.layer.2.mlp/Tanh_0) is invalid.";
@@ -57,7 +57,7 @@ describe("device tensors", () => {
   const backend = nodeBackend({ threads: 1 });
   /** As node's runtime, which writes into what it is given, and as the web's, whose results are copied. */
   const open = async (fetchesInPlace: boolean) =>
-    openProgram(await loadEngine({}), "cpu", await prepare(outputs, new Map(), false), {}, { fetchesInPlace });
+    openProgram(await loadEngine({}), "cpu", await prepare(outputs, {}, false), {}, { fetchesInPlace });
 
   it.each([true, false])("are fed and written from run to run; fetched in place: %s", async (fetchesInPlace) => {
     const program = await open(fetchesInPlace);

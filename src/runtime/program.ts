@@ -2,7 +2,16 @@
 import type { InferenceSession as OrtSession, Tensor as OrtTensor } from "onnxruntime-common";
 import { BackendError, CheckpointError, type CheckpointIssue } from "../errors.ts";
 import { evaluateDim, printShape, type Value } from "../graph/index.ts";
-import { type EmittedModel, type ExternalWeight, emit, externalWeights, type Placement } from "../onnx/index.ts";
+import {
+  type EmittedModel,
+  type ExternalWeight,
+  emit,
+  externalWeights,
+  fuseAttention,
+  type Placement,
+  readModel,
+  writeModel,
+} from "../onnx/index.ts";
 import {
   type DType,
   elementBytes,
@@ -12,7 +21,7 @@ import {
   type TypedArray,
   type Weights,
 } from "../tensor/index.ts";
-import type { Backend, DeviceTensor, Feeds, Outputs, Program, Targets } from "./backend.ts";
+import type { Backend, CompileOptions, DeviceTensor, Feeds, Outputs, Program, Targets } from "./backend.ts";
 import { HostTensor } from "./host-tensor.ts";
 
 /** The part of ONNX Runtime's API that its node and web packages share. */
@@ -39,7 +48,7 @@ export interface Prepared {
  */
 export async function prepare(
   outputs: Readonly<Record<string, Value>>,
-  weights: Weights,
+  { weights = new Map(), attentionHeads }: Pick<CompileOptions, "weights" | "attentionHeads">,
   mapFiles: boolean,
 ): Promise<Prepared> {
   const wanted = externalWeights(outputs);
@@ -51,7 +60,9 @@ export async function prepare(
     const mapped = folder !== undefined && weight.span?.folder === folder && weight.span.byteLength > INLINE_BYTES;
     placements.set(name, mapped ? weight.span : bytesOf((await weight.read()).data));
   }
-  return { model: emit(outputs, { place: ({ name }) => placements.get(name)! }), folder };
+  const model = emit(outputs, { place: ({ name }) => placements.get(name)! });
+  if (attentionHeads === undefined) return { model, folder };
+  return { model: { ...model, bytes: writeModel(fuseAttention(readModel(model.bytes), attentionHeads)) }, folder };
 }
 
 /** A program over a session of either package; `fetchesInPlace` says whether `run` writes into tensors it is given. */

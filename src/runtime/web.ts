@@ -49,7 +49,8 @@ export function webBackend({ device = "wasm", threads = 1 }: WebBackendOptions =
     name: device,
     threads,
     place: async (tensor) => new HostTensor(tensor),
-    compile: async (outputs, { weights = new Map() } = {}) => open(await prepare(outputs, weights, false)),
+    // attention stays as it is: to rewrite a model that holds its weights takes their memory twice
+    compile: async (outputs, { weights = new Map() } = {}) => open(await prepare(outputs, { weights }, false)),
     open: (model) => open({ model, folder: undefined }),
   };
 }

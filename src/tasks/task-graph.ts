@@ -18,6 +18,8 @@ export interface TaskGraphOptions extends LossOptions {
   readonly alsoTrains?: ReadonlySet<string>;
   /** With dropout as the model's config and the method say. */
   readonly training?: boolean;
+  /** Compute the last block where the head reads it and nowhere else; not where its activations are measured. */
+  readonly firstOnly?: boolean;
 }
 
 export interface TaskGraph {
@@ -74,12 +76,12 @@ function readingTask(
   model: EncoderModel,
   root: Scope,
   record: ReadingHead,
-  { head, ...options }: Pick<TaskGraphOptions, "head"> & LossOptions,
+  { head, firstOnly = false, ...options }: Pick<TaskGraphOptions, "head" | "firstOnly"> & LossOptions,
 ): Task {
   const { graph } = root;
   const tokens = (name: string) => graph.input(name, "int64", ["B", "S"]);
   const text = { tokenIds: tokens("tokenIds"), attentionMask: tokens("attentionMask"), typeIds: tokens("typeIds") };
-  const outputs = record.outputs(model, root, text, { head });
+  const outputs = record.outputs(model, root, text, { head, firstOnly });
   const { labels, losses } = record.losses(outputs, head, options);
   return { inputs: { ...text, ...labels }, outputs, losses, attended: { encoder: text.attentionMask } };
 }

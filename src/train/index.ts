@@ -7,7 +7,6 @@ export { GateImportance, type GateReadings, type GateSite, gatesByMlp } from "./
 export { type OpenOptions, openOptimizer, type TrainStep } from "./open-optimizer.ts";
 export { Optimizer, type OptimizerOptions, type StepRates, type StepResult } from "./optimizer.ts";
 export { initialParameters } from "./parameters.ts";
-export { partsOf } from "./parts.ts";
 export { shareScalars, stackShares, stepScales } from "./scales.ts";
 export { StagedOptimizer } from "./staged/staged.ts";
 export { buildStep, type GateOptions, type StepOptions } from "./step.ts";

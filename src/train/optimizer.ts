@@ -4,11 +4,10 @@ import { InternalError } from "../errors.ts";
 import { biasCorrections } from "../optim/index.ts";
 import { type Energies, meanName } from "../prune/index.ts";
 import type { Backend, CompileOptions, DeviceTensor, Feeds, Program } from "../runtime/index.ts";
-import type { ModelBatch, ModelBundle } from "../tasks/index.ts";
+import { type ModelBatch, type ModelBundle, partsOf } from "../tasks/index.ts";
 import { elementCount, inTurn, scalarOf, streamSeed, type Tensor, zeros } from "../tensor/index.ts";
 import { type GateFeeds, type GateReadings, readingsOf, summedReadings } from "./gate-importance.ts";
 import { initialParameters } from "./parameters.ts";
-import { partsOf } from "./parts.ts";
 import { type StackShares, shareScalars, stackShares, stepScales } from "./scales.ts";
 import { buildStep, type StepGraph, type StepOptions } from "./step.ts";
 

@@ -4,9 +4,9 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, expect, test } from "vitest";
 import { nodeBackend } from "../../src/runtime/node.ts";
-import { IGNORED_LABEL, type ModelBatch } from "../../src/tasks/index.ts";
+import { IGNORED_LABEL, type ModelBatch, partsOf } from "../../src/tasks/index.ts";
 import { float32, int64, type Tensor } from "../../src/tensor/index.ts";
-import { GateImportance, type GateReadings, Optimizer, partsOf, type StepResult } from "../../src/train/index.ts";
+import { GateImportance, type GateReadings, Optimizer, type StepResult } from "../../src/train/index.ts";
 import { attendedIn, methodOf, openCase, type ParityCase } from "./records.ts";
 
 const cache = mkdtempSync(join(tmpdir(), "deft-accumulation-"));

@@ -91,6 +91,12 @@ async function compareScores(context: Context): Promise<void> {
   const wanted = tensors.get("forward/logits")!;
   const logits = outputs.logits ?? interleaved(outputs.startLogits!, outputs.endLogits!);
   comparison.tensor("logits", `${place}: logits`, logits, wanted, record.forward.logitsNoise);
+  // where nothing is measured, the last block computes what the head reads alone
+  const short = await openScorer({ model, head, method: method(), weights, backend, density: false, fetch: true });
+  const said = await short.run(start, first);
+  await short.dispose();
+  const alone = said.logits ?? interleaved(said.startLogits!, said.endLogits!);
+  comparison.tensor("logits", `${place}: logits without density`, alone, wanted, record.forward.logitsNoise);
   // scoring asks for the labels alone, which weigh alike
   if (record.distillation === undefined && record.classWeights === undefined)
     comparison.number("loss", `${place}: task loss`, loss, record.forward.taskLoss, record.forward.taskLossNoise);

@@ -94,8 +94,7 @@ async function maskedEncoder(
 ): Promise<MaskedModel> {
   const method = { ...untrained(), hooks: compose(beside?.method.hooks ?? none, switches) };
   const { head } = opened;
-  const compile = { mapWeights: false };
-  const scorer = await openScorer({ model, method, head, weights, backend, density: false, compile });
+  const scorer = await openScorer({ model, method, head, weights, backend, density: false, packed: true });
   const logits = async (examples: EncodedExamples, kept: KeptNeurons) => {
     const scored = scoringBatches(examples, head, "longest", SCORING_BATCH);
     const fed = new Map([...(beside?.tensors ?? []), ...(await switchFeeds(facts, kept))]);

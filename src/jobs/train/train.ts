@@ -140,6 +140,8 @@ async function openPrograms(job: TrainingJob, signal: AbortSignal | undefined) {
     answers: settings.answers,
     maxTargetLength: settings.data.maxTargetLength,
     seed: settings.seed,
+    // beside the step, whose memory is what a run is measured by
+    packed: settings.memory === "fast",
     signal,
   });
   const evaluate = (trained: ReadonlyMap<string, Tensor>, kept: Kept) =>

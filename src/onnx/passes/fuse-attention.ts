@@ -55,9 +55,9 @@ function attentionAt(
   const merged = reader(reader(context?.outputs[0])?.outputs[0]);
   if (scores?.type !== "FusedMatMul" || context?.type !== "MatMul" || merged?.type !== "Reshape") return null;
   const projections = [scores.inputs[0], scores.inputs[1], context.inputs[1]].flatMap((name) => {
-    const split = maker(maker(name)?.inputs[0]);
-    const product = maker(split?.inputs[0]);
-    return split?.type === "Reshape" && product?.type === "Gemm" ? [split.outputs[0]!] : [];
+    const order = maker(name);
+    const split = maker(order?.inputs[0]);
+    return order?.type === "Transpose" && split?.type === "Reshape" && isHeads(order) ? [split.outputs[0]!] : [];
   });
   const [q, k, v] = projections;
   const { alpha } = scores.attributes;
@@ -69,6 +69,12 @@ function attentionAt(
     mask,
     merged,
   };
+}
+
+/** Whether a transpose takes `[B, S, H, K]` to `[B, H, S, K]`. */
+function isHeads({ attributes }: OnnxNode): boolean {
+  const { perm } = attributes;
+  return Array.isArray(perm) && perm.join() === "0,2,1,3";
 }
 
 /** What an additive mask `(1 − mask) · least` was cast from; null where it is another's. */

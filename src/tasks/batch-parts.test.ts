@@ -1,8 +1,8 @@
 // A batch in parts: every row once and in order, every input cut alike, and counts that add up.
 import { describe, expect, test } from "vitest";
-import { type ModelBatch, stackPositions } from "../tasks/index.ts";
 import { float32, int64 } from "../tensor/index.ts";
-import { partsOf, tokensPerRow } from "./parts.ts";
+import { partsOf, tokensPerRow } from "./batch-parts.ts";
+import { type ModelBatch, stackPositions } from "./model-batch.ts";
 
 const ROWS = 7;
 const LENGTH = 4;

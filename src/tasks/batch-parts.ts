@@ -1,6 +1,6 @@
-// A batch taken in parts: fewer results are kept for the backward pass at once, and they are more often still in the processor's cache.
-import { type ModelBatch, stackPositions } from "../tasks/index.ts";
+// A batch taken in parts: fewer results are kept at once, and they are more often still in the processor's cache.
 import type { Tensor } from "../tensor/index.ts";
+import { type ModelBatch, stackPositions } from "./model-batch.ts";
 
 /** Padded tokens of one row of a batch, those of its answer counted in. */
 export function tokensPerRow(batch: ModelBatch): number {
@@ -9,7 +9,7 @@ export function tokensPerRow(batch: ModelBatch): number {
 
 /**
  * The rows of a batch, in their order, in as few parts of nearly equal size as have `mostTokens` padded tokens or less; a part has one row
- * at least. A step over the parts is the step over the whole batch, but for dropout's noise.
+ * at least. What sums over examples computes over the parts is what it computes over the batch, but for dropout's noise.
  */
 export function partsOf(batch: ModelBatch, mostTokens: number): readonly ModelBatch[] {
   const rows = batch.indices.length;
