@@ -77,8 +77,8 @@ async function profiled(folder: string): Promise<readonly ProfileEvent[]> {
     throw new Error(`${checkpoint}: expected a checkpoint; bench/step.bench.ts --shape ${values.shape} makes it`);
   const options = { checkpoint, threads: Number(values.threads), density: !values["no-density"], dropout: 0.1 };
   const training = await openTraining({ ...options, compile: { profilePrefix: join(folder, "profile") } });
-  const optimizer = await openSteps(training, options);
   const filled = batchOf(training.model.writes);
+  const optimizer = await openSteps(training, options, filled);
   for (let step = 1; step <= steps; step++) await optimizer.step(step, [filled], STEP_RATES);
   await optimizer.dispose();
   return readdirSync(folder).flatMap((file) => JSON.parse(readFileSync(join(folder, file), "utf8")) as ProfileEvent[]);

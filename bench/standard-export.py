@@ -1,8 +1,8 @@
-"""A standard ONNX export of a classifier, to compare ours with: torch.onnx.export, and onnxruntime's dynamic int8.
+"""A standard ONNX export of a classifier, to compare ours with: torch.onnx.export, onnxruntime's transformer optimizer, and its dynamic int8.
 
     standard-export.py MODEL_FOLDER OUTPUT_FOLDER
 
-Writes OUTPUT_FOLDER/onnx/model.onnx and model_quantized.onnx beside the model's config and tokenizer, as the conversion scripts of
+Writes OUTPUT_FOLDER/onnx/model.onnx, model_optimized.onnx and model_quantized.onnx beside the model's config and tokenizer, as the conversion scripts of
 optimum and Transformers.js lay them out. Needs onnx, onnxscript and onnxruntime beside PyTorch and transformers.
 """
 
@@ -12,6 +12,7 @@ import sys
 
 import torch
 from onnxruntime.quantization import QuantType, quantize_dynamic
+from onnxruntime.transformers.optimizer import optimize_model
 from transformers import AutoModelForSequenceClassification
 
 source, output = map(pathlib.Path, sys.argv[1:])
@@ -39,6 +40,10 @@ torch.onnx.export(
     Logits(model), example, str(output / "onnx/model.onnx"), input_names=list(names), output_names=["logits"],
     dynamic_axes={name: dims for name in names} | {"logits": {0: "batch_size"}}, opset_version=17, dynamo=False,
 )  # fmt: skip
+config = model.config
+optimize_model(
+    str(output / "onnx/model.onnx"), model_type="bert", num_heads=config.num_attention_heads, hidden_size=config.hidden_size
+).save_model_to_file(str(output / "onnx/model_optimized.onnx"))  # fmt: skip
 quantize_dynamic(
     output / "onnx/model.onnx", output / "onnx/model_quantized.onnx",
     weight_type=QuantType.QInt8, per_channel=True, reduce_range=True, extra_options={"EnableSubgraph": True},

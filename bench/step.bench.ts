@@ -1,6 +1,6 @@
 // Training step, memory and evaluation against PyTorch + transformers + peft, interleaved in one run.
 //   npx tsx bench/step.bench.ts --shape minilm|roberta-base|roberta-large|flan-t5-small|flan-t5-base --do step|eval --rounds 12 [--batch 16 --length 128 --answer 32]
-//     [--compile] (torch.compile beside eager) [--no-density] [--first] (new processes each round: start to first answer) [--threads 1,all]
+//     [--memory low|balanced|fast] [--peer-onnx FILE] (ONNX Runtime on a standard export, in evaluation) [--compile] (torch.compile beside eager) [--no-density] [--first] (new processes each round: start to first answer) [--threads 1,all]
 import { type ChildProcessWithoutNullStreams, execFileSync, spawn } from "node:child_process";
 import { existsSync } from "node:fs";
 import { createInterface } from "node:readline";
@@ -30,6 +30,8 @@ const { values } = parseArgs({
     dropout: { type: "string", default: "0.1" },
     do: { type: "string", default: "step" },
     compile: { type: "boolean", default: false },
+    memory: { type: "string", default: "balanced" },
+    "peer-onnx": { type: "string" },
     "no-density": { type: "boolean", default: false },
     "ours-only": { type: "boolean", default: false },
     first: { type: "boolean", default: false },
@@ -144,9 +146,11 @@ function addMaker(name: string, command: string, args: readonly string[], option
   const given = [...args, JSON.stringify({ ...common, ...options })];
   makers.push({ name, make: () => new Peer(name, command, given) });
 }
-const own = { compile: JSON.parse(values.options) as object, recompute: values.recompute };
+const own = { compile: JSON.parse(values.options) as object, memory: values.memory, recompute: values.recompute };
 addMaker("deft", process.execPath, ["--import", "tsx", "bench/worker.ts"], own);
 if (!values["ours-only"]) addMaker("torch eager", python, ["bench/peer.py"], { compile: false });
+if (values["peer-onnx"] !== undefined)
+  addMaker("onnxruntime", process.execPath, ["--import", "tsx", "bench/onnx-worker.ts"], { file: values["peer-onnx"] });
 if (values.compile) addMaker("torch.compile", python, ["bench/peer.py"], { compile: true });
 
 /** From the start of a process to its first answer: imports, opening the checkpoint, compiling, one step or evaluation. */

@@ -1,12 +1,14 @@
 // The training step that is timed against PyTorch's, and profiled: LoRA of rank 8 on query and value, dropout, the density loss, clipping, AdamW.
 import { nodeFiles } from "../src/hub/files-node.ts";
 import { openCheckpoint } from "../src/hub/index.ts";
+import { stepMemory } from "../src/jobs/train/step-memory.ts";
 import { anyModel, sanitize } from "../src/models/index.ts";
 import { lora } from "../src/peft/index.ts";
 import type { CompileOptions } from "../src/runtime/index.ts";
 import { nodeBackend } from "../src/runtime/node.ts";
-import type { HeadKind } from "../src/tasks/index.ts";
-import { Optimizer } from "../src/train/index.ts";
+import type { Settings } from "../src/settings/index.ts";
+import { type HeadKind, type ModelBatch, tokensPerRow } from "../src/tasks/index.ts";
+import { openOptimizer, type TrainStep } from "../src/train/index.ts";
 
 export interface TrainingOptions {
   readonly checkpoint: string;
@@ -15,6 +17,7 @@ export interface TrainingOptions {
   readonly dropout: number;
   readonly targets?: readonly string[];
   readonly compile?: Omit<CompileOptions, "weights">;
+  readonly memory?: Settings["memory"];
   readonly recompute?: boolean;
 }
 
@@ -34,18 +37,23 @@ export async function openTraining({ checkpoint, threads, dropout, targets, comp
   };
 }
 
-/** Errors as `Backend.compile`. */
+/** Steps over batches of the shape of `largest`, by `--memory` as a run takes them. Errors as `Backend.compile`. */
 export function openSteps(
   training: Awaited<ReturnType<typeof openTraining>>,
-  { density, recompute }: Pick<TrainingOptions, "density" | "recompute">,
-): Promise<Optimizer> {
-  return Optimizer.open({
+  { density, memory = "balanced", recompute = false }: Pick<TrainingOptions, "density" | "memory" | "recompute">,
+  largest: ModelBatch,
+): Promise<TrainStep> {
+  const mostTokens = largest.indices.length * tokensPerRow(largest);
+  const asked = { memory, recompute: recompute ? true : null, staged: null };
+  const { compile, ...kept } = stepMemory(asked, { mostTokens }, training.backend);
+  return openOptimizer({
     ...training,
+    ...kept,
+    compile: { ...compile, ...training.compile },
     seed: 0,
     accumulate: 1,
     weightDecay: 0.01,
     maxGradNorm: 1,
-    ...(recompute ? { recompute: true } : {}),
     density: density ? { positions: "attended" } : null,
   });
 }

@@ -6,7 +6,7 @@ import { between, moment } from "../src/cli/bench-clock.ts";
 import { openScorer, type Scorer } from "../src/infer/index.ts";
 import type { ModelBatch } from "../src/tasks/index.ts";
 import { int64 } from "../src/tensor/index.ts";
-import { initialParameters, type Optimizer } from "../src/train/index.ts";
+import { initialParameters, type TrainStep } from "../src/train/index.ts";
 import { openSteps, openTraining, STEP_RATES, type TrainingOptions } from "./training.ts";
 
 interface Request {
@@ -20,7 +20,7 @@ interface Request {
 const options = JSON.parse(process.argv[2]!) as TrainingOptions;
 const training = await openTraining(options);
 const isT5 = training.model.writes;
-let optimizer: Optimizer | null = null;
+let optimizer: TrainStep | null = null;
 let scorer: Scorer | null = null;
 let steps = 0;
 
@@ -43,7 +43,7 @@ function toBatch({ tokenIds, attentionMask, typeIds, labels }: Request["batch"])
 }
 
 async function step(batch: ModelBatch): Promise<number> {
-  optimizer ??= await openSteps(training, options);
+  optimizer ??= await openSteps(training, options, batch);
   const result = await optimizer.step(++steps, [batch], STEP_RATES);
   return result.loss;
 }
@@ -58,8 +58,8 @@ async function evaluate(batch: ModelBatch): Promise<number> {
       training.weights,
       0,
     ));
-  const { logits } = await open.run(trained, batch);
-  return (logits!.data as Float32Array).reduce((a, b) => a + b, 0);
+  const { logits } = await open.score(trained, [batch], batch.indices.length);
+  return logits.reduce((a, b) => a + b, 0);
 }
 
 answer({ ready: true, ms: performance.now() });

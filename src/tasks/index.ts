@@ -1,7 +1,7 @@
 // Tasks: heads, losses, the graph that trains and scores them, and their metrics.
 // Takes a model, a method and logits, gives losses, predictions and scores. Never: runs a program, reads a file.
 export { type AnsweredQuestion, answerMetrics, scoreAnswer } from "./answer-metrics.ts";
-export { partsOf } from "./batch-parts.ts";
+export { partsOf, tokensPerRow } from "./batch-parts.ts";
 export type { ClassificationReport, ClassScores, MajorityAnswer } from "./class-metrics.ts";
 export { classificationReport, majorityAnswer, outcomeConfusion } from "./class-metrics.ts";
 export { canBalance, classWeights } from "./class-weights.ts";
