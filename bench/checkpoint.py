@@ -1,4 +1,5 @@
-"""Writes a random checkpoint of a named shape for the benchmarks: checkpoint.py SHAPE FOLDER."""
+"""Writes a random checkpoint of a named shape for the benchmarks: checkpoint.py SHAPE FOLDER; SHAPE is a name or bert-LAYERSxWIDTH."""
+import re
 import sys
 
 from transformers import BertConfig, BertForSequenceClassification, RobertaConfig, RobertaForSequenceClassification, T5Config, T5ForConditionalGeneration
@@ -13,6 +14,11 @@ SHAPES = {
     "minilm": BertConfig(hidden_size=384, num_hidden_layers=6, num_attention_heads=12, intermediate_size=1536),
 }
 torch.manual_seed(0)
-config = SHAPES[sys.argv[1]]
+own = re.fullmatch(r"bert-(\d+)x(\d+)", sys.argv[1])
+if own:
+    layers, width = map(int, own.groups())
+    config = BertConfig(hidden_size=width, num_hidden_layers=layers, num_attention_heads=width // 32, intermediate_size=4 * width)
+else:
+    config = SHAPES[sys.argv[1]]
 KINDS = {"roberta": RobertaForSequenceClassification, "bert": BertForSequenceClassification, "t5": T5ForConditionalGeneration}
 KINDS[config.model_type](config).save_pretrained(sys.argv[2])

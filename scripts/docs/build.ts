@@ -1,6 +1,6 @@
 // `npm run docs`: the documentation as a static site in site/dist, from the pages of the repository and the doors' docstrings.
 // DEFT_REPOSITORY, an address that ends with `/`, leads links to other files there; without it they are plain text.
-import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { copyFileSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { Application } from "typedoc";
 import { build } from "vitepress";
@@ -36,6 +36,15 @@ function writePages(): void {
   }
 }
 
+/** Copies the pictures of the pages of `docs` to the same places in the site. */
+function copyPictures(): void {
+  for (const file of readdirSync(join(ROOT, "docs"), { recursive: true, encoding: "utf8" })) {
+    if (!file.endsWith(".svg")) continue;
+    mkdirSync(dirname(join(PAGES, file)), { recursive: true });
+    copyFileSync(join(ROOT, "docs", file), join(PAGES, file));
+  }
+}
+
 /** The library's reference: signatures, units and errors of every public name, a folder for each door. */
 async function writeLibraryReference(): Promise<void> {
   const app = await Application.bootstrapWithPlugins({
@@ -68,6 +77,7 @@ function writeConfiguration(): void {
 
 rmSync(join(ROOT, "site"), { recursive: true, force: true });
 writePages();
+copyPictures();
 await writeLibraryReference();
 writeConfiguration();
 await build(PAGES);

@@ -48,7 +48,7 @@ export interface LinkChange {
   readonly repository: string | undefined;
 }
 
-/** The text with links to pages of the site led there, and links to other files of the repository led to it or removed. */
+/** The text with links to pages of the site led there, pictures where they are, and links to other files of the repository led to it or removed. */
 export function changeLinks(text: string, { file, page, pages, repository }: LinkChange): string {
   const blanked = prose(text);
   let changed = "";
@@ -56,7 +56,8 @@ export function changeLinks(text: string, { file, page, pages, repository }: Lin
   for (const match of blanked.matchAll(LINK)) {
     const [whole, image = "", , link = ""] = match;
     const label = text.slice(match.index + image.length + 1, match.index + whole.indexOf("]("));
-    changed += text.slice(end, match.index) + (isRemote(link) || link.startsWith("#") ? whole : moved(label, link));
+    const stays = image !== "" || isRemote(link) || link.startsWith("#");
+    changed += text.slice(end, match.index) + (stays ? whole : moved(label, link));
     end = match.index + whole.length;
   }
   return changed + text.slice(end);
