@@ -27,6 +27,7 @@ import { t5Mlps } from "./t5-mlps.ts";
 const FACTS: ModelFacts = {
   modelType: "t5",
   classPrefix: "T5",
+  names: { prefix: null, parts: [], table: "shared", pooler: null, unread: [] },
   keys: { hiddenSize: "d_model", intermediateSize: "d_ff" },
   // transformers writes what it derives from the first key beside it, and reads that
   withActivation: ({ feed_forward_proj: before }, name) => ({
