@@ -5,7 +5,7 @@ import { BERT } from "./bert.ts";
 import type { EncoderDecoderModel } from "./encoder-decoder.ts";
 import type { EncoderModel } from "./encoder-model.ts";
 import type { ModelFacts } from "./model-facts.ts";
-import { ROBERTA } from "./roberta.ts";
+import { CAMEMBERT, ROBERTA, XLM_ROBERTA } from "./roberta.ts";
 import { T5 } from "./t5.ts";
 import { type Unwrapped, unwrappedFrom } from "./wrappers.ts";
 
@@ -24,7 +24,7 @@ export interface ModelType<M extends Model = Model> {
 }
 
 /** Types of models that only read: one line each. */
-const READERS: readonly ModelType<EncoderModel>[] = [BERT, ROBERTA];
+const READERS: readonly ModelType<EncoderModel>[] = [BERT, ROBERTA, XLM_ROBERTA, CAMEMBERT];
 
 /** Types of models that write texts: one line each. */
 const WRITERS: readonly ModelType<EncoderDecoderModel>[] = [T5];
@@ -68,12 +68,11 @@ function unknownType(json: unknown, file: string): UnsupportedError {
   );
 }
 
-/** The type whose name the other name holds, the longest first; else the one that is spelled most like it. */
+/** The type that is spelled most like a name; else the one whose name it holds, the longest first. */
 function relativeOf(name: unknown, types: readonly string[]): string | undefined {
   if (typeof name !== "string") return undefined;
-  const plain = name.toLowerCase();
   const longestFirst = [...types].sort((a, b) => b.length - a.length);
-  return longestFirst.find((type) => plain.includes(type)) ?? nearest(plain, types);
+  return nearest(name, types) ?? longestFirst.find((type) => name.toLowerCase().includes(type));
 }
 
 /** What is known of the model type of a config.json. @throws {UnsupportedError} when `model_type` is not one of ours. */

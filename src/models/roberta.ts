@@ -87,3 +87,9 @@ function robertaType(modelType: string, classPrefix: string) {
 
 /** RoBERTa. */
 export const ROBERTA = robertaType("roberta", "Roberta");
+
+/** XLM-RoBERTa. */
+export const XLM_ROBERTA = robertaType("xlm-roberta", "XLMRoberta");
+
+/** CamemBERT. */
+export const CAMEMBERT = robertaType("camembert", "Camembert");

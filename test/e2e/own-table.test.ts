@@ -126,10 +126,7 @@ describe("deft init of data", () => {
     await writeFiles(folder, { "sums.jsonl": jsonLines(rows) });
     const before = await filesBelow(folder);
     for (const [args, message] of [
-      [
-        ["reviews.csv", "--model", at("t5"), "--task", "text-classification"],
-        "expected an encoder (bert, roberta), got",
-      ],
+      [["reviews.csv", "--model", at("t5"), "--task", "text-classification"], "expected an encoder (bert, roberta, "],
       [["texts.jsonl", "--model", at("model"), "--task", "seq2seq"], "expected an encoder–decoder (t5), got"],
       [["sums.jsonl", "--model", at("model")], "--model: expected an encoder–decoder (t5), because summary is a text"],
     ] as const) {

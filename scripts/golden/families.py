@@ -1,0 +1,89 @@
+"""How each family of encoders is called in transformers: classes, keys of its config, layers, heads, and where its MLPs are."""
+
+import dataclasses
+from collections.abc import Callable
+
+import torch
+from torch import nn
+from transformers.activations import ACT2FN
+
+
+@dataclasses.dataclass(frozen=True)
+class Place:
+    """A sublayer where a bottleneck may stand, by paths below its block."""
+
+    site: str
+    out: str  # the layer whose output it is given
+    norm: str  # behind the sum with the residual; of a pre-norm block, before the sublayer
+    is_post_norm: bool = True
+
+
+@dataclasses.dataclass(frozen=True)
+class Family:
+    classes: str  # `Bert` of `BertForSequenceClassification`
+    config: dict
+    blocks: str = "encoder.layer"
+    keys: dict = dataclasses.field(default_factory=dict)  # what it calls BERT's keys
+    lora: tuple[str, ...] = ("query", "value")
+    # trained for every task
+    head: tuple[str, ...] = ("classifier",)
+    span_head: str = "qa_outputs"
+    attention: Place = Place("attention.output", "attention.output.dense", "attention.output.LayerNorm")
+    mlp: Place = Place("output", "output.dense", "output.LayerNorm")
+    # where an MLP's activations are, and its activation function there
+    activation: str = "intermediate"
+    function: str = "intermediate_act_fn"
+    # a layer with a bias whose first neurons are made hardly ever active
+    into: str | None = "intermediate.dense"
+    segments: bool = True
+
+    def keyed(self, config: dict) -> dict:
+        """BERT's keys as this family calls them; None: it has none."""
+        return {self.keys.get(k, k): v for k, v in config.items() if self.keys.get(k, k) is not None}
+
+
+SMALL = {"vocab_size": 50, "hidden_size": 16, "num_attention_heads": 2, "intermediate_size": 24}
+ROBERTA = {"type_vocab_size": 1, "pad_token_id": 1, "layer_norm_eps": 1e-5}
+
+FAMILIES = {
+    "bert": Family("Bert", {"type_vocab_size": 2, "pad_token_id": 0, "layer_norm_eps": 1e-12}),
+    "roberta": Family("Roberta", ROBERTA),
+    "xlm-roberta": Family("XLMRoberta", SMALL | ROBERTA),
+    "camembert": Family("Camembert", SMALL | ROBERTA),
+}
+
+
+def family_of(config) -> Family:
+    return FAMILIES[config.model_type]
+
+
+class Bottleneck(nn.Module):
+    def __init__(self, owner: nn.Module, hidden: int, factor: int, act: str, generator: torch.Generator):
+        super().__init__()
+        bottleneck = hidden // factor
+        self.act = ACT2FN[act]
+        # the parameters are the sublayer's, so that they have its path
+        owner.adapter_down = nn.Linear(hidden, bottleneck)
+        owner.adapter_up = nn.Linear(bottleneck, hidden)
+        object.__setattr__(self, "owner", owner)
+        with torch.no_grad():
+            for linear in (owner.adapter_down, owner.adapter_up):
+                for p, std in ((linear.weight, linear.weight.shape[1] ** -0.5), (linear.bias, 0.2)):
+                    p.copy_(torch.randn(p.shape, generator=generator) * std * 0.5)
+
+    def forward(self, z):
+        return self.owner.adapter_up(self.act(self.owner.adapter_down(z)))
+
+
+def attach(block: nn.Module, place: Place, of_sum: bool, make: Callable[[nn.Module], Bottleneck]) -> None:
+    """AdapterHub's bottleneck on what a sublayer gives: it reads the sum with the residual (behind the norm, where that is), or `h` alone."""
+    bottleneck = make(block.get_submodule(place.site))
+    norm, out = block.get_submodule(place.norm), block.get_submodule(place.out)
+    seen = {}
+    if place.is_post_norm:
+        out.register_forward_hook(lambda _m, _i, h: seen.__setitem__("h", h))
+        plain = norm.forward
+        norm.forward = lambda total: plain(total + bottleneck(plain(total) if of_sum else seen["h"]))
+        return
+    norm.register_forward_pre_hook(lambda _m, inputs: seen.__setitem__("x", inputs[0]))
+    out.register_forward_hook(lambda _m, _i, h: h + bottleneck(seen["x"] + h if of_sum else h))
