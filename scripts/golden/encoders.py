@@ -178,11 +178,17 @@ def variants() -> dict[str, Variant]:
     return made
 
 
+# of BERT and of what transformers builds as RoBERTa some are kept, of every other family these
+AS_ROBERTA = ("bert", "roberta", "xlm-roberta", "camembert")
+EACH = (
+    "gelu.lora-qv", "gelu.lora-all", "gelu.adapter-pfeiffer", "gelu.head", "gelu.full", "span.lora-qv", "tokens.head",
+)  # fmt: skip
 GOLDEN = (
     "bert-gelu.lora-qv", "bert-gelu.adapter-pfeiffer", "bert-gelu.full",
     "roberta-gelu.lora-all-bias", "roberta-gelu.adapter-houlsby", "roberta-gelu.head",
     "bert-span.lora-qv", "roberta-span.head", "bert-tokens.head", "roberta-tokens.lora-qv",
     "xlm-roberta-gelu.lora-qv", "xlm-roberta-tokens.head", "camembert-gelu.adapter-pfeiffer", "camembert-span.lora-qv",
+    *(f"{family}-{case}" for family in FAMILIES if family not in AS_ROBERTA for case in EACH),
 )  # fmt: skip
 
 

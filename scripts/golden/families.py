@@ -50,6 +50,21 @@ FAMILIES = {
     "roberta": Family("Roberta", ROBERTA),
     "xlm-roberta": Family("XLMRoberta", SMALL | ROBERTA),
     "camembert": Family("Camembert", SMALL | ROBERTA),
+    "distilbert": Family(
+        "DistilBert",
+        SMALL | {"pad_token_id": 0, "dropout": 0.0, "attention_dropout": 0.0, "qa_dropout": 0.0, "seq_classif_dropout": 0.0},
+        blocks="transformer.layer",
+        keys={
+            "hidden_size": "dim", "intermediate_size": "hidden_dim", "num_hidden_layers": "n_layers",
+            "num_attention_heads": "n_heads", "hidden_act": "activation", "hidden_dropout_prob": None,
+            "attention_probs_dropout_prob": None, "layer_norm_eps": None,
+        },
+        lora=("q_lin", "v_lin"),
+        head=("pre_classifier", "classifier"),
+        attention=Place("attention", "attention.out_lin", "sa_layer_norm"),
+        mlp=Place("ffn", "ffn.lin2", "output_layer_norm"),
+        activation="ffn", function="activation", into="ffn.lin1", segments=False,
+    ),
 }
 
 

@@ -2,6 +2,7 @@
 import { nearest, UnsupportedError } from "../errors.ts";
 import type { Weights } from "../tensor/index.ts";
 import { BERT } from "./bert.ts";
+import { DISTILBERT } from "./distilbert.ts";
 import type { EncoderDecoderModel } from "./encoder-decoder.ts";
 import type { EncoderModel } from "./encoder-model.ts";
 import type { ModelFacts } from "./model-facts.ts";
@@ -24,7 +25,7 @@ export interface ModelType<M extends Model = Model> {
 }
 
 /** Types of models that only read: one line each. */
-const READERS: readonly ModelType<EncoderModel>[] = [BERT, ROBERTA, XLM_ROBERTA, CAMEMBERT];
+const READERS: readonly ModelType<EncoderModel>[] = [BERT, ROBERTA, XLM_ROBERTA, CAMEMBERT, DISTILBERT];
 
 /** Types of models that write texts: one line each. */
 const WRITERS: readonly ModelType<EncoderDecoderModel>[] = [T5];

@@ -12,6 +12,9 @@ import { buildStep } from "../../src/train/index.ts";
 const MODELS = [
   "encoders/checkpoints/bert-gelu",
   "encoders/checkpoints/roberta-gelu",
+  "encoders/checkpoints/xlm-roberta-gelu",
+  "encoders/checkpoints/camembert-gelu",
+  "encoders/checkpoints/distilbert-gelu",
   "t5/checkpoints/t5-v10",
   "t5/checkpoints/t5-v11",
 ];
