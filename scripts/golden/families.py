@@ -65,6 +65,14 @@ FAMILIES = {
         mlp=Place("ffn", "ffn.lin2", "output_layer_norm"),
         activation="ffn", function="activation", into="ffn.lin1", segments=False,
     ),
+    "electra": Family("Electra", SMALL | {"embedding_size": 10, "type_vocab_size": 2, "pad_token_id": 0}),
+    "mpnet": Family(
+        "MPNet",
+        SMALL | {"pad_token_id": 1, "layer_norm_eps": 1e-5},
+        lora=("q", "v"),
+        attention=Place("attention", "attention.attn.o", "attention.LayerNorm"),
+        segments=False,
+    ),
 }
 
 

@@ -3,6 +3,7 @@ import { nearest, UnsupportedError } from "../errors.ts";
 import type { Weights } from "../tensor/index.ts";
 import { BERT } from "./bert.ts";
 import { DISTILBERT } from "./distilbert.ts";
+import { ELECTRA } from "./electra.ts";
 import type { EncoderDecoderModel } from "./encoder-decoder.ts";
 import type { EncoderModel } from "./encoder-model.ts";
 import type { ModelFacts } from "./model-facts.ts";
@@ -25,7 +26,7 @@ export interface ModelType<M extends Model = Model> {
 }
 
 /** Types of models that only read: one line each. */
-const READERS: readonly ModelType<EncoderModel>[] = [BERT, ROBERTA, XLM_ROBERTA, CAMEMBERT, DISTILBERT];
+const READERS: readonly ModelType<EncoderModel>[] = [BERT, ROBERTA, XLM_ROBERTA, CAMEMBERT, DISTILBERT, ELECTRA];
 
 /** Types of models that write texts: one line each. */
 const WRITERS: readonly ModelType<EncoderDecoderModel>[] = [T5];

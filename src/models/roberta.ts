@@ -5,7 +5,7 @@ import { embedPositions, embedWords } from "./bert.ts";
 import { type EncoderConfig, type EncoderDefaults, parseEncoderConfig } from "./config.ts";
 import type { EncoderInputs, Hidden } from "./encoder.ts";
 import { BERT_BLOCKS } from "./encoder-blocks.ts";
-import { type EncoderModel, encoderOfStages } from "./encoder-model.ts";
+import { type EncoderModel, type EncoderStages, encoderOfStages } from "./encoder-model.ts";
 import { sanitizer } from "./encoder-tensors.ts";
 import { ENCODER_KEYS, ENCODER_NAMES, ENCODER_TARGETS, encoderActivation, type ModelFacts } from "./model-facts.ts";
 
@@ -36,26 +36,22 @@ function sequentialPositions(config: EncoderConfig, scope: Scope, length: Value[
   return slice(iota(scope.graph, addDims(length, first)), 0, first, length);
 }
 
-/** `out_proj(dropout(tanh(dense(dropout(h₀)))))`: `[B, C]`. @see transformers `RobertaClassificationHead`. */
-export function robertaHead(
-  config: EncoderConfig,
-  root: Scope,
-  { states }: Hidden,
-  numLabels: number,
-  firstToken: number,
-): Value {
-  const scope = root.head("classifier");
+/** `out_proj(dropout(f(dense(dropout(h₀)))))`: `[B, C]`. @see transformers `RobertaClassificationHead`, where f is tanh. */
+export function twoLayerHead(nonlinearity: (x: Value) => Value): EncoderStages["head"] {
   const init = { kind: "normal", std: 0.02 } as const;
-  const first = scope.at(() => select(states, 1, firstToken));
-  const dense = linear(
-    scope.child("dense"),
-    dropout(scope, first, config.headDropout.text, "dropout"),
-    config.hiddenSize,
-    { init },
-  );
-  const hidden = scope.at(() => tanh(dense));
-  const dropped = dropout(scope, hidden, config.headDropout.text, "dropout2");
-  return linear(scope.child("out_proj"), dropped, numLabels, { init });
+  return ({ hiddenSize, headDropout }, root, { states }, numLabels, firstToken) => {
+    const scope = root.head("classifier");
+    const first = scope.at(() => select(states, 1, firstToken));
+    const read = dropout(scope, first, headDropout.text, "dropout");
+    const dense = linear(scope.child("dense"), read, hiddenSize, { init });
+    const dropped = dropout(
+      scope,
+      scope.at(() => nonlinearity(dense)),
+      headDropout.text,
+      "dropout2",
+    );
+    return linear(scope.child("out_proj"), dropped, numLabels, { init });
+  };
 }
 
 /** A type of model that transformers builds as RoBERTa, under other names of its classes. */
@@ -78,7 +74,7 @@ function robertaType(modelType: string, classPrefix: string) {
   return {
     facts,
     open(json: unknown, file = "config.json"): EncoderModel {
-      const stages = { blocks: BERT_BLOCKS, embeddings: robertaEmbeddings, head: robertaHead };
+      const stages = { blocks: BERT_BLOCKS, embeddings: robertaEmbeddings, head: twoLayerHead(tanh) };
       return encoderOfStages(parseEncoderConfig(json, file, defaults), facts, stages);
     },
     sanitize: sanitizer(facts),

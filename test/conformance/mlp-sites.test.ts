@@ -15,6 +15,7 @@ const MODELS = [
   "encoders/checkpoints/xlm-roberta-gelu",
   "encoders/checkpoints/camembert-gelu",
   "encoders/checkpoints/distilbert-gelu",
+  "encoders/checkpoints/electra-gelu",
   "t5/checkpoints/t5-v10",
   "t5/checkpoints/t5-v11",
 ];
