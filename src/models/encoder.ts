@@ -19,7 +19,7 @@ import type { AttentionNames, BlockNames, MlpNames } from "./encoder-blocks.ts";
 export interface Hidden {
   /** `[B, S, D]` */
   readonly states: Value;
-  /** Additive, `[B, 1, 1, S]`. */
+  /** Additive, `[B, 1, 1, S]`; with a relative position bias in it `[B, H, S, S]`. */
   readonly mask: Value;
 }
 
@@ -68,7 +68,7 @@ function selfAttention(
   const project = (name: string, from: Value) =>
     self.at(() => splitHeads(linear(scope.child(name), from, config.hiddenSize), config.numHeads));
   const query = project(names.query, x);
-  const own = { key: project(names.key, all), value: project(names.value, all), mask };
+  const own = { key: project(names.key, all), value: project(names.value, all), mask: rowsOf(self, mask, firstOnly) };
   const keyValue = scope.hooks.keyValue?.(self, own) ?? own;
   const scale = 1 / Math.sqrt(config.hiddenSize / config.numHeads);
   const context = self.at(() =>
@@ -77,6 +77,11 @@ function selfAttention(
   const output = scope.child(names.sublayer);
   const h = dropout(output, linear(scope.child(names.out), context, config.hiddenSize), config.attentionOutputDropout);
   return residual(config, output, scope.child(names.norm), { x, h, kind: "attention" });
+}
+
+/** The mask over the first query's keys alone, where queries have masks of their own. */
+function rowsOf(scope: Scope, mask: Value, firstOnly: boolean): Value {
+  return firstOnly && mask.shape[2] !== 1 ? scope.at(() => slice(mask, 2, 0, 1)) : mask;
 }
 
 function mlp(config: EncoderConfig, names: MlpNames, scope: Scope, x: Value, neurons: number): Value {
