@@ -7,6 +7,7 @@ import { ELECTRA } from "./electra.ts";
 import type { EncoderDecoderModel } from "./encoder-decoder.ts";
 import type { EncoderModel } from "./encoder-model.ts";
 import type { ModelFacts } from "./model-facts.ts";
+import { MPNET } from "./mpnet.ts";
 import { CAMEMBERT, ROBERTA, XLM_ROBERTA } from "./roberta.ts";
 import { T5 } from "./t5.ts";
 import { type Unwrapped, unwrappedFrom } from "./wrappers.ts";
@@ -26,7 +27,7 @@ export interface ModelType<M extends Model = Model> {
 }
 
 /** Types of models that only read: one line each. */
-const READERS: readonly ModelType<EncoderModel>[] = [BERT, ROBERTA, XLM_ROBERTA, CAMEMBERT, DISTILBERT, ELECTRA];
+const READERS: readonly ModelType<EncoderModel>[] = [BERT, ROBERTA, XLM_ROBERTA, CAMEMBERT, DISTILBERT, ELECTRA, MPNET];
 
 /** Types of models that write texts: one line each. */
 const WRITERS: readonly ModelType<EncoderDecoderModel>[] = [T5];

@@ -16,6 +16,7 @@ const MODELS = [
   "encoders/checkpoints/camembert-gelu",
   "encoders/checkpoints/distilbert-gelu",
   "encoders/checkpoints/electra-gelu",
+  "encoders/checkpoints/mpnet-gelu",
   "t5/checkpoints/t5-v10",
   "t5/checkpoints/t5-v11",
 ];
