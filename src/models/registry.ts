@@ -8,6 +8,7 @@ import type { EncoderDecoderModel } from "./encoder-decoder.ts";
 import type { EncoderModel } from "./encoder-model.ts";
 import type { ModelFacts } from "./model-facts.ts";
 import { MPNET } from "./mpnet.ts";
+import { MT5 } from "./mt5.ts";
 import { CAMEMBERT, ROBERTA, XLM_ROBERTA } from "./roberta.ts";
 import { T5 } from "./t5.ts";
 import { type Unwrapped, unwrappedFrom } from "./wrappers.ts";
@@ -30,7 +31,7 @@ export interface ModelType<M extends Model = Model> {
 const READERS: readonly ModelType<EncoderModel>[] = [BERT, ROBERTA, XLM_ROBERTA, CAMEMBERT, DISTILBERT, ELECTRA, MPNET];
 
 /** Types of models that write texts: one line each. */
-const WRITERS: readonly ModelType<EncoderDecoderModel>[] = [T5];
+const WRITERS: readonly ModelType<EncoderDecoderModel>[] = [T5, MT5];
 
 const TYPES = [...READERS, ...WRITERS] as readonly ModelType[];
 

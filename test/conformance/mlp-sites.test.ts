@@ -19,6 +19,7 @@ const MODELS = [
   "encoders/checkpoints/mpnet-gelu",
   "t5/checkpoints/t5-v10",
   "t5/checkpoints/t5-v11",
+  "t5/checkpoints/mt5-gelu",
 ];
 
 test.each(MODELS)("%s", (folder) => {
