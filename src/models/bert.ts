@@ -86,6 +86,7 @@ const FACTS: ModelFacts = {
   names: { ...ENCODER_NAMES, prefix: "bert", pooler: "bert.pooler" },
   keys: ENCODER_KEYS,
   withActivation: encoderActivation,
+  mlpBiases: null,
   usualTargets: ENCODER_TARGETS,
   float32Layers: [],
 };

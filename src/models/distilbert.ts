@@ -60,6 +60,7 @@ const FACTS: ModelFacts = {
   },
   keys: KEYS,
   withActivation: (_config, name) => ({ [KEYS.hiddenAct]: name }),
+  mlpBiases: null,
   // peft has none for it: those that it takes of BERT
   usualTargets: {
     lora: ["q_lin", "v_lin"],

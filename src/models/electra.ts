@@ -28,6 +28,7 @@ const FACTS: ModelFacts = {
   },
   keys: ENCODER_KEYS,
   withActivation: encoderActivation,
+  mlpBiases: null,
   usualTargets: ENCODER_TARGETS,
   float32Layers: [],
 };

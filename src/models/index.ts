@@ -13,7 +13,7 @@ export {
   type TextInputs,
 } from "./encoder-decoder.ts";
 export { type EncoderModel, encoderLogits, encoderSpans, encoderTokenLogits, type TokenHead } from "./encoder-model.ts";
-export type { MlpSite } from "./mlp-sites.ts";
+export { layersInto, type MlpSite, type NeuronRows, neuronRows, partOf } from "./mlp-sites.ts";
 export type { ModelFacts, UsualTargets } from "./model-facts.ts";
 export {
   anyModel,

@@ -37,6 +37,16 @@ export interface TensorNames {
   readonly unread: readonly string[];
 }
 
+/** Keys of config.json, true where MLPs have biases. */
+export interface MlpBiases {
+  /** The output has one. */
+  readonly output: string;
+  /** What the activation reads has one; the same key where there are both or none. */
+  readonly input: string;
+  /** The keys are ours: no other library has a place for such biases. */
+  readonly isOwn: boolean;
+}
+
 /** Facts of one model type. */
 export interface ModelFacts {
   /** `model_type` of its config.json. */
@@ -50,6 +60,8 @@ export interface ModelFacts {
     config: Readonly<Record<string, unknown>>,
     name: string,
   ) => Readonly<Record<string, unknown>>;
+  /** How config.json says that MLPs have biases; null: they always have them, or have no place for them. */
+  readonly mlpBiases: MlpBiases | null;
   readonly usualTargets: UsualTargets;
   /** Last parts of linear layers that transformers keeps in float32 (`_keep_in_fp32_modules`). */
   readonly float32Layers: readonly string[];

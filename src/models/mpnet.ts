@@ -45,6 +45,7 @@ const FACTS: ModelFacts = {
   names: { ...ENCODER_NAMES, prefix: "mpnet", unread: ["mpnet.pooler"] },
   keys: ENCODER_KEYS,
   withActivation: encoderActivation,
+  mlpBiases: null,
   // peft has none for it: those that it takes of BERT
   usualTargets: { lora: ["q", "v"], ia3: { targets: ["k", "v", "output.dense"], feedforward: ["output.dense"] } },
   float32Layers: [],

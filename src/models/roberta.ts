@@ -62,6 +62,7 @@ function robertaType(modelType: string, classPrefix: string) {
     names: { ...ENCODER_NAMES, prefix: "roberta", unread: ["roberta.pooler"] },
     keys: ENCODER_KEYS,
     withActivation: encoderActivation,
+    mlpBiases: null,
     usualTargets: ENCODER_TARGETS,
     float32Layers: [],
   };

@@ -34,6 +34,7 @@ export const T5_FACTS: ModelFacts = {
     feed_forward_proj: String(before).startsWith("gated-") ? `gated-${name}` : name,
     dense_act_fn: name,
   }),
+  mlpBiases: { output: "mlp_bias", input: "mlp_input_bias", isOwn: true },
   usualTargets: { lora: ["q", "v"], ia3: { targets: ["k", "v", "wo"], feedforward: ["wo"] } },
   // see transformers `T5PreTrainedModel._keep_in_fp32_modules`
   float32Layers: ["wo"],

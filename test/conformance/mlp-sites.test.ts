@@ -2,7 +2,7 @@
 import { readFileSync } from "node:fs";
 import { expect, test } from "vitest";
 import { gateName, mlpGates } from "../../src/density/index.ts";
-import { anyModel } from "../../src/models/index.ts";
+import { anyModel, neuronRows } from "../../src/models/index.ts";
 import { compose } from "../../src/nn/index.ts";
 import { headOnly } from "../../src/peft/index.ts";
 import { compensationBiases, compensationBiasName, maskName, meanName, neuronMasks } from "../../src/prune/index.ts";
@@ -35,11 +35,13 @@ test.each(MODELS)("%s", (folder) => {
   );
   const shapes = new Map(parameters.map(({ name, shape }) => [name, shape.join()]));
   const { hiddenSize } = model.config;
-  for (const { activation, sublayer, into, out, norm, neurons } of sites) {
+  for (const site of sites) {
+    const { activation, sublayer, out, norm, neurons } = site;
     expect(shapes.get(maskName(activation))).toBe(`${neurons}`);
     expect(shapes.get(compensationBiasName(sublayer))).toBe(`${hiddenSize}`);
     expect(shapes.get(gateName(sublayer))).toBe("1");
-    for (const name of into) expect(shapes.get(`${name}.weight`)).toBe(`${neurons},${hiddenSize}`);
+    for (const { path, parts } of neuronRows(site))
+      expect(shapes.get(`${path}.weight`)).toBe(`${parts * neurons},${hiddenSize}`);
     expect(shapes.get(`${out}.weight`)).toBe(`${hiddenSize},${neurons}`);
     expect(shapes.get(`${norm}.weight`)).toBe(`${hiddenSize}`);
   }
