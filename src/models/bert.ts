@@ -22,13 +22,13 @@ export function embedWords(
   config: EncoderConfig,
   scope: Scope,
   { tokenIds, attentionMask, typeIds }: EncoderInputs,
+  table = "word_embeddings",
 ): Embedded {
-  const site = scope.child("word_embeddings");
+  const site = scope.child(table);
   const words = embedding(site, tokenIds, config.vocabSize, config.embeddingSize, { paddingId: config.padTokenId });
-  const table = `${site.path}.weight`;
   const plain: Embedded = {
     words,
-    table,
+    table: `${site.path}.weight`,
     attentionMask,
     typeIds: config.typeVocabSize === 0 ? null : typeIds,
     positionOffset: 0,

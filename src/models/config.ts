@@ -23,12 +23,16 @@ export interface EncoderConfig {
   readonly padTokenId: number;
   readonly layerNormEpsilon: number;
   readonly hiddenAct: string;
+  /** Each MLP has a factor: `act(a) · b`. */
+  readonly isGated: boolean;
   /** Of the embeddings, and of what an MLP gives. */
   readonly hiddenDropout: number;
   readonly attentionDropout: number;
   /** Of what an attention gives. */
   readonly attentionOutputDropout: number;
   readonly headDropout: HeadDropout;
+  /** The head over a text reads its first token alone, or the mean of all. */
+  readonly pooling: "first" | "mean";
   /** Names of the classes; one name for regression. */
   readonly labels: readonly string[];
 }
@@ -47,15 +51,15 @@ export interface HeadDropout {
 const MOST_LABELS = 1_000_000;
 
 /** How the configurations of one type of encoder differ from those of others. */
-export interface EncoderDefaults {
+export interface EncoderDefaults<Own extends object = object> {
   readonly modelType: string;
   readonly keys: EncoderKeys;
   /** Where config.json does not say it. */
   readonly padTokenId: number;
   /** Positions before that of the first token. */
   readonly firstPosition: (padTokenId: number) => number;
-  /** What this type says otherwise than BERT. */
-  readonly own?: (reader: ConfigReader, usual: EncoderConfig) => Partial<EncoderConfig>;
+  /** What this type says otherwise than BERT, or besides. */
+  readonly own?: (reader: ConfigReader, usual: EncoderConfig) => Partial<EncoderConfig> & Own;
 }
 
 /**
@@ -63,7 +67,11 @@ export interface EncoderDefaults {
  * @throws {UnsupportedError} when `model_type` is not one of ours, or positions are not absolute.
  * @throws {CheckpointError} naming every key that is missing or of the wrong kind.
  */
-export function parseEncoderConfig(json: unknown, file: string, defaults: EncoderDefaults): EncoderConfig {
+export function parseEncoderConfig<Own extends object>(
+  json: unknown,
+  file: string,
+  defaults: EncoderDefaults<Own>,
+): EncoderConfig & Own {
   const reader = new ConfigReader(json, file);
   const { source } = reader;
   const { modelType, keys } = defaults;
@@ -95,13 +103,15 @@ export function parseEncoderConfig(json: unknown, file: string, defaults: Encode
     firstPosition: defaults.firstPosition(padTokenId),
     layerNormEpsilon: reader.positive("layer_norm_eps", 1e-12),
     hiddenAct: reader.activation(keys.hiddenAct, "gelu"),
+    isGated: false,
     hiddenDropout,
     attentionDropout: reader.rate(keys.attentionDropout, 0.1),
     attentionOutputDropout: hiddenDropout,
     headDropout: { text: classifierDropout, tokens: classifierDropout, span: 0 },
+    pooling: "first",
     labels: labelsOf(source, () => reader.whole("num_labels", 2, 1, MOST_LABELS)),
   };
-  const config = { ...usual, ...defaults.own?.(reader, usual) };
+  const config = { ...usual, ...defaults.own?.(reader, usual) } as EncoderConfig & Own;
   reader.finish();
   return config;
 }

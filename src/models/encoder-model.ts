@@ -103,7 +103,7 @@ export function encoderLogits(
   numLabels: number,
   { firstOnly = false }: { readonly firstOnly?: boolean } = {},
 ): Value {
-  return model.head(root, encoderStates(model, root, inputs, firstOnly), numLabels);
+  return model.head(root, encoderStates(model, root, inputs, firstOnly && model.config.pooling === "first"), numLabels);
 }
 
 /** Logits of every text position, `[B, S, width]`; virtual tokens before the text are left out. */
