@@ -159,6 +159,9 @@ def variants() -> dict[str, Variant]:
         add(family, "left", methods=("full",), left=True)
         add(family, "span", methods=("lora-qv", "full"), span=True)
         add(family, "tokens", {"num_labels": 3}, methods=("head", "full"), tokens=True)
+    add("modernbert", "mean", {"classifier_pooling": "mean"}, methods=("full",))
+    biased = {"norm_bias": True, "attention_bias": True, "mlp_bias": True, "classifier_bias": True}
+    add("modernbert", "biases", biased, methods=("full", "lora-all-bias"))
     for act in ("gelu_pytorch_tanh", "gelu_fast", "quick_gelu", "tanh"):
         add("bert", act.replace("_", "-"), {"hidden_act": act})
     add("bert", "types-1", {"type_vocab_size": 1})
@@ -189,6 +192,7 @@ GOLDEN = (
     "bert-span.lora-qv", "roberta-span.head", "bert-tokens.head", "roberta-tokens.lora-qv",
     "xlm-roberta-gelu.lora-qv", "xlm-roberta-tokens.head", "camembert-gelu.adapter-pfeiffer", "camembert-span.lora-qv",
     *(f"{family}-{case}" for family in FAMILIES if family not in AS_ROBERTA for case in EACH),
+    "modernbert-mean.full",
 )  # fmt: skip
 
 

@@ -6,6 +6,7 @@ from collections.abc import Callable
 import torch
 from torch import nn
 from transformers.activations import ACT2FN
+from transformers.models.modernbert import modeling_modernbert
 
 
 @dataclasses.dataclass(frozen=True)
@@ -73,7 +74,35 @@ FAMILIES = {
         attention=Place("attention", "attention.attn.o", "attention.LayerNorm"),
         segments=False,
     ),
+    "modernbert": Family(
+        "ModernBert",
+        SMALL | {"pad_token_id": 0, "bos_token_id": 2, "eos_token_id": 3, "cls_token_id": 2, "sep_token_id": 3, "local_attention": 6},
+        blocks="layers",
+        keys={
+            "hidden_act": "hidden_activation", "layer_norm_eps": "norm_eps", "hidden_dropout_prob": None,
+            "attention_probs_dropout_prob": None,
+        },
+        lora=("Wqkv",), span_head="classifier",
+        attention=Place("attn", "attn.Wo", "attn_norm", is_post_norm=False),
+        mlp=Place("mlp", "mlp.Wo", "mlp_norm", is_post_norm=False),
+        activation="mlp", function="act", into=None, segments=False,
+    ),
 }
+
+
+own_attention = modeling_modernbert.eager_attention_forward
+
+
+def attention_in_own_precision(module, query, key, value, attention_mask, scaling, **kwargs):
+    """ModernBERT's softmax is float32 whatever the model is: a float64's mask is infinite in it, and a query without keys NaN."""
+    if query.dtype != torch.float64:
+        return own_attention(module, query, key, value, attention_mask, scaling, **kwargs)
+    scores = query @ key.transpose(2, 3) * scaling + (0 if attention_mask is None else attention_mask)
+    weights = nn.functional.softmax(scores, dim=-1)
+    return (weights @ value).transpose(1, 2).contiguous(), weights
+
+
+modeling_modernbert.eager_attention_forward = attention_in_own_precision
 
 
 def family_of(config) -> Family:

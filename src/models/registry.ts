@@ -7,6 +7,7 @@ import { ELECTRA } from "./electra.ts";
 import type { EncoderDecoderModel } from "./encoder-decoder.ts";
 import type { EncoderModel } from "./encoder-model.ts";
 import type { ModelFacts } from "./model-facts.ts";
+import { MODERNBERT } from "./modernbert.ts";
 import { MPNET } from "./mpnet.ts";
 import { MT5 } from "./mt5.ts";
 import { CAMEMBERT, ROBERTA, XLM_ROBERTA } from "./roberta.ts";
@@ -28,7 +29,16 @@ export interface ModelType<M extends Model = Model> {
 }
 
 /** Types of models that only read: one line each. */
-const READERS: readonly ModelType<EncoderModel>[] = [BERT, ROBERTA, XLM_ROBERTA, CAMEMBERT, DISTILBERT, ELECTRA, MPNET];
+const READERS: readonly ModelType<EncoderModel>[] = [
+  BERT,
+  ROBERTA,
+  XLM_ROBERTA,
+  CAMEMBERT,
+  DISTILBERT,
+  ELECTRA,
+  MPNET,
+  MODERNBERT,
+];
 
 /** Types of models that write texts: one line each. */
 const WRITERS: readonly ModelType<EncoderDecoderModel>[] = [T5, MT5];

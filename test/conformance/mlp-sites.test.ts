@@ -17,6 +17,7 @@ const MODELS = [
   "encoders/checkpoints/distilbert-gelu",
   "encoders/checkpoints/electra-gelu",
   "encoders/checkpoints/mpnet-gelu",
+  "encoders/checkpoints/modernbert-gelu",
   "t5/checkpoints/t5-v10",
   "t5/checkpoints/t5-v11",
   "t5/checkpoints/mt5-gelu",

@@ -128,7 +128,10 @@ describe("deft init of data", () => {
     for (const [args, message] of [
       [["reviews.csv", "--model", at("t5"), "--task", "text-classification"], "expected an encoder (bert, roberta, "],
       [["texts.jsonl", "--model", at("model"), "--task", "seq2seq"], "expected an encoder–decoder (t5, mt5), got"],
-      [["sums.jsonl", "--model", at("model")], "--model: expected an encoder–decoder (t5, mt5), because summary is a text"],
+      [
+        ["sums.jsonl", "--model", at("model")],
+        "--model: expected an encoder–decoder (t5, mt5), because summary is a text",
+      ],
     ] as const) {
       const { code, out, err } = await deft("init", at(args[0]), at("never.yaml"), ...args.slice(1));
       expect({ code, out }).toEqual({ code: 2, out: "" });

@@ -15,7 +15,8 @@ const FOLDERS = readdirSync(FOLDER);
 
 /** Attentions of two blocks that are one node; the last block of a head over the first token alone has another form where queries have biases of their own. */
 const FUSED: Readonly<Record<string, number>> = { "mpnet-gelu": 1 };
-const UNFUSED: readonly string[] = [];
+/** Rotary positions and fused queries, keys and values are another form. */
+const UNFUSED: readonly string[] = ["modernbert"];
 
 const LENGTH = 9;
 
