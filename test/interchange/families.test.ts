@@ -21,7 +21,15 @@ const MERGED: Readonly<Record<string, readonly string[]>> = {
   head: ["--method", "head"],
   full: ["--method", "full"],
 };
+/** What is made of the full run: some neurons, all but one MLP, another activation. */
+const SMALLER: Readonly<Record<string, readonly string[]>> = {
+  smaller: ["--keep-neurons", "0.5"],
+  shorter: ["--skip", "1"],
+  relu: ["--activation", "relu", "--density-budget", "0.3", "--fit-steps", "3", "--keep-neurons", "0.6"],
+};
 const OTHERS = ENCODER_TYPES.filter((type) => type !== "bert" && type !== "roberta");
+
+const NAMES = [...Object.keys(MERGED), ...Object.keys(SMALLER)];
 
 describeWithPython("encoders of other types", (interpreter) => {
   describe.each(OTHERS)("%s", (modelType) => {
@@ -32,6 +40,8 @@ describeWithPython("encoders of other types", (interpreter) => {
       // virtual tokens leave fewer positions to the text
       for (const [name, flags] of Object.entries({ ...MERGED, ...ADAPTERS }))
         await bench.train(name, ...flags, "--max-length", "60");
+      for (const [name, flags] of Object.entries(SMALLER))
+        await succeed("compress", bench.at("full"), "--output", bench.at(name), ...flags, "--threads", "1", "-q");
     });
 
     test("runs exported here give the same logits in peft", async () => {
@@ -51,14 +61,14 @@ describeWithPython("encoders of other types", (interpreter) => {
 
     test("merged runs give the same logits in transformers, and here as a plain model", async () => {
       const folders: string[] = [];
-      for (const name of Object.keys(MERGED)) {
+      for (const name of NAMES) {
         await succeed("export", bench.at(name), "--format", "merged", "--output", bench.at("merged", name), "-q");
         folders.push(`${name}=${bench.at("merged", name)}`);
       }
       const loaded = (await bench.theirs("interchange.py", ["merged", ...folders], interpreter)) as Readonly<
         Record<string, { readonly logits: readonly number[] }>
       >;
-      for (const name of Object.keys(MERGED)) {
+      for (const name of NAMES) {
         const { logits } = loaded[name]!;
         expectSame(await bench.ours(bench.at(name)), logits, name);
         expectSame(
@@ -67,7 +77,7 @@ describeWithPython("encoders of other types", (interpreter) => {
           `${name}, plain`,
         );
       }
-      expect(Object.keys(loaded)).toHaveLength(Object.keys(MERGED).length);
+      expect(Object.keys(loaded)).toHaveLength(NAMES.length);
     });
   });
 });
