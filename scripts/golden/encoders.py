@@ -150,7 +150,7 @@ def variants() -> dict[str, Variant]:
         add(family, "span", methods=("lora-qv", "adapter-pfeiffer", "head", "full"), span=True)
         add(family, "tokens", {"num_labels": 3}, methods=("lora-qv", "adapter-pfeiffer", "head", "full"), tokens=True)
         add(family, "pruned", methods=("lora-mask-safe",), pruned=True)
-    for family in FAMILIES.keys() - {"bert", "roberta"}:
+    for family in sorted(FAMILIES.keys() - {"bert", "roberta"}):
         add(family, "gelu", methods=CORE + ("lora-all",))
         add(family, "relu", {"hidden_act": "relu", "num_hidden_layers": 3}, methods=("full", "adapter-pfeiffer"))
         add(family, "regression", {"num_labels": 1}, methods=("lora-qv",))
@@ -271,6 +271,8 @@ def load(folder: pathlib.Path) -> nn.Module:
     config = transformers.AutoConfig.from_pretrained(folder, local_files_only=True)
     auto = transformers.AutoModelForSequenceClassification
     auto = transformers.AutoModelForTokenClassification if is_tokens(config) else auto
+    # what a bare checkpoint lacks is drawn, and must be the same in every build
+    torch.manual_seed(0)
     model = (transformers.AutoModelForQuestionAnswering if is_span(config) else auto).from_pretrained(
         folder, dtype=torch.float32, attn_implementation="eager", local_files_only=True
     )
