@@ -1,4 +1,4 @@
-"""Reference records of BERT and RoBERTa with every method, by PyTorch, transformers and peft.
+"""Reference records of BERT, RoBERTa and other encoders with every method, by PyTorch, transformers and peft.
 
     encoders.py --out DIR                        every case, with its checkpoints
     encoders.py --out DIR --case 'bert-gelu.*'   cases by pattern (may be repeated); --list prints the names
@@ -87,8 +87,8 @@ import torch
 import transformers
 from peft import LoraConfig, get_peft_model
 from torch import nn
-from transformers.activations import ACT2FN
 
+from families import FAMILIES, Bottleneck, attach, family_of
 from reference import Build, Case, seeded, trainables_of, write_record
 
 transformers.logging.set_verbosity_error()
@@ -105,10 +105,6 @@ TINY = {
     "hidden_dropout_prob": 0.0,
     "attention_probs_dropout_prob": 0.0,
     "num_labels": 2,
-}
-FAMILY = {
-    "bert": {"type_vocab_size": 2, "pad_token_id": 0, "layer_norm_eps": 1e-12},
-    "roberta": {"type_vocab_size": 1, "pad_token_id": 1, "layer_norm_eps": 1e-5},
 }
 
 
@@ -154,6 +150,18 @@ def variants() -> dict[str, Variant]:
         add(family, "span", methods=("lora-qv", "adapter-pfeiffer", "head", "full"), span=True)
         add(family, "tokens", {"num_labels": 3}, methods=("lora-qv", "adapter-pfeiffer", "head", "full"), tokens=True)
         add(family, "pruned", methods=("lora-mask-safe",), pruned=True)
+    for family in sorted(FAMILIES.keys() - {"bert", "roberta"}):
+        add(family, "gelu", methods=CORE + ("lora-all",))
+        add(family, "relu", {"hidden_act": "relu", "num_hidden_layers": 3}, methods=("full", "adapter-pfeiffer"))
+        add(family, "regression", {"num_labels": 1}, methods=("lora-qv",))
+        add(family, "multi-label", {"num_labels": 3, "problem_type": "multi_label_classification"}, methods=("full",))
+        add(family, "bare", methods=("lora-qv", "full"), bare=True)
+        add(family, "left", methods=("full",), left=True)
+        add(family, "span", methods=("lora-qv", "full"), span=True)
+        add(family, "tokens", {"num_labels": 3}, methods=("head", "full"), tokens=True)
+    add("modernbert", "mean", {"classifier_pooling": "mean"}, methods=("full",))
+    biased = {"norm_bias": True, "attention_bias": True, "mlp_bias": True, "classifier_bias": True}
+    add("modernbert", "biases", biased, methods=("full", "lora-all-bias"))
     for act in ("gelu_pytorch_tanh", "gelu_fast", "quick_gelu", "tanh"):
         add("bert", act.replace("_", "-"), {"hidden_act": act})
     add("bert", "types-1", {"type_vocab_size": 1})
@@ -173,10 +181,18 @@ def variants() -> dict[str, Variant]:
     return made
 
 
+# of BERT and of what transformers builds as RoBERTa some are kept, of every other family these
+AS_ROBERTA = ("bert", "roberta", "xlm-roberta", "camembert")
+EACH = (
+    "gelu.lora-qv", "gelu.lora-all", "gelu.adapter-pfeiffer", "gelu.head", "gelu.full", "span.lora-qv", "tokens.head",
+)  # fmt: skip
 GOLDEN = (
     "bert-gelu.lora-qv", "bert-gelu.adapter-pfeiffer", "bert-gelu.full",
     "roberta-gelu.lora-all-bias", "roberta-gelu.adapter-houlsby", "roberta-gelu.head",
     "bert-span.lora-qv", "roberta-span.head", "bert-tokens.head", "roberta-tokens.lora-qv",
+    "xlm-roberta-gelu.lora-qv", "xlm-roberta-tokens.head", "camembert-gelu.adapter-pfeiffer", "camembert-span.lora-qv",
+    *(f"{family}-{case}" for family in FAMILIES if family not in AS_ROBERTA for case in EACH),
+    "modernbert-mean.full",
 )  # fmt: skip
 
 
@@ -187,8 +203,10 @@ def randomise(model: nn.Module, generator: torch.Generator) -> None:
     def normal(shape, std):
         return torch.randn(shape, generator=generator) * std
 
+    into = family_of(model.config).into
+    norms = {f"{name}.weight" for name, module in model.named_modules() if isinstance(module, nn.LayerNorm)}
     for name, p in model.named_parameters():
-        if "LayerNorm.weight" in name:
+        if name in norms:
             p.copy_(1 + normal(p.shape, 0.2))
         elif "embeddings" in name and p.dim() == 2:
             p.copy_(normal(p.shape, 0.7))
@@ -196,7 +214,7 @@ def randomise(model: nn.Module, generator: torch.Generator) -> None:
             p.copy_(normal(p.shape, p.shape[1] ** -0.5))
         else:
             p.copy_(normal(p.shape, 0.3))
-        if name.endswith("intermediate.dense.bias"):
+        if into is not None and name.endswith(f"{into}.bias"):
             p[:5] -= 12.0
             p[5:12] -= 3.5
 
@@ -210,21 +228,13 @@ def prune(model: nn.Module) -> None:
 
 
 def make_checkpoint(name: str, variant: Variant, folder: pathlib.Path) -> None:
-    config_class, model_class = {
-        "bert": (transformers.BertConfig, transformers.BertForSequenceClassification),
-        "roberta": (transformers.RobertaConfig, transformers.RobertaForSequenceClassification),
-    }[variant.family]
-    if variant.span:
-        names = {"bert": transformers.BertForQuestionAnswering, "roberta": transformers.RobertaForQuestionAnswering}
-        model_class = names[variant.family]
-    if variant.tokens:
-        names = {"bert": transformers.BertForTokenClassification, "roberta": transformers.RobertaForTokenClassification}
-        model_class = names[variant.family]
-    config = config_class(**TINY | FAMILY[variant.family] | variant.config)
-    model = model_class(config)
-    if variant.bare:
-        backbone = {"bert": transformers.BertModel, "roberta": transformers.RobertaModel}[variant.family]
-        model = backbone(config)
+    family = FAMILIES[variant.family]
+    kind = "QuestionAnswering" if variant.span else "TokenClassification" if variant.tokens else "SequenceClassification"
+    end = "Model" if variant.bare else f"For{kind}"
+    config = getattr(transformers, f"{family.classes}Config")(**family.keyed(TINY | family.config | variant.config))
+    if not variant.bare:
+        config.architectures = [f"{family.classes}{end}"]
+    model = getattr(transformers, f"{family.classes}{end}")(config)
     randomise(model, seeded(name))
     if variant.pruned:
         prune(model)
@@ -249,10 +259,20 @@ def is_tokens(config) -> bool:
     return is_class(config, "ForTokenClassification")
 
 
+def head_modules(config) -> tuple[str, ...]:
+    """The modules of a model's head, which every method trains."""
+    family = family_of(config)
+    if is_span(config):
+        return (family.span_head,)
+    return ("classifier",) if is_tokens(config) else family.head
+
+
 def load(folder: pathlib.Path) -> nn.Module:
     config = transformers.AutoConfig.from_pretrained(folder, local_files_only=True)
     auto = transformers.AutoModelForSequenceClassification
     auto = transformers.AutoModelForTokenClassification if is_tokens(config) else auto
+    # what a bare checkpoint lacks is drawn, and must be the same in every build
+    torch.manual_seed(0)
     model = (transformers.AutoModelForQuestionAnswering if is_span(config) else auto).from_pretrained(
         folder, dtype=torch.float32, attn_implementation="eager", local_files_only=True
     )
@@ -263,10 +283,11 @@ def load(folder: pathlib.Path) -> nn.Module:
 def restart_head(model: nn.Module, name: str) -> None:
     """A new classification head, so that its start cannot be taken from the checkpoint by mistake."""
     generator = seeded(f"{name}/head")
-    head = model.qa_outputs if hasattr(model, "qa_outputs") else model.classifier
-    for p in head.parameters():
-        p.copy_(torch.randn(p.shape, generator=generator) * (p.shape[-1] ** -0.5 if p.dim() == 2 else 0.1))
-    head.requires_grad_(True)
+    for name in head_modules(model.config):
+        head = getattr(model, name)
+        for p in head.parameters():
+            p.copy_(torch.randn(p.shape, generator=generator) * (p.shape[-1] ** -0.5 if p.dim() == 2 else 0.1))
+        head.requires_grad_(True)
 
 
 LORA = {
@@ -296,10 +317,16 @@ def mask_safe(build: Build) -> Build:
 
 def with_lora(model: nn.Module, method: str, name: str) -> Build:
     # peft's QUESTION_ANS wrapper drops token types, so spans go without one
-    head = {"modules_to_save": ["qa_outputs"]} if hasattr(model, "qa_outputs") else {"task_type": "SEQ_CLS"}
+    modules = {"modules_to_save": list(head_modules(model.config))}
+    head = modules if is_span(model.config) else {"task_type": "SEQ_CLS"}
     if is_tokens(model.config):
         head = {"task_type": "TOKEN_CLS"}
-    config = LoraConfig(**head | {"r": 4, "lora_alpha": 8, "lora_dropout": 0.0} | LORA[method])
+    elif len(modules["modules_to_save"]) > 1:
+        head |= modules
+    chosen = dict(LORA[method])
+    if method == "lora-qv":
+        chosen["target_modules"] = list(family_of(model.config).lora)
+    config = LoraConfig(**head | {"r": 4, "lora_alpha": 8, "lora_dropout": 0.0} | chosen)
     targets = config.target_modules if isinstance(config.target_modules, str) else sorted(config.target_modules)
     model = get_peft_model(model, config)
     generator = seeded(f"{name}/lora")
@@ -320,44 +347,22 @@ def with_lora(model: nn.Module, method: str, name: str) -> Build:
     return Build(model, trainables_of(model), facts)
 
 
-class Adapted(nn.Module):
-    """A BertOutput or BertSelfOutput (RoBERTa's are the same) with AdapterHub's bottleneck before its norm."""
-
-    def __init__(self, output: nn.Module, bottleneck: int, act: str, ln_before: bool):
-        super().__init__()
-        hidden = output.LayerNorm.normalized_shape[0]
-        self.adapted = output
-        self.adapter_down = nn.Linear(hidden, bottleneck)
-        self.adapter_up = nn.Linear(bottleneck, hidden)
-        self.act, self.ln_before = ACT2FN[act], ln_before
-
-    def forward(self, hidden_states, input_tensor):
-        norm = self.adapted.LayerNorm
-        h = self.adapted.dropout(self.adapted.dense(hidden_states))
-        z = norm(input_tensor + h) if self.ln_before else h
-        return norm(input_tensor + h + self.adapter_up(self.act(self.adapter_down(z))))
-
-
 ADAPTER = {
-    "adapter-pfeiffer": ("pfeiffer", "relu", True, ("output",)),
-    "adapter-houlsby": ("houlsby", "swish", False, ("attention.output", "output")),
+    "adapter-pfeiffer": ("pfeiffer", "relu", True),
+    "adapter-houlsby": ("houlsby", "swish", False),
 }
 
 
 def with_adapter(model: nn.Module, method: str, name: str) -> Build:
-    style, act, ln_before, places = ADAPTER[method]
-    factor = 8 if model.config.hidden_size < 100 else 16
-    prefix, generator, sites = model.base_model_prefix, seeded(f"{name}/adapter"), []
-    for i, layer in enumerate(model.base_model.encoder.layer):
-        for place in places:
-            parent = layer.get_submodule(place.removesuffix("output").rstrip("."))
-            adapted = Adapted(parent.output, model.config.hidden_size // factor, act, ln_before)
-            with torch.no_grad():
-                for linear in (adapted.adapter_down, adapted.adapter_up):
-                    for p, std in ((linear.weight, linear.weight.shape[1] ** -0.5), (linear.bias, 0.2)):
-                        p.copy_(torch.randn(p.shape, generator=generator) * std * 0.5)
-            parent.output = adapted
-            sites.append(f"{prefix}.encoder.layer.{i}.{place}")
+    style, act, ln_before = ADAPTER[method]
+    hidden = model.config.hidden_size
+    factor = 8 if hidden < 100 else 16
+    family, generator, sites = family_of(model.config), seeded(f"{name}/adapter"), []
+    stack = f"{model.base_model_prefix}.{family.blocks}"
+    for i, block in enumerate(model.get_submodule(stack)):
+        for place in (family.mlp,) if style == "pfeiffer" else (family.attention, family.mlp):
+            attach(block, place, ln_before, lambda owner: Bottleneck(owner, hidden, factor, act, generator))
+            sites.append(f"{stack}.{i}.{place.site}")
     facts = {
         "kind": "adapter", "style": style, "reductionFactor": factor, "nonLinearity": act,
         "originalLnBefore": ln_before, "sites": sites,
@@ -427,6 +432,10 @@ def padded(rows: list[list[int]], types: list[list[int]], pad: int, left: bool) 
     }
 
 
+def has_segments(config) -> bool:
+    return family_of(config).segments and config.type_vocab_size > 1
+
+
 def random_batches(config, name: str, left: bool) -> list[dict[str, torch.Tensor]]:
     """Four batches: unequal lengths, shorter, without padding, and a single example."""
     generator, batches = seeded(f"{name}/batches"), []
@@ -435,7 +444,7 @@ def random_batches(config, name: str, left: bool) -> list[dict[str, torch.Tensor
         for length in lengths:
             ids = torch.randint(4, config.vocab_size, (length,), generator=generator).tolist()
             rows.append(ids)
-            second = length // 2 if config.type_vocab_size > 1 else length
+            second = length // 2 if has_segments(config) else length
             types.append([0] * second + [1] * (length - second))
         batch = padded(rows, types, config.pad_token_id, left)
         if is_tokens(config):
@@ -473,7 +482,7 @@ def text_batches(folder: pathlib.Path, config) -> list[dict[str, torch.Tensor]]:
     batches = []
     for texts in (TEXTS[:8], pairs + TEXTS[8:]):
         coded = tokenizer.encode_batch(texts)
-        types = [c.type_ids if config.type_vocab_size > 1 else [0] * len(c.ids) for c in coded]
+        types = [c.type_ids if has_segments(config) else [0] * len(c.ids) for c in coded]
         batch = padded([c.ids for c in coded], types, config.pad_token_id, False)
         batches.append(batch | {"labels": labels_for(config, len(texts), generator)})
     return batches
@@ -539,7 +548,7 @@ def select(names: list[str], patterns: list[str] | None) -> list[str]:
 
 
 def main():
-    parser = argparse.ArgumentParser(description="reference records of BERT and RoBERTa")
+    parser = argparse.ArgumentParser(description="reference records of encoders")
     parser.add_argument("--out", type=pathlib.Path)
     parser.add_argument("--case", action="append", help="a name or a pattern; may be repeated")
     parser.add_argument("--checkpoint", type=pathlib.Path, help="a real model folder")

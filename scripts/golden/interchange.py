@@ -68,7 +68,7 @@ T5_KINDS = {
 
 
 def model_class(folder):
-    is_t5 = json.loads((pathlib.Path(folder) / "config.json").read_text())["model_type"] == "t5"
+    is_t5 = json.loads((pathlib.Path(folder) / "config.json").read_text())["model_type"] in ("t5", "mt5")
     return transformers.AutoModelForSeq2SeqLM if is_t5 else transformers.AutoModelForSequenceClassification
 
 

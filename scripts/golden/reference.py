@@ -23,6 +23,8 @@ import transformers
 from torch import nn
 from transformers.trainer_pt_utils import get_parameter_names
 
+from families import FAMILIES
+
 FORMAT = 1
 THRESHOLDS = ["0.0001", "0.001", "0.01", "0.05", "0.1"]
 DEAD_THRESHOLD, RARE_SHARE = 1e-2, 0.01
@@ -111,11 +113,17 @@ class Taps:
                 # its forward: calling the module would be noted
                 self.act = module.act.forward
                 module.act.register_forward_hook(functools.partial(self.note_act, site))
-            if not name.endswith(".intermediate"):
+            family = FAMILIES.get(getattr(model, "config", None) and model.config.model_type)
+            if family is None or not name.endswith(f".{family.activation}"):
                 continue
-            self.act = module.intermediate_act_fn
-            module.register_forward_hook(lambda _m, _i, out, site=site: self.values.__setitem__(site, out))
-            module.dense.register_forward_hook(lambda _m, _i, out, site=site: self.before.__setitem__(site, out))
+            function = getattr(module, family.function)
+            if name.endswith(".intermediate"):
+                self.act = function
+                module.register_forward_hook(lambda _m, _i, out, site=site: self.values.__setitem__(site, out))
+                module.dense.register_forward_hook(lambda _m, _i, out, site=site: self.before.__setitem__(site, out))
+            else:
+                self.act = function.forward
+                function.register_forward_hook(functools.partial(self.note_act, site))
 
     def note_act(self, site, _module, inputs, output):
         self.before[site], self.values[site] = inputs[0], output

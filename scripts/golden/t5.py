@@ -1,4 +1,4 @@
-"""Reference records of T5 v1.0 and v1.1 (Flan) with every method, by PyTorch, transformers and peft.
+"""Reference records of T5 v1.0 and v1.1 (Flan) and of mT5 with every method, by PyTorch, transformers and peft.
 
     t5.py --out DIR [--case PATTERN] [--golden] [--list]
     t5.py --out DIR --checkpoint MODEL [--case PATTERN]   the core methods on a T5 folder, as cases `checkpoint.<method>`
@@ -59,6 +59,7 @@ TINY = {
     "dropout_rate": 0.0,
     "decoder_start_token_id": 0,
 }
+MT5 = {"feed_forward_proj": "gated-gelu", "num_layers": 1, "num_decoder_layers": 1, "d_model": 16, "d_ff": 24}
 CORE = ("lora-qv", "lora-all", "adapter-pfeiffer", "full")
 VIRTUAL = ("prompt-tuning", "prefix-tuning", "prefix-projection")
 VARIANTS = {
@@ -76,11 +77,14 @@ VARIANTS = {
         (*CORE, *VIRTUAL),
     ),
     "t5-pruned": ({"feed_forward_proj": "gated-gelu", "tie_word_embeddings": False}, ("lora-mask-safe",)),
+    "mt5-gelu": (MT5, (*CORE, "adapter-houlsby")),
+    "mt5-untied": (MT5, ("lora-qv", "head", "full")),
     "t5-start": ({"decoder_start_token_id": 2, "pad_token_id": 3}, ("lora-qv", "full")),
 }  # fmt: skip
 GOLDEN = (
     "t5-v10.lora-qv", "t5-v10.full", "t5-v11.adapter-pfeiffer", "t5-v11.full", "t5-v10.prompt-tuning",
-    "t5-v11.prefix-tuning",
+    "t5-v11.prefix-tuning", "mt5-gelu.lora-qv", "mt5-gelu.lora-all", "mt5-gelu.adapter-pfeiffer", "mt5-untied.head",
+    "mt5-untied.full",
 )  # fmt: skip
 PROMPT_TOKENS, PREFIX_TOKENS, PROJECTION_SIZE = 5, 3, 7
 
@@ -103,9 +107,10 @@ def randomise(model: nn.Module, generator: torch.Generator, spread: float = 1.0)
 
 
 def make_checkpoint(name: str, config: dict, folder: pathlib.Path) -> None:
-    config = transformers.T5Config(**TINY | config)
-    model = transformers.T5ForConditionalGeneration(config)
-    if not config.scale_decoder_outputs:
+    kind = "MT5" if name.startswith("mt5-") else "T5"
+    config = getattr(transformers, f"{kind}Config")(**TINY | config)
+    model = getattr(transformers, f"{kind}ForConditionalGeneration")(config)
+    if name == "mt5-untied" or not getattr(config, "scale_decoder_outputs", True):
         # transformers ties every new T5: only a checkpoint with two tables is untied
         model.lm_head.weight = nn.Parameter(torch.empty_like(model.shared.weight))
     randomise(model, seeded(name))
@@ -166,7 +171,7 @@ ADAPTER = {"adapter-pfeiffer": ("pfeiffer", "relu", True), "adapter-houlsby": ("
 
 def with_adapter(model: nn.Module, method: str, name: str) -> Build:
     style, act, of_sum = ADAPTER[method]
-    factor, generator, sites = 6, seeded(f"{name}/adapter"), []
+    factor, generator, sites = (6 if model.config.d_model == 24 else 4), seeded(f"{name}/adapter"), []
     for stack in ("encoder", "decoder"):
         for i, block in enumerate(getattr(model, stack).block):
             last = len(block.layer) - 1

@@ -35,12 +35,12 @@ const BYTES = { fp32: 4, int8: 1, q4: 0.5, qdq: 1 } as const;
  * of the sequence needs them, `1 − (1 − d)^length` of them if tokens choose independently.
  */
 export function arithmeticOf(config: EncoderConfig, { length, density, precision }: ArithmeticOptions): Arithmetic {
-  const { hiddenSize: D, numLayers, mlpSizes, intermediateSize } = config;
+  const { hiddenSize: D, numLayers, mlpSizes, intermediateSize, isGated } = config;
   let cost = NOTHING;
   for (let layer = 0; layer < numLayers; layer++) {
     const F = mlpSizes?.[layer] ?? intermediateSize;
     cost = sum(cost, dense(4 * D * D, length), scores(2 * length * D));
-    cost = sum(cost, mlp(D * F, { isGated: false, share: density?.[layer] ?? 1, tokens: length }));
+    cost = sum(cost, mlp(D * F, { isGated, share: density?.[layer] ?? 1, tokens: length }));
   }
   return estimateOf(cost, precision);
 }

@@ -5,9 +5,6 @@ import { type Adapter, recordOf } from "../peft/index.ts";
 import type { Tensor } from "../tensor/index.ts";
 import type { BaseModel } from "./base-model.ts";
 
-/** Parts of a bare encoder, as `AutoModel` names them. */
-const BARE = /^(embeddings|encoder|pooler)\./;
-
 /**
  * The adapter with the names of the base's parts. One that was trained on a bare `AutoModel` lacks the model's prefix, which is added;
  * its selection of layers is resolved, since its expressions are about names without it. What T5 has no place for is added to `misfits`.
@@ -15,9 +12,11 @@ const BARE = /^(embeddings|encoder|pooler)\./;
 export async function adapterOver(base: BaseModel, adapter: Adapter, misfits: CheckpointIssue[]): Promise<Adapter> {
   const { model } = base;
   if (model.writes) return adapter.method === "lora" ? overT5(base, adapter, misfits) : adapter;
-  const prefix = `${model.config.modelType}.`;
-  const named = (name: string) => (BARE.test(name) ? prefix + name : name);
-  if (![...adapter.tensors.keys()].some((name) => BARE.test(name))) return adapter;
+  const { names } = model.facts;
+  const prefix = `${names.prefix}.`;
+  const isBare = (name: string) => names.parts.some((part) => name.startsWith(`${part}.`));
+  const named = (name: string) => (isBare(name) ? prefix + name : name);
+  if (![...adapter.tensors.keys()].some(isBare)) return adapter;
   const bare = linearSites(base.model, base.weights).flatMap((site) =>
     site.startsWith(prefix) ? [site.slice(prefix.length)] : [],
   );

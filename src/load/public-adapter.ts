@@ -1,7 +1,7 @@
 // A method with its tensors as an adapter of a public format, and such an adapter as a method.
 import type { CheckpointIssue } from "../errors.ts";
 import { isHeadName, linearSites, type Model } from "../models/index.ts";
-import { type Adapter, type AdapterFacts, type MethodSettings, prefix, recordOf } from "../peft/index.ts";
+import { type Adapter, type AdapterFacts, isAdded, type MethodSettings, prefix, recordOf } from "../peft/index.ts";
 import { buildTaskGraph, type HeadKind, headRecord } from "../tasks/index.ts";
 import type { Tensor } from "../tensor/index.ts";
 import type { BaseModel } from "./base-model.ts";
@@ -102,6 +102,8 @@ const isLora = (name: string): boolean => /\.lora_([AB]\.weight|embedding_[AB])$
 function savedModules(model: Model, tensors: ReadonlyMap<string, Tensor>): string[] {
   const names = [...tensors.keys()].filter((name) => isHeadName(model, name) && !hasLora(tensors, name));
   const heads = new Set(names.map((name) => name.split(".")[0]!));
-  const hasPooler = [...tensors.keys()].some((name) => name.endsWith(".pooler.dense.weight"));
-  return [...heads, ...(hasPooler ? ["pooler"] : [])];
+  const { pooler } = model.facts.names;
+  const hasPooler =
+    pooler !== null && [...tensors.keys()].some((name) => name.startsWith(`${pooler}.`) && !isAdded(name));
+  return [...heads, ...(hasPooler ? [pooler.slice(pooler.lastIndexOf(".") + 1)] : [])];
 }

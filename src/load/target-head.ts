@@ -1,7 +1,7 @@
 // Which task an opened run or model does, and which head it has: by its name, or by what it holds.
 import { isGlueTask, type Task } from "../data/index.ts";
 import { ConfigError } from "../errors.ts";
-import { isHeadName, type Model } from "../models/index.ts";
+import { ENCODER_TYPES, isHeadName, type Model, WRITER_TYPES } from "../models/index.ts";
 import { TASKS, type TaskName } from "../settings/index.ts";
 import {
   type AnyTask,
@@ -61,8 +61,8 @@ export function requireTask(task: TaskName, base: NamedModel): void {
 function cannotDo(task: string, { name, model }: NamedModel): ConfigError {
   const { modelType } = model.config;
   const [expected, others] = model.writes
-    ? ["an encoder (bert, roberta)", tasksOfHead({ kind: "language-model" }).join(" and ")]
-    : ["an encoder–decoder (t5)", "other tasks"];
+    ? [`an encoder (${ENCODER_TYPES.join(", ")})`, tasksOfHead({ kind: "language-model" }).join(" and ")]
+    : [`an encoder–decoder (${WRITER_TYPES.join(", ")})`, "other tasks"];
   return new ConfigError([{ path: `--task ${task}`, expected, got: `${name} (${modelType})` }], {
     hint: `Such a model does ${others}.`,
   });

@@ -3,9 +3,10 @@ import { add, addDims, iota, select, slice, tanh, type Value } from "../graph/in
 import { additiveMask, dropout, type Embedded, embedding, layerNorm, linear, type Scope } from "../nn/index.ts";
 import { type EncoderConfig, type EncoderDefaults, parseEncoderConfig } from "./config.ts";
 import type { EncoderInputs, Hidden } from "./encoder.ts";
+import { BERT_BLOCKS } from "./encoder-blocks.ts";
 import { type EncoderModel, encoderOfStages } from "./encoder-model.ts";
-import { sanitizeEncoder } from "./encoder-tensors.ts";
-import { ENCODER_KEYS, ENCODER_TARGETS, encoderActivation, type ModelFacts } from "./model-facts.ts";
+import { sanitizer } from "./encoder-tensors.ts";
+import { ENCODER_KEYS, ENCODER_NAMES, ENCODER_TARGETS, encoderActivation, type ModelFacts } from "./model-facts.ts";
 
 /** Word, position and segment embeddings, normalised; `scope` stands at `bert`. @see transformers `BertEmbeddings`. */
 export function bertEmbeddings(config: EncoderConfig, root: Scope, inputs: EncoderInputs): Hidden {
@@ -21,11 +22,18 @@ export function embedWords(
   config: EncoderConfig,
   scope: Scope,
   { tokenIds, attentionMask, typeIds }: EncoderInputs,
+  table = "word_embeddings",
 ): Embedded {
-  const site = scope.child("word_embeddings");
-  const words = embedding(site, tokenIds, config.vocabSize, config.hiddenSize, { paddingId: config.padTokenId });
-  const table = `${site.path}.weight`;
-  const plain: Embedded = { words, table, attentionMask, typeIds, positionOffset: 0, numVirtualTokens: 0 };
+  const site = scope.child(table);
+  const words = embedding(site, tokenIds, config.vocabSize, config.embeddingSize, { paddingId: config.padTokenId });
+  const plain: Embedded = {
+    words,
+    table: `${site.path}.weight`,
+    attentionMask,
+    typeIds: config.typeVocabSize === 0 ? null : typeIds,
+    positionOffset: 0,
+    numVirtualTokens: 0,
+  };
   return scope.hooks.inputs?.(scope, plain) ?? plain;
 }
 
@@ -38,7 +46,7 @@ export function embedPositions(
 ): Hidden {
   const { words, typeIds, attentionMask } = embedded;
   const segments =
-    typeIds && embedding(scope.child("token_type_embeddings"), typeIds, config.typeVocabSize, config.hiddenSize);
+    typeIds && embedding(scope.child("token_type_embeddings"), typeIds, config.typeVocabSize, config.embeddingSize);
   const sum = scope.at(() => add(segments ? add(words, segments) : words, positions(words.shape[1]!)));
   const states = dropout(
     scope,
@@ -52,7 +60,7 @@ export function embedPositions(
 function positionRows(config: EncoderConfig, scope: Scope, length: Value["shape"][number], offset: number): Value {
   const site = scope.child("position_embeddings");
   const positions = site.at(() => slice(iota(scope.graph, addDims(length, offset)), 0, offset, length));
-  return embedding(site, positions, config.maxPositions, config.hiddenSize);
+  return embedding(site, positions, config.maxPositions, config.embeddingSize);
 }
 
 /** `classifier(dropout(tanh(pooler(h₀))))`: `[B, C]`. @see transformers `BertForSequenceClassification`. */
@@ -69,26 +77,28 @@ export function bertHead(
     tanh(linear(pooler.child("dense"), select(states, 1, firstToken), config.hiddenSize, { init })),
   );
   const classifier = root.head("classifier");
-  return linear(classifier, dropout(classifier, pooled, config.classifierDropout), numLabels, { init });
+  return linear(classifier, dropout(classifier, pooled, config.headDropout.text), numLabels, { init });
 }
 
 const FACTS: ModelFacts = {
   modelType: "bert",
   classPrefix: "Bert",
+  names: { ...ENCODER_NAMES, prefix: "bert", pooler: "bert.pooler" },
   keys: ENCODER_KEYS,
   withActivation: encoderActivation,
+  mlpBiases: null,
   usualTargets: ENCODER_TARGETS,
   float32Layers: [],
 };
 
-const DEFAULTS: EncoderDefaults = { modelType: "bert", padTokenId: 0, firstPosition: () => 0 };
+const DEFAULTS: EncoderDefaults = { modelType: "bert", keys: ENCODER_KEYS, padTokenId: 0, firstPosition: () => 0 };
 
 /** BERT, and what has its shape, such as MiniLM. */
 export const BERT = {
   facts: FACTS,
   open(json: unknown, file = "config.json"): EncoderModel {
-    const stages = { embeddings: bertEmbeddings, head: bertHead };
+    const stages = { blocks: BERT_BLOCKS, embeddings: bertEmbeddings, head: bertHead };
     return encoderOfStages(parseEncoderConfig(json, file, DEFAULTS), FACTS, stages);
   },
-  sanitize: sanitizeEncoder,
+  sanitize: sanitizer(FACTS),
 };

@@ -1,10 +1,14 @@
 // What an encoder's config.json says, in our names, with every mistake of the file at once.
-import { CheckpointError, type CheckpointIssue, UnsupportedError } from "../errors.ts";
+import { UnsupportedError } from "../errors.ts";
+import { ConfigReader } from "./config-reader.ts";
+import type { EncoderKeys } from "./model-facts.ts";
 import { areSizes, MOST_LAYERS, type T5Config } from "./t5-config.ts";
 
 export interface EncoderConfig {
   readonly modelType: string;
   readonly vocabSize: number;
+  /** Columns of the tables of embeddings; where they are not those of the hidden states, a linear layer is between. */
+  readonly embeddingSize: number;
   readonly hiddenSize: number;
   readonly intermediateSize: number;
   /** Neurons of each layer's MLP where they differ; 0: the MLP was removed. Our key of config.json: `mlp_sizes`. */
@@ -14,27 +18,48 @@ export interface EncoderConfig {
   /** Rows of the table of positions, and the row of the first token. */
   readonly maxPositions: number;
   readonly firstPosition: number;
+  /** 0: the model has no segments. */
   readonly typeVocabSize: number;
   readonly padTokenId: number;
   readonly layerNormEpsilon: number;
   readonly hiddenAct: string;
+  /** Each MLP has a factor: `act(a) · b`. */
+  readonly isGated: boolean;
+  /** Of the embeddings, and of what an MLP gives. */
   readonly hiddenDropout: number;
   readonly attentionDropout: number;
-  readonly classifierDropout: number;
+  /** Of what an attention gives. */
+  readonly attentionOutputDropout: number;
+  readonly headDropout: HeadDropout;
+  /** The head over a text reads its first token alone, or the mean of all. */
+  readonly pooling: "first" | "mean";
   /** Names of the classes; one name for regression. */
   readonly labels: readonly string[];
+}
+
+/** Dropout in the heads of tasks. */
+export interface HeadDropout {
+  /** Over a whole text. */
+  readonly text: number;
+  /** Over each token. */
+  readonly tokens: number;
+  /** Of a head that points at answers. */
+  readonly span: number;
 }
 
 /** More than any model has: names are made before the weights can contradict. */
 const MOST_LABELS = 1_000_000;
 
 /** How the configurations of one type of encoder differ from those of others. */
-export interface EncoderDefaults {
+export interface EncoderDefaults<Own extends object = object> {
   readonly modelType: string;
+  readonly keys: EncoderKeys;
   /** Where config.json does not say it. */
   readonly padTokenId: number;
   /** Positions before that of the first token. */
   readonly firstPosition: (padTokenId: number) => number;
+  /** What this type says otherwise than BERT, or besides. */
+  readonly own?: (reader: ConfigReader, usual: EncoderConfig) => Partial<EncoderConfig> & Own;
 }
 
 /**
@@ -42,64 +67,60 @@ export interface EncoderDefaults {
  * @throws {UnsupportedError} when `model_type` is not one of ours, or positions are not absolute.
  * @throws {CheckpointError} naming every key that is missing or of the wrong kind.
  */
-export function parseEncoderConfig(json: unknown, file: string, defaults: EncoderDefaults): EncoderConfig {
-  const source = (typeof json === "object" && json !== null ? json : {}) as Readonly<Record<string, unknown>>;
-  const { modelType } = defaults;
+export function parseEncoderConfig<Own extends object>(
+  json: unknown,
+  file: string,
+  defaults: EncoderDefaults<Own>,
+): EncoderConfig & Own {
+  const reader = new ConfigReader(json, file);
+  const { source } = reader;
+  const { modelType, keys } = defaults;
   if (modelType !== source.model_type)
     throw new UnsupportedError(`${file}: model_type ${JSON.stringify(source.model_type)}`, [modelType]);
   const positions = source.position_embedding_type ?? "absolute";
   if (positions !== "absolute")
     throw new UnsupportedError(`${file}: position_embedding_type ${JSON.stringify(positions)}`, ["absolute"]);
   checkDirection(source, file);
-  const issues: CheckpointIssue[] = [];
-  const problem = (name: string, expected: string, got: unknown) =>
-    issues.push({ name, expected, got: JSON.stringify(got) ?? "nothing" });
-  const whole = (key: string, fallback?: number, least = 1, most = Number.MAX_SAFE_INTEGER): number => {
-    const value = source[key] ?? fallback;
-    if (typeof value === "number" && Number.isInteger(value) && value >= least && value <= most) return value;
-    const range = most < Number.MAX_SAFE_INTEGER ? `from ${least} to ${most}` : `≥ ${least}`;
-    problem(key, `a whole number ${range}`, source[key]);
-    return least;
-  };
-  const rate = (key: string, fallback: number): number => {
-    const value = source[key] ?? fallback;
-    if (typeof value === "number" && value >= 0 && value < 1) return value;
-    problem(key, "a probability in [0, 1)", source[key]);
-    return 0;
-  };
-  const hiddenSize = whole("hidden_size");
-  const numHeads = whole("num_attention_heads");
-  if (hiddenSize % numHeads !== 0) problem("num_attention_heads", `a divisor of hidden_size ${hiddenSize}`, numHeads);
-  const epsilon = source.layer_norm_eps ?? 1e-12;
-  if (typeof epsilon !== "number" || !(epsilon > 0)) problem("layer_norm_eps", "a positive number", epsilon);
-  const hiddenAct = source.hidden_act ?? "gelu";
-  if (typeof hiddenAct !== "string") problem("hidden_act", "the name of an activation", hiddenAct);
-  const padTokenId = whole("pad_token_id", defaults.padTokenId, 0);
-  const hiddenDropout = rate("hidden_dropout_prob", 0.1);
-  const mlpSizes = source.mlp_sizes;
-  if (mlpSizes !== undefined && !areSizes(mlpSizes, source.num_hidden_layers))
-    problem("mlp_sizes", "a whole number ≥ 0 for each layer", mlpSizes);
-  const config: EncoderConfig = {
+  const hiddenSize = reader.whole(keys.hiddenSize);
+  const numHeads = reader.whole(keys.numHeads);
+  if (hiddenSize % numHeads !== 0)
+    reader.problem(keys.numHeads, `a divisor of ${keys.hiddenSize} ${hiddenSize}`, numHeads);
+  const padTokenId = reader.whole("pad_token_id", defaults.padTokenId, 0);
+  const hiddenDropout = reader.rate(keys.hiddenDropout, 0.1);
+  const classifierDropout = reader.rate("classifier_dropout", hiddenDropout);
+  const usual: EncoderConfig = {
     modelType,
-    vocabSize: whole("vocab_size"),
+    vocabSize: reader.whole("vocab_size"),
+    embeddingSize: hiddenSize,
     hiddenSize,
-    intermediateSize: whole("intermediate_size"),
-    ...(mlpSizes === undefined ? {} : { mlpSizes: mlpSizes as readonly number[] }),
-    numLayers: whole("num_hidden_layers", undefined, 0, MOST_LAYERS),
+    intermediateSize: reader.whole(keys.intermediateSize),
+    ...mlpSizesOf(reader, source[keys.numLayers]),
+    numLayers: reader.whole(keys.numLayers, undefined, 0, MOST_LAYERS),
     numHeads,
-    maxPositions: whole("max_position_embeddings"),
-    typeVocabSize: whole("type_vocab_size", 2),
+    maxPositions: reader.whole("max_position_embeddings"),
+    typeVocabSize: reader.whole("type_vocab_size", 2),
     padTokenId,
     firstPosition: defaults.firstPosition(padTokenId),
-    layerNormEpsilon: epsilon as number,
-    hiddenAct: typeof hiddenAct === "string" ? hiddenAct : "",
+    layerNormEpsilon: reader.positive("layer_norm_eps", 1e-12),
+    hiddenAct: reader.activation(keys.hiddenAct, "gelu"),
+    isGated: false,
     hiddenDropout,
-    attentionDropout: rate("attention_probs_dropout_prob", 0.1),
-    classifierDropout: rate("classifier_dropout", hiddenDropout),
-    labels: labelsOf(source, () => whole("num_labels", 2, 1, MOST_LABELS)),
+    attentionDropout: reader.rate(keys.attentionDropout, 0.1),
+    attentionOutputDropout: hiddenDropout,
+    headDropout: { text: classifierDropout, tokens: classifierDropout, span: 0 },
+    pooling: "first",
+    labels: labelsOf(source, () => reader.whole("num_labels", 2, 1, MOST_LABELS)),
   };
-  if (issues.length > 0) throw new CheckpointError(file, issues);
+  const config = { ...usual, ...defaults.own?.(reader, usual) } as EncoderConfig & Own;
+  reader.finish();
   return config;
+}
+
+function mlpSizesOf(reader: ConfigReader, numLayers: unknown): Pick<EncoderConfig, "mlpSizes"> {
+  const { mlp_sizes: mlpSizes } = reader.source;
+  if (mlpSizes === undefined) return {};
+  if (!areSizes(mlpSizes, numLayers)) reader.problem("mlp_sizes", "a whole number ≥ 0 for each layer", mlpSizes);
+  return { mlpSizes: mlpSizes as readonly number[] };
 }
 
 /**

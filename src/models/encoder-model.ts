@@ -3,11 +3,11 @@ import { reshape, slice, sliceFrom, subtractDims, type Value } from "../graph/in
 import { dropout, linear, type Scope } from "../nn/index.ts";
 import type { EncoderConfig } from "./config.ts";
 import { type EncoderInputs, encoderBlock, type Hidden } from "./encoder.ts";
-import { encoderMlps } from "./encoder-mlps.ts";
+import { type BlockNames, encoderMlps } from "./encoder-blocks.ts";
 import type { MlpSite } from "./mlp-sites.ts";
 import type { ModelFacts } from "./model-facts.ts";
 
-/** A model as three stages over a root scope. */
+/** A model as stages over a root scope. */
 export interface EncoderModel {
   readonly architecture: "encoder";
   /** It gives logits, and no texts. */
@@ -20,10 +20,27 @@ export interface EncoderModel {
   block(root: Scope, hidden: Hidden, layer: number, options?: { readonly firstOnly?: boolean }): Hidden;
   /** Logits `[B, C]`. `firstToken` is where the text's first token stands, behind virtual tokens. */
   head(root: Scope, hidden: Hidden, numLabels: number, firstToken?: number): Value;
+  /** The layer that gives logits of each token. */
+  tokenHead(root: Scope, hidden: Hidden, of: TokenHead): TokenLogits;
+}
+
+/** What a head over each token tells: a class of it, or whether an answer starts or ends there. */
+export interface TokenHead {
+  readonly kind: "classes" | "span";
+  /** Logits of a token. */
+  readonly width: number;
+}
+
+/** Logits of every position, virtual tokens' too, and the site that they were made at. */
+export interface TokenLogits {
+  /** `[B, P + S, width]` */
+  readonly logits: Value;
+  readonly scope: Scope;
 }
 
 /** What encoders of one type have of their own. */
 export interface EncoderStages {
+  readonly blocks: BlockNames;
   /** `scope` stands at the model's own name. */
   readonly embeddings: (config: EncoderConfig, scope: Scope, inputs: EncoderInputs) => Hidden;
   readonly head: (config: EncoderConfig, root: Scope, hidden: Hidden, numLabels: number, firstToken: number) => Value;
@@ -31,21 +48,39 @@ export interface EncoderStages {
 
 /** An encoder of BERT's shape in stages. */
 export function encoderOfStages(config: EncoderConfig, facts: ModelFacts, stages: EncoderStages): EncoderModel {
-  const mlps = encoderMlps(config);
+  const { prefix } = facts.names;
+  const stack = `${prefix}.${stages.blocks.stack}`;
+  const mlps = encoderMlps(config, stack, stages.blocks);
   return {
     architecture: "encoder",
     writes: false,
     facts,
     config,
     mlps,
-    embeddings: (root, inputs) => stages.embeddings(config, root.child(config.modelType), inputs),
+    embeddings: (root, inputs) => stages.embeddings(config, root.child(`${prefix}`), inputs),
     block: (root, hidden, layer, options) =>
-      encoderBlock(config, root.block(`${config.modelType}.encoder.layer.${layer}`, "encoder", layer), hidden, {
+      encoderBlock(config, stages.blocks, root.block(`${stack}.${layer}`, "encoder", layer), hidden, {
         ...options,
         neurons: mlps[layer]!.neurons,
       }),
     head: (root, hidden, numLabels, firstToken = 0) => stages.head(config, root, hidden, numLabels, firstToken),
+    tokenHead: (root, hidden, of) => linearTokenHead(config, root, hidden, of),
   };
+}
+
+/**
+ * One linear layer over the states of every position, behind dropout.
+ * @see transformers `BertForTokenClassification`, `BertForQuestionAnswering`, and their kin
+ */
+function linearTokenHead(
+  { headDropout }: EncoderConfig,
+  root: Scope,
+  { states }: Hidden,
+  { kind, width }: TokenHead,
+): TokenLogits {
+  const scope = root.head(kind === "span" ? "qa_outputs" : "classifier");
+  const read = dropout(scope, states, kind === "span" ? headDropout.span : headDropout.tokens);
+  return { logits: linear(scope, read, width, { init: { kind: "normal", std: 0.02 } }), scope };
 }
 
 /** Embeddings and blocks in a row; with `firstOnly` the last block computes the first position alone. */
@@ -68,47 +103,28 @@ export function encoderLogits(
   numLabels: number,
   { firstOnly = false }: { readonly firstOnly?: boolean } = {},
 ): Value {
-  return model.head(root, encoderStates(model, root, inputs, firstOnly), numLabels);
+  return model.head(root, encoderStates(model, root, inputs, firstOnly && model.config.pooling === "first"), numLabels);
 }
 
-/** A linear layer over the states of every position. */
-export interface TokenHead {
-  /** Path of the layer. */
-  readonly name: string;
-  /** Logits of a position. */
-  readonly width: number;
-  /** Of the states before it, while training. */
-  readonly dropoutRate: number;
+/** Logits of every text position, `[B, S, width]`; virtual tokens before the text are left out. */
+export function encoderTokenLogits(model: EncoderModel, root: Scope, inputs: EncoderInputs, of: TokenHead): Value {
+  return textLogits(model, root, inputs, of).logits;
 }
 
-/**
- * Logits of every text position, `[B, S, width]`; virtual tokens before the text are left out.
- * @see transformers `BertForTokenClassification`, `RobertaForTokenClassification`
- */
-export function encoderTokenLogits(
-  model: EncoderModel,
-  root: Scope,
-  inputs: EncoderInputs,
-  { name, width, dropoutRate }: TokenHead,
-): Value {
-  const { states } = encoderStates(model, root, inputs);
-  const scope = root.head(name);
-  const read = dropoutRate === 0 ? states : dropout(scope, states, dropoutRate);
-  const all = linear(scope, read, width, { init: { kind: "normal", std: 0.02 } });
-  return scope.at(() => sliceFrom(all, 1, subtractDims(states.shape[1]!, inputs.tokenIds.shape[1]!)));
+function textLogits(model: EncoderModel, root: Scope, inputs: EncoderInputs, of: TokenHead): TokenLogits {
+  const hidden = encoderStates(model, root, inputs);
+  const { logits: all, scope } = model.tokenHead(root, hidden, of);
+  const before = subtractDims(all.shape[1]!, inputs.tokenIds.shape[1]!);
+  return { scope, logits: scope.at(() => sliceFrom(all, 1, before)) };
 }
 
-/**
- * Start and end logits of an answer at every text position, `[B, S]` each; virtual tokens before the text are left out.
- * @see transformers `BertForQuestionAnswering`, `RobertaForQuestionAnswering`
- */
+/** Start and end logits of an answer at every text position, `[B, S]` each; virtual tokens before the text are left out. */
 export function encoderSpans(
   model: EncoderModel,
   root: Scope,
   inputs: EncoderInputs,
 ): { readonly startLogits: Value; readonly endLogits: Value } {
-  const logits = encoderTokenLogits(model, root, inputs, { name: "qa_outputs", width: 2, dropoutRate: 0 });
-  const scope = root.head("qa_outputs");
+  const { logits, scope } = textLogits(model, root, inputs, { kind: "span", width: 2 });
   const text = inputs.tokenIds.shape;
   const column = (index: number) => scope.at(() => reshape(slice(logits, 2, index, 1), text));
   return { startLogits: column(0), endLogits: column(1) };

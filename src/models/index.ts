@@ -13,7 +13,7 @@ export {
   type TextInputs,
 } from "./encoder-decoder.ts";
 export { type EncoderModel, encoderLogits, encoderSpans, encoderTokenLogits, type TokenHead } from "./encoder-model.ts";
-export type { MlpSite } from "./mlp-sites.ts";
+export { layersInto, type MlpSite, type NeuronRows, neuronRows, partOf } from "./mlp-sites.ts";
 export type { ModelFacts, UsualTargets } from "./model-facts.ts";
 export {
   anyModel,
@@ -25,10 +25,12 @@ export {
   type ModelConfig,
   type ModelType,
   sanitize,
+  unwrapped,
+  WRITER_TYPES,
 } from "./registry.ts";
 export { bucketTable } from "./relative-bias.ts";
 export { t5Model } from "./t5.ts";
 export type { CachedKeys } from "./t5-attention.ts";
 export { parseT5Config, type T5Config } from "./t5-config.ts";
 export { blockLinears, isHeadName, type LinearLayer, linearSites, type Topology, topologyOf } from "./topology.ts";
-export { type Unwrapped, unwrapped } from "./wrappers.ts";
+export type { Unwrapped } from "./wrappers.ts";

@@ -28,11 +28,11 @@ export interface BiasRange {
 
 /**
  * What a stack's blocks add to their scores, `[1, H, queries, keys]`; `scope` stands at the `SelfAttention` that holds
- * `relative_attention_bias` `[buckets, H]`, which is the first block's.
+ * `relative_attention_bias` `[buckets, H]`, which is the first block's; in MPNet at the encoder.
  * @see transformers `T5Attention.compute_bias`
  */
 export function relativeBias(
-  { numBuckets, maxDistance, numHeads }: T5Config,
+  { numBuckets, maxDistance, numHeads }: Pick<T5Config, "numBuckets" | "maxDistance" | "numHeads">,
   scope: Scope,
   { bidirectional, queries, keys, firstQuery }: BiasRange,
 ): Value {

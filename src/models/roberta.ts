@@ -4,9 +4,10 @@ import { dropout, embedding, linear, type Scope } from "../nn/index.ts";
 import { embedPositions, embedWords } from "./bert.ts";
 import { type EncoderConfig, type EncoderDefaults, parseEncoderConfig } from "./config.ts";
 import type { EncoderInputs, Hidden } from "./encoder.ts";
-import { type EncoderModel, encoderOfStages } from "./encoder-model.ts";
-import { sanitizeEncoder } from "./encoder-tensors.ts";
-import { ENCODER_KEYS, ENCODER_TARGETS, encoderActivation, type ModelFacts } from "./model-facts.ts";
+import { BERT_BLOCKS } from "./encoder-blocks.ts";
+import { type EncoderModel, type EncoderStages, encoderOfStages } from "./encoder-model.ts";
+import { sanitizer } from "./encoder-tensors.ts";
+import { ENCODER_KEYS, ENCODER_NAMES, ENCODER_TARGETS, encoderActivation, type ModelFacts } from "./model-facts.ts";
 
 /** Word, position and segment embeddings, normalised; `scope` stands at `roberta`. @see transformers `RobertaEmbeddings`. */
 export function robertaEmbeddings(config: EncoderConfig, root: Scope, inputs: EncoderInputs): Hidden {
@@ -19,7 +20,7 @@ export function robertaEmbeddings(config: EncoderConfig, root: Scope, inputs: En
         ? sequentialPositions(config, scope, length)
         : tokenPositions(config, inputs.tokenIds, embedded.positionOffset),
     );
-    return embedding(site, positions, config.maxPositions, config.hiddenSize, { paddingId: config.padTokenId });
+    return embedding(site, positions, config.maxPositions, config.embeddingSize, { paddingId: config.padTokenId });
   });
 }
 
@@ -35,49 +36,57 @@ function sequentialPositions(config: EncoderConfig, scope: Scope, length: Value[
   return slice(iota(scope.graph, addDims(length, first)), 0, first, length);
 }
 
-/** `out_proj(dropout(tanh(dense(dropout(h₀)))))`: `[B, C]`. @see transformers `RobertaClassificationHead`. */
-export function robertaHead(
-  config: EncoderConfig,
-  root: Scope,
-  { states }: Hidden,
-  numLabels: number,
-  firstToken: number,
-): Value {
-  const scope = root.head("classifier");
+/** `out_proj(dropout(f(dense(dropout(h₀)))))`: `[B, C]`. @see transformers `RobertaClassificationHead`, where f is tanh. */
+export function twoLayerHead(nonlinearity: (x: Value) => Value): EncoderStages["head"] {
   const init = { kind: "normal", std: 0.02 } as const;
-  const first = scope.at(() => select(states, 1, firstToken));
-  const dense = linear(
-    scope.child("dense"),
-    dropout(scope, first, config.classifierDropout, "dropout"),
-    config.hiddenSize,
-    { init },
-  );
-  const hidden = scope.at(() => tanh(dense));
-  const dropped = dropout(scope, hidden, config.classifierDropout, "dropout2");
-  return linear(scope.child("out_proj"), dropped, numLabels, { init });
+  return ({ hiddenSize, headDropout }, root, { states }, numLabels, firstToken) => {
+    const scope = root.head("classifier");
+    const first = scope.at(() => select(states, 1, firstToken));
+    const read = dropout(scope, first, headDropout.text, "dropout");
+    const dense = linear(scope.child("dense"), read, hiddenSize, { init });
+    const dropped = dropout(
+      scope,
+      scope.at(() => nonlinearity(dense)),
+      headDropout.text,
+      "dropout2",
+    );
+    return linear(scope.child("out_proj"), dropped, numLabels, { init });
+  };
 }
 
-const FACTS: ModelFacts = {
-  modelType: "roberta",
-  classPrefix: "Roberta",
-  keys: ENCODER_KEYS,
-  withActivation: encoderActivation,
-  usualTargets: ENCODER_TARGETS,
-  float32Layers: [],
-};
-
-const DEFAULTS: EncoderDefaults = {
-  modelType: "roberta",
-  padTokenId: 1,
-  firstPosition: (padTokenId) => padTokenId + 1,
-};
+/** A type of model that transformers builds as RoBERTa, under other names of its classes. */
+function robertaType(modelType: string, classPrefix: string) {
+  const facts: ModelFacts = {
+    modelType,
+    classPrefix,
+    names: { ...ENCODER_NAMES, prefix: "roberta", unread: ["roberta.pooler"] },
+    keys: ENCODER_KEYS,
+    withActivation: encoderActivation,
+    mlpBiases: null,
+    usualTargets: ENCODER_TARGETS,
+    float32Layers: [],
+  };
+  const defaults: EncoderDefaults = {
+    modelType,
+    keys: ENCODER_KEYS,
+    padTokenId: 1,
+    firstPosition: (padTokenId) => padTokenId + 1,
+  };
+  return {
+    facts,
+    open(json: unknown, file = "config.json"): EncoderModel {
+      const stages = { blocks: BERT_BLOCKS, embeddings: robertaEmbeddings, head: twoLayerHead(tanh) };
+      return encoderOfStages(parseEncoderConfig(json, file, defaults), facts, stages);
+    },
+    sanitize: sanitizer(facts),
+  };
+}
 
 /** RoBERTa. */
-export const ROBERTA = {
-  facts: FACTS,
-  open(json: unknown, file = "config.json"): EncoderModel {
-    const stages = { embeddings: robertaEmbeddings, head: robertaHead };
-    return encoderOfStages(parseEncoderConfig(json, file, DEFAULTS), FACTS, stages);
-  },
-  sanitize: sanitizeEncoder,
-};
+export const ROBERTA = robertaType("roberta", "Roberta");
+
+/** XLM-RoBERTa. */
+export const XLM_ROBERTA = robertaType("xlm-roberta", "XLMRoberta");
+
+/** CamemBERT. */
+export const CAMEMBERT = robertaType("camembert", "Camembert");

@@ -6,7 +6,7 @@ export const MOST_LAYERS = 1000;
 const MOST_BUCKETS = 100_000;
 
 export interface T5Config {
-  readonly modelType: "t5";
+  readonly modelType: string;
   readonly vocabSize: number;
   readonly hiddenSize: number;
   /** Of one head; heads together need not be as wide as the hidden states. */
@@ -41,10 +41,24 @@ export interface T5Config {
   readonly labels: readonly string[];
 }
 
+/** What differs between the types of T5, and what they take where config.json does not say it. */
+export interface T5Defaults {
+  readonly modelType: string;
+  readonly feedForward: string;
+  readonly numLayers: number;
+  readonly numHeads: number;
+  readonly head: (
+    source: Readonly<Record<string, unknown>>,
+    stored: { has(name: string): boolean },
+  ) => Pick<T5Config, "tiedHead" | "scaledHead">;
+}
+
+const T5_DEFAULTS: T5Defaults = { modelType: "t5", feedForward: "relu", numLayers: 6, numHeads: 8, head: headOf };
+
 /**
  * A T5's configuration from its config.json. `stored` says which tensors the checkpoint holds: transformers 5 writes
  * `tie_word_embeddings: true` for every T5, and only an `lm_head` of its own tells an untied one.
- * @throws {UnsupportedError} when `model_type` is not t5.
+ * @throws {UnsupportedError} when `model_type` is another.
  * @throws {CheckpointError} naming every key that is missing or of the wrong kind.
  * @see transformers `T5Config`
  */
@@ -52,10 +66,12 @@ export function parseT5Config(
   json: unknown,
   file = "config.json",
   stored: { has(name: string): boolean } = new Set<string>(),
+  defaults: T5Defaults = T5_DEFAULTS,
 ): T5Config {
   const source = (typeof json === "object" && json !== null ? json : {}) as Readonly<Record<string, unknown>>;
-  if (source.model_type !== "t5")
-    throw new UnsupportedError(`${file}: model_type ${JSON.stringify(source.model_type)}`, ["t5"]);
+  const { modelType } = defaults;
+  if (source.model_type !== modelType)
+    throw new UnsupportedError(`${file}: model_type ${JSON.stringify(source.model_type)}`, [modelType]);
   const issues: CheckpointIssue[] = [];
   const problem = (name: string, expected: string, got: unknown) =>
     issues.push({ name, expected, got: JSON.stringify(got) ?? "nothing" });
@@ -66,20 +82,20 @@ export function parseT5Config(
     problem(key, `a whole number ${range}`, source[key]);
     return least;
   };
-  const { isGated, hiddenAct } = feedForward(source.feed_forward_proj ?? "relu", problem);
+  const { isGated, hiddenAct } = feedForward(source.feed_forward_proj ?? defaults.feedForward, problem);
   const dropout = source.dropout_rate ?? 0.1;
   if (typeof dropout !== "number" || !(dropout >= 0 && dropout < 1))
     problem("dropout_rate", "a probability in [0, 1)", dropout);
   const epsilon = source.layer_norm_epsilon ?? 1e-6;
   if (typeof epsilon !== "number" || !(epsilon > 0)) problem("layer_norm_epsilon", "a positive number", epsilon);
-  const numLayers = whole("num_layers", 6, 1, MOST_LAYERS);
+  const numLayers = whole("num_layers", defaults.numLayers, 1, MOST_LAYERS);
   const numDecoderLayers = whole("num_decoder_layers", numLayers, 1, MOST_LAYERS);
   const padTokenId = whole("pad_token_id", 0, 0);
   const buckets = whole("relative_attention_num_buckets", 32, 4, MOST_BUCKETS);
   const distance = whole("relative_attention_max_distance", 128, 1, MOST_BUCKETS);
   if (distance <= buckets / 2) problem("relative_attention_max_distance", `more than ${buckets / 2}`, distance);
   const config: T5Config = {
-    modelType: "t5",
+    modelType,
     vocabSize: whole("vocab_size"),
     hiddenSize: whole("d_model"),
     headDim: whole("d_kv", 64),
@@ -87,14 +103,14 @@ export function parseT5Config(
     ...ownMlpKeys(source, [numLayers, numDecoderLayers], problem),
     numLayers,
     numDecoderLayers,
-    numHeads: whole("num_heads", 8),
+    numHeads: whole("num_heads", defaults.numHeads),
     numBuckets: buckets,
     maxDistance: distance,
     layerNormEpsilon: epsilon as number,
     hiddenAct,
     isGated,
     dropout: dropout as number,
-    ...headOf(source, stored),
+    ...defaults.head(source, stored),
     padTokenId,
     decoderStartTokenId: whole("decoder_start_token_id", padTokenId, 0),
     eosTokenIds: endTokens(source.eos_token_id ?? 1, problem),

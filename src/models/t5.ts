@@ -24,15 +24,17 @@ import { attend, type CachedKeys, hooked, keysOf } from "./t5-attention.ts";
 import { parseT5Config, type T5Config } from "./t5-config.ts";
 import { t5Mlps } from "./t5-mlps.ts";
 
-const FACTS: ModelFacts = {
+export const T5_FACTS: ModelFacts = {
   modelType: "t5",
   classPrefix: "T5",
+  names: { prefix: null, parts: [], table: "shared", pooler: null, unread: [] },
   keys: { hiddenSize: "d_model", intermediateSize: "d_ff" },
   // transformers writes what it derives from the first key beside it, and reads that
   withActivation: ({ feed_forward_proj: before }, name) => ({
     feed_forward_proj: String(before).startsWith("gated-") ? `gated-${name}` : name,
     dense_act_fn: name,
   }),
+  mlpBiases: { output: "mlp_bias", input: "mlp_input_bias", isOwn: true },
   usualTargets: { lora: ["q", "v"], ia3: { targets: ["k", "v", "wo"], feedforward: ["wo"] } },
   // see transformers `T5PreTrainedModel._keep_in_fp32_modules`
   float32Layers: ["wo"],
@@ -43,12 +45,16 @@ const FACTS: ModelFacts = {
  * @see transformers `T5ForConditionalGeneration`
  */
 export function t5Model(json: unknown, file?: string, stored?: Pick<Weights, "has">): EncoderDecoderModel {
-  const config = parseT5Config(json, file, stored);
+  return t5Stages(parseT5Config(json, file, stored), T5_FACTS);
+}
+
+/** A T5 of any type in stages. */
+export function t5Stages(config: T5Config, facts: ModelFacts): EncoderDecoderModel {
   const mlps = t5Mlps(config);
   return {
     architecture: "encoder-decoder",
     writes: true,
-    facts: FACTS,
+    facts,
     config,
     mlps,
     encoderEmbeddings: (root, inputs) => encoderEmbeddings(config, root, inputs),
@@ -238,7 +244,7 @@ export function sanitizeT5({ tiedHead }: T5Config, weights: Weights): Weights {
 
 /** T5 and Flan-T5. */
 export const T5 = {
-  facts: FACTS,
+  facts: T5_FACTS,
   open: t5Model,
   sanitize: (config: T5Config, weights: Weights): Weights => sanitizeT5(config, weights),
 };

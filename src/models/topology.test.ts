@@ -92,6 +92,10 @@ function stubModel(): EncoderModel {
       return { states: linear(scope.child("down_proj"), inner, config.hiddenSize, { bias: false }), mask };
     },
     head: (root, { states }, numLabels) => linear(root.head("score"), states, numLabels),
+    tokenHead(root, { states }, { width }) {
+      const scope = root.head("qa_outputs");
+      return { logits: linear(scope, states, width), scope };
+    },
   };
 }
 

@@ -1,5 +1,5 @@
 // What a model is made of, as the code that builds it says: its blocks, linear layers, heads and MLPs.
-import { type Dim, Graph } from "../graph/index.ts";
+import { type Dim, Graph, type Value } from "../graph/index.ts";
 import { type Block, type ParameterSpec, type Part, Scope } from "../nn/index.ts";
 import type { Weights } from "../tensor/index.ts";
 import { encode, languageModelLogits } from "./encoder-decoder.ts";
@@ -56,20 +56,31 @@ export function blockLinears(model: Model): readonly (LinearLayer & { readonly p
   return topologyOf(model).linears.flatMap(({ part, ...rest }) => (part?.kind === "block" ? [{ ...rest, part }] : []));
 }
 
+/** Those of the model with each head, by name: heads of different tasks may have one name. */
 function parametersOf(model: Model): readonly ParameterSpec[] {
-  const graph = new Graph();
-  const root = Scope.root(graph);
-  const tokens = (name: string, length: Dim) => graph.input(name, "int64", ["B", length]);
-  const text = { tokenIds: tokens("tokenIds", "S"), attentionMask: tokens("attentionMask", "S") };
-  if (model.writes) {
-    languageModelLogits(model, root, encode(model, root, text), tokens("labels", "T"));
+  const parametersWith = (build: (root: Scope, tokens: Tokens) => unknown) => {
+    const graph = new Graph();
+    const root = Scope.root(graph);
+    build(root, (name, length) => graph.input(name, "int64", ["B", length]));
     return root.parameters;
-  }
-  const inputs = { ...text, typeIds: tokens("typeIds", "S") };
-  encoderLogits(model, root, inputs, Math.max(1, model.config.labels.length));
-  encoderSpans(model, root, inputs);
-  return root.parameters;
+  };
+  if (model.writes)
+    return parametersWith((root, tokens) =>
+      languageModelLogits(model, root, encode(model, root, textOf(tokens)), tokens("labels", "T")),
+    );
+  const numLabels = Math.max(1, model.config.labels.length);
+  const inputsOf = (tokens: Tokens) => ({ ...textOf(tokens), typeIds: tokens("typeIds", "S") });
+  const all = [
+    ...parametersWith((root, tokens) => encoderLogits(model, root, inputsOf(tokens), numLabels)),
+    ...parametersWith((root, tokens) => encoderSpans(model, root, inputsOf(tokens))),
+  ];
+  const firsts = new Map(all.map((spec) => [spec.name, spec] as const).reverse());
+  return all.filter((spec) => firsts.get(spec.name) === spec);
 }
+
+type Tokens = (name: string, length: Dim) => Value;
+
+const textOf = (tokens: Tokens) => ({ tokenIds: tokens("tokenIds", "S"), attentionMask: tokens("attentionMask", "S") });
 
 /** Whether a tensor of this name is of a head of a task. */
 export function isHeadName(model: Model, name: string): boolean {

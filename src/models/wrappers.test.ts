@@ -2,9 +2,8 @@ import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { CheckpointError } from "../errors.ts";
 import { float32, memoryWeights, type Weights } from "../tensor/index.ts";
-import { encoderModel, sanitize } from "./registry.ts";
+import { encoderModel, sanitize, unwrapped } from "./registry.ts";
 import { parseT5Config } from "./t5-config.ts";
-import { unwrapped } from "./wrappers.ts";
 
 const BERT = [
   "bert.embeddings.word_embeddings.weight",

@@ -1,5 +1,6 @@
 // Multi-head attention over given projections, and the additive mask every model needs.
 import {
+  abs,
   add,
   cast,
   type Dim,
@@ -7,6 +8,7 @@ import {
   iota,
   less,
   matmul,
+  max,
   mul,
   reshape,
   sliceFrom,
@@ -35,6 +37,18 @@ export function causalMask(graph: Graph, queries: Dim, keys: Dim): Value {
   const query = sliceFrom(iota(graph, keys), 0, first);
   const isLater = less(reshape(query, [queries, 1]), reshape(iota(graph, keys), [1, keys]));
   return reshape(mul(cast(isLater, "float32"), MASKED), [1, 1, queries, keys]);
+}
+
+/** 0 at keys no further than `reach` from the query and the most negative float beyond: `[1, 1, length, length]`. */
+export function windowMask(graph: Graph, length: Dim, reach: number): Value {
+  const places = iota(graph, length);
+  const distance = abs(sub(reshape(places, [length, 1]), reshape(places, [1, length])));
+  return reshape(mul(cast(less(reach, distance), "float32"), MASKED), [1, 1, length, length]);
+}
+
+/** Two additive masks as one: masked where either is, and by no more, so that a query without any key weighs all alike. */
+export function bothMasks(a: Value, b: Value): Value {
+  return max(add(a, b), MASKED);
 }
 
 /** `[B, S, D]` → `[B, H, S, K]`. */

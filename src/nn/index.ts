@@ -1,7 +1,7 @@
 // Layers over a scope, calling hooks at named sites.
 // Takes (scope, value), gives a value. Never: knows which hooks exist, or any number of a model.
 export { activation } from "./activations.ts";
-export { additiveMask, attention, causalMask, mergeHeads, splitHeads } from "./attention.ts";
+export { additiveMask, attention, bothMasks, causalMask, mergeHeads, splitHeads, windowMask } from "./attention.ts";
 export { type DropoutNoise, dropout, dropoutMask } from "./dropout.ts";
 export { type EmbeddingOptions, embedding } from "./embedding.ts";
 export {
@@ -19,6 +19,7 @@ export {
 export { flattenRows, type LinearOptions, linear } from "./linear.ts";
 export { binaryCrossEntropy, crossEntropy, sparseCrossEntropy, squaredError, teacherDivergence } from "./losses.ts";
 export { layerNorm, rmsNorm } from "./norm.ts";
+export { rotated } from "./rotary.ts";
 export {
   type Block,
   type Init,

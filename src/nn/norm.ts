@@ -1,13 +1,25 @@
 // Normalisation layers with their parameters.
 import { add, mul, layerNorm as normalize, reciprocal, reduceMean, sqrt, square, type Value } from "../graph/index.ts";
+import { zeros } from "../tensor/index.ts";
 import type { Scope } from "./scope.ts";
 
-/** Layer normalisation over the last axis with parameters `weight` and `bias` `[D]`. */
-export function layerNorm(scope: Scope, x: Value, epsilon: number): Value {
+/**
+ * Layer normalisation over the last axis with parameters `weight` and, unless it has none, `bias` `[D]`. With `init` a checkpoint may lack
+ * them, and they begin as ones and zeros.
+ */
+export function layerNorm(
+  scope: Scope,
+  x: Value,
+  epsilon: number,
+  { bias = true, init }: { readonly bias?: boolean; readonly init?: boolean } = {},
+): Value {
   return scope.at(() => {
     const size = Number(x.shape.at(-1));
-    return normalize(x, scope.parameter("weight", [size], "norm"), scope.parameter("bias", [size], "norm"), { epsilon })
-      .y;
+    const gain = scope.parameter("weight", [size], "norm", init ? { kind: "ones" } : undefined);
+    const shift = bias
+      ? scope.parameter("bias", [size], "norm", init ? { kind: "zeros" } : undefined)
+      : x.graph.constant(zeros("float32", [size]));
+    return normalize(x, gain, shift, { epsilon }).y;
   });
 }
 

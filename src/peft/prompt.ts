@@ -105,11 +105,11 @@ const FORMAT: AdapterFormat<PromptSettings, PromptAdapter> = {
   library: "peft",
   // P-tuning's encoder is not stored: what is left is a prompt
   peftTypes: ["PROMPT_TUNING", "P_TUNING"],
-  toAdapter: ({ virtualTokens }, tensors, facts) => ({
-    method: "prompt",
-    config: virtualTokenConfig(virtualTokens, facts),
-    tensors,
-  }),
+  toAdapter({ virtualTokens }, tensors, facts) {
+    // embeddings need not be as wide as the hidden states
+    const hiddenSize = tensors.get(PROMPT_EMBEDDINGS)?.shape[1] ?? facts.hiddenSize;
+    return { method: "prompt", config: virtualTokenConfig(virtualTokens, { ...facts, hiddenSize }), tensors };
+  },
   toFiles: toPeftPrompt,
   fromFiles: (files, configFile, misfits) => fromPeftPrompt(files, configFile, misfits) as PromptAdapter,
   settingsOf: ({ config: { virtualTokens } }) => prompt({ virtualTokens }).settings,

@@ -12,7 +12,10 @@ import {
 } from "./table/index.ts";
 
 const TEXT = z.string().min(1);
-const LIST = z.union([z.array(TEXT).min(1), TEXT.transform((list) => list.split(",").map((word) => word.trim()))]);
+const listOf = (words: z.ZodType<string[]>) =>
+  z.union([words, TEXT.transform((list) => list.split(",").map((word) => word.trim()))]);
+const LIST = listOf(z.array(TEXT).min(1));
+const LIST_OR_NONE = listOf(z.array(TEXT));
 
 /** Zod's schema of each setting. */
 const SHAPE: Readonly<Record<SettingsKey, z.ZodType>> = Object.fromEntries(
@@ -30,6 +33,7 @@ function schemaOf(kind: Kind): z.ZodType {
     case "choice":
       return z.enum([...kind.choices]);
     case "words":
+      if (kind.mayBeEmpty) return LIST_OR_NONE;
       return kind.choices === null ? LIST : LIST.pipe(z.array(z.enum([...kind.choices])).min(1));
     case "wholes":
       return z.preprocess(integersOf, z.array(z.int().min(0)).min(1));

@@ -51,10 +51,9 @@ export const tokenClassificationHead: ReadingHead = {
   writes: false,
   readsFirstOnly: false,
   numLogits: () => 0,
-  outputs(model, root, text, { head }) {
-    const layer = { name: "classifier", width: classesOf(head), dropoutRate: model.config.classifierDropout };
-    return { logits: encoderTokenLogits(model, root, text, layer) };
-  },
+  outputs: (model, root, text, { head }) => ({
+    logits: encoderTokenLogits(model, root, text, { kind: "classes", width: classesOf(head) }),
+  }),
   exportNames: { logits: "logits" },
   losses: ({ logits }, head, options) => tokenLosses(logits!, classesOf(head), options),
   feeds(examples, indices, { length, isRequired }) {

@@ -2,7 +2,7 @@
 import { readFileSync } from "node:fs";
 import { expect, test } from "vitest";
 import { gateName, mlpGates } from "../../src/density/index.ts";
-import { anyModel } from "../../src/models/index.ts";
+import { anyModel, neuronRows } from "../../src/models/index.ts";
 import { compose } from "../../src/nn/index.ts";
 import { headOnly } from "../../src/peft/index.ts";
 import { compensationBiases, compensationBiasName, maskName, meanName, neuronMasks } from "../../src/prune/index.ts";
@@ -12,8 +12,15 @@ import { buildStep } from "../../src/train/index.ts";
 const MODELS = [
   "encoders/checkpoints/bert-gelu",
   "encoders/checkpoints/roberta-gelu",
+  "encoders/checkpoints/xlm-roberta-gelu",
+  "encoders/checkpoints/camembert-gelu",
+  "encoders/checkpoints/distilbert-gelu",
+  "encoders/checkpoints/electra-gelu",
+  "encoders/checkpoints/mpnet-gelu",
+  "encoders/checkpoints/modernbert-gelu",
   "t5/checkpoints/t5-v10",
   "t5/checkpoints/t5-v11",
+  "t5/checkpoints/mt5-gelu",
 ];
 
 test.each(MODELS)("%s", (folder) => {
@@ -29,11 +36,13 @@ test.each(MODELS)("%s", (folder) => {
   );
   const shapes = new Map(parameters.map(({ name, shape }) => [name, shape.join()]));
   const { hiddenSize } = model.config;
-  for (const { activation, sublayer, into, out, norm, neurons } of sites) {
+  for (const site of sites) {
+    const { activation, sublayer, out, norm, neurons } = site;
     expect(shapes.get(maskName(activation))).toBe(`${neurons}`);
     expect(shapes.get(compensationBiasName(sublayer))).toBe(`${hiddenSize}`);
     expect(shapes.get(gateName(sublayer))).toBe("1");
-    for (const name of into) expect(shapes.get(`${name}.weight`)).toBe(`${neurons},${hiddenSize}`);
+    for (const { path, parts } of neuronRows(site))
+      expect(shapes.get(`${path}.weight`)).toBe(`${parts * neurons},${hiddenSize}`);
     expect(shapes.get(`${out}.weight`)).toBe(`${hiddenSize},${neurons}`);
     expect(shapes.get(`${norm}.weight`)).toBe(`${hiddenSize}`);
   }

@@ -332,9 +332,9 @@ describe("wrong input is refused with exit code 2, and nothing is written", () =
     [
       "seq2seq on an encoder",
       () => ({ model: at("bert"), task: "seq2seq", data: at("texts") }),
-      ["an encoder–decoder (t5)"],
+      ["an encoder–decoder (t5, mt5)"],
     ],
-    ["labels on a T5", () => ({ model: at("t5"), task: "sst2", data: at("sst2") }), ["an encoder (bert, roberta)"]],
+    ["labels on a T5", () => ({ model: at("t5"), task: "sst2", data: at("sst2") }), ["an encoder (bert, roberta, "]],
     [
       "a column that is not there",
       () => ({ model: at("t5"), task: "seq2seq", data: at("texts"), "target-column": "goal" }),

@@ -126,12 +126,12 @@ describe("deft init of data", () => {
     await writeFiles(folder, { "sums.jsonl": jsonLines(rows) });
     const before = await filesBelow(folder);
     for (const [args, message] of [
+      [["reviews.csv", "--model", at("t5"), "--task", "text-classification"], "expected an encoder (bert, roberta, "],
+      [["texts.jsonl", "--model", at("model"), "--task", "seq2seq"], "expected an encoder–decoder (t5, mt5), got"],
       [
-        ["reviews.csv", "--model", at("t5"), "--task", "text-classification"],
-        "expected an encoder (bert, roberta), got",
+        ["sums.jsonl", "--model", at("model")],
+        "--model: expected an encoder–decoder (t5, mt5), because summary is a text",
       ],
-      [["texts.jsonl", "--model", at("model"), "--task", "seq2seq"], "expected an encoder–decoder (t5), got"],
-      [["sums.jsonl", "--model", at("model")], "--model: expected an encoder–decoder (t5), because summary is a text"],
     ] as const) {
       const { code, out, err } = await deft("init", at(args[0]), at("never.yaml"), ...args.slice(1));
       expect({ code, out }).toEqual({ code: 2, out: "" });

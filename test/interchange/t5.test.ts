@@ -71,6 +71,34 @@ describeWithPython("LoRA and merged models of T5", (interpreter) => {
   });
 });
 
+describeWithPython("adapters and merged models of mT5", (interpreter) => {
+  const bench = new Bench("mt5");
+  const runs = { usual: ["--method", "lora"], ia3: ["--method", "ia3"], full: ["--method", "full"] };
+
+  test("runs exported here give the same logits in peft and in transformers", async () => {
+    await prepare(bench, runs, { model_type: "mt5", feed_forward_proj: "gated-gelu" });
+    const exported = async (format: string, names: readonly string[]) => {
+      const folders = names.map((name) => [name, bench.at(format, name)] as const);
+      for (const [name, folder] of folders)
+        await succeed("export", bench.at(name), "--format", format, "--output", folder, "-q");
+      return folders.map(([name, folder]) => `${name}=${folder}`);
+    };
+    const args = ["load", "--base", bench.at("base"), ...(await exported("peft", ["usual", "ia3"]))];
+    const loaded = (await bench.theirs("interchange.py", args, interpreter)) as Logits;
+    for (const [name, logits] of Object.entries(loaded)) expectSame(await ours(run(bench.at(name))), logits, name);
+    const folders = await exported("merged", Object.keys(runs));
+    const merged = (await bench.theirs("interchange.py", ["merged", ...folders], interpreter)) as Record<
+      string,
+      { logits: number[] }
+    >;
+    for (const name of Object.keys(runs)) {
+      expectSame(await ours(run(bench.at(name))), merged[name]!.logits, name);
+      expectSame(await ours(model(bench.at("merged", name), null)), merged[name]!.logits, `${name}, here`);
+    }
+    expect(Object.keys(loaded)).toHaveLength(2);
+  });
+});
+
 describeWithPython("LoRA over a T5 whose head is its embeddings", (interpreter) => {
   test("a head of its own takes the update in", async () => {
     const bench = new Bench("t5-tied");

@@ -1,5 +1,5 @@
 // The references themselves: the committed records are what the scripts make, and the adapters in them AdapterHub's.
-import { mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
@@ -16,13 +16,15 @@ describeWithPython("committed records", () => {
     const out = join(folder, "golden");
     await runPython("scripts/golden/encoders.py", ["--golden", "--out", out]);
     await runPython("scripts/golden/hooks.py", ["--golden", "--out", out]);
-    expect(await runPython("scripts/golden/compare.py", [GOLDEN, out])).toBe("14 records agree\n");
+    expect(await runPython("scripts/golden/compare.py", [GOLDEN, out])).toBe(`${recordsIn(GOLDEN)} records agree\n`);
   });
 
   test("of T5 are what the script makes", SLOW, async () => {
     const out = join(folder, "t5");
     await runPython("scripts/golden/t5.py", ["--golden", "--out", out]);
-    expect(await runPython("scripts/golden/compare.py", ["test/golden/t5", out])).toBe("6 records agree\n");
+    expect(await runPython("scripts/golden/compare.py", ["test/golden/t5", out])).toBe(
+      `${recordsIn("test/golden/t5")} records agree\n`,
+    );
   });
 
   test("of metrics are what the script makes", SLOW, async () => {
@@ -46,6 +48,8 @@ describeWithAdapters("AdapterHub's adapters", (interpreter) => {
     expect(lines.trim().split("\n")).toHaveLength(6);
   });
 });
+
+const recordsIn = (where: string) => readdirSync(where).filter((name) => name.endsWith(".json")).length;
 
 // the last digits depend on the machine's vector units
 function rounded(file: string): unknown {

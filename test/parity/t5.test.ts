@@ -11,7 +11,7 @@ afterAll(() => rmSync(folder, { recursive: true, force: true }));
 const cache = join(folder, "cache");
 
 test("T5 with every method, as recorded", async () => {
-  expect(await expectParity("test/golden/t5", { cache })).toBe(6);
+  expect(await expectParity("test/golden/t5", { cache })).toBe(11);
 });
 
 describeWithPython("T5 as PyTorch, transformers and peft", (python) => {
@@ -23,6 +23,6 @@ describeWithPython("T5 as PyTorch, transformers and peft", (python) => {
       cache,
       positions: (name) => (isBoth(name) ? ["attended", "all"] : ["attended"]),
     });
-    expect(compared).toBe(31);
+    expect(compared).toBe(39);
   });
 });

@@ -2,6 +2,7 @@
 import { expect, test } from "vitest";
 import { Graph, printGraph, type Shape } from "../../src/graph/index.ts";
 import {
+  ENCODER_TYPES,
   type EncoderInputs,
   encode,
   encoderLogits,
@@ -44,11 +45,18 @@ function recorder(): { readonly hooks: Hooks; readonly calls: string[] } {
   return { hooks, calls };
 }
 
-test.each(["bert", "roberta"])("sites and parameters of %s", async (modelType) => {
+/** Sizes under the keys of a type that has others. */
+const OWN: Readonly<Record<string, object>> = {
+  distilbert: { dim: 8, n_layers: 2, n_heads: 2, hidden_dim: 16 },
+  electra: { embedding_size: 6 },
+};
+
+test.each(ENCODER_TYPES)("sites and parameters of %s", async (modelType) => {
   const graph = new Graph();
   const { hooks, calls } = recorder();
   const root = Scope.root(graph, { hooks });
-  encoderLogits(encoderModel({ model_type: modelType, ...TINY, num_hidden_layers: 2 }), root, inputsOf(graph), 2);
+  const model = encoderModel({ model_type: modelType, ...TINY, num_hidden_layers: 2, ...OWN[modelType] });
+  encoderLogits(model, root, inputsOf(graph), 2);
   const parameters = root.parameters.map(
     ({ name, shape, init }) => `${name} [${shape.join(", ")}]${init ? ` begins ${init.kind}` : ""}`,
   );

@@ -1,6 +1,6 @@
 // A tiny random T5, and small data sets whose answers stand in the text, written into a folder by our own code alone.
 import { safetensorsBytes } from "../../src/hub/index.ts";
-import { t5Model } from "../../src/models/index.ts";
+import { anyModel } from "../../src/models/index.ts";
 import { headOnly } from "../../src/peft/index.ts";
 import { buildTaskGraph } from "../../src/tasks/index.ts";
 import { randomStream, zeros } from "../../src/tensor/index.ts";
@@ -60,7 +60,7 @@ export async function writeTinyT5(
   };
   const stored = new Set(config.tie_word_embeddings ? [] : ["lm_head.weight"]);
   const { parameters } = buildTaskGraph({
-    model: t5Model(config, "config.json", stored),
+    model: anyModel(config, "config.json", stored),
     method: headOnly(),
     head: { kind: "language-model" },
   });

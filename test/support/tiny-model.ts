@@ -8,7 +8,8 @@ import { buildTaskGraph } from "../../src/tasks/index.ts";
 import { randomStream, type Tensor, zeros } from "../../src/tensor/index.ts";
 
 export interface TinyModelOptions {
-  readonly modelType?: "bert" | "roberta";
+  /** Any encoder's; "bert" by default. */
+  readonly modelType?: string;
   readonly hiddenSize?: number;
   readonly numLayers?: number;
   readonly positions?: number;
@@ -22,18 +23,24 @@ export interface TinyModelOptions {
 const GOOD = ["bright", "funny", "gripping", "lovely", "sharp", "tender"];
 const BAD = ["clumsy", "dull", "flat", "grating", "stale", "tired"];
 const FILLERS = ["a", "and", "film", "in", "is", "it", "of", "one", "plot", "story", "the", "with"];
+/** Types of models with BERT's tokenizer, whose padding is id 0; the others here have RoBERTa's, whose padding is id 1. */
+const WORD_PIECE = ["bert", "distilbert", "electra"];
 const LETTERS = Array.from("abcdefghijklmnopqrstuvwxyz0123456789.,!?'\"-");
 
 /** Writes config.json, model.safetensors and a tokenizer; gives the parameters. */
 export async function writeTinyModel(folder: string, options: TinyModelOptions = {}): Promise<Map<string, Tensor>> {
   const { modelType = "bert" } = options;
-  const tokenizer = modelType === "bert" ? wordPieceFiles() : byteLevelFiles();
+  const tokenizer = WORD_PIECE.includes(modelType) ? wordPieceFiles() : byteLevelFiles();
   const config = tinyConfig(options, tokenizer.vocabSize);
   const parameters = tinyParameters(config, options);
   await writeFiles(folder, {
     "config.json": JSON.stringify({ ...config, ...options.config }, null, 2),
     "model.safetensors": safetensorsBytes(parameters),
     ...tokenizer.files,
+    // of its own XLM-RoBERTa has another
+    ...(modelType === "xlm-roberta"
+      ? { "tokenizer_config.json": JSON.stringify({ tokenizer_class: "RobertaTokenizer" }) }
+      : {}),
   });
   return parameters;
 }
@@ -111,14 +118,22 @@ function tinyConfig(
     intermediate_size: 2 * hiddenSize,
     hidden_act: "gelu",
     max_position_embeddings: positions,
-    type_vocab_size: modelType === "bert" ? 2 : 1,
-    pad_token_id: modelType === "bert" ? 0 : 1,
+    type_vocab_size: WORD_PIECE.includes(modelType) ? 2 : 1,
+    pad_token_id: WORD_PIECE.includes(modelType) ? 0 : 1,
     layer_norm_eps: 1e-5,
+    ...OWN_KEYS[modelType]?.(hiddenSize, numLayers),
     ...(headLabels > 0
       ? { id2label: Object.fromEntries(Array.from({ length: headLabels }, (_, i) => [i, `class ${i}`])) }
       : {}),
   };
 }
+
+/** What types of models say otherwise. */
+const OWN_KEYS: Readonly<Record<string, (hiddenSize: number, numLayers: number) => object>> = {
+  distilbert: (dim, n_layers) => ({ dim, n_layers, n_heads: 2, hidden_dim: 2 * dim, activation: "gelu" }),
+  electra: (hiddenSize) => ({ embedding_size: hiddenSize - 4 }),
+  modernbert: () => ({ local_attention: 8, bos_token_id: 0, cls_token_id: 0, eos_token_id: 2, sep_token_id: 2 }),
+};
 
 function tinyParameters(
   config: ReturnType<typeof tinyConfig>,
@@ -132,7 +147,7 @@ function tinyParameters(
       const value = zeros("float32", shape);
       const data = value.data as Float32Array;
       const random = randomStream(seed, name);
-      const isGain = name.endsWith("LayerNorm.weight");
+      const isGain = /norm\.weight$/i.test(name);
       // wide enough that the layers do something, unlike training's usual 0.02
       for (let i = 0; i < data.length; i++) data[i] = isGain ? 1 : random.normal() * 0.2;
       return [name, value];

@@ -43,6 +43,10 @@ const IN_PYTHON = [
 /** The class that transformers takes for a model type where nothing names one. */
 const BY_MODEL_TYPE: Readonly<Record<string, TokenizerKind>> = {
   bert: "bert",
+  distilbert: "bert",
+  electra: "bert",
+  mt5: "t5",
+  nomic_bert: "bert",
   roberta: "roberta",
   t5: "t5",
   "xlm-roberta": "xlm-roberta",

@@ -1,6 +1,6 @@
 // One MLP with a ReLU in place of its activation: the threshold for a share of neurons, and the output fitted again, on tokens that were run before.
 import { cast, Graph, greater, matmul, mul, reduceSum, relu, sub } from "../../graph/index.ts";
-import type { MlpSite } from "../../models/index.ts";
+import { type MlpSite, type NeuronRows, neuronRows, partOf } from "../../models/index.ts";
 import { fitOutput, type LayerPlan, type PlainModel } from "../../prune/index.ts";
 import type { Backend, Outputs, Program } from "../../runtime/index.ts";
 import { float32, memoryWeights, type Tensor, type Weights } from "../../tensor/index.ts";
@@ -42,10 +42,10 @@ export async function swappedLayer(
   data: MlpData,
   { density, steps, signal }: SwapRequest,
 ): Promise<SwappedLayer> {
-  const [first] = site.into;
+  const [rows] = neuronRows(site) as [NeuronRows];
   const numbers = async (name: string) => (await weights.get(name)?.read())?.data as Float32Array | undefined;
-  const oldBias = (await numbers(`${first}.bias`)) ?? new Float32Array(site.neurons);
-  const old = { into: (await numbers(`${first}.weight`))!, intoBias: oldBias };
+  const oldBias = partOf((await numbers(`${rows.path}.bias`)) ?? new Float32Array(rows.parts * site.neurons), rows);
+  const old = { into: partOf((await numbers(`${rows.path}.weight`))!, rows), intoBias: oldBias };
   let fitted = await withThreshold(
     backend,
     weights,
@@ -85,19 +85,36 @@ async function withThreshold(
   { into, intoBias, out: before }: Omit<MlpParameters, "outBias">,
   density: number | null,
 ): Promise<MlpParameters & { readonly active: number }> {
-  const [first] = site.into;
-  const own = memoryWeights(
-    new Map([
-      [`${first}.weight`, float32([site.neurons, into.length / site.neurons], into)],
-      [`${first}.bias`, float32([site.neurons], intoBias)],
-    ]),
-  );
-  const changed = new Map([...weights, ...own]);
+  const changed = await withActivated(weights, site, { into, intoBias });
   const threshold = density === null ? 0 : await thresholdFor(backend, changed, site, data, density);
   const sums = await sumsOf(backend, changed, site, data, threshold);
   const { out, bias: outBias } = await fitOutput(sums, before);
   const shifted = intoBias.map((bias) => bias - threshold);
   return { into, intoBias: shifted, out, outBias, active: sums.active / (data.tokens * site.neurons) };
+}
+
+/** The weights with another matrix and bias in front of the activation; a factor in the same layer stays, its bias zeros where it has none. */
+async function withActivated(
+  weights: Weights,
+  site: MlpSite,
+  { into, intoBias }: Pick<MlpParameters, "into" | "intoBias">,
+): Promise<Weights> {
+  const [{ path, parts, part }] = neuronRows(site) as [NeuronRows];
+  const laid = async (name: string, own: Float32Array) => {
+    if (parts === 1) return own;
+    const stored = (await weights.get(`${path}.${name}`)?.read())?.data as Float32Array | undefined;
+    const whole = stored?.slice() ?? new Float32Array(parts * own.length);
+    whole.set(own, part * own.length);
+    return whole;
+  };
+  const rows = parts * site.neurons;
+  const own = memoryWeights(
+    new Map([
+      [`${path}.weight`, float32([rows, into.length / site.neurons], await laid("weight", into))],
+      [`${path}.bias`, float32([rows], await laid("bias", intoBias))],
+    ]),
+  );
+  return new Map([...weights, ...own]);
 }
 
 async function thresholdFor(

@@ -2,7 +2,7 @@
 
 import { ConfigError } from "../../errors.ts";
 import type { MergedModel } from "../../load/index.ts";
-import type { MlpSite } from "../../models/index.ts";
+import { type MlpSite, type NeuronRows, neuronRows, partOf } from "../../models/index.ts";
 import {
   hasAdapter,
   keepNeurons,
@@ -211,13 +211,12 @@ async function silentNeurons(
       const columns = new Float64Array(site.neurons);
       for (let at = 0; at < outWeight.length; at++) columns[at % site.neurons]! += Math.abs(outWeight[at]!);
       const [gain, shift] = [(await read(`${site.norm}.weight`))!, await read(`${site.norm}.bias`)];
-      const boundsOf = async (into: string) => ({
-        gain,
-        shift,
-        weight: (await read(`${into}.weight`))!,
-        bias: await read(`${into}.bias`),
-      });
-      const [into, factor] = site.into;
+      const boundsOf = async (rows: NeuronRows) => {
+        const bias = await read(`${rows.path}.bias`);
+        const weight = partOf((await read(`${rows.path}.weight`))!, rows);
+        return { gain, shift, weight, bias: bias && partOf(bias, rows) };
+      };
+      const [into, factor] = neuronRows(site);
       const grounds = { bounds: await boundsOf(into!), factor: factor === undefined ? null : await boundsOf(factor) };
       const silent = provenInactive(site, model.config.hiddenAct, grounds, columns);
       const mask = masks.get(site.activation);

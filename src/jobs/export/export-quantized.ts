@@ -8,7 +8,7 @@ import {
   type RunTarget,
   writeModelFolder,
 } from "../../load/index.ts";
-import { blockLinears } from "../../models/index.ts";
+import { blockLinears, type Model, topologyOf } from "../../models/index.ts";
 import { quantizedCheckpoint } from "../../quant/index.ts";
 import type { Environment } from "../../runs/index.ts";
 import { scoringInput } from "../../settings/index.ts";
@@ -44,7 +44,7 @@ export async function writeRequantized(
   await writeModelFolder(environment.files, output, {
     source: base,
     maxLength: exportedLength(opened),
-    config: format === "nf4" ? { ...config, quantization_config: NF4_CONFIG } : config,
+    config: format === "nf4" ? { ...config, quantization_config: nf4Config(base.model) } : config,
     weights: quantizedCheckpoint(merged, new Set(names), format),
   });
   if (target.kind !== "run" || settings === null) return null;
@@ -53,13 +53,24 @@ export async function writeRequantized(
   return { apart, merged: await evaluateRun(environment, model, { ...scoringInput(settings), ...overrides }) };
 }
 
+/** Linear layers that stay whole in every model. */
+const USUALLY_WHOLE = ["classifier", "pooler.dense", "qa_outputs", "lm_head"];
+
 /** What transformers needs to load NF4; what is no block matrix is not quantised. */
-const NF4_CONFIG: JsonObject = {
-  quant_method: "bitsandbytes",
-  load_in_4bit: true,
-  load_in_8bit: false,
-  bnb_4bit_quant_type: "nf4",
-  bnb_4bit_use_double_quant: true,
-  bnb_4bit_compute_dtype: "float32",
-  llm_int8_skip_modules: ["classifier", "pooler.dense", "qa_outputs", "lm_head"],
-};
+function nf4Config(model: Model): JsonObject {
+  const { prefix } = model.facts.names;
+  const isKnown = (path: string) =>
+    USUALLY_WHOLE.some((name) => path === name || path.startsWith(`${name}.`) || path.endsWith(name));
+  const outside = topologyOf(model).linears.flatMap(({ path, part }) =>
+    part?.kind === "block" || isKnown(path) ? [] : [path.replace(new RegExp(`^${prefix}\\.`), "")],
+  );
+  return {
+    quant_method: "bitsandbytes",
+    load_in_4bit: true,
+    load_in_8bit: false,
+    bnb_4bit_quant_type: "nf4",
+    bnb_4bit_use_double_quant: true,
+    bnb_4bit_compute_dtype: "float32",
+    llm_int8_skip_modules: [...USUALLY_WHOLE, ...outside],
+  };
+}

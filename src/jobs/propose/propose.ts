@@ -2,7 +2,7 @@
 import { type ClassCount, type Guess, guessData, type Look, lookAt } from "../../data/index.ts";
 import { ConfigError } from "../../errors.ts";
 import { requireTask } from "../../load/index.ts";
-import { anyModel } from "../../models/index.ts";
+import { anyModel, WRITER_TYPES } from "../../models/index.ts";
 import type { Environment } from "../../runs/index.ts";
 import type { SettingsInput, TaskName } from "../../settings/index.ts";
 import { type Files, joinPath, parseBoundedJson } from "../../tensor/index.ts";
@@ -82,9 +82,12 @@ function checkModel(model: LocalModel, { task, why }: Guess, asked: TaskName | u
     return;
   }
   const got = `${model.name} (${model.model.facts.modelType}), which writes nothing`;
-  throw new ConfigError([{ path: "--model", expected: `an encoder–decoder (t5), because ${why}`, got }], {
-    hint: "Give another model, or say what the columns are for with --task.",
-  });
+  throw new ConfigError(
+    [{ path: "--model", expected: `an encoder–decoder (${WRITER_TYPES.join(", ")}), because ${why}`, got }],
+    {
+      hint: "Give another model, or say what the columns are for with --task.",
+    },
+  );
 }
 
 function columnSettings({ columns }: Guess): SettingsInput {

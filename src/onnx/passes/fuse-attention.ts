@@ -10,7 +10,8 @@ const int32Of = (mask: string) => `${mask}:int32`;
 
 /**
  * Each `softmax(α · Q Kᵀ + mask) V` over `numHeads` heads becomes one node, which reads the mask of 1 and 0 that the additive one is
- * made of. Attention whose keys have others in front of them stays as it is.
+ * made of, and the position bias that is added to that one. Attention whose keys have others in front of them or are rotated stays
+ * as it is.
  */
 export function fuseAttention<M extends OnnxModel>(model: M, numHeads: number): M {
   const makers = new Map(model.nodes.flatMap((node) => node.outputs.map((name) => [name, node] as const)));
@@ -37,6 +38,8 @@ interface AttentionNodes {
   readonly scale: number;
   /** 1 for attended keys, `[B, S]` int64. */
   readonly mask: string;
+  /** What is added to the scores besides, `[1, H, S, S]`; empty: nothing. */
+  readonly bias: string;
   /** The node that gives the heads side by side, `[B·S, D]`. */
   readonly merged: OnnxNode;
 }
@@ -61,14 +64,24 @@ function attentionAt(
   });
   const [q, k, v] = projections;
   const { alpha } = scores.attributes;
-  const mask = maskBehind(masking, makers);
-  if (!q || !k || !v || mask === null || typeof alpha !== "object" || !("float" in alpha)) return null;
-  return {
-    splits: [q, k, v],
-    scale: alpha.float,
-    mask,
-    merged,
-  };
+  const masked = maskingOf(masking, makers);
+  if (!q || !k || !v || masked === null || typeof alpha !== "object" || !("float" in alpha)) return null;
+  return { splits: [q, k, v], scale: alpha.float, ...masked, merged };
+}
+
+/** The mask behind what is added to scores, and the position bias in it; null where it is another's. */
+function maskingOf(
+  name: string | undefined,
+  makers: ReadonlyMap<string, OnnxNode>,
+): Pick<AttentionNodes, "mask" | "bias"> | null {
+  const mask = maskBehind(name, makers);
+  if (mask !== null) return { mask, bias: "" };
+  const { type, inputs } = makers.get(name ?? "") ?? { type: "", inputs: [] };
+  const masks = inputs.map((input) => maskBehind(input, makers));
+  const at = masks.findIndex((found) => found !== null);
+  // one of the two is the mask; two masks, as one of near tokens, are another form
+  if (type !== "Add" || at < 0 || masks[1 - at] !== null) return null;
+  return { mask: masks[at]!, bias: inputs[1 - at]! };
 }
 
 /** Whether a transpose takes `[B, S, H, K]` to `[B, H, S, K]`. */
@@ -94,12 +107,12 @@ const nodeOf = (
   domain = "",
 ): OnnxNode => ({ name: `${name}/${type}`, type, domain, inputs, outputs: [output], attributes });
 
-function headAttention({ splits, merged, scale, mask }: AttentionNodes, numHeads: number): OnnxNode[] {
+function headAttention({ splits, merged, scale, mask, bias }: AttentionNodes, numHeads: number): OnnxNode[] {
   const { name, inputs, outputs } = merged;
   const heads = `${outputs[0]}:heads`;
   const attributes = { num_heads: numHeads, scale: { float: scale }, mask_filter_value: { float: MASKED } };
   const rows = splits.map((split) => nodeOf(split, "Reshape", [split, ROWS], `${split}:rows`));
-  const fed = [...splits.map((split) => `${split}:rows`), "", int32Of(mask)];
+  const fed = [...splits.map((split) => `${split}:rows`), "", int32Of(mask), ...(bias === "" ? [] : [bias])];
   return [
     ...rows,
     nodeOf(name, "MultiHeadAttention", fed, heads, attributes, MICROSOFT),

@@ -2,7 +2,7 @@
 import { gateName } from "../../density/index.ts";
 import { ConfigError, type ConfigIssue } from "../../errors.ts";
 import type { JsonObject } from "../../hub/index.ts";
-import { factsOf, type MlpSite } from "../../models/index.ts";
+import { factsOf, layersInto, type MlpSite, type NeuronRows, neuronRows } from "../../models/index.ts";
 import type { Method } from "../../peft/index.ts";
 import { type Tensor, tensor, type Weight, type Weights } from "../../tensor/index.ts";
 import { keepColumns, keepRows } from "./matrix.ts";
@@ -37,8 +37,8 @@ function isBehind(name: string, { sublayer }: MlpSite): boolean {
  * The model with the plan's neurons and MLPs gone, its gates folded and, where it has one, its activation in place of the old one. Weights
  * are computed when they are read.
  *
- * A constant goes into the output's bias, or where no MLP is left into the bias of the norm before it. A T5 has neither: it is
- * given a bias of the output, also where no MLP is left (`mlp_bias` of its config). An adapter behind an MLP that goes, goes with it.
+ * A constant goes into the output's bias, or where no MLP is left into the bias of the norm before it. A pre-norm model without biases is
+ * given one of the output, also where no MLP is left (`mlpBiases` of its type). An adapter behind an MLP that goes, goes with it.
  * @throws {ConfigError} when a constant has no bias to go into, or no neuron of any layer would be left.
  */
 export function applyPlan(
@@ -55,37 +55,45 @@ export function applyPlan(
   if (layers.every((layer) => keptCount(layer) === 0))
     issues.push({ path: "layers", expected: "an MLP left in at least one layer", got: "all of them removed" });
   if (issues.length > 0) throw new ConfigError(issues);
-  const hasBiases = sites.some(({ out, isPostNorm }) => !isPostNorm && reduced.has(`${out}.bias`));
-  if (hasBiases) {
-    for (const { out } of sites) {
-      const name = `${out}.bias`;
-      if (!reduced.has(name)) reduced.set(name, made(new Float32Array(hiddenSizeOf(config))));
-    }
-  }
-  const hasShifts = config["mlp_input_bias"] === true || fillShifts(reduced, sites, layers);
+  const biases = fillBiases(reduced, sites, layers, config);
   const named =
     activation === undefined ? config : { ...config, ...factsOf(config).withActivation(config, activation) };
-  const changes = { ...(hasBiases ? { mlp_bias: true } : {}), ...(hasShifts ? { mlp_input_bias: true } : {}) };
-  const plain = { config: reducedConfig(named as JsonObject, layers, changes), weights: reduced };
+  const plain = { config: reducedConfig(named as JsonObject, layers, biases), weights: reduced };
   if (beside === undefined) return plain;
   const tensors = new Map([...beside.tensors].filter(([name]) => reduced.has(name)));
   return { ...plain, beside: { ...beside, tensors } };
 }
 
 /**
- * Gives what every activation reads a bias, where a plan's thresholds gave one to some layers of a model that has none; whether it did.
- * The biases that are left are zeros.
+ * Gives every MLP the biases that a plan gave to some of a model whose MLPs have none: behind them, and in front of the activation. Those
+ * that are left are zeros. What config.json then says.
  */
-function fillShifts(weights: Map<string, Weight>, sites: readonly MlpSite[], layers: readonly LayerPlan[]): boolean {
-  const without = sites.filter(({ into }) => !weights.has(`${into[0]}.bias`));
-  const isShifted = layers.some(({ shift }, i) => shift !== undefined && !sites[i]!.isPostNorm);
-  if (!isShifted) return false;
-  for (const { into } of without) {
-    const rows = weights.get(`${into[0]}.weight`)?.shape[0];
-    if (rows !== undefined) weights.set(`${into[0]}.bias`, made(new Float32Array(rows)));
+function fillBiases(
+  weights: Map<string, Weight>,
+  sites: readonly MlpSite[],
+  layers: readonly LayerPlan[],
+  config: JsonObject,
+): JsonObject {
+  const { mlpBiases } = factsOf(config);
+  if (mlpBiases === null) return {};
+  const { output, input } = mlpBiases;
+  const hasOutput = sites.some(({ out }) => weights.has(`${out}.bias`));
+  const hasInput = config[input] === true || layers.some(({ shift }) => shift !== undefined);
+  const areOne = input === output && (hasOutput || hasInput);
+  const fill = (path: string, size: number | undefined) => {
+    const name = `${path}.bias`;
+    if (size !== undefined && !weights.has(name)) weights.set(name, made(new Float32Array(size)));
+  };
+  for (const site of sites) {
+    if (hasOutput || areOne) fill(site.out, hiddenSizeOf(config));
+    if (hasInput || areOne)
+      for (const path of inputPaths(site, areOne)) fill(path, weights.get(`${path}.weight`)?.shape[0]);
   }
-  return true;
+  return { ...(hasOutput || areOne ? { [output]: true } : {}), ...(hasInput || areOne ? { [input]: true } : {}) };
 }
+
+/** The layers in front of an activation that may have biases: the activation's own, or all. */
+const inputPaths = (site: MlpSite, all: boolean) => layersInto(site).slice(0, all ? undefined : 1);
 
 function reduceLayer(weights: Map<string, Weight>, site: MlpSite, layer: LayerPlan): ConfigIssue[] {
   const { kept, gate, constant } = layer;
@@ -95,30 +103,12 @@ function reduceLayer(weights: Map<string, Weight>, site: MlpSite, layer: LayerPl
     weights.set(`${site.out}.bias`, made(new Float32Array(constant.length)));
   else if (constant !== null && bias === undefined)
     return [{ path: `${layer.site}.constant`, expected: `nothing, as ${site.out} has no bias`, got: "a constant" }];
-  if (kept !== null) {
-    for (const into of site.into) {
-      replace(
-        weights,
-        `${into}.weight`,
-        ([, width]) => [kept.length, width!],
-        (data, [, width]) => keepRows(data, width!, kept),
-      );
-      replace(
-        weights,
-        `${into}.bias`,
-        () => [kept.length],
-        (data) => keepRows(data, 1, kept),
-      );
-    }
-  }
+  if (kept !== null) for (const path of layersInto(site)) keepNeurons(weights, site, path, { ...layer, kept });
   const { into, out } = layer;
   const count = keptCount(layer);
-  if (into !== undefined)
-    weights.set(
-      `${site.into[0]}.weight`,
-      computed([count, into.length / count], () => into),
-    );
-  if (layer.shift !== undefined) shiftBias(weights, `${site.into[0]}.bias`, layer.shift);
+  const [activated] = neuronRows(site) as [NeuronRows];
+  if (into !== undefined) replaceRows(weights, activated, into, count);
+  if (layer.shift !== undefined) shiftBias(weights, activated, layer.shift);
   if (out !== undefined) {
     const scaled = () => (gate === 1 ? out : out.map((value) => gate * value));
     weights.set(`${site.out}.weight`, computed([out.length / count, count], scaled));
@@ -141,14 +131,68 @@ function reduceLayer(weights: Map<string, Weight>, site: MlpSite, layer: LayerPl
   return [];
 }
 
-/** Subtracts thresholds from a bias, which is made where there is none. */
-function shiftBias(weights: Map<string, Weight>, name: string, shift: Float32Array): void {
-  if (!weights.has(name)) weights.set(name, made(new Float32Array(shift.length)));
+/** Leaves the rows of the kept neurons in one of the layers in front of the activation; of each of its parts where it has several. */
+function keepNeurons(
+  weights: Map<string, Weight>,
+  site: MlpSite,
+  path: string,
+  { kept, neurons }: { readonly kept: readonly number[]; readonly neurons: number },
+): void {
+  const { parts } = neuronRows(site).find((rows) => rows.path === path)!;
+  const rows = Array.from({ length: parts }, (_, part) => kept.map((f) => part * neurons + f)).flat();
+  replace(
+    weights,
+    `${path}.weight`,
+    ([, width]) => [rows.length, width!],
+    (data, [, width]) => keepRows(data, width!, rows),
+  );
+  replace(
+    weights,
+    `${path}.bias`,
+    () => [rows.length],
+    (data) => keepRows(data, 1, rows),
+  );
+}
+
+/** Puts `rows` `[count, D]` in the place of a layer's own. */
+function replaceRows(
+  weights: Map<string, Weight>,
+  { path, parts, part }: NeuronRows,
+  rows: Float32Array,
+  count: number,
+): void {
+  const name = `${path}.weight`;
+  if (parts === 1) {
+    weights.set(
+      name,
+      computed([count, rows.length / count], () => rows),
+    );
+    return;
+  }
   replace(
     weights,
     name,
     (shape) => shape,
-    (data) => data.map((bias, f) => bias - shift[f]!),
+    (data) => laidInto(data, rows, part * rows.length),
+  );
+}
+
+function laidInto(data: Float32Array, rows: Float32Array, at: number): Float32Array {
+  const changed = data.slice();
+  changed.set(rows, at);
+  return changed;
+}
+
+/** Subtracts thresholds from a bias, which is made where there is none. */
+function shiftBias(weights: Map<string, Weight>, { path, parts, part }: NeuronRows, shift: Float32Array): void {
+  const name = `${path}.bias`;
+  if (!weights.has(name)) weights.set(name, made(new Float32Array(parts * shift.length)));
+  const first = part * shift.length;
+  replace(
+    weights,
+    name,
+    (shape) => shape,
+    (data) => data.map((bias, f) => bias - (shift[f - first] ?? 0)),
   );
 }
 
@@ -169,7 +213,7 @@ function removeMlp(
     );
     return [];
   }
-  for (const linear of [...site.into, site.out])
+  for (const linear of [...layersInto(site), site.out])
     for (const part of ["weight", "bias"]) weights.delete(`${linear}.${part}`);
   if (constant === null) return [];
   if (!site.isPostNorm) {
@@ -219,7 +263,7 @@ function replace(
 /** The size of all MLPs where one is left, our key `mlp_sizes` where layers differ. */
 function reducedConfig(config: JsonObject, layers: readonly LayerPlan[], changes: JsonObject): JsonObject {
   const sizes = layers.map(keptCount);
-  const { mlp_sizes: _, mlp_bias: _old, ...rest } = config;
+  const { mlp_sizes: _, ...rest } = config;
   const isUniform = sizes.every((size) => size === sizes[0]);
   return {
     ...rest,

@@ -1,5 +1,5 @@
 // A compressed model in one size for all layers, as other libraries can load it: removed neurons and MLPs as zeros.
-import { factsOf, type MlpSite } from "../../models/index.ts";
+import { factsOf, layersInto, type MlpSite, neuronRows } from "../../models/index.ts";
 import { type Tensor, tensor, type Weight, type Weights } from "../../tensor/index.ts";
 import { hiddenSizeOf, type PlainModel } from "./apply.ts";
 
@@ -16,14 +16,19 @@ export interface PaddedModel extends PlainModel {
  * are computed when they are read. The same function, but for biases of a T5 that other libraries' T5 has no place for.
  */
 export async function padded({ config, weights }: PlainModel, sites: readonly MlpSite[]): Promise<PaddedModel> {
-  const { mlp_sizes: sizes, mlp_bias: _bias, mlp_input_bias: _inputBias, ...rest } = config;
-  const [width, hidden] = [Number(config[factsOf(config).keys.intermediateSize]), hiddenSizeOf(config)];
+  const { keys, mlpBiases } = factsOf(config);
+  const { mlp_sizes: sizes } = config;
+  const own = ["mlp_sizes", ...(mlpBiases?.isOwn ? [mlpBiases.output, mlpBiases.input] : [])];
+  const rest = Object.fromEntries(Object.entries(config).filter(([key]) => !own.includes(key)));
+  const [width, hidden] = [Number(config[keys.intermediateSize]), hiddenSizeOf(config)];
   const all = new Map(weights);
   const isPadded = sizes !== undefined && sites.some(({ neurons }) => neurons < width);
-  if (isPadded) for (const site of sites) if (site.neurons < width) padSite(all, weights, site, [width, hidden]);
+  const isBiased = mlpBiases === null || (!mlpBiases.isOwn && config[mlpBiases.input] === true);
+  if (isPadded)
+    for (const site of sites) if (site.neurons < width) padSite(all, weights, site, { width, hidden, isBiased });
   const lostBiases: string[] = [];
-  for (const { into, out, isPostNorm } of sites) {
-    for (const name of isPostNorm ? [] : [`${into[0]}.bias`, `${out}.bias`]) {
+  for (const { into, out } of mlpBiases?.isOwn ? sites : []) {
+    for (const name of [`${into[0]}.bias`, `${out}.bias`]) {
       const bias = weights.get(name);
       if (bias === undefined) continue;
       all.delete(name);
@@ -37,7 +42,7 @@ function padSite(
   all: Map<string, Weight>,
   weights: Weights,
   site: MlpSite,
-  [width, hidden]: readonly [number, number],
+  { width, hidden, isBiased }: { readonly width: number; readonly hidden: number; readonly isBiased: boolean },
 ): void {
   const pad = (name: string, shape: readonly number[], place: (data: Float32Array, out: Float32Array) => void) => {
     const stored = weights.get(name);
@@ -50,16 +55,22 @@ function padSite(
     all.set(name, { dtype: "float32", shape, read });
   };
   const first = (data: Float32Array, out: Float32Array) => out.set(data);
-  for (const into of site.into) {
-    pad(`${into}.weight`, [width, hidden], first);
-    // layers of post-norm models have biases, those of T5 none
-    if (site.isPostNorm) pad(`${into}.bias`, [width], first);
+  for (const path of layersInto(site)) {
+    const { parts } = neuronRows(site).find((rows) => rows.path === path)!;
+    // each part begins where its padded rows do
+    const parted = (data: Float32Array, out: Float32Array) => {
+      const [from, to] = [data.length / parts, out.length / parts];
+      for (let part = 0; part < parts; part++) out.set(data.subarray(part * from, (part + 1) * from), part * to);
+    };
+    pad(`${path}.weight`, [parts * width, hidden], parted);
+    if (isBiased) pad(`${path}.bias`, [parts * width], parted);
   }
   pad(`${site.out}.weight`, [hidden, width], (data, out) => {
     for (let row = 0; row < hidden; row++)
       out.set(data.subarray(row * site.neurons, (row + 1) * site.neurons), row * width);
   });
-  if (site.isPostNorm) pad(`${site.out}.bias`, [hidden], first);
+  if (isBiased) pad(`${site.out}.bias`, [hidden], first);
   // the norm before a pre-norm MLP that is gone went with it
-  else if (!weights.has(`${site.norm}.weight`)) pad(`${site.norm}.weight`, [hidden], (_, out) => out.fill(1));
+  if (!site.isPostNorm && !weights.has(`${site.norm}.weight`))
+    pad(`${site.norm}.weight`, [hidden], (_, out) => out.fill(1));
 }

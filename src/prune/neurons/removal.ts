@@ -1,7 +1,7 @@
 // Gradual removal: when the masks of neurons change, by which scores, and what of it a checkpoint holds.
 
 import { UnsupportedError } from "../../errors.ts";
-import type { MlpSite } from "../../models/index.ts";
+import { type MlpSite, neuronRows, partOf } from "../../models/index.ts";
 import { keptShareAt } from "../../optim/index.ts";
 import { isMergeable, type MethodSettings, mergedWeights } from "../../peft/index.ts";
 import type { Tensor, Weights } from "../../tensor/index.ts";
@@ -136,15 +136,14 @@ export class NeuronRemoval {
     return isMergeable(method) ? mergedWeights(weights, parameters, method) : weights;
   }
 
-  async #scores(
-    { activation, into }: MlpSite,
-    out: Float32Array,
-    parameters: ReadonlyMap<string, Tensor>,
-  ): Promise<Float64Array> {
-    const energies = this.#energies.get(activation)!.data as Float32Array;
+  async #scores(site: MlpSite, out: Float32Array, parameters: ReadonlyMap<string, Tensor>): Promise<Float64Array> {
+    const energies = this.#energies.get(site.activation)!.data as Float32Array;
     const columns = columnEnergies(out, energies.length);
+    const [, rows] = neuronRows(site);
     const factor =
-      into[1] === undefined ? null : rowEnergies(await matrix(this.#effective(parameters), into[1]), energies.length);
+      rows === undefined
+        ? null
+        : rowEnergies(partOf(await matrix(this.#effective(parameters), rows.path), rows), energies.length);
     return columns.map((norm, f) => norm * energies[f]! * (factor?.[f] ?? 1));
   }
 }

@@ -11,7 +11,7 @@ type KindFacts =
   | { readonly type: "boolean" }
   | { readonly type: "choice"; readonly choices: readonly string[] }
   /** Words, in a list or joined by commas; where there are choices, each is one of them. */
-  | { readonly type: "words"; readonly choices: readonly string[] | null }
+  | { readonly type: "words"; readonly choices: readonly string[] | null; readonly mayBeEmpty?: true }
   /** Whole numbers ≥ 0, in a list or joined by commas. */
   | { readonly type: "wholes" }
   | ParsedFacts
@@ -70,7 +70,11 @@ export const yesNo = (): Kind<boolean> => ({ type: "boolean" });
 export const oneOf = <const C extends readonly string[]>(choices: C): Kind<C[number]> => ({ type: "choice", choices });
 
 /** A list of words. */
-export const words = (): Kind<readonly string[]> => ({ type: "words", choices: null });
+export const words = ({ mayBeEmpty = false } = {}): Kind<readonly string[]> => ({
+  type: "words",
+  choices: null,
+  ...(mayBeEmpty ? { mayBeEmpty } : {}),
+});
 
 /** A list of some known words. */
 export const someOf = <const C extends readonly string[]>(choices: C): Kind<readonly C[number][]> => ({

@@ -94,7 +94,7 @@ export const METHOD_SETTINGS = {
   },
   "feedforward-targets": {
     ...COMMON,
-    kind: words(),
+    kind: words({ mayBeEmpty: true }),
     help: "Scale what goes into these of IA3's targets, in place of what comes out; by default the MLP's output layer.",
     methods: methodsWith("feedforward-targets"),
   },
