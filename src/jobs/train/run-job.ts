@@ -31,6 +31,9 @@ import { keySettings, methodName, type Settings } from "../../settings/index.ts"
 import { type TrainingBundle, taskRecord } from "../../tasks/index.ts";
 import { elementCount, type Files, joinPath } from "../../tensor/index.ts";
 import {
+  CompactingOptimizer,
+  type CompactionOptions,
+  compactionSteps,
   type GateOptions,
   openOptimizer,
   type TrainEvent,
@@ -95,7 +98,9 @@ export async function prepare(
   checkPositions(base, settings.method, settings.data.maxLength);
   const keepsZeros = settings.maskSafe ?? base.pruning !== null;
   const own = methodOnBase(settings.method, keepsZeros, initTokenIds(base, settings.method));
-  const method = methodOver(base.quantization, withExtras(own, runExtras(settings, base.model)));
+  const extras = runExtras(settings, base.model);
+  const method = methodOver(base.quantization, withExtras(own, extras));
+  const settled = methodOver(base.quantization, withExtras(own, { ...extras, masks: false }));
   const begun = await begunLabels(files, settings);
   const dataset = await openData(files, settings, begun === null ? { classes: headClasses(base) } : { labels: begun });
   const { task } = dataset;
@@ -124,6 +129,7 @@ export async function prepare(
   });
   return {
     ...opened,
+    settled,
     evalSplit,
     trainExamples,
     evalExamples,
@@ -212,11 +218,11 @@ async function begunLabels(files: Files, { resume, output }: Settings): Promise<
   return labels.length === 0 ? null : labels;
 }
 
-/** The optimiser of a job. Errors as `openOptimizer`. */
+/** The optimiser of a job, which gets smaller where neurons are removed. Errors as `openOptimizer`. */
 export function openTrainStep(job: TrainingJob): Promise<TrainStep> {
   const { settings, bundle, backend, classWeights } = job;
   const { density, optim, seed, distillation = null } = settings;
-  return openOptimizer({
+  const options = {
     ...bundle,
     distillation,
     classWeights,
@@ -232,7 +238,16 @@ export function openTrainStep(job: TrainingJob): Promise<TrainStep> {
     activeShare: (density.auto?.targetDensity ?? null) !== null,
     neuronEnergies: settings.removal !== null,
     gates: gateOptions(settings),
-  });
+  };
+  const compaction = compactionOf(job);
+  return compaction ? CompactingOptimizer.open({ ...options, compaction }) : openOptimizer(options);
+}
+
+/** How removed neurons leave the step; null where none are removed, or matrices are stored in few bits, of which no neuron can be taken out. */
+function compactionOf({ settings, base, bundle, settled, totalSteps }: TrainingJob): CompactionOptions | null {
+  const removal = removalOptions(settings, bundle, totalSteps);
+  if (removal === null || base.quantization !== null) return null;
+  return { config: base.config, settled, steps: compactionSteps(removal) };
 }
 
 function gateOptions({ gates, optim }: Settings): GateOptions | null {
