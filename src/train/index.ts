@@ -5,8 +5,8 @@ export {
   CompactingOptimizer,
   type CompactingOptions,
   type CompactionOptions,
-  compactionSteps,
 } from "./compacting/compacting-optimizer.ts";
+export { compactionSteps } from "./compacting/compaction-steps.ts";
 export { type DensityWeightControllerOptions, FIRST_WEIGHT } from "./density-weight-controller.ts";
 export type { EvalEvent, StartEvent, StepEvent, TeacherEvent, TrainEvent, WarningEvent } from "./events.ts";
 export { GateImportance, type GateReadings, type GateSite, gatesByMlp } from "./gate-importance.ts";

@@ -34,6 +34,8 @@ const T5 = {
 };
 export const CONFIGS = {
   bert: BERT,
+  /** Neurons were removed before, in the last layer all. */
+  "cut bert": { ...BERT, mlp_sizes: [24, 10, 0] },
   roberta: { ...BERT, model_type: "roberta", type_vocab_size: 1 },
   /** ReLU, and embeddings that are the head too. */
   t5: T5,

@@ -1,16 +1,17 @@
 // Neurons that leave the training graph: the run is that of masks but for rounding, and resumes to the bit.
 import { afterEach, describe, expect, it } from "vitest";
+import { isOp, reachable, type Shape } from "../../src/graph/index.ts";
 import { memoryFiles } from "../../src/hub/index.ts";
 import { runExtras, withExtras } from "../../src/load/index.ts";
-import type { Method } from "../../src/peft/index.ts";
+import { type Method, lora as peftLora } from "../../src/peft/index.ts";
 import { isNeuronMask, NeuronRemoval, type RemovalOptions } from "../../src/prune/index.ts";
-import type { Tensor } from "../../src/tensor/index.ts";
+import type { Backend } from "../../src/runtime/index.ts";
+import { float32, type Tensor, type Weights } from "../../src/tensor/index.ts";
 import { loadCheckpoint, saveCheckpoint, type TrainerState } from "../../src/train/checkpoint.ts";
 import { NeuronSlices, reducedMlps } from "../../src/train/compacting/left-neurons.ts";
 import {
   CompactingOptimizer,
   type CompactingOptions,
-  compactionSteps,
   type OptimizerState,
   openOptimizer,
   type StepResult,
@@ -31,6 +32,8 @@ interface Case {
   readonly scope?: RemovalOptions["scope"];
   readonly loss?: "neurons" | "activations" | null;
   readonly gates?: boolean;
+  /** Every third number of the base is zero. */
+  readonly isPruned?: boolean;
 }
 
 const opened: TrainStep[] = [];
@@ -39,8 +42,9 @@ afterEach(async () => {
 });
 
 function setUp({ model: name, method, accumulate = 1, staged = false, scope = "layer", ...rest }: Case) {
-  const { loss = "activations", gates = false } = rest;
-  const plain = optionsOf(name, method);
+  const { loss = "activations", gates = false, isPruned = false } = rest;
+  const drawn = optionsOf(name, method);
+  const plain = isPruned ? { ...drawn, weights: pruned(drawn.weights) } : drawn;
   const extras = {
     ...runExtras({ removal: null, gates: null }, plain.model),
     masks: true,
@@ -59,7 +63,7 @@ function setUp({ model: name, method, accumulate = 1, staged = false, scope = "l
     compaction: {
       config: CONFIGS[name],
       settled: withExtras(method, { ...extras, masks: false }),
-      steps: compactionSteps(SCHEDULE),
+      steps: [4, 7, SCHEDULE.endStep],
     },
   };
   const { model, weights } = options;
@@ -67,6 +71,16 @@ function setUp({ model: name, method, accumulate = 1, staged = false, scope = "l
   const batches = (step: number) =>
     Array.from({ length: accumulate }, (_, micro) => batchOf(name, 3, 6 + (step % 3), 100 * micro + step));
   return { options, removal, batches };
+}
+
+function pruned(weights: Weights): Weights {
+  const zeroed = (data: Tensor["data"]) => (data as Float32Array).map((value, i) => (i % 3 === 0 ? 0 : value));
+  return new Map(
+    Array.from(weights, ([name, weight]) => {
+      const read = async () => float32(weight.shape, zeroed((await weight.read()).data));
+      return [name, weight.shape.length === 2 ? { ...weight, read } : weight];
+    }),
+  );
 }
 
 type SetUp = ReturnType<typeof setUp>;
@@ -130,6 +144,12 @@ const CASES: Readonly<Record<string, Case>> = {
   "in micro-batches": { model: "bert", method: lora("bert"), accumulate: 2, loss: "neurons" },
   "layers that compete": { model: "bert", method: lora("bert"), scope: "global" },
   "layers that compete, a T5": { model: "t5 v1.1", method: full(), scope: "global" },
+  "a BERT that had lost neurons before": { model: "cut bert", method: full() },
+  "mask-safe LoRA over zeros": {
+    model: "bert",
+    method: peftLora({ rank: 4, dropout: 0.1, targets: "all-linear", bias: "all", maskSafe: true }),
+    isPruned: true,
+  },
   "with gates": { model: "bert", method: lora("bert"), gates: true },
 };
 
@@ -255,7 +275,31 @@ it("at a point where nothing has gone, the graph stays", async () => {
   for (const { data } of left!.masks.values()) expect(new Set(data as Float32Array)).toEqual(new Set([1]));
 });
 
-it("points lie between the first removal and the last, which is one", () => {
-  expect(compactionSteps({ startStep: 200, endStep: 600 })).toEqual([288, 404, 600]);
-  expect(compactionSteps({ startStep: 4, endStep: 5 })).toEqual([5]);
+it("each graph holds the neurons that are left, and the last one neither masks nor energies", async () => {
+  const set = setUp({ model: "bert", method: lora("bert") });
+  const matrix = "bert.encoder.layer.1.output.dense.weight";
+  const graphs: { shape: Shape; masks: number; energies: number }[] = [];
+  const { backend } = set.options;
+  const watched: Backend = {
+    ...backend,
+    place: (tensor) => backend.place(tensor),
+    compile(outputs, options) {
+      const fed = reachable(Object.values(outputs)).flatMap((node) => (isOp(node, "parameter") ? [node] : []));
+      graphs.push({
+        shape: fed.find(({ attributes }) => attributes.name === matrix)!.outputs[0]!.shape,
+        masks: fed.filter(({ attributes }) => isNeuronMask(attributes.name)).length,
+        energies: Object.keys(outputs).filter((name) => name.startsWith("energy.")).length,
+      });
+      return backend.compile(outputs, options);
+    },
+  };
+  const optimizer = track(await CompactingOptimizer.open({ ...set.options, backend: watched }));
+  await run(optimizer, set.removal(), set);
+  expect(graphs).toEqual([
+    { shape: [16, 24], masks: 3, energies: 6 },
+    { shape: [16, 14], masks: 3, energies: 6 },
+    { shape: [16, 7], masks: 3, energies: 6 },
+    { shape: [16, 6], masks: 0, energies: 0 },
+  ]);
+  expect(optimizer.energies.size).toBe(0);
 });

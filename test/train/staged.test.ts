@@ -47,7 +47,7 @@ async function wholeGradients(
 
 type MethodName = keyof typeof METHODS;
 
-const PAIRS: Readonly<Record<ModelName, readonly MethodName[]>> = {
+const PAIRS: Readonly<Partial<Record<ModelName, readonly MethodName[]>>> = {
   bert: ["lora", "adapter", "prompt", "prefix", "head", "full"],
   roberta: ["lora", "adapter", "full"],
   t5: ["lora", "prefix", "full"],

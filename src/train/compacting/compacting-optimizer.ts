@@ -3,7 +3,7 @@ import { invariant } from "../../errors.ts";
 import type { JsonObject } from "../../hub/index.ts";
 import { anyModel } from "../../models/index.ts";
 import type { Method } from "../../peft/index.ts";
-import { applyPlan, type Energies, isNeuronMask, type RemovalOptions, unchanged } from "../../prune/index.ts";
+import { applyPlan, type Energies, isNeuronMask, unchanged } from "../../prune/index.ts";
 import type { ModelBatch } from "../../tasks/index.ts";
 import type { Tensor } from "../../tensor/index.ts";
 import type { GateReadings } from "../gate-importance.ts";
@@ -12,6 +12,7 @@ import type { OptimizerState, StepRates, StepResult } from "../optimizer.ts";
 import type { StepGraph } from "../step.ts";
 import {
   columnsBySite,
+  keptBytes,
   type LeftNeurons,
   NeuronSlices,
   type ReducedMlp,
@@ -32,18 +33,8 @@ export interface CompactingOptions extends OpenOptions {
   readonly compaction: CompactionOptions;
 }
 
-/** Where between the first and the last removal the graph is made smaller, before it is when the last neuron has gone. */
-const POINTS = [0.22, 0.51] as const;
-
-/**
- * Steps after which it pays to compile the step anew. What a layer computes follows the largest share since the last point; by the cubic
- * schedule of a removal the area under these shares is least with two points at 22 and 51 % of the way: 0.415 of what is to go instead of 1
- * without any, 0.25 with a point everywhere. A third would gain 0.03.
- */
-export function compactionSteps({ startStep, endStep }: Pick<RemovalOptions, "startStep" | "endStep">): number[] {
-  const points = POINTS.map((share) => startStep + Math.ceil(share * (endStep - startStep)));
-  return [...new Set([...points, endStep])];
-}
+/** Taken out of their file, matrices lie in memory and in the ONNX file, which holds 2 GB: above this neurons stay behind masks. */
+const MOST_BYTES = 1e9;
 
 /** An optimiser over the neurons that are left, as one that knows which those are needs it. */
 interface Running {
@@ -148,20 +139,28 @@ export class CompactingOptimizer implements TrainStep {
 
   /** Goes on without the neurons that left, where others have left since the last time or masks are needed no more. */
   async #leave(left: LeftNeurons): Promise<void> {
-    const { model, compaction } = this.#options;
-    const keptCount = (mlps: readonly ReducedMlp[]) => mlps.reduce((sum, { kept, of }) => sum + kept.length - of, 0);
-    const isSame = keptCount(reducedMlps(model.mlps, left.masks)) === keptCount(this.#opened.mlps);
-    if (isSame && left.step !== compaction.steps.at(-1)) this.#running = { ...this.#opened, left };
+    const { mlps, isSettled } = this.#without(left);
+    const keptCount = (of: readonly ReducedMlp[]) => of.reduce((sum, mlp) => sum + mlp.kept.length - mlp.of, 0);
+    if (keptCount(mlps) === keptCount(this.#opened.mlps) && !isSettled) this.#running = { ...this.#opened, left };
     else await this.#reopen(await this.readState(), left);
+  }
+
+  /** What the graph is without the neurons that left: the MLPs that get smaller, and whether no neuron goes any more. */
+  #without(left: LeftNeurons | null): { readonly mlps: readonly ReducedMlp[]; readonly isSettled: boolean } {
+    const { model, compaction } = this.#options;
+    const mlps = reducedMlps(model.mlps, left?.masks ?? new Map());
+    const frozen = this.graph.parameters.filter(({ trainable }) => !trainable);
+    if (left === null || keptBytes(mlps, frozen) > MOST_BYTES) return { mlps: [], isSettled: false };
+    return { mlps, isSettled: left.step === compaction.steps.at(-1) };
   }
 
   /** Goes on from `state`, of the whole model, without the neurons that left. */
   async #reopen(state: OptimizerState, left: LeftNeurons | null): Promise<void> {
-    const mlps = reducedMlps(this.#options.model.mlps, left?.masks ?? new Map());
+    const { mlps, isSettled } = this.#without(left);
     // what was read may be the old optimiser's own memory
     const whole = { parameters: copiesOf(state.parameters), m: copiesOf(state.m), v: copiesOf(state.v) };
     await this.dispose();
-    const optimizer = await openOptimizer(smallerOptions(this.#options, mlps, left));
+    const optimizer = await openOptimizer(smallerOptions(this.#options, mlps, isSettled));
     const { trainable, buffers } = optimizer.graph;
     const slices = new NeuronSlices(mlps, [...this.graph.trainable, ...this.graph.buffers], [...trainable, ...buffers]);
     this.#running = { optimizer, left, mlps, slices };
@@ -190,10 +189,9 @@ export class CompactingOptimizer implements TrainStep {
 function smallerOptions(
   { compaction, ...options }: CompactingOptions,
   mlps: readonly ReducedMlp[],
-  left: LeftNeurons | null,
+  isSettled: boolean,
 ): OpenOptions {
-  const { config, settled, steps } = compaction;
-  const isSettled = left !== null && left.step === steps.at(-1);
+  const { config, settled } = compaction;
   const { mlps: sites } = options.model;
   const keptAt = new Map(mlps.map(({ site, kept }) => [site.activation, kept]));
   const plan = unchanged(sites).map((layer) => ({ ...layer, kept: keptAt.get(layer.site) ?? null }));

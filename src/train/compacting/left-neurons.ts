@@ -3,7 +3,7 @@ import { invariant } from "../../errors.ts";
 import type { MlpSite } from "../../models/index.ts";
 import type { KeptColumns, ParameterSpec } from "../../nn/index.ts";
 import { maskName, meanName } from "../../prune/index.ts";
-import { elementCount, float32, type Tensor } from "../../tensor/index.ts";
+import { elementBytes, elementCount, float32, type Tensor } from "../../tensor/index.ts";
 
 /** The neurons that were gone when the graph was made smaller, as a checkpoint holds them. */
 export interface LeftNeurons {
@@ -36,6 +36,20 @@ export function columnsBySite(mlps: readonly ReducedMlp[]): ReadonlyMap<string, 
     ),
   );
 }
+
+/** Bytes of what is left of these parameters where they are of an MLP that got smaller. */
+export function keptBytes(mlps: readonly ReducedMlp[], parameters: readonly Shaped[]): number {
+  let bytes = 0;
+  for (const { site, kept, of } of mlps) {
+    for (const { name, shape } of parameters)
+      if (isOfMlp(name, site)) bytes += (elementBytes("float32") * elementCount(shape) * kept.length) / of;
+  }
+  return bytes;
+}
+
+/** Whether a parameter stands at a site of an MLP whose values have an axis of neurons. */
+const isOfMlp = (name: string, { activation, into, out }: MlpSite): boolean =>
+  [activation, ...into, out].some((path) => name.startsWith(`${path}.`));
 
 /** Energies and means of the neurons that stayed among those of all; neurons that left give nothing. */
 export function wholeEnergies(
@@ -77,9 +91,7 @@ export class NeuronSlices {
       const small = sizes.get(name);
       const axis = small?.findIndex((size, i) => size !== shape[i]) ?? -1;
       if (small === undefined || axis < 0) continue;
-      const mlp = mlps.find(({ site }) =>
-        [site.activation, ...site.into, site.out].some((path) => name.startsWith(`${path}.`)),
-      );
+      const mlp = mlps.find(({ site }) => isOfMlp(name, site));
       const fits = mlp?.of === shape[axis] && mlp?.kept.length === small[axis];
       invariant(mlp && fits, `${name} is smaller at an axis that has no neurons`);
       this.#axes.set(name, { shape, axis, kept: mlp.kept });
