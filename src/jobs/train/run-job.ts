@@ -19,6 +19,7 @@ import {
   withExtras,
 } from "../../load/index.ts";
 import { isHeadName, linearSites } from "../../models/index.ts";
+import type { Method } from "../../peft/index.ts";
 import {
   type Environment,
   type Fingerprints,
@@ -32,8 +33,6 @@ import { type TrainingBundle, taskRecord } from "../../tasks/index.ts";
 import { elementCount, type Files, joinPath } from "../../tensor/index.ts";
 import {
   CompactingOptimizer,
-  type CompactionOptions,
-  compactionSteps,
   type GateOptions,
   openOptimizer,
   type TrainEvent,
@@ -46,7 +45,7 @@ import type { OwnMetric } from "./own-metric.ts";
 import { referenceLosses } from "./reference.ts";
 import { openTeacher, type TrainingBatches, withTeacherLogits } from "./teacher.ts";
 import type { Teacher } from "./teacher-logits.ts";
-import { removalOptions, weightControl } from "./train-extras.ts";
+import { compactionOptions, removalOptions, weightControl } from "./train-extras.ts";
 
 export interface TrainOptions extends Stoppable {
   /** What the plain run of a comparison said; without it, it is read from `--reference`. */
@@ -96,11 +95,7 @@ export async function prepare(
   const base = await openBaseModel(environment, given.model, undefined, { quantize, isCopied });
   const settings: Settings = { ...given, method: methodOnModel(given.method, base) };
   checkPositions(base, settings.method, settings.data.maxLength);
-  const keepsZeros = settings.maskSafe ?? base.pruning !== null;
-  const own = methodOnBase(settings.method, keepsZeros, initTokenIds(base, settings.method));
-  const extras = runExtras(settings, base.model);
-  const method = methodOver(base.quantization, withExtras(own, extras));
-  const settled = methodOver(base.quantization, withExtras(own, { ...extras, masks: false }));
+  const { method, settled } = trainedMethods(settings, base);
   const begun = await begunLabels(files, settings);
   const dataset = await openData(files, settings, begun === null ? { classes: headClasses(base) } : { labels: begun });
   const { task } = dataset;
@@ -146,6 +141,17 @@ export async function prepare(
       ...truncation(trainExamples, settings),
       ...cutWords(trainExamples, evalExamples),
     ],
+  };
+}
+
+/** The method of a run with all that it adds, and `settled`, without the masks of neurons: for when none goes any more. */
+function trainedMethods(settings: Settings, base: BaseModel): { readonly method: Method; readonly settled: Method } {
+  const keepsZeros = settings.maskSafe ?? base.pruning !== null;
+  const own = methodOnBase(settings.method, keepsZeros, initTokenIds(base, settings.method));
+  const extras = runExtras(settings, base.model);
+  return {
+    method: methodOver(base.quantization, withExtras(own, extras)),
+    settled: methodOver(base.quantization, withExtras(own, { ...extras, masks: false })),
   };
 }
 
@@ -239,15 +245,8 @@ export function openTrainStep(job: TrainingJob): Promise<TrainStep> {
     neuronEnergies: settings.removal !== null,
     gates: gateOptions(settings),
   };
-  const compaction = compactionOf(job);
+  const compaction = compactionOptions(removalOptions(settings, bundle, job.totalSteps), job);
   return compaction ? CompactingOptimizer.open({ ...options, compaction }) : openOptimizer(options);
-}
-
-/** How removed neurons leave the step; null where none are removed, or matrices are stored in few bits, of which no neuron can be taken out. */
-function compactionOf({ settings, base, bundle, settled, totalSteps }: TrainingJob): CompactionOptions | null {
-  const removal = removalOptions(settings, bundle, totalSteps);
-  if (removal === null || base.quantization !== null) return null;
-  return { config: base.config, settled, steps: compactionSteps(removal) };
 }
 
 function gateOptions({ gates, optim }: Settings): GateOptions | null {
