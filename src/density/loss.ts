@@ -17,7 +17,7 @@ import {
 } from "../graph/index.ts";
 import { meanOverStacks } from "./gates.ts";
 import type { StackName } from "./report.ts";
-import { attendedPositions, type StackMasks, sumOfSquares, type Tap } from "./tap.ts";
+import { attendedPositions, overAllNeurons, type StackMasks, sumOfSquares, type Tap } from "./tap.ts";
 
 /** What is to fall silent: activations one by one, as in the paper, or neurons over all tokens, so that they can go. */
 export type DensityLossKind = "activations" | "neurons";
@@ -53,7 +53,7 @@ export function densityLoss(taps: readonly Tap[], options: DensityLossOptions): 
   const ofLayer = options.loss === "neurons" ? neuronLoss : activationLoss;
   const layers = taps.map((tap, i) =>
     tap.activation.graph.at(`${tap.site}/density`, () => {
-      const loss = ofLayer(tap, options);
+      const loss = overAllNeurons(ofLayer(tap, options), tap);
       return options.gates ? mul(loss, reduceSum(options.gates[i]!)) : loss;
     }),
   );

@@ -27,7 +27,7 @@ import {
   type StackName,
   THRESHOLDS,
 } from "./report.ts";
-import { attendedPositions, numVirtualTokens, type StackMasks, type Tap } from "./tap.ts";
+import { attendedPositions, numVirtualTokens, overAllNeurons, type StackMasks, type Tap } from "./tap.ts";
 
 /** Share of attended tokens below which a neuron counts as rare. */
 const RARE_SHARE = 0.01;
@@ -100,7 +100,8 @@ export function activeShare(taps: readonly Tap[], attended: StackMasks, weight: 
       const counted = attendedPositions(tap, attended);
       const active = cast(less(tap.activation.graph.scalar(DEAD_THRESHOLD), abs(tap.activation)), "float32");
       const perToken = reduceMean(active, { axes: [-1] });
-      return mul(div(reduceSum(mul(perToken, counted)), max(reduceSum(counted), 1)), weight(tap.stack));
+      const share = div(reduceSum(mul(perToken, counted)), max(reduceSum(counted), 1));
+      return mul(overAllNeurons(share, tap), weight(tap.stack));
     }),
   );
   return mul(

@@ -3,6 +3,7 @@ import {
   cast,
   type Dim,
   matmul,
+  mul,
   multiplyDims,
   pad,
   reduceSum,
@@ -11,7 +12,7 @@ import {
   subtractDims,
   type Value,
 } from "../graph/index.ts";
-import type { Hooks, Site } from "../nn/index.ts";
+import type { Hooks, KeptColumns, Site } from "../nn/index.ts";
 import type { StackName } from "./report.ts";
 
 /** One MLP's activations as they passed by. */
@@ -21,21 +22,33 @@ export interface Tap {
   readonly layer: number;
   /** After the nonlinearity, `[B, P + S, F]`: P virtual tokens stand before the text. */
   readonly activation: Value;
+  /** Which neurons these are, where others have left the graph: those count as silent in every share. Absent: all. */
+  readonly columns?: KeptColumns;
 }
 
-/** A hook that only reads: records the activations of every MLP in order. */
-export function activationTap(): { readonly hooks: Hooks; readonly taps: readonly Tap[] } {
+/** A hook that only reads: records the activations of every MLP in order; `columns` are of MLPs that neurons have left, by site. */
+export function activationTap(columns: ReadonlyMap<string, KeptColumns> = new Map()): {
+  readonly hooks: Hooks;
+  readonly taps: readonly Tap[];
+} {
   const taps: Tap[] = [];
   return {
     taps,
     hooks: {
       activation(site: Site, a: Value) {
         const stack = site.part?.kind === "block" ? site.part.stack : "encoder";
-        taps.push({ site: site.path, stack, layer: taps.filter((tap) => tap.stack === stack).length, activation: a });
+        const layer = taps.filter((tap) => tap.stack === stack).length;
+        const left = columns.get(site.path);
+        taps.push({ site: site.path, stack, layer, activation: a, ...(left ? { columns: left } : {}) });
         return a;
       },
     },
   };
+}
+
+/** The mean over a tap's neurons, a scalar, as a mean over all that the MLP had: those that have left the graph add zeros. */
+export function overAllNeurons(mean: Value, { columns }: Pick<Tap, "columns">): Value {
+  return columns ? mul(mean, columns.kept.length / columns.of) : mean;
 }
 
 /** Which text positions of a stack count as attended: 1 there, `[B, S]` int64. A decoder counts those with a label. */

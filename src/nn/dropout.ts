@@ -3,21 +3,31 @@ import {
   add,
   bitXor,
   cast,
+  type Dim,
   iota,
   lessEqual,
   mul,
   reshape,
-  type Shape,
   shapeSize,
   shiftRight,
   type Value,
 } from "../graph/index.ts";
-import { streamSeed } from "../tensor/index.ts";
+import { streamSeed, tensor } from "../tensor/index.ts";
 import type { Scope } from "./scope.ts";
+
+/** Columns of a last axis that others have left. */
+export interface KeptColumns {
+  /** Where the columns that are there stood before, ascending. */
+  readonly kept: readonly number[];
+  /** How many there were. */
+  readonly of: number;
+}
 
 /** What dropout draws from: a uint32 scalar fed at each run, derived from run seed, step and micro-step. */
 export interface DropoutNoise {
   readonly seed: Value;
+  /** By the path of a site whose values have columns left: each keeps the mask that it had among all. */
+  readonly columns?: ReadonlyMap<string, KeptColumns>;
 }
 
 /**
@@ -47,17 +57,21 @@ export function dropoutMask(
   return scope.child(name).at(() => {
     const lead = x.shape.slice(0, -1);
     const salt = (part: string) => streamSeed(0, scope.path, name, part) >>> 0;
-    const rows = reshape(oddWords(noise.seed, shapeSize(lead), salt("rows")), [...lead, 1]);
-    const words = mul(rows, oddWords(noise.seed, x.shape.at(-1)!, salt("columns")));
+    const counted = (length: Dim) => cast(iota(x.graph, length), "uint32");
+    const kept = noise.columns?.get(scope.path)?.kept;
+    const rows = reshape(oddWords(noise.seed, counted(shapeSize(lead)), salt("rows")), [...lead, 1]);
+    const columns = kept
+      ? x.graph.constant(tensor("uint32", [kept.length], Uint32Array.from(kept)))
+      : counted(x.shape.at(-1)!);
+    const words = mul(rows, oddWords(noise.seed, columns, salt("columns")));
     // Cast, not Where: ONNX Runtime's Where is not vectorised
-    const kept = cast(lessEqual(x.graph.scalar(Math.round(rate * 2 ** 32), "uint32"), words), "float32");
-    return { masked: mul(x, kept), scale: 1 / (1 - rate) };
+    const spared = cast(lessEqual(x.graph.scalar(Math.round(rate * 2 ** 32), "uint32"), words), "float32");
+    return { masked: mul(x, spared), scale: 1 / (1 - rate) };
   });
 }
 
-/** `[length]` odd uint32 words: MurmurHash3's finaliser of (index, seed, salt). */
-function oddWords(seed: Value, length: Shape[number], salt: number): Value {
-  const index = cast(iota(seed.graph, length), "uint32");
+/** An odd uint32 word for each index `[N]`: MurmurHash3's finaliser of (index, seed, salt). */
+function oddWords(seed: Value, index: Value, salt: number): Value {
   let word = add(mul(index, 0x9e3779b1), bitXor(seed, salt));
   word = mul(bitXor(word, shiftRight(word, 16)), 0x85ebca6b);
   word = mul(bitXor(word, shiftRight(word, 13)), 0xc2b2ae35);

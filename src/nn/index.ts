@@ -2,7 +2,7 @@
 // Takes (scope, value), gives a value. Never: knows which hooks exist, or any number of a model.
 export { activation } from "./activations.ts";
 export { additiveMask, attention, bothMasks, causalMask, mergeHeads, splitHeads, windowMask } from "./attention.ts";
-export { type DropoutNoise, dropout, dropoutMask } from "./dropout.ts";
+export { type DropoutNoise, dropout, dropoutMask, type KeptColumns } from "./dropout.ts";
 export { type EmbeddingOptions, embedding } from "./embedding.ts";
 export {
   type Activated,

@@ -65,17 +65,20 @@ export async function prepare(
   return { model: { ...model, bytes: writeModel(fuseAttention(readModel(model.bytes), attentionHeads)) }, folder };
 }
 
+/** What is asked of a model while it runs: its bytes, which may hold weights, are not kept. */
+type Emitted = Omit<EmittedModel, "bytes">;
+
 /** A program over a session of either package; `fetchesInPlace` says whether `run` writes into tensors it is given. */
 export async function openProgram(
   ort: Ort,
   backend: Backend["name"],
-  { model }: Prepared,
+  { model: { bytes, ...model } }: Prepared,
   options: OrtSession.SessionOptions,
   { fetchesInPlace = true } = {},
 ): Promise<Program> {
   let session: OrtSession;
   try {
-    session = await ort.InferenceSession.create(model.bytes, withoutUndoing(options, model));
+    session = await ort.InferenceSession.create(bytes, withoutUndoing(options, model));
   } catch (cause) {
     throw new BackendError(backend, "compile", messageOf(cause), {
       cause,
@@ -96,7 +99,7 @@ export async function openProgram(
 }
 
 /** Leaves out the optimisers that would undo what the graph does on purpose. */
-function withoutUndoing(options: OrtSession.SessionOptions, model: EmittedModel): OrtSession.SessionOptions {
+function withoutUndoing(options: OrtSession.SessionOptions, model: Emitted): OrtSession.SessionOptions {
   const left = [
     ...(model.hasCopies ? ["CommonSubexpressionElimination"] : []),
     // else every matrix is restored when the session opens, and stays
@@ -111,7 +114,7 @@ async function run(
   ort: Ort,
   backend: Backend["name"],
   session: OrtSession,
-  model: EmittedModel,
+  model: Emitted,
   feeds: Feeds,
   into: Targets = {},
 ): Promise<Outputs> {
@@ -152,7 +155,7 @@ function memoryOf(backend: Backend["name"], what: string, tensor: Tensor | Devic
   throw new BackendError(backend, "run", `${what}: expected a tensor that this backend placed, got another backend's`);
 }
 
-function checkNonEmpty(backend: Backend["name"], { inputs, nonEmpty }: EmittedModel, feeds: Feeds): void {
+function checkNonEmpty(backend: Backend["name"], { inputs, nonEmpty }: Emitted, feeds: Feeds): void {
   if (nonEmpty.length === 0) return;
   const sizes = new Map<string, number>();
   for (const { name, shape } of inputs) {

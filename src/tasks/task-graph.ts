@@ -4,7 +4,7 @@ import { activationTap, type StackMasks, type Tap } from "../density/index.ts";
 import { ConfigError, UnsupportedError } from "../errors.ts";
 import { cast, equal, Graph, isOp, type Node, not, reachable, type Value } from "../graph/index.ts";
 import type { EncoderDecoderModel, EncoderModel, Model } from "../models/index.ts";
-import { compose, type DropoutNoise, type ParameterSpec, Scope } from "../nn/index.ts";
+import { compose, type DropoutNoise, type KeptColumns, type ParameterSpec, Scope } from "../nn/index.ts";
 import type { Method } from "../peft/index.ts";
 import type { HeadKind, LossOptions, LossTerm, ReadingHead, WritingHead } from "./head.ts";
 import { IGNORED_LABEL } from "./model-batch.ts";
@@ -16,6 +16,8 @@ export interface TaskGraphOptions extends LossOptions {
   readonly head: HeadKind;
   /** Parameters to train besides the method's: parts of the head that the checkpoint lacks. */
   readonly alsoTrains?: ReadonlySet<string>;
+  /** Which neurons are there, by sites of MLPs that others have left: dropout and density stay those of all. */
+  readonly columns?: ReadonlyMap<string, KeptColumns>;
   /** With dropout as the model's config and the method say. */
   readonly training?: boolean;
   /** Compute the last block where the head reads it and nowhere else; not where its activations are measured. */
@@ -46,12 +48,14 @@ export interface TaskGraph {
  * @throws {ConfigError} when texts are to be distilled.
  */
 export function buildTaskGraph(options: TaskGraphOptions): TaskGraph {
-  const { model, method, head, alsoTrains, training = false } = options;
+  const { model, method, head, alsoTrains, columns, training = false } = options;
   const record = headRecord(head);
   if (options.distillation && record.writes) throw noDistillation();
   const graph = new Graph();
-  const tap = activationTap();
-  const noise: DropoutNoise | undefined = training ? { seed: graph.input("dropoutSeed", "uint32", []) } : undefined;
+  const tap = activationTap(columns);
+  const noise: DropoutNoise | undefined = training
+    ? { seed: graph.input("dropoutSeed", "uint32", []), ...(columns ? { columns } : {}) }
+    : undefined;
   const root = Scope.root(graph, {
     hooks: compose(method.hooks, tap.hooks),
     trains: (parameter) => method.trains(parameter) || (alsoTrains?.has(parameter.name) ?? false),

@@ -12,6 +12,7 @@ import {
   writeSums,
 } from "../hub/index.ts";
 import { type Files, joinPath, type Tensor } from "../tensor/index.ts";
+import type { LeftNeurons } from "./compacting/left-neurons.ts";
 import type { DensityWeightControllerState } from "./density-weight-controller.ts";
 import type { GateImportanceState } from "./gate-importance.ts";
 import type { OptimizerState } from "./optimizer.ts";
@@ -55,6 +56,11 @@ const ENERGIES = "energies.safetensors";
 /** What MLPs add on average, by sublayer; only where gates are read off the gradient. */
 const CENTRES = "centres.safetensors";
 
+/** Masks as they were when neurons last left the graph of the step; only where some had. */
+const LEFT = "left-neurons.safetensors";
+/** Key of the state: steps that had been made then. */
+const LEFT_AT = "neurons_left_at";
+
 /** Running means of a run, by site; none where nothing asks for them. */
 export interface RunningMeans {
   readonly energies?: ReadonlyMap<string, Tensor> | undefined;
@@ -76,7 +82,7 @@ export async function saveCheckpoint(
   files: Files,
   root: string,
   state: TrainerState,
-  { parameters, m, v }: OptimizerState,
+  { parameters, m, v, left = null }: OptimizerState,
   { energies, centres }: RunningMeans = {},
 ): Promise<string> {
   const folder = checkpointFolder(root, state.globalStep);
@@ -86,7 +92,8 @@ export async function saveCheckpoint(
     await files.write(joinPath(partial, OPTIMIZER), safetensorsBytes(moments));
     if (energies?.size) await files.write(joinPath(partial, ENERGIES), safetensorsBytes(energies));
     if (centres?.size) await files.write(joinPath(partial, CENTRES), safetensorsBytes(centres));
-    await files.write(joinPath(partial, STATE), jsonText(toJson(state)));
+    if (left) await files.write(joinPath(partial, LEFT), safetensorsBytes(left.masks));
+    await files.write(joinPath(partial, STATE), jsonText(toJson(state, left)));
     await writeSums(files, partial);
   });
   return folder;
@@ -135,8 +142,11 @@ export async function loadCheckpoint(
     throw new FileError(folder, "expected a checkpoint, got nothing there");
   const written = [STATE, TRAINABLE, OPTIMIZER, ...(names.buffers.length === 0 ? [] : [ENERGIES])];
   await checkSums(files, folder, written);
-  const state = await readState(files, folder);
+  const json = await readJson(files, folder);
+  const state = fromJson(json);
   if (state.gates) await checkSums(files, folder, [CENTRES]);
+  const leftAt = typeof json[LEFT_AT] === "number" ? json[LEFT_AT] : null;
+  if (leftAt !== null) await checkSums(files, folder, [LEFT]);
   const parameters = await readAll(files, joinPath(folder, TRAINABLE), [...names.trained, ...names.buffers], "");
   const moments = joinPath(folder, OPTIMIZER);
   return {
@@ -145,6 +155,7 @@ export async function loadCheckpoint(
       parameters,
       m: await readAll(files, moments, names.trained, "m."),
       v: await readAll(files, moments, names.trained, "v."),
+      left: leftAt === null ? null : { step: leftAt, masks: await readWhole(files, joinPath(folder, LEFT)) },
     },
     energies: names.buffers.length === 0 ? new Map() : await readWhole(files, joinPath(folder, ENERGIES)),
     centres: state.gates ? await readWhole(files, joinPath(folder, CENTRES)) : new Map(),
@@ -158,12 +169,15 @@ export async function loadCheckpoint(
 export async function loadState(files: Files, root: string, step: number): Promise<TrainerState> {
   const folder = checkpointFolder(root, step);
   await checkSums(files, folder, [STATE]);
-  return readState(files, folder);
+  return fromJson(await readJson(files, folder));
 }
 
-async function readState(files: Files, folder: string): Promise<TrainerState> {
+/** @throws {DataError} with every value that is none. */
+async function readJson(files: Files, folder: string): Promise<Readonly<Record<string, unknown>>> {
   const path = joinPath(folder, STATE);
-  return fromJson(parseJson(path, await files.readText(path)) as Readonly<Record<string, unknown>>);
+  const json = parseJson(path, await files.readText(path));
+  requireShape(STATE, TRAINER_STATE, json);
+  return json as Readonly<Record<string, unknown>>;
 }
 
 /** The trained parameters stored after `step` steps. Errors as `loadCheckpoint`. */
@@ -204,7 +218,7 @@ async function readAll(
 const prefixed = (prefix: string, tensors: ReadonlyMap<string, Tensor>) =>
   Array.from(tensors, ([name, t]) => [prefix + name, t] as const);
 
-function toJson(state: TrainerState) {
+function toJson(state: TrainerState, left: LeftNeurons | null) {
   return {
     global_step: state.globalStep,
     max_steps: state.maxSteps,
@@ -221,13 +235,12 @@ function toJson(state: TrainerState) {
     warned: state.warned,
     ...(state.control ? { control: { ...state.control } } : {}),
     ...(state.gates ? { gates: { ...state.gates } } : {}),
+    ...(left ? { [LEFT_AT]: left.step } : {}),
     fingerprint: state.fingerprint,
   };
 }
 
-/** @throws {DataError} with every value that is none. */
 function fromJson(json: Readonly<Record<string, unknown>>): TrainerState {
-  requireShape(STATE, TRAINER_STATE, json);
   const number = (key: string) => (typeof json[key] === "number" ? json[key] : null);
   return {
     globalStep: number("global_step") ?? 0,

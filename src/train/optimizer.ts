@@ -6,6 +6,7 @@ import { type Energies, meanName } from "../prune/index.ts";
 import type { Backend, CompileOptions, DeviceTensor, Feeds, Program } from "../runtime/index.ts";
 import { type ModelBatch, type ModelBundle, partsOf } from "../tasks/index.ts";
 import { elementCount, inTurn, scalarOf, streamSeed, type Tensor, zeros } from "../tensor/index.ts";
+import type { LeftNeurons } from "./compacting/left-neurons.ts";
 import { type GateFeeds, type GateReadings, readingsOf, summedReadings } from "./gate-importance.ts";
 import { initialParameters } from "./parameters.ts";
 import { type StackShares, shareScalars, stackShares, stepScales } from "./scales.ts";
@@ -35,6 +36,8 @@ export interface OptimizerState {
   readonly parameters: ReadonlyMap<string, Tensor>;
   readonly m: ReadonlyMap<string, Tensor>;
   readonly v: ReadonlyMap<string, Tensor>;
+  /** The neurons that had left the graph; null or absent where none had. */
+  readonly left?: LeftNeurons | null;
 }
 
 const ENERGY = "energy.";

@@ -20,5 +20,6 @@ export const TRAINER_STATE = z.looseObject({
   warned: z.array(z.string()),
   control: z.looseObject({ weight: number, excess: number, slowExcess: number, density: number.optional() }).optional(),
   gates: z.looseObject({ sums: z.record(z.string(), z.number()) }).optional(),
+  neurons_left_at: z.number().optional(),
   fingerprint: z.string(),
 });

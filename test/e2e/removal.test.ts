@@ -61,6 +61,32 @@ describe("masks, gates and a weight by feedback", () => {
     expect(await stored(at(`${name} halves`))).toEqual(await stored(at(`${name} whole`)));
   });
 
+  test("stopped between two points at which neurons leave the step, the run ends with the same bytes", async () => {
+    const long = {
+      "keep-neurons": 0.25,
+      "removal-start": 0,
+      "removal-end": 0.9,
+      "save-steps": 5,
+      targets: "all-linear",
+    };
+    const whole = await trained({ ...long, output: at("long whole") });
+    const first = await trained({ ...long, output: at("long halves") }, 13);
+    const second = await trained({ output: at("long halves"), resume: true });
+    expect([...essence(first), ...essence(second)]).toEqual(essence(whole));
+    expect(await stored(at("long halves"))).toEqual(await stored(at("long whole")));
+    const state = JSON.parse(await readFile(at("long whole", "checkpoints", "step-20", "trainer_state.json"), "utf8"));
+    expect(state.neurons_left_at).toBe(9);
+  });
+
+  test("over a base in four bits, neurons stay in the step behind their masks", async () => {
+    const bits = { "keep-neurons": 0.25, quantize: "nf4", "save-steps": 5, output: at("four bits") };
+    const last = steps(await trained(bits)).at(-1)!;
+    expect(last.keptShare).toBe(0.25);
+    const files = Object.keys(await stored(at("four bits")));
+    expect(files.some((file) => file.endsWith("energies.safetensors"))).toBe(true);
+    expect(files.filter((file) => file.endsWith("left-neurons.safetensors"))).toEqual([]);
+  });
+
   test("neurons go between the two points and stay away; the best is one without them", async () => {
     const { events, record } = await readRun(environment.files, at("at once whole"));
     const kept = steps(events).map(({ keptShare }) => keptShare!);

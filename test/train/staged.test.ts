@@ -1,22 +1,11 @@
 // A step stage by stage is the step of one graph: every gradient by name, the losses, the parameters after some steps.
 import { describe, expect, it } from "vitest";
-import { anyModel, blockLinears } from "../../src/models/index.ts";
+import { blockLinears } from "../../src/models/index.ts";
 import { compose } from "../../src/nn/index.ts";
-import { adapter, full, headOnly, lora, type Method, prefix, prompt } from "../../src/peft/index.ts";
+import { full } from "../../src/peft/index.ts";
 import { openQuantized, quantizedCheckpoint, quantizedHooks } from "../../src/quant/index.ts";
-import { nodeBackend } from "../../src/runtime/node.ts";
-import type { HeadKind, ModelBatch } from "../../src/tasks/index.ts";
-import { buildTaskGraph } from "../../src/tasks/index.ts";
-import {
-  int64,
-  memoryWeights,
-  randomStream,
-  scalarOf,
-  streamSeed,
-  type Tensor,
-  type Weights,
-  zeros,
-} from "../../src/tensor/index.ts";
+import type { ModelBatch } from "../../src/tasks/index.ts";
+import { scalarOf, streamSeed, type Tensor, zeros } from "../../src/tensor/index.ts";
 import {
   buildStep,
   initialParameters,
@@ -26,102 +15,7 @@ import {
   stepScales,
 } from "../../src/train/index.ts";
 import { blockTap, cutStages, type Kept } from "../../src/train/staged/staged-cut.ts";
-
-const backend = nodeBackend({ threads: 1 });
-
-const BERT = {
-  model_type: "bert",
-  vocab_size: 40,
-  hidden_size: 16,
-  num_hidden_layers: 3,
-  num_attention_heads: 2,
-  intermediate_size: 24,
-  max_position_embeddings: 32,
-  hidden_dropout_prob: 0.1,
-  attention_probs_dropout_prob: 0.1,
-};
-const T5 = {
-  model_type: "t5",
-  vocab_size: 40,
-  d_model: 16,
-  d_kv: 6,
-  d_ff: 24,
-  num_layers: 2,
-  num_decoder_layers: 3,
-  num_heads: 2,
-  relative_attention_num_buckets: 8,
-  relative_attention_max_distance: 12,
-  dropout_rate: 0.1,
-};
-const CONFIGS = {
-  bert: BERT,
-  roberta: { ...BERT, model_type: "roberta", type_vocab_size: 1 },
-  /** ReLU, and embeddings that are the head too. */
-  t5: T5,
-  /** As Flan-T5: gated, with a head of its own. */
-  "t5 v1.1": { ...T5, feed_forward_proj: "gated-gelu", tie_word_embeddings: false },
-} as const;
-type ModelName = keyof typeof CONFIGS;
-
-const isT5 = (name: ModelName) => name.startsWith("t5");
-const headOf = (name: ModelName): HeadKind =>
-  isT5(name) ? { kind: "language-model" } : { kind: "classification", numLabels: 3 };
-
-/** Every parameter of the model itself, drawn. */
-function randomWeights(name: ModelName): Weights {
-  const { parameters } = buildTaskGraph({ model: anyModel(CONFIGS[name]), method: full(), head: headOf(name) });
-  return memoryWeights(
-    new Map(
-      parameters.map(({ name: parameter, shape }) => {
-        const value = zeros("float32", shape);
-        const random = randomStream(3, parameter);
-        const gain = /(LayerNorm|layer_norm)\.weight$/.test(parameter) ? 1 : 0;
-        (value.data as Float32Array).forEach((_, i, data) => {
-          data[i] = gain + random.normal() * 0.2;
-        });
-        return [parameter, value];
-      }),
-    ),
-  );
-}
-
-function batchOf(name: ModelName, rows: number, length: number, seed: number): ModelBatch {
-  const random = randomStream(seed, "batch");
-  const lengths = Array.from({ length: rows }, (_, row) => (row === 0 ? length : 2 + random.integer(length - 1)));
-  const cells = (width: number, make: (row: number, at: number) => number) =>
-    int64(
-      [rows, width],
-      lengths.flatMap((_, row) => Array.from({ length: width }, (__, at) => make(row, at))),
-    );
-  const text = {
-    tokenIds: cells(length, (row, at) => (at < lengths[row]! ? 3 + random.integer(37) : 1)),
-    attentionMask: cells(length, (row, at) => Number(at < lengths[row]!)),
-  };
-  const typeIds = cells(length, () => 0);
-  const label = () => random.integer(3);
-  return {
-    inputs: isT5(name)
-      ? { ...text, labels: cells(length - 2, (row, at) => (at < lengths[row]! - 1 ? 3 + random.integer(37) : -100)) }
-      : { ...text, typeIds, labels: int64([rows], lengths.map(label)) },
-    indices: lengths.map((_, i) => i),
-    attendedTokens: lengths.reduce((sum, one) => sum + one, 0),
-  };
-}
-
-function optionsOf(name: ModelName, method: Method): OptimizerOptions {
-  return {
-    model: anyModel(CONFIGS[name]),
-    method,
-    head: headOf(name),
-    weights: randomWeights(name),
-    backend,
-    seed: 5,
-    accumulate: 1,
-    weightDecay: 0.01,
-    maxGradNorm: 1,
-    density: { positions: "attended" },
-  };
-}
+import { backend, batchOf, distance, METHODS, type ModelName, optionsOf } from "../support/tiny-training.ts";
 
 const RATES = { learningRate: 1e-2, densityWeight: 0.7, epsilon: 1e-2 };
 
@@ -151,29 +45,9 @@ async function wholeGradients(
   return new Map(graph.trainable.map(({ name }) => [name, outputs[`next.grad.${name}`]!]));
 }
 
-/** The largest distance, over the largest value of both. */
-function distance(actual: Tensor, expected: Tensor): number {
-  let far = 0;
-  let large = 1e-12;
-  (expected.data as Float32Array).forEach((value, i) => {
-    far = Math.max(far, Math.abs(value - Number(actual.data[i])));
-    large = Math.max(large, Math.abs(value));
-  });
-  return far / large;
-}
-
-const METHODS = {
-  lora: (name: ModelName) =>
-    lora({ rank: 4, dropout: 0.1, targets: isT5(name) ? ["q", "v", "k", "wo"] : "all-linear" }),
-  adapter: () => adapter({ reductionFactor: 4 }),
-  prompt: () => prompt({ virtualTokens: 4 }),
-  prefix: () => prefix({ virtualTokens: 3 }),
-  head: () => headOnly(),
-  full: () => full(),
-} as const;
 type MethodName = keyof typeof METHODS;
 
-const PAIRS: Readonly<Record<ModelName, readonly MethodName[]>> = {
+const PAIRS: Readonly<Partial<Record<ModelName, readonly MethodName[]>>> = {
   bert: ["lora", "adapter", "prompt", "prefix", "head", "full"],
   roberta: ["lora", "adapter", "full"],
   t5: ["lora", "prefix", "full"],

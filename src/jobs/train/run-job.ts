@@ -19,6 +19,7 @@ import {
   withExtras,
 } from "../../load/index.ts";
 import { isHeadName, linearSites } from "../../models/index.ts";
+import type { Method } from "../../peft/index.ts";
 import {
   type Environment,
   type Fingerprints,
@@ -31,6 +32,7 @@ import { keySettings, methodName, type Settings } from "../../settings/index.ts"
 import { type TrainingBundle, taskRecord } from "../../tasks/index.ts";
 import { elementCount, type Files, joinPath } from "../../tensor/index.ts";
 import {
+  CompactingOptimizer,
   type GateOptions,
   openOptimizer,
   type TrainEvent,
@@ -44,7 +46,7 @@ import { referenceLosses } from "./reference.ts";
 import { stepMemory } from "./step-memory.ts";
 import { openTeacher, type TrainingBatches, withTeacherLogits } from "./teacher.ts";
 import type { Teacher } from "./teacher-logits.ts";
-import { removalOptions, weightControl } from "./train-extras.ts";
+import { compactionOptions, removalOptions, weightControl } from "./train-extras.ts";
 
 export interface TrainOptions extends Stoppable {
   /** What the plain run of a comparison said; without it, it is read from `--reference`. */
@@ -94,9 +96,7 @@ export async function prepare(
   const base = await openBaseModel(environment, given.model, undefined, { quantize, isCopied });
   const settings: Settings = { ...given, method: methodOnModel(given.method, base) };
   checkPositions(base, settings.method, settings.data.maxLength);
-  const keepsZeros = settings.maskSafe ?? base.pruning !== null;
-  const own = methodOnBase(settings.method, keepsZeros, initTokenIds(base, settings.method));
-  const method = methodOver(base.quantization, withExtras(own, runExtras(settings, base.model)));
+  const { method, settled } = trainedMethods(settings, base);
   const begun = await begunLabels(files, settings);
   const dataset = await openData(files, settings, begun === null ? { classes: headClasses(base) } : { labels: begun });
   const { task } = dataset;
@@ -125,6 +125,7 @@ export async function prepare(
   });
   return {
     ...opened,
+    settled,
     evalSplit,
     trainExamples,
     evalExamples,
@@ -141,6 +142,17 @@ export async function prepare(
       ...truncation(trainExamples, settings),
       ...cutWords(trainExamples, evalExamples),
     ],
+  };
+}
+
+/** The method of a run with all that it adds, and `settled`, without the masks of neurons: for when none goes any more. */
+function trainedMethods(settings: Settings, base: BaseModel): { readonly method: Method; readonly settled: Method } {
+  const keepsZeros = settings.maskSafe ?? base.pruning !== null;
+  const own = methodOnBase(settings.method, keepsZeros, initTokenIds(base, settings.method));
+  const extras = runExtras(settings, base.model);
+  return {
+    method: methodOver(base.quantization, withExtras(own, extras)),
+    settled: methodOver(base.quantization, withExtras(own, { ...extras, masks: false })),
   };
 }
 
@@ -213,11 +225,11 @@ async function begunLabels(files: Files, { resume, output }: Settings): Promise<
   return labels.length === 0 ? null : labels;
 }
 
-/** The optimiser of a job. Errors as `openOptimizer`. */
+/** The optimiser of a job, which gets smaller where neurons are removed. Errors as `openOptimizer`. */
 export function openTrainStep(job: TrainingJob): Promise<TrainStep> {
   const { settings, bundle, backend, batches, classWeights } = job;
   const { density, optim, seed, distillation = null } = settings;
-  return openOptimizer({
+  const options = {
     ...bundle,
     distillation,
     classWeights,
@@ -232,7 +244,9 @@ export function openTrainStep(job: TrainingJob): Promise<TrainStep> {
     activeShare: (density.auto?.targetDensity ?? null) !== null,
     neuronEnergies: settings.removal !== null,
     gates: gateOptions(settings),
-  });
+  };
+  const compaction = compactionOptions(removalOptions(settings, bundle, job.totalSteps), job);
+  return compaction ? CompactingOptimizer.open({ ...options, compaction }) : openOptimizer(options);
 }
 
 function gateOptions({ gates, optim }: Settings): GateOptions | null {

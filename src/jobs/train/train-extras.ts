@@ -1,10 +1,12 @@
 // What a run adds to plain fine-tuning, as the trainer takes it: removal of neurons, gates, a weight by feedback.
 import { gateOf, isGate } from "../../density/index.ts";
+import type { BaseModel } from "../../load/index.ts";
+import type { Method } from "../../peft/index.ts";
 import type { RemovalOptions } from "../../prune/index.ts";
 import type { Settings } from "../../settings/index.ts";
 import type { TrainingBundle } from "../../tasks/index.ts";
 import type { Tensor } from "../../tensor/index.ts";
-import type { DensityWeightControllerOptions } from "../../train/index.ts";
+import { type CompactionOptions, compactionSteps, type DensityWeightControllerOptions } from "../../train/index.ts";
 
 /** Masks change at every hundredth of the run: rarely enough to cost nothing, often enough to follow the cubic. */
 const REMOVAL_INTERVAL = 0.01;
@@ -30,6 +32,15 @@ export function removalOptions(
     weights,
     method: method.settings,
   };
+}
+
+/** How removed neurons leave the step; null where none are removed, or matrices are stored in few bits, out of which no neuron can be taken. */
+export function compactionOptions(
+  removal: RemovalOptions | null,
+  { base, settled }: { readonly base: Pick<BaseModel, "config" | "quantization">; readonly settled: Method },
+): CompactionOptions | null {
+  if (removal === null || base.quantization !== null) return null;
+  return { config: base.config, settled, steps: compactionSteps(removal) };
 }
 
 /** What the density weight's controller holds itself to; null where the weight is given. `chanceLoss` is what guessing costs. */
