@@ -193,5 +193,5 @@ const known = existsSync(record) ? (JSON.parse(readFileSync(record, "utf8")) as 
 for (const axis of values.axis.split(",")) {
   known[axis] = axis === "data" ? opening() : await growing(axis);
   drawAxis(axis, known[axis]!);
-  writeFileSync(record, `${JSON.stringify(known, null, 1)}\n`);
+  writeFileSync(record, `${JSON.stringify(known, null, 2)}\n`);
 }
