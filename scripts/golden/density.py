@@ -52,13 +52,12 @@ class Gated(nn.Module):
         self.inner, self.scaled = output, scaled
 
     def forward(self, hidden_states, input_tensor):
-        adapted = isinstance(self.inner, encoders.Adapted)
-        output = self.inner.adapted if adapted else self.inner
+        output = self.inner
+        norm = getattr(output, "plain_norm", output.LayerNorm)
         h = output.dropout(output.dense(hidden_states))
-        if adapted:
-            z = output.LayerNorm(input_tensor + h)
-            h = h + self.inner.adapter_up(self.inner.act(self.inner.adapter_down(z)))
-        return output.LayerNorm(input_tensor + self.scaled(h))
+        if hasattr(output, "bottleneck"):
+            h = h + output.bottleneck(norm(input_tensor + h))
+        return norm(input_tensor + self.scaled(h))
 
 
 class GatedT5(nn.Module):

@@ -129,8 +129,12 @@ class Bottleneck(nn.Module):
 
 def attach(block: nn.Module, place: Place, of_sum: bool, make: Callable[[nn.Module], Bottleneck]) -> None:
     """AdapterHub's bottleneck on what a sublayer gives: it reads the sum with the residual (behind the norm, where that is), or `h` alone."""
-    bottleneck = make(block.get_submodule(place.site))
+    site = block.get_submodule(place.site)
+    bottleneck = make(site)
     norm, out = block.get_submodule(place.norm), block.get_submodule(place.out)
+    # for whoever stands in the sublayer's place: not its submodule, so that the parameters' paths stay
+    object.__setattr__(site, "bottleneck", bottleneck)
+    object.__setattr__(site, "plain_norm", norm.forward)
     seen = {}
     if place.is_post_norm:
         out.register_forward_hook(lambda _m, _i, h: seen.__setitem__("h", h))

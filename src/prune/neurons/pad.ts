@@ -19,7 +19,9 @@ export async function padded({ config, weights }: PlainModel, sites: readonly Ml
   const { keys, mlpBiases } = factsOf(config);
   const { mlp_sizes: sizes } = config;
   const own = ["mlp_sizes", ...(mlpBiases?.isOwn ? [mlpBiases.output, mlpBiases.input] : [])];
-  const rest = Object.fromEntries(Object.entries(config).filter(([key]) => !own.includes(key)));
+  // a spread takes number literals along, which entries do not
+  const rest: Record<string, unknown> = { ...config };
+  for (const key of own) delete rest[key];
   const [width, hidden] = [Number(config[keys.intermediateSize]), hiddenSizeOf(config)];
   const all = new Map(weights);
   const isPadded = sizes !== undefined && sites.some(({ neurons }) => neurons < width);
