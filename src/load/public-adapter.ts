@@ -103,7 +103,8 @@ function savedModules(model: Model, tensors: ReadonlyMap<string, Tensor>): strin
   const names = [...tensors.keys()].filter((name) => isHeadName(model, name) && !hasLora(tensors, name));
   const heads = new Set(names.map((name) => name.split(".")[0]!));
   const { pooler } = model.facts.names;
-  const hasPooler =
-    pooler !== null && [...tensors.keys()].some((name) => name.startsWith(`${pooler}.`) && !isAdded(name));
+  // a bias that is trained with LoRA is no trained layer
+  const isTrained = (name: string) => name.startsWith(`${pooler}.`) && name.endsWith(".weight") && !isAdded(name);
+  const hasPooler = pooler !== null && [...tensors.keys()].some(isTrained);
   return [...heads, ...(hasPooler ? [pooler.slice(pooler.lastIndexOf(".") + 1)] : [])];
 }
