@@ -1,11 +1,10 @@
 // BERT: absolute positions from 0, segments, and a head over a tanh pooler.
 import { add, addDims, iota, select, slice, tanh, type Value } from "../graph/index.ts";
 import { additiveMask, dropout, type Embedded, embedding, layerNorm, linear, type Scope } from "../nn/index.ts";
-import { type EncoderConfig, type EncoderDefaults, parseEncoderConfig } from "./config.ts";
+import type { EncoderConfig, EncoderDefaults } from "./config.ts";
 import type { EncoderInputs, Hidden } from "./encoder.ts";
 import { BERT_BLOCKS } from "./encoder-blocks.ts";
-import { type EncoderModel, encoderOfStages } from "./encoder-model.ts";
-import { sanitizer } from "./encoder-tensors.ts";
+import { encoderType } from "./encoder-model.ts";
 import { ENCODER_KEYS, ENCODER_NAMES, ENCODER_TARGETS, encoderActivation, type ModelFacts } from "./model-facts.ts";
 
 /** Word, position and segment embeddings, normalised; `scope` stands at `bert`. @see transformers `BertEmbeddings`. */
@@ -94,11 +93,4 @@ const FACTS: ModelFacts = {
 const DEFAULTS: EncoderDefaults = { modelType: "bert", keys: ENCODER_KEYS, padTokenId: 0, firstPosition: () => 0 };
 
 /** BERT, and what has its shape, such as MiniLM. */
-export const BERT = {
-  facts: FACTS,
-  open(json: unknown, file = "config.json"): EncoderModel {
-    const stages = { blocks: BERT_BLOCKS, embeddings: bertEmbeddings, head: bertHead };
-    return encoderOfStages(parseEncoderConfig(json, file, DEFAULTS), FACTS, stages);
-  },
-  sanitize: sanitizer(FACTS),
-};
+export const BERT = encoderType(FACTS, DEFAULTS, { blocks: BERT_BLOCKS, embeddings: bertEmbeddings, head: bertHead });

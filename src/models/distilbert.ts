@@ -2,11 +2,10 @@
 import { relu, select, type Value } from "../graph/index.ts";
 import { dropout, linear, type Scope } from "../nn/index.ts";
 import { bertEmbeddings } from "./bert.ts";
-import { type EncoderConfig, type EncoderDefaults, parseEncoderConfig } from "./config.ts";
+import type { EncoderConfig, EncoderDefaults } from "./config.ts";
 import type { Hidden } from "./encoder.ts";
 import type { BlockNames } from "./encoder-blocks.ts";
-import { type EncoderModel, encoderOfStages } from "./encoder-model.ts";
-import { sanitizer } from "./encoder-tensors.ts";
+import { encoderType } from "./encoder-model.ts";
 import type { EncoderKeys, ModelFacts } from "./model-facts.ts";
 
 const BLOCKS: BlockNames = {
@@ -88,11 +87,8 @@ const DEFAULTS: EncoderDefaults = {
 };
 
 /** DistilBERT. */
-export const DISTILBERT = {
-  facts: FACTS,
-  open(json: unknown, file = "config.json"): EncoderModel {
-    const stages = { blocks: BLOCKS, embeddings: bertEmbeddings, head: distilbertHead };
-    return encoderOfStages(parseEncoderConfig(json, file, DEFAULTS), FACTS, stages);
-  },
-  sanitize: sanitizer(FACTS),
-};
+export const DISTILBERT = encoderType(FACTS, DEFAULTS, {
+  blocks: BLOCKS,
+  embeddings: bertEmbeddings,
+  head: distilbertHead,
+});

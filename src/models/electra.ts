@@ -2,11 +2,10 @@
 import { gelu } from "../graph/index.ts";
 import { linear, type Scope } from "../nn/index.ts";
 import { bertEmbeddings } from "./bert.ts";
-import { type EncoderConfig, type EncoderDefaults, parseEncoderConfig } from "./config.ts";
+import type { EncoderConfig, EncoderDefaults } from "./config.ts";
 import type { EncoderInputs, Hidden } from "./encoder.ts";
 import { BERT_BLOCKS } from "./encoder-blocks.ts";
-import { type EncoderModel, encoderOfStages } from "./encoder-model.ts";
-import { sanitizer } from "./encoder-tensors.ts";
+import { encoderType } from "./encoder-model.ts";
 import { ENCODER_KEYS, ENCODER_NAMES, ENCODER_TARGETS, encoderActivation, type ModelFacts } from "./model-facts.ts";
 import { twoLayerHead } from "./roberta.ts";
 
@@ -43,12 +42,9 @@ const DEFAULTS: EncoderDefaults = {
 };
 
 /** ELECTRA's discriminator. */
-export const ELECTRA = {
-  facts: FACTS,
-  open(json: unknown, file = "config.json"): EncoderModel {
-    // transformers takes this GELU whatever `hidden_act` says
-    const stages = { blocks: BERT_BLOCKS, embeddings: electraEmbeddings, head: twoLayerHead(gelu) };
-    return encoderOfStages(parseEncoderConfig(json, file, DEFAULTS), FACTS, stages);
-  },
-  sanitize: sanitizer(FACTS),
-};
+export const ELECTRA = encoderType(FACTS, DEFAULTS, {
+  blocks: BERT_BLOCKS,
+  embeddings: electraEmbeddings,
+  // transformers takes this GELU whatever `hidden_act` says
+  head: twoLayerHead(gelu),
+});

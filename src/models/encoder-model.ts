@@ -1,9 +1,10 @@
 // An encoder as stages, so that one program can hold all of it or be cut at a stage boundary.
 import { reshape, slice, sliceFrom, subtractDims, type Value } from "../graph/index.ts";
 import { dropout, linear, type Scope } from "../nn/index.ts";
-import type { EncoderConfig } from "./config.ts";
+import { type EncoderConfig, type EncoderDefaults, parseEncoderConfig } from "./config.ts";
 import { type EncoderInputs, encoderBlock, type Hidden } from "./encoder.ts";
 import { type BlockNames, encoderMlps } from "./encoder-blocks.ts";
+import { sanitizer } from "./encoder-tensors.ts";
 import type { MlpSite } from "./mlp-sites.ts";
 import type { ModelFacts } from "./model-facts.ts";
 
@@ -46,8 +47,21 @@ export interface EncoderStages {
   readonly head: (config: EncoderConfig, root: Scope, hidden: Hidden, numLabels: number, firstToken: number) => Value;
 }
 
-/** An encoder of BERT's shape in stages. */
-export function encoderOfStages(config: EncoderConfig, facts: ModelFacts, stages: EncoderStages): EncoderModel {
+/** A type of encoders of BERT's shape: how its config.json and tensors are read, and its stages. */
+export function encoderType<Own extends object>(
+  facts: ModelFacts,
+  defaults: EncoderDefaults<Own>,
+  stages: EncoderStages,
+) {
+  return {
+    facts,
+    open: (json: unknown, file = "config.json"): EncoderModel =>
+      encoderOfStages(parseEncoderConfig(json, file, defaults), facts, stages),
+    sanitize: sanitizer(facts),
+  };
+}
+
+function encoderOfStages(config: EncoderConfig, facts: ModelFacts, stages: EncoderStages): EncoderModel {
   const { prefix } = facts.names;
   const stack = `${prefix}.${stages.blocks.stack}`;
   const mlps = encoderMlps(config, stack, stages.blocks);

@@ -1,11 +1,10 @@
 // MPNet: RoBERTa's positions, and T5's relative position bias, which all blocks add to their scores.
 import { add, tanh } from "../graph/index.ts";
 import type { Scope } from "../nn/index.ts";
-import { type EncoderConfig, type EncoderDefaults, parseEncoderConfig } from "./config.ts";
+import type { EncoderConfig, EncoderDefaults } from "./config.ts";
 import type { EncoderInputs, Hidden } from "./encoder.ts";
 import { BERT_MLP, type BlockNames } from "./encoder-blocks.ts";
-import { type EncoderModel, encoderOfStages } from "./encoder-model.ts";
-import { sanitizer } from "./encoder-tensors.ts";
+import { encoderType } from "./encoder-model.ts";
 import { ENCODER_KEYS, ENCODER_NAMES, encoderActivation, type ModelFacts } from "./model-facts.ts";
 import { relativeBias } from "./relative-bias.ts";
 import { robertaEmbeddings, twoLayerHead } from "./roberta.ts";
@@ -67,11 +66,8 @@ const DEFAULTS: EncoderDefaults = {
 };
 
 /** MPNet. */
-export const MPNET = {
-  facts: FACTS,
-  open(json: unknown, file = "config.json"): EncoderModel {
-    const stages = { blocks: BLOCKS, embeddings: mpnetEmbeddings, head: twoLayerHead(tanh) };
-    return encoderOfStages(parseEncoderConfig(json, file, DEFAULTS), FACTS, stages);
-  },
-  sanitize: sanitizer(FACTS),
-};
+export const MPNET = encoderType(FACTS, DEFAULTS, {
+  blocks: BLOCKS,
+  embeddings: mpnetEmbeddings,
+  head: twoLayerHead(tanh),
+});

@@ -2,11 +2,10 @@
 import { add, addDims, cast, cumSum, equal, iota, mul, not, select, slice, tanh, type Value } from "../graph/index.ts";
 import { dropout, embedding, linear, type Scope } from "../nn/index.ts";
 import { embedPositions, embedWords } from "./bert.ts";
-import { type EncoderConfig, type EncoderDefaults, parseEncoderConfig } from "./config.ts";
+import type { EncoderConfig, EncoderDefaults } from "./config.ts";
 import type { EncoderInputs, Hidden } from "./encoder.ts";
 import { BERT_BLOCKS } from "./encoder-blocks.ts";
-import { type EncoderModel, type EncoderStages, encoderOfStages } from "./encoder-model.ts";
-import { sanitizer } from "./encoder-tensors.ts";
+import { type EncoderStages, encoderType } from "./encoder-model.ts";
 import { ENCODER_KEYS, ENCODER_NAMES, ENCODER_TARGETS, encoderActivation, type ModelFacts } from "./model-facts.ts";
 
 /** Word, position and segment embeddings, normalised; `scope` stands at `roberta`. @see transformers `RobertaEmbeddings`. */
@@ -72,14 +71,7 @@ function robertaType(modelType: string, classPrefix: string) {
     padTokenId: 1,
     firstPosition: (padTokenId) => padTokenId + 1,
   };
-  return {
-    facts,
-    open(json: unknown, file = "config.json"): EncoderModel {
-      const stages = { blocks: BERT_BLOCKS, embeddings: robertaEmbeddings, head: twoLayerHead(tanh) };
-      return encoderOfStages(parseEncoderConfig(json, file, defaults), facts, stages);
-    },
-    sanitize: sanitizer(facts),
-  };
+  return encoderType(facts, defaults, { blocks: BERT_BLOCKS, embeddings: robertaEmbeddings, head: twoLayerHead(tanh) });
 }
 
 /** RoBERTa. */
