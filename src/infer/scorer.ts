@@ -3,7 +3,7 @@ import { DensityMeter, type DensityReport, densityCounts, tapShapes } from "../d
 import type { Value } from "../graph/index.ts";
 import type { ParameterSpec } from "../nn/index.ts";
 import { externalWeights } from "../onnx/index.ts";
-import type { Backend, Outputs, Program } from "../runtime/index.ts";
+import { type Backend, isProcessor, type Outputs, type Program } from "../runtime/index.ts";
 import {
   buildTaskGraph,
   type GraphParts,
@@ -81,8 +81,6 @@ export async function openScorer(options: ScorerOptions): Promise<Scorer> {
     mapWeights: !(options.packed ?? frozenBytes(asked) <= PACKED_BYTES),
     ...(options.model.writes ? {} : { attentionHeads: options.model.config.numHeads }),
   });
-  const isProcessor = backend.name === "cpu" || backend.name === "wasm";
-  const partsIn = (batch: ModelBatch) => (isProcessor ? partsOf(batch, PART_TOKENS) : [batch]);
   const shapes = tapShapes(taps, attended);
   const terms = losses.map(({ scale, count }) => ({ scale, count }));
   const feedsOf = (trained: ReadonlyMap<string, Tensor>) =>
@@ -90,7 +88,7 @@ export async function openScorer(options: ScorerOptions): Promise<Scorer> {
   return {
     parameters: task.parameters,
     score: (trained, batches, examples, onBatch) =>
-      score(program, feedsOf(trained), inParts(batches, partsIn), examples, {
+      score(program, feedsOf(trained), isProcessor(backend) ? inParts(batches) : batches, examples, {
         width: record.writes ? 0 : record.numLogits(options.head),
         terms,
         meter: options.density ? new DensityMeter(shapes) : null,
@@ -106,11 +104,8 @@ export async function openScorer(options: ScorerOptions): Promise<Scorer> {
 }
 
 /** The parts of each batch. */
-async function* inParts(
-  batches: Iterable<ModelBatch> | AsyncIterable<ModelBatch>,
-  partsIn: (batch: ModelBatch) => readonly ModelBatch[],
-): AsyncGenerator<ModelBatch> {
-  for await (const batch of batches) yield* partsIn(batch);
+async function* inParts(batches: Iterable<ModelBatch> | AsyncIterable<ModelBatch>): AsyncGenerator<ModelBatch> {
+  for await (const batch of batches) yield* partsOf(batch, PART_TOKENS);
 }
 
 function frozenBytes(outputs: Readonly<Record<string, Value>>): number {
@@ -127,7 +122,7 @@ interface Collect {
 async function score(
   program: Program,
   trained: Readonly<Record<string, Tensor>>,
-  batches: AsyncIterable<ModelBatch>,
+  batches: Iterable<ModelBatch> | AsyncIterable<ModelBatch>,
   examples: number,
   { width, terms: counted, meter, onBatch }: Collect,
 ): Promise<Scores> {

@@ -60,6 +60,11 @@ export interface Program {
   dispose(): Promise<void>;
 }
 
+/** Whether programs run on processors, which are fast with a part of a batch that stays in their cache; a GPU is fast with large products alone. */
+export function isProcessor({ name }: Pick<Backend, "name">): boolean {
+  return name === "cpu" || name === "wasm";
+}
+
 export interface Backend {
   readonly name: "cpu" | "webgpu" | "cuda" | "wasm";
   readonly threads: number;

@@ -75,7 +75,6 @@ export class Optimizer {
   readonly graph: StepGraph;
   readonly #options: OptimizerOptions;
   readonly #programs: Programs;
-  readonly #partTokens: number | null;
   /** `now` holds the state, the next step is written into `next`, then they change places. */
   #now: StateTensors;
   #next: StateTensors;
@@ -93,20 +92,21 @@ export class Optimizer {
     this.graph = graph;
     this.#options = options;
     this.#programs = programs;
-    this.#partTokens = partTokens(graph, options);
     this.#now = now;
     this.#next = next;
     this.#buffers = buffers;
   }
 
   /** Builds, compiles and draws first values. Errors as `Backend.compile` and `initialParameters`. */
-  static async open(options: OptimizerOptions): Promise<Optimizer> {
-    const graph = buildStep(options);
+  static async open({ partTokens, ...whole }: OptimizerOptions): Promise<Optimizer> {
+    const graph = buildStep(whole);
+    const inParts = partTokens !== undefined && isLittleTrained(graph);
+    const options = inParts ? { ...whole, partTokens } : whole;
     const first = await initialParameters([...graph.trainable, ...graph.buffers], options.weights, options.seed);
     const { backend, weights } = options;
     const compile = (outputs: StepGraph["step"]) => backend.compile(outputs, { ...options.compile, weights });
     const programs =
-      options.accumulate === 1 && partTokens(graph, options) === null
+      options.accumulate === 1 && !inParts
         ? { step: await compile(graph.step) }
         : { gradient: await compile(graph.gradient), update: await compile(graph.update) };
     const [now, next] = [await placedState(backend, graph, first), await placedState(backend, graph, first)];
@@ -153,8 +153,8 @@ export class Optimizer {
 
   /** One optimiser step over the micro-batches, `step` counted from 1. */
   async step(step: number, given: readonly ModelBatch[], rates: StepRates): Promise<StepResult> {
-    const most = this.#partTokens;
-    const batches = most === null ? given : given.flatMap((batch) => partsOf(batch, most));
+    const { partTokens: most } = this.#options;
+    const batches = most === undefined ? given : given.flatMap((batch) => partsOf(batch, most));
     const scales = stepScales(this.graph, batches, this.#options.density?.positions ?? "all");
     const { gateFeeds, ...numbers } = rates;
     const scalars = { ...scales, ...numbers, ...gateFeeds?.layerWeights, ...biasCorrections(step) };
@@ -291,10 +291,9 @@ export function meanOf(micros: readonly Energies[], stacks: StepGraph["stacks"],
 /** Of all parameters, the largest share that may be trained where a batch is taken in parts. */
 const MOST_SUMMED = 0.05;
 
-function partTokens({ trainable, parameters }: StepGraph, { partTokens: asked }: OptimizerOptions): number | null {
-  if (asked === undefined) return null;
+function isLittleTrained({ trainable, parameters }: StepGraph): boolean {
   const size = (specs: StepGraph["parameters"]) => specs.reduce((sum, { shape }) => sum + elementCount(shape), 0);
-  return size(trainable) <= MOST_SUMMED * size(parameters) ? asked : null;
+  return size(trainable) <= MOST_SUMMED * size(parameters);
 }
 
 /** Micro-batches add up: each is scaled by its share. */
