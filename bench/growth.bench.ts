@@ -1,14 +1,14 @@
 // How a training step's time and memory grow with batch, length, width and depth, ours and PyTorch's, and what opening more data takes.
 //   npx tsx bench/growth.bench.ts [--axis batch,length,width,depth,data] [--output docs/explanation/performance] [--steps 4]
 // Processor time of one thread, in which other programs count little, and the peak resident memory of a process for each point.
-import { type ChildProcessWithoutNullStreams, execFileSync, spawn, spawnSync } from "node:child_process";
+import { spawnSync } from "node:child_process";
 import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { createInterface } from "node:readline";
 import { parseArgs } from "node:util";
 import { type Curve, drawCurves, standaloneSvg } from "../src/report/figures/chart.ts";
 import { seriesColor } from "../src/report/palette.ts";
+import { benchCheckpoint, Peer, python } from "./peer.ts";
 import { median } from "./rounds.ts";
 
 const { values } = parseArgs({
@@ -18,7 +18,6 @@ const { values } = parseArgs({
     steps: { type: "string", default: "4" },
   },
 });
-const python = process.env["DEFT_PYTHON"] ?? ".venv/bin/python";
 
 /** One shape: a BERT of so many layers and so wide, and its batch. */
 interface Point {
@@ -45,14 +44,6 @@ interface Cost {
 }
 type Costs = readonly { readonly at: number; readonly deft: Cost; readonly torch?: Cost }[];
 
-function checkpointOf({ layers, width }: Point): string {
-  const name = `bert-${layers}x${width}`;
-  const folder = `.cache/bench/${name}`;
-  if (!existsSync(`${folder}/model.safetensors`))
-    execFileSync(python, ["bench/checkpoint.py", name, folder], { stdio: ["ignore", "ignore", "ignore"] });
-  return folder;
-}
-
 function batchOf({ batch, length }: Point) {
   const rows = (of: (row: number, at: number) => number) =>
     Array.from({ length: batch }, (_, row) => Array.from({ length }, (__, at) => of(row, at)));
@@ -66,29 +57,16 @@ function batchOf({ batch, length }: Point) {
 
 /** The median step of a process of its own, the first two left out. */
 async function stepCost(command: string, args: readonly string[], point: Point): Promise<Cost> {
-  const options = { checkpoint: checkpointOf(point), threads: 1, density: true, dropout: 0.1, compile: false };
-  const given = command === python ? options : { ...options, compile: {} };
-  const child = spawn(command, [...args, JSON.stringify(given)], {
-    stdio: ["pipe", "pipe", "ignore"],
-  }) as unknown as ChildProcessWithoutNullStreams;
-  const lines = createInterface({ input: child.stdout })[Symbol.asyncIterator]();
-  const read = async (): Promise<Record<string, number>> => {
-    for (;;) {
-      const { value, done } = await lines.next();
-      if (done) throw new Error(`${command} ended`);
-      if (value.startsWith("{")) return JSON.parse(value) as Record<string, number>;
-    }
-  };
-  const ask = (request: unknown) => {
-    child.stdin.write(`${JSON.stringify(request)}\n`);
-    return read();
-  };
-  await read();
+  const checkpoint = benchCheckpoint(`bert-${point.layers}x${point.width}`);
+  const options = { checkpoint, threads: 1, density: true, dropout: 0.1 };
+  const given = command === python ? { ...options, compile: false } : options;
+  const peer = new Peer(command, command, [...args, JSON.stringify(given)]);
+  await peer.read();
   const times: number[] = [];
   for (let step = 0; step < 2 + Number(values.steps); step++)
-    times.push((await ask({ do: "step", batch: batchOf(point) }))["processorMs"]! / 1000);
-  const { peak } = await ask({ do: "memory" });
-  child.stdin.end();
+    times.push((await peer.ask({ do: "step", batch: batchOf(point) }))["processorMs"]! / 1000);
+  const { peak } = await peer.ask({ do: "memory" });
+  peer.end();
   return { seconds: median(times.slice(2)), peak: peak! };
 }
 

@@ -1,10 +1,8 @@
 // Training step, memory and evaluation against PyTorch + transformers + peft, interleaved in one run.
 //   npx tsx bench/step.bench.ts --shape minilm|roberta-base|roberta-large|flan-t5-small|flan-t5-base --do step|eval --rounds 12 [--batch 16 --length 128 --answer 32]
 //     [--memory low|balanced|fast] [--peer-onnx FILE] (ONNX Runtime on a standard export, in evaluation) [--compile] (torch.compile beside eager) [--no-density] [--first] (new processes each round: start to first answer) [--threads 1,all]
-import { type ChildProcessWithoutNullStreams, execFileSync, spawn } from "node:child_process";
-import { existsSync } from "node:fs";
-import { createInterface } from "node:readline";
 import { parseArgs } from "node:util";
+import { benchCheckpoint, Peer, python } from "./peer.ts";
 import {
   median,
   noHeadline,
@@ -40,39 +38,6 @@ const { values } = parseArgs({
   },
 });
 const threads = oneThreadCount(values.threads);
-const python = process.env["DEFT_PYTHON"] ?? ".venv/bin/python";
-
-/** A benchmark process and its one-line-each conversation. */
-class Peer {
-  readonly name: string;
-  readonly #child: ChildProcessWithoutNullStreams;
-  readonly #lines: AsyncIterator<string>;
-
-  constructor(name: string, command: string, args: readonly string[]) {
-    this.name = name;
-    this.#child = spawn(command, args, {
-      stdio: ["pipe", "pipe", "inherit"],
-    }) as unknown as ChildProcessWithoutNullStreams;
-    this.#lines = createInterface({ input: this.#child.stdout })[Symbol.asyncIterator]();
-  }
-
-  async read(): Promise<Record<string, number>> {
-    for (;;) {
-      const { value, done } = await this.#lines.next();
-      if (done) throw new Error(`${this.name} ended`);
-      if (value.startsWith("{")) return JSON.parse(value) as Record<string, number>;
-    }
-  }
-
-  async ask(request: unknown): Promise<Record<string, number>> {
-    this.#child.stdin.write(`${JSON.stringify(request)}\n`);
-    return this.read();
-  }
-
-  end(): void {
-    this.#child.stdin.end();
-  }
-}
 
 function fixedBatch(batch: number, length: number, seed: number) {
   let state = seed * 7919 + 1;
@@ -131,9 +96,7 @@ function t5Flops(shape: string, batch: number, length: number, answer: number): 
   return layers * (encoder + decoder) + linear(written, 32128 * hidden);
 }
 
-const folder = `.cache/bench/${values.shape}`;
-if (!existsSync(`${folder}/model.safetensors`))
-  execFileSync(python, ["bench/checkpoint.py", values.shape, folder], { stdio: "inherit" });
+const folder = benchCheckpoint(values.shape);
 const common = {
   checkpoint: folder,
   threads,
